@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration: one file in OpenSSL's NCONF syntax, read once, then constant. Global keys
+ * stand before the first section; a `[token ALIAS]` section names a token and may override the
+ * token keys. One table (config_keys.c) holds every key: it drives the parser, the error for an
+ * unknown key, the file that `p11ekm init` writes and the key list of the man page p11ekm.conf(5).
+ */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "core/status.h"
+#include "core/text.h"
+
+typedef enum core_loader { CORE_LOADER_AUTO, CORE_LOADER_P11KIT, CORE_LOADER_DIRECT } core_loader;
+typedef enum core_drop { CORE_DROP_RETIRE, CORE_DROP_DESTROY, CORE_DROP_DENY } core_drop;
+typedef enum core_expiry { CORE_EXPIRY_DENY, CORE_EXPIRY_WARN, CORE_EXPIRY_IGNORE } core_expiry;
+typedef enum core_where { CORE_WHERE_TOKEN, CORE_WHERE_SOFTWARE } core_where;
+typedef enum core_foreign {
+    CORE_FOREIGN_REFUSE,
+    CORE_FOREIGN_LOGOUT,
+    CORE_FOREIGN_TRUST
+} core_foreign;
+typedef enum core_onfail { CORE_ONFAIL_REFUSE, CORE_ONFAIL_WARN } core_onfail;
+typedef enum core_blob { CORE_BLOB_CNG, CORE_BLOB_CAPI, CORE_BLOB_DER } core_blob;
+typedef enum core_auto { CORE_AUTO, CORE_YES, CORE_NO } core_auto;
+typedef enum core_level {
+    CORE_LOG_ERROR,
+    CORE_LOG_WARNING,
+    CORE_LOG_INFO,
+    CORE_LOG_DEBUG
+} core_level;
+
+/* RSA paddings, in the fixed order in which an unwrap tries those allowed; sets are or'ed 1 << p.
+ */
+typedef enum core_padding {
+    CORE_PAD_OAEP_SHA256,
+    CORE_PAD_OAEP_SHA1,
+    CORE_PAD_PKCS1,
+    CORE_PAD_COUNT
+} core_padding;
+
+/* Algorithms SQL Server knows and this provider may offer; sets are or'ed 1 << a. The numbers are
+ * the interface's algorithm ids less one and never change. */
+typedef enum core_algorithm {
+    CORE_ALG_RSA_2048,
+    CORE_ALG_RSA_3072,
+    CORE_ALG_RSA_4096,
+    CORE_ALG_AES_128,
+    CORE_ALG_AES_192,
+    CORE_ALG_AES_256,
+    CORE_ALG_3DES,
+    CORE_ALG_RSA_1024,
+    CORE_ALG_COUNT
+} core_algorithm;
+
+/* What may differ between tokens. In core_config.defaults: what the global keys say. */
+typedef struct core_token_config {
+    char *alias;                /* NULL in the defaults */
+    char *token;                /* PKCS#11 URI or label; in the defaults NULL */
+    char *pin_file;             /* NULL: the PIN comes with the credential */
+    unsigned max_sessions;      /* 0: what the token allows less one, at most 32 */
+    unsigned session_wait_ms;   /* for a free session */
+    unsigned pin_tries;         /* wrong PINs sent to the token before rationing */
+    unsigned pin_retry_seconds; /* one more is sent each so many seconds */
+    bool relogin;               /* keep the sealed PIN for recovery while sessions are open */
+    core_foreign foreign_login;
+    core_padding rsa_padding; /* for wrapping; a weaker OAEP where the token lacks it */
+    unsigned rsa_unwrap;      /* set of paddings an unwrap accepts */
+    core_where public_ops;
+    core_drop drop;
+    core_expiry expiry;
+    unsigned algorithms; /* set: what may be created and used */
+    bool create;         /* whether keys may be created at all */
+} core_token_config;
+
+typedef struct core_config {
+    char *path;      /* where it was read from */
+    char *module;    /* absolute path of the PKCS#11 library */
+    char *init_args; /* CK_C_INITIALIZE_ARGS.pReserved (NSS), NULL */
+    core_loader module_loader;
+    bool serialize; /* one call into the module at a time */
+    core_auto mask_sigpipe;
+    unsigned startup_tries; /* for a token that comes up late */
+    unsigned startup_interval_seconds;
+    unsigned slow_call_ms; /* a call into the module longer than this is logged; 0: none */
+    char *log;             /* "stderr", "syslog", "none" or an absolute path */
+    core_level log_level;
+    char *audit;     /* "none" or an absolute path */
+    bool audit_data; /* data operations, too */
+    core_onfail audit_failure;
+    core_blob export_blob;
+    char *trusted_paths;        /* patterns of CMK key paths, comma-separated; NULL: any */
+    unsigned cek_cache_entries; /* 0: no cache */
+    unsigned cek_cache_seconds;
+    bool accept_double_hash; /* signatures of MSSQL_CNG_STORE, CSP and the Java key store */
+    core_token_config defaults;
+    core_token_config *tokens; /* token_count of them, in the order of the file */
+    size_t token_count;
+} core_config;
+
+/* Reads and checks the file `path`, or with NULL the one named by P11EKM_CONF (not in a process
+ * with raised privileges), or the default one. Errors say file, line and key: ST_CONFIG_MISSING,
+ * ST_UNSAFE_FILE, ST_CONFIG_INVALID. *out is to be freed with core_config_free. */
+CORE_MUST_USE core_status core_config_load(const char *path, core_config **out, core_err *err);
+/* The same from memory, for tests and fuzzing; `name` stands in errors. Touches no file. */
+CORE_MUST_USE core_status core_config_parse(const char *text, size_t length, const char *name,
+                                            core_config **out, core_err *err);
+void core_config_free(core_config *config);
+
+/* The path that core_config_load(NULL) would read. Static or environment memory. */
+const char *core_config_path(void);
+/* The token section of an alias (exact), NULL when there is none. */
+const core_token_config *core_config_token(const core_config *config, const char *alias);
+
+/* A commented configuration file with every key at its default, for `p11ekm init`. `pin_file` may
+ * be NULL. And the key list of the man page, in Markdown. */
+void core_config_sample(core_str *out, const char *module, const char *alias, const char *token,
+                        const char *pin_file);
+void core_config_manual(core_str *out);
+
+/* The field's names: "RSA_2048", "oaep-sha256". Static; NULL when out of range. */
+const char *core_algorithm_tag(core_algorithm a);
+const char *core_padding_name(core_padding p);
+/* Key and block sizes in bits; iv 0 for RSA. */
+unsigned core_algorithm_bits(core_algorithm a);
+unsigned core_algorithm_iv_bits(core_algorithm a);
+bool core_algorithm_is_rsa(core_algorithm a);
+
+#endif

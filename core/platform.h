@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What differs between systems, behind one face: platform_posix.c and platform_windows.c implement
+ * it. Threads are pthreads everywhere (winpthread on Windows) and need nothing from here. Paths are
+ * UTF-8.
+ */
+#ifndef CORE_PLATFORM_H
+#define CORE_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "core/memory.h"
+#include "core/status.h"
+
+/* Time that never goes back, in microseconds, for durations; and the wall clock,
+ * "2026-01-31T12:00:00.123456Z" (28 bytes with NUL), for records. */
+uint64_t core_now_us(void);
+void core_utc_text(char out[28]);
+/* Today in UTC as a number yyyymmdd, for key validity dates. */
+uint32_t core_utc_date(void);
+void core_sleep_ms(unsigned milliseconds);
+
+/* The process, for noticing a fork: asked at each entry, so cheap. */
+uint32_t core_process_id(void);
+/* Whether the process runs with raised privileges (set-user-id, capabilities): the environment is
+ * not to be trusted then. */
+bool core_process_privileged(void);
+
+/* A variable of the environment, NULL where unset or the process is privileged. */
+const char *core_env(const char *name);
+/* The default path of the configuration. Static. */
+const char *core_default_config_path(void);
+/* Whether a path is absolute in the system's own terms. */
+bool core_path_absolute(const char *path);
+
+/* What a file must be like before it is believed. */
+typedef enum core_file_kind {
+    CORE_FILE_CONFIG, /* owned by root or this user, not writable by others */
+    CORE_FILE_SECRET, /* the same, and not readable by others either; no symbolic link */
+    CORE_FILE_MODULE /* as CONFIG, and no directory above it writable by others (sticky excepted) */
+} core_file_kind;
+
+/* Checks the file at an absolute path. ST_IO when it cannot be looked at or is not a regular file,
+ * ST_UNSAFE_FILE with the path, what is wrong and the command that mends it. */
+CORE_MUST_USE core_status core_file_check(const char *path, core_file_kind kind, core_err *err);
+/* Reads a whole file of at most `limit` bytes into a new secret buffer, checking the very file that
+ * is read (on the open descriptor, no race). A NUL stands behind the last byte. ST_FORMAT: too
+ * long. The caller closes *out. */
+CORE_MUST_USE core_status core_file_read(const char *path, core_file_kind kind, size_t limit,
+                                         core_secret *out, core_err *err);
+/* Opens for appending, made for this user only where it does not exist; never follows a symbolic
+ * link in the last place. NULL on failure. Close with fclose. */
+FILE *core_file_append(const char *path, core_err *err);
+/* Writes a new file of this user only; refuses to overwrite. */
+CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
+                                           core_err *err);
+/* The path with links resolved, to be released with core_free; NULL when there is none. */
+char *core_path_real(const char *path);
+
+/* The system's log: syslog with the ident "p11ekm", or the Windows event log. `severity` 0 error,
+ * 1 warning, 2 information. */
+void core_system_log(int severity, const char *line);
+
+/* Pages for secrets: mapped between guard pages, locked where possible, kept out of dumps. *locked
+ * tells whether locking worked. NULL when out of memory. `size` is what was asked for in both. */
+void *core_pages_map(size_t size, bool *locked);
+void core_pages_unmap(void *pages, size_t size);
+
+/* Keeps SIGPIPE from killing the host while a token's module runs: blocks it for this thread, and
+ * takes back one that arrived. Does nothing on Windows. Use in pairs on one thread. */
+typedef struct core_sigpipe {
+    uint8_t saved[128];
+    bool pending_before;
+    bool active;
+} core_sigpipe;
+void core_sigpipe_block(core_sigpipe *state);
+void core_sigpipe_restore(core_sigpipe *state);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one status type. Every function of ours that can fail returns a core_status; one list makes
+ * the enumeration, its names, its texts, the codes a host sees and the class that recovery works
+ * by. The fronts (ekm/, cmk/) turn a status into their host's form, each in one place.
+ */
+#ifndef CORE_STATUS_H
+#define CORE_STATUS_H
+
+#include <stddef.h>
+
+#if defined(__GNUC__)
+#define CORE_MUST_USE     __attribute__((warn_unused_result))
+#define CORE_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define CORE_MUST_USE
+#define CORE_PRINTF(f, a)
+#endif
+
+/* What kind of failure it is, hence what may be done about it (pkcs11/recover.c). */
+typedef enum core_class {
+    CORE_CLASS_NONE,     /* success */
+    CORE_CLASS_DATA,     /* the caller's data: one uniform error, nothing is retried */
+    CORE_CLASS_USAGE,    /* the caller's arguments */
+    CORE_CLASS_POLICY,   /* configuration or policy says no */
+    CORE_CLASS_SESSION,  /* the session is gone: take another, retry once */
+    CORE_CLASS_LOGIN,    /* the login is gone: log in once for all, retry once */
+    CORE_CLASS_HANDLE,   /* the object handle is gone: find the key again, retry once */
+    CORE_CLASS_CAPACITY, /* the token or this machine is full: wait or fail */
+    CORE_CLASS_DEVICE,   /* the token is gone: initialise again with back-off */
+    CORE_CLASS_PIN,      /* never retried */
+    CORE_CLASS_QUIRK     /* the token cannot do it this way: the next row of the table */
+} core_class;
+
+/* X(name, code, class, text, next step). The code is what SQL Server shows: 0 to 7 are its own,
+ * ours start at 2049, are documented in the man page from this list, and never change meaning. */
+#define CORE_STATUS_LIST(X)                                                                        \
+    X(OK, 0, NONE, "success", "")                                                                  \
+    X(FAILURE, 1, USAGE, "internal error", "report it with the log around this line")              \
+    X(BUFFER_TOO_SMALL, 2, USAGE, "the buffer is too small", "call again with the size returned")  \
+    X(NOT_SUPPORTED, 3, POLICY, "not supported", "see the documentation of this function")         \
+    X(NOT_FOUND, 4, USAGE, "no such object", "list what is there: p11ekm key list")                \
+    X(AUTH_FAILED, 5, PIN, "the token refused the PIN, or no session is open",                     \
+      "check IDENTITY and SECRET of the credential; wrong PINs are not repeated to the token")     \
+    X(INVALID_ARGUMENT, 6, USAGE, "invalid argument", "report it: the caller broke the interface") \
+    X(PROVIDER_ERROR, 7, USAGE, "provider not initialised", "load the provider first")             \
+    X(CONFIG_MISSING, 2049, POLICY, "no configuration", "run p11ekm init, or set P11EKM_CONF")     \
+    X(CONFIG_INVALID, 2050, POLICY, "the configuration is not valid",                              \
+      "correct the line named; p11ekm doctor checks it")                                           \
+    X(UNSAFE_FILE, 2051, POLICY, "others may write this file",                                     \
+      "make it owned by root or the service account and not writable by group or world")           \
+    X(MODULE_LOAD, 2052, POLICY, "the PKCS#11 module cannot be loaded",                            \
+      "check 'module' in the configuration and the vendor's installation")                         \
+    X(MODULE_INIT, 2053, DEVICE, "the PKCS#11 module does not initialise",                         \
+      "check the vendor's service and configuration; p11ekm doctor")                               \
+    X(TOKEN_NOT_FOUND, 2054, DEVICE, "no such token", "p11ekm token list shows the tokens seen")   \
+    X(TOKEN_AMBIGUOUS, 2055, POLICY, "more than one token matches",                                \
+      "name it by a PKCS#11 URI with its serial number")                                           \
+    X(DEVICE, 2056, DEVICE, "the token does not answer",                                           \
+      "check the HSM and its client service; operation resumes by itself")                         \
+    X(DEVICE_BACKOFF, 2057, CAPACITY, "the token is gone; the next attempt is not due yet",        \
+      "check the HSM and its client service; operation resumes by itself")                         \
+    X(POOL_TIMEOUT, 2058, CAPACITY, "all sessions to the token stayed busy",                       \
+      "raise max_sessions or find out why the token is slow")                                      \
+    X(TOKEN_FULL, 2059, CAPACITY, "the token is out of memory or sessions",                        \
+      "free space on the token or lower max_sessions")                                             \
+    X(NO_MEMORY, 2060, CAPACITY, "out of memory", "free memory on this machine")                   \
+    X(PIN_LOCKED, 2061, PIN, "the user PIN of the token is locked",                                \
+      "unlock it with the vendor's tool as security officer")                                      \
+    X(PIN_LAST_TRY, 2062, PIN, "the token has one PIN attempt left: not tried",                    \
+      "log in once with the vendor's tool and the right PIN")                                      \
+    X(PIN_RATIONED, 2063, PIN, "too many wrong PINs: this one was not tried",                      \
+      "correct SECRET, then wait for pin_retry_seconds")                                           \
+    X(PIN_EXPIRED, 2064, PIN, "the PIN must be changed or was never set",                          \
+      "set the user PIN with the vendor's tool")                                                   \
+    X(PIN_SOURCE, 2065, PIN, "no PIN", "give SECRET, or name pin_file in the configuration")       \
+    X(PIN_FOREIGN_LOGIN, 2066, PIN,                                                                \
+      "another component of this process has logged in to the token",                              \
+      "the PIN cannot be verified beside it; see foreign_login")                                   \
+    X(KEY_EXISTS, 2067, USAGE, "a key of this name exists", "choose another name")                 \
+    X(KEY_AMBIGUOUS, 2068, USAGE, "more than one key matches",                                     \
+      "rename or remove one on the token")                                                         \
+    X(KEY_USAGE, 2069, POLICY, "the key does not permit this use",                                 \
+      "check the attributes named (p11ekm key show)")                                              \
+    X(KEY_EXPIRED, 2070, POLICY, "the key is outside its validity dates",                          \
+      "rotate to a valid key, or set expiry = warn")                                               \
+    X(POLICY, 2071, POLICY, "the policy forbids it", "see the policy keys in p11ekm.conf(5)")      \
+    X(MECHANISM, 2072, QUIRK, "the token does not offer this mechanism",                           \
+      "p11ekm probe shows what the token can do")                                                  \
+    X(DECRYPT_FAILED, 2073, DATA, "decryption failed",                                             \
+      "the data was not made with this key, or was changed")                                       \
+    X(DATA_LENGTH, 2074, DATA, "the data has a length this key cannot take", "check the data")     \
+    X(SIGNATURE_INVALID, 2075, DATA, "the signature does not verify",                              \
+      "the data was changed or signed with another key")                                           \
+    X(FORMAT, 2076, DATA, "the data is not of the expected format", "check where it comes from")   \
+    X(AUDIT, 2077, POLICY, "the audit record cannot be written",                                   \
+      "make room or correct 'audit'; audit_failure = warn goes on without")                        \
+    X(IO, 2078, POLICY, "a file cannot be read or written", "check the path and its rights")       \
+    X(SESSION_LOST, 2079, SESSION, "the token dropped the session", "operation resumes by itself") \
+    X(LOGIN_LOST, 2080, LOGIN, "the token forgot the login", "open a new session")                 \
+    X(HANDLE_LOST, 2081, HANDLE, "the key is no longer where it was",                              \
+      "p11ekm key list shows whether it is still on the token")                                    \
+    X(UNTRUSTED_PATH, 2082, POLICY, "the key path is not on the list of trusted paths",            \
+      "add it to trusted_paths if it is yours")                                                    \
+    X(SIGN_FAILED, 2083, DEVICE, "the token did not sign", "p11ekm doctor")
+
+typedef enum core_status {
+#define CORE_STATUS_ENUM(name, code, cls, text, next) ST_##name,
+    CORE_STATUS_LIST(CORE_STATUS_ENUM)
+#undef CORE_STATUS_ENUM
+        ST_COUNT_
+} core_status;
+
+/* The table's columns. Any value is taken; an unknown one reads as ST_FAILURE. Strings are static.
+ */
+const char *core_status_name(core_status st);
+const char *core_status_text(core_status st);
+const char *core_status_next(core_status st);
+unsigned core_status_code(core_status st);
+core_class core_status_class(core_status st);
+
+/* What a failed call has to say beyond its status. `text` names the object, the cause and the next
+ * step in UTF-8, never a secret, and is empty where nothing was said. Owned by the caller. */
+typedef struct core_err {
+    core_status status;
+    char text[512];
+} core_err;
+
+/* Notes `st` and the formatted text (cut at the end of the buffer on a character boundary) in *err,
+ * which may be NULL, and returns `st`: `return core_fail(err, ST_IO, "...")`. */
+core_status core_fail(core_err *err, core_status st, const char *format, ...) CORE_PRINTF(3, 4);
+
+/* What to show: err->text, or the status's own text and next step where there is none. Static or
+ * owned by *err. */
+const char *core_err_text(const core_err *err, core_status st);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Text: UTF-16LE as SQL Server and the drivers speak it, UTF-8 as PKCS#11 and this code do, and a
+ * bounded string builder for log lines, JSON and T-SQL. UTF-16 is uint16_t, never wchar_t.
+ */
+#ifndef CORE_TEXT_H
+#define CORE_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "core/status.h"
+
+/* Converts `cb` BYTES of UTF-16LE (even, not terminated; may be unaligned) to a NUL-terminated
+ * UTF-8 string of at most `size` bytes with its NUL. Refused with ST_INVALID_ARGUMENT: odd cb, a
+ * lone surrogate, U+0000 inside; with ST_BUFFER_TOO_SMALL: no room. out[0] is NUL on failure. */
+CORE_MUST_USE core_status core_utf16_to_utf8(const void *utf16, size_t cb, char *out, size_t size);
+
+/* Converts a NUL-terminated UTF-8 string (validated: no overlong forms, surrogates, > U+10FFFF) to
+ * UTF-16LE without terminator. *cb: in, the room in bytes; out, the bytes needed, also when `utf16`
+ * is NULL or the room too small (ST_BUFFER_TOO_SMALL, nothing written). */
+CORE_MUST_USE core_status core_utf8_to_utf16(const char *utf8, void *utf16, size_t *cb);
+
+/* The number of 16-bit units before the terminator of a driver's string, at most `limit`. */
+size_t core_utf16_length(const uint16_t *text, size_t limit);
+/* Whether `length` bytes are valid UTF-8 without U+0000. */
+bool core_utf8_valid(const char *text, size_t length);
+/* ASCII comparison and prefix without regard to case, whatever the locale. */
+bool core_ascii_equal_nocase(const char *a, const char *b);
+bool core_ascii_prefix_nocase(const char *text, const char *prefix);
+/* Lower-cases in place the way .NET's invariant culture does for the Basic Multilingual Plane's
+ * Latin, Greek, Cyrillic and Armenian letters; others stay as they are. `units` counts 16-bit
+ * units. */
+void core_utf16_lower(uint16_t *text, size_t units);
+
+/* Lower-case hex with NUL: out has room for 2 * length + 1. */
+void core_hex(const uint8_t *bytes, size_t length, char *out);
+/* Decodes hex of either case, with or without 0x; *length in: room, out: bytes. */
+CORE_MUST_USE core_status core_unhex(const char *hex, uint8_t *out, size_t *length);
+
+/* A string that grows up to a limit, then refuses: `failed` is set and later calls do nothing, so
+ * one check at the end is enough. Zero it and set `limit` (bytes); release with core_str_free. */
+typedef struct core_str {
+    char *text; /* NUL-terminated, NULL while empty */
+    size_t length;
+    size_t room;
+    size_t limit; /* 0: 1 MiB */
+    bool failed;
+} core_str;
+
+void core_str_add(core_str *s, const char *text);
+void core_str_addn(core_str *s, const char *text, size_t length);
+void core_str_addf(core_str *s, const char *format, ...) CORE_PRINTF(2, 3);
+/* As a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. NULL adds null. */
+void core_str_json(core_str *s, const char *text);
+/* The text, "" while empty. Never NULL. */
+const char *core_str_get(const core_str *s);
+/* Wipes (it may have held a path or a name only, but habit is cheap) and releases. */
+void core_str_free(core_str *s);
+
+#endif
