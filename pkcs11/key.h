@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys on a token, and what is done with them inside it. A tok_key describes one key for ever
+ * (name, thumbprint, algorithm, public part) and finds its object handle again when the token was
+ * away. Keys are cached by the token; a caller holds a reference. A login must be in force
+ * (tok_token_login).
+ *
+ * Thumbprint, 16 bytes, version 1, never to change: of an RSA key the first 16 bytes of SHA-256
+ * over the DER SubjectPublicKeyInfo; of an AES or 3DES key the first 16 bytes of SHA-256 over the
+ * 16 bytes "p11ekm-sym-th-v1" and the 16 bytes that CBC with a zero IV makes, under the key, of
+ * those same 16.
+ */
+#ifndef PKCS11_KEY_H
+#define PKCS11_KEY_H
+
+#include "pkcs11/token.h"
+
+typedef struct tok_key tok_key;
+
+enum { TOK_THUMB_LEN = 16, TOK_NAME_MAX = 256 };
+
+/* What a key may be used for, or'ed. */
+enum {
+    TOK_CAN_ENCRYPT = 1,
+    TOK_CAN_DECRYPT = 2,
+    TOK_CAN_SIGN = 4,
+    TOK_CAN_WRAP = 8,
+    TOK_CAN_UNWRAP = 16
+};
+
+typedef struct tok_key_info {
+    char name[TOK_NAME_MAX + 1]; /* CKA_LABEL, UTF-8 */
+    uint8_t thumb[TOK_THUMB_LEN];
+    core_algorithm algorithm; /* CORE_ALG_COUNT: none that SQL Server knows; invisible to it */
+    bool rsa;
+    unsigned bits;
+    unsigned can;
+    bool extractable, sensitive, never_extractable;
+    bool persistent; /* a token object; else it lives while the tok_key does */
+    bool retired;    /* dropped by SQL Server, kept on the token; found by no search but list */
+    uint32_t start_date, end_date; /* yyyymmdd, 0: none */
+    uint8_t id[64];                /* CKA_ID */
+    size_t id_len;
+    uint8_t modulus[1024]; /* RSA, big endian, no leading zeros */
+    size_t modulus_len;
+    uint8_t exponent[16];
+    size_t exponent_len;
+} tok_key_info;
+
+const tok_key_info *tok_key_about(const tok_key *key);
+tok_token *tok_key_token(const tok_key *key);
+tok_key *tok_key_ref(tok_key *key);
+void tok_key_release(tok_key *key); /* a volatile key is destroyed with its last reference */
+
+/* Finds one key: from the cache, else by one search. ST_NOT_FOUND (remembered for up to 5 s),
+ * ST_KEY_AMBIGUOUS. Retired keys are not found. Names are compared exactly. */
+CORE_MUST_USE core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN],
+                                           tok_key **out, core_err *err);
+CORE_MUST_USE core_status tok_key_by_name(tok_token *token, const char *name, tok_key **out,
+                                          core_err *err);
+/* By CKA_LABEL and/or CKA_ID (NULL: any), RSA private keys only: the key paths of Always Encrypted.
+ */
+CORE_MUST_USE core_status tok_key_by_label_id(tok_token *token, const char *label,
+                                              const uint8_t *id, size_t id_len, tok_key **out,
+                                              core_err *err);
+/* All RSA private, AES and 3DES keys, retired ones included, fresh from the token, in no order.
+ * *out: an array of *count references, released with tok_key_list_free. */
+CORE_MUST_USE core_status tok_key_list(tok_token *token, tok_key ***out, size_t *count,
+                                       core_err *err);
+void tok_key_list_free(tok_key **keys, size_t count);
+
+/* Makes a key (pair) on the token: private, sensitive, never extractable unless asked for, CKA_ID =
+ * its thumbprint. ST_POLICY, ST_KEY_EXISTS (retired names do not count), ST_MECHANISM, ... A
+ * failure leaves nothing behind. `persistent` false: a session key that lives while the tok_key
+ * does. */
+typedef struct tok_key_spec {
+    const char *name;
+    core_algorithm algorithm;
+    unsigned can; /* 0: encrypt and decrypt */
+    bool persistent;
+    bool extractable;
+} tok_key_spec;
+CORE_MUST_USE core_status tok_key_create(tok_token *token, const tok_key_spec *spec, tok_key **out,
+                                         core_err *err);
+
+/* Retires the key (renames it "p11ekm-retired:<UTC>:<name>"), gives a retired one its name back
+ * (fails with ST_KEY_EXISTS where that is taken), or destroys it for good. Policy is the caller's
+ * business. */
+CORE_MUST_USE core_status tok_key_retire(tok_key *key, core_err *err);
+CORE_MUST_USE core_status tok_key_restore(tok_key *key, core_err *err);
+CORE_MUST_USE core_status tok_key_destroy(tok_key *key, core_err *err);
+
+/* Sizes, answered from the key and its token's policy without touching the token: the length of the
+ * ciphertext of `length` bytes, an upper bound of the plaintext, the longest RSA plaintext.
+ * Symmetric lengths are those of CBC with PKCS#7, without the IV. */
+size_t tok_encrypt_size(const tok_key *key, size_t length);
+size_t tok_decrypt_size(const tok_key *key, size_t length);
+size_t tok_encrypt_max(const tok_key *key);
+
+/* Encrypts: RSA with the padding of the policy (iv NULL, 0); AES/3DES CBC with PKCS#7 under `iv` of
+ * exactly one block. *out_len in: room (at least tok_encrypt_size); out: written. ST_DATA_LENGTH,
+ * ST_KEY_USAGE, ST_KEY_EXPIRED, ... In and out may not overlap. */
+CORE_MUST_USE core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len,
+                                      const uint8_t *in, size_t in_len, uint8_t *out,
+                                      size_t *out_len, core_err *err);
+/* Decrypts; all failures of the data are ST_DECRYPT_FAILED without detail. *out_len in: room, may
+ * be less than tok_decrypt_size as long as the result fits (else ST_BUFFER_TOO_SMALL, *out_len the
+ * size needed). Exactly two Cryptoki calls when the first padding of the policy fits. */
+CORE_MUST_USE core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len,
+                                      const uint8_t *in, size_t in_len, uint8_t *out,
+                                      size_t *out_len, core_err *err);
+/* RSA with one padding whatever the policy (Always Encrypted fixes OAEP with SHA-1). Encryption is
+ * done where the policy's public_ops says. */
+CORE_MUST_USE core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *in,
+                                          size_t in_len, uint8_t *out, size_t *out_len,
+                                          core_err *err);
+CORE_MUST_USE core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *in,
+                                          size_t in_len, uint8_t *out, size_t *out_len,
+                                          core_err *err);
+
+/* RSASSA-PKCS1-v1_5 with SHA-256 over `length` bytes. *sig_len in: room, out: the modulus length.
+ */
+CORE_MUST_USE core_status tok_rsa_sign(tok_key *key, const uint8_t *data, size_t length,
+                                       uint8_t *sig, size_t *sig_len, core_err *err);
+/* Verifies such a signature over an SHA-256 digest in software, with the public part: no token
+ * call. */
+CORE_MUST_USE core_status tok_rsa_verify(tok_key *key, const uint8_t digest[32], const uint8_t *sig,
+                                         size_t sig_len);
+
+/* Keys that are never in our memory. Makes a random key of `key_len` bytes inside the token and
+ * wraps it with OAEP SHA-1 under `wrapper`; or unwraps `in` with `from` and wraps it again with
+ * `to` (both on one token), checking the length. ST_MECHANISM where the token cannot,
+ * ST_DECRYPT_FAILED as above. *out_len in: room, out: written. */
+CORE_MUST_USE core_status tok_wrap_new(tok_key *wrapper, size_t key_len, uint8_t *out,
+                                       size_t *out_len, core_err *err);
+CORE_MUST_USE core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_len,
+                                     size_t key_len, uint8_t *out, size_t *out_len, core_err *err);
+
+/* Whether today is within the key's validity dates, by the token's policy: ST_OK or ST_KEY_EXPIRED.
+ */
+CORE_MUST_USE core_status tok_key_valid_today(const tok_key *key, core_err *err);
+
+#endif
