@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to pkcs11/: contexts, tokens and sessions from the inside.
+ *
+ * How a token call is made: tok_run() enters the gate of the context, takes a session from the token's
+ * pool, runs one tok_op with it, gives it back and leaves; what fails in a way that can heal is healed
+ * once and run again. Recovery closes the gate and waits until nobody is inside, so an operation never
+ * sees the module vanish under it, and an epoch never changes during an operation.
+ *
+ * Locks, in the order in which they may be taken: gate, then a token's lock. Both guard memory only: no
+ * call into the module is made with either held. Turns (login, create, index) are what serialises work
+ * that does call the module; they are waited for with a limit.
+ */
+#ifndef PKCS11_TOK_PRIVATE_H
+#define PKCS11_TOK_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "core/crypto.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/platform.h"
+#include "pkcs11/key.h"
+#include "pkcs11/loader.h"
+#include "pkcs11/token.h"
+
+/* One at a time, with a limit to the waiting. */
+typedef struct tok_turn {
+    pthread_mutex_t lock; /* guards busy */
+    pthread_cond_t given;
+    bool busy;
+} tok_turn;
+void tok_turn_init(tok_turn *turn);
+void tok_turn_destroy(tok_turn *turn);
+CORE_MUST_USE bool tok_turn_take(tok_turn *turn, unsigned wait_ms);
+void tok_turn_give(tok_turn *turn);
+/* The time `wait_ms` from now as pthread_cond_timedwait wants it. */
+struct timespec tok_deadline(unsigned wait_ms);
+
+typedef struct tok_session {
+    CK_SESSION_HANDLE handle;
+    tok_token *token;
+    const CK_FUNCTION_LIST *f;
+    bool dirty;          /* an operation may still be active: close it, do not give it back */
+    core_secret scratch; /* for what the token decrypts, wiped after each use */
+    struct tok_session *next;
+} tok_session;
+
+struct tok_context {
+    tok_context *next; /* of the process, see context.c */
+    unsigned refs;
+    char *path; /* of the configuration */
+    core_config *config;
+    tok_library library;
+    bool mask_sigpipe;
+    _Atomic uint32_t pid;      /* of the process the state below belongs to */
+    _Atomic uint32_t fork_pid; /* of the child that is putting it right */
+
+    pthread_mutex_t gate; /* guards all up to `tokens` */
+    pthread_cond_t gate_moved;
+    unsigned inside;      /* operations in the module */
+    bool closed;          /* a recovery is under way */
+    bool initialised;     /* the module is */
+    bool own;             /* and it was us, so that we may finalise it */
+    bool down;            /* said in the log */
+    uint64_t retry_at_us; /* no recovery before then */
+    unsigned backoff_ms;
+    tok_token *tokens;
+    tok_turn serial; /* config->serialize: one operation in the module at a time */
+};
+
+/* A PIN that logged in or failed, as its keyed hash only. */
+enum { TOK_LATCHES = 64 };
+typedef struct tok_pin_state {
+    uint8_t salt[32];
+    bool known; /* `verifier` is of the PIN that is logged in */
+    uint8_t verifier[32];
+    uint8_t *sealed; /* the PIN for another login after a lost token, NULL: none */
+    size_t sealed_len;
+    uint8_t wrong[TOK_LATCHES][32];
+    unsigned wrong_count;
+    unsigned tries; /* wrong PINs sent since the last good one */
+    uint64_t next_try_us;
+} tok_pin_state;
+
+typedef enum tok_can { TOK_UNKNOWN, TOK_ABLE, TOK_UNABLE } tok_can;
+
+/* The mechanisms this code uses; what the token lists of them is read once. */
+typedef struct tok_mech_info {
+    CK_MECHANISM_TYPE type;
+    bool listed;
+    CK_ULONG min, max; /* in the unit of the mechanism */
+    CK_FLAGS flags;
+} tok_mech_info;
+enum { TOK_MECH_COUNT = 12 };
+
+enum { TOK_KEY_BUCKETS = 4096 };
+
+struct tok_token {
+    tok_context *ctx;
+    tok_token *next; /* of the context */
+    _Atomic unsigned refs;
+    const core_token_config *config;
+    tok_token_info info;
+    bool write_protected;
+    _Atomic uint64_t epoch; /* changes only while nobody is inside */
+    CK_SLOT_ID slot;
+    bool present; /* guarded by the gate */
+
+    pthread_mutex_t lock; /* guards all up to `learned_*` */
+    pthread_cond_t freed;
+    tok_session *idle;
+    unsigned open, limit;
+    unsigned users;
+    bool logged_in;
+    CK_SESSION_HANDLE keeper; /* never used for work: holds the login */
+    tok_key *keys[TOK_KEY_BUCKETS];
+    uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
+
+    _Atomic int learned_oaep256; /* tok_can */
+    _Atomic bool mech_known;
+    tok_mech_info mech[TOK_MECH_COUNT];
+    tok_turn login_turn; /* guards pin */
+    tok_pin_state pin;
+    tok_turn key_turn; /* creations, and the index */
+    _Atomic uint64_t recoveries, logins, searches;
+};
+
+/* --- rv.c: what a CK_RV means. --- */
+typedef enum tok_call { TOK_CALL_OTHER, TOK_CALL_DATA } tok_call;
+core_status tok_rv_status(CK_RV rv, tok_call kind);
+const char *tok_rv_name(CK_RV rv);
+/* Fails with the status of `rv` and a text that names the token, the function and the code; for data
+ * errors a text without any detail. */
+core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
+                        tok_call kind);
+
+/* --- gate.c: operations. --- */
+typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
+/* Runs `op` in a logged-in session; heals and runs it once more where its failure allows. */
+CORE_MUST_USE core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err);
+/* The same for what must not be done twice (it makes something): only what failed before `op` ran is
+ * tried again. */
+CORE_MUST_USE core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err);
+/* Enters and leaves the gate without a session, for slot and login work. Between the two, calls into the
+ * module are allowed. ST_DEVICE while it is not initialised. */
+typedef struct tok_stay {
+    core_sigpipe sigpipe;
+    uint64_t since_us;
+} tok_stay;
+CORE_MUST_USE core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err);
+void tok_leave(tok_context *ctx, tok_stay *stay, const char *what);
+
+/* --- recover.c --- */
+/* Puts right what made `st` (device, login), unless somebody has since `epoch`. */
+CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err);
+/* Initialises the module if it is not; the same single flight and back-off as recovery. */
+CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
+/* Called first by every public function: after a fork the child gets fresh locks and no sessions. */
+void tok_fork_check(tok_context *ctx);
+
+/* --- slots.c --- */
+/* Finds the token's slot again by what it says of itself. Inside the gate or with it closed. */
+CORE_MUST_USE core_status tok_slot_resolve(tok_token *token, core_err *err);
+CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out,
+                                        CK_FLAGS *flags);
+
+void tok_token_free(tok_token *token);
+
+/* --- pool.c: sessions. Inside the gate. --- */
+CORE_MUST_USE core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err);
+void tok_pool_give(tok_token *token, tok_session *session);
+/* Closes what is idle; with `forget` drops it without a call (the module or the process is another). */
+void tok_pool_drain(tok_token *token, bool forget);
+CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
+
+/* --- login.c, pin.c --- */
+/* Logs in again with the sealed PIN. Inside the gate or with it closed. */
+CORE_MUST_USE core_status tok_login_again(tok_token *token, core_err *err);
+core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length, uint8_t out[32]);
+CORE_MUST_USE core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err);
+void tok_pin_wrong(tok_token *token, const uint8_t hash[32]);
+void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length);
+void tok_pin_forget(tok_token *token);
+/* C_Login as user for one operation of a key with CKA_ALWAYS_AUTHENTICATE. */
+CORE_MUST_USE core_status tok_login_operation(tok_session *session, core_err *err);
+
+/* --- mech.c --- */
+const tok_mech_info *tok_mech(tok_session *session, CK_MECHANISM_TYPE type);
+CORE_MUST_USE core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG size,
+                                        core_err *err);
+
+#endif
