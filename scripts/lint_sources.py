@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of docs/DEVELOPMENT.md that no compiler checks: who may include whom, what stays inside
+pkcs11/, platform conditions, banned functions, file sizes, licence lines. One finding a line:
+file:line: rule. Called by scripts/lint.sh; reads the files that git knows or would add."""
+
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Room -> what its quoted includes may begin with. A *_private.h stays in its room.
+INCLUDES = {
+    "core/": ("core/",),
+    "pkcs11/": ("core/", "pkcs11/"),
+    "ekm/": ("core/", "pkcs11/", "ekm/"),
+    "cmk/": ("core/", "pkcs11/", "cmk/"),
+    "module/": ("core/", "pkcs11/", "ekm/", "cmk/", "module/"),
+    "tools/p11ekm/": ("core/", "pkcs11/", "cmk/", "module/", "tools/p11ekm/"),
+    "tools/ekmsql/": ("ekm/sqlcp.h", "tools/ekmsql/"),
+}
+# Angle includes of a library -> the only places that may have them.
+LIBRARIES = {
+    "p11-kit/": ("pkcs11/", "tests/", "bench/"),
+    "openssl/": ("core/", "pkcs11/", "cmk/", "tools/ekmsql/", "tests/", "bench/"),
+    "jansson.h": ("tools/p11ekm/", "tests/"),
+    "sqlcipher/": ("tools/ekmsql/",),
+}
+# Rooms that run inside somebody else's process, or hold secrets with the tools that share them.
+LIBRARY_ROOMS = ("core/", "pkcs11/", "ekm/", "cmk/", "module/")
+OURS = LIBRARY_ROOMS + ("tools/p11ekm/",)
+
+BANNED = (
+    "strcpy strncpy strcat strncat stpcpy sprintf vsprintf gets strtok alloca system popen rand srand "
+    "random atoi atol atoll atof tmpnam tempnam mktemp wcscpy wcscat"
+).split()
+# Of one thread or one locale; a test program may.
+BANNED_OUTSIDE_TESTS = "sscanf asctime ctime gmtime localtime setlocale strerror".split()
+# In a host's process these are not ours to call.
+HOST = "abort exit _exit quick_exit atexit assert signal sigaction setenv putenv puts printf".split()
+ALLOCATION = "malloc calloc realloc free strdup strndup".split()
+PLATFORM = re.compile(
+    r"^\s*#\s*(?:el)?if.*\b(_?_?WIN(?:32|64)(?:__)?|_MSC_VER|__MINGW\w*|__linux__|__APPLE__|__unix__|"
+    r"__CYGWIN__|__x86_64__|_M_X64)\b"
+)
+CRYPTOKI = re.compile(r"\b(C_[A-Z][A-Za-z]+|CK_[A-Z0-9_]+|CK[AFGKMORSUZ]_[A-Z0-9_]+)\b")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+TODO = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+MAX_LINES, MAX_MEDIAN, MAX_HEADER = 900, 250, 150
+# The interface of somebody else, as one piece.
+LONG_HEADERS = {"ekm/sqlcp.h"}
+
+findings = []
+
+
+def report(path, line, rule):
+    findings.append(f"{path}:{line}: {rule}")
+
+
+def tracked_files():
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )
+    names = (name for name in listing.stdout.splitlines() if (ROOT / name).is_file())
+    return sorted(set(names))
+
+
+def without_comments_and_strings(text):
+    """The same text with the insides of comments, strings and characters blanked, lines kept."""
+    pattern = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+    return pattern.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
+
+
+def matches(names):
+    return re.compile(r"(?<![\w.>])(" + "|".join(names) + r")\s*\(")
+
+
+def room_of(name):
+    return next((room for room in INCLUDES if name.startswith(room)), None)
+
+
+def check_include(name, number, line):
+    match = INCLUDE.match(line)
+    if not match:
+        return
+    quote, target = match.groups()
+    room = room_of(name)
+    if quote == "<":
+        for library, places in LIBRARIES.items():
+            if target.startswith(library) and not name.startswith(places):
+                report(name, number, f"<{target}> belongs to {', '.join(places)}")
+        return
+    if room is None:
+        return
+    if not target.startswith(INCLUDES[room]):
+        report(name, number, f'{room} may not include "{target}"')
+    elif target.endswith("_private.h") and not target.startswith(room):
+        report(name, number, f'"{target}" is private to its room')
+
+
+def check_code(name, number, line):
+    rules = [(BANNED_CALL, "is banned")]
+    if not name.startswith(("tests/", "bench/")):
+        rules.append((SHARED_CALL, "is banned outside tests"))
+    if name.startswith(LIBRARY_ROOMS):
+        rules.append((HOST_CALL, "is not ours to call in a host's process"))
+    if name.startswith(OURS) and not name.startswith("core/"):
+        rules.append((ALLOCATION_CALL, "outside core/: use core_calloc, core_strdup, core_free"))
+    for pattern, rule in rules:
+        for match in pattern.finditer(line):
+            report(name, number, f"{match.group(1)}() {rule}")
+    if room_of(name) and not name.startswith("pkcs11/"):
+        for match in CRYPTOKI.finditer(line):
+            report(name, number, f"{match.group(1)} outside pkcs11/")
+    allowed = name.startswith(("core/platform", "pkcs11/loader", "tests/", "bench/")) or (
+        name in ("ekm/sqlcp.h", "cmk/p11ekm_cmk.h")  # headers that hosts compile, too
+    )
+    if PLATFORM.match(line) and not allowed:
+        report(name, number, "platform condition outside core/platform* and pkcs11/loader*")
+
+
+def check_c(name, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        check_include(name, number, line)
+    for number, line in enumerate(without_comments_and_strings(text).splitlines(), 1):
+        if not line.lstrip().startswith("#") or PLATFORM.match(line):
+            check_code(name, number, line)
+
+
+def check_sizes(sizes):
+    for name, lines in sizes.items():
+        if lines > MAX_LINES:
+            report(name, lines, f"longer than {MAX_LINES} lines")
+        if name.endswith(".h") and not name.endswith("_private.h") and room_of(name):
+            if lines > MAX_HEADER and name not in LONG_HEADERS:
+                report(name, lines, f"a public header longer than {MAX_HEADER} lines")
+    lengths = [lines for name, lines in sizes.items() if name.endswith(".c")]
+    median = statistics.median(lengths) if lengths else 0
+    if median > MAX_MEDIAN:
+        report("*.c", 0, f"the median is {median} lines, over {MAX_MEDIAN}")
+    return len(lengths), median
+
+
+def is_script(path):
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def main():
+    sizes = {}
+    for name in tracked_files():
+        path = ROOT / name
+        c_source = name.endswith((".c", ".h"))
+        source = c_source or name.endswith((".py", ".cmake", "CMakeLists.txt", ".sh", ".sql", ".ps1", ".cs", ".java", ".go", ".js", ".rs"))
+        if not source and not is_script(path):
+            continue
+        text = path.read_text(encoding="utf-8", errors="strict")
+        if "SPDX-License-Identifier: Apache-2.0" not in "\n".join(text.splitlines()[:3]):
+            report(name, 1, "no SPDX-License-Identifier: Apache-2.0 at the top")
+        if not name.startswith("scripts/lint"):
+            for number, line in enumerate(text.splitlines(), 1):
+                if TODO.search(line):
+                    report(name, number, "unfinished work belongs in an issue, not in a comment")
+        if c_source:
+            sizes[name] = len(text.splitlines())
+            check_c(name, text)
+    count, median = check_sizes(sizes)
+    print("\n".join(findings) if findings else f"sources: clean ({count} .c files, median {median:g} lines)")
+    return 1 if findings else 0
+
+
+BANNED_CALL, SHARED_CALL = matches(BANNED), matches(BANNED_OUTSIDE_TESTS)
+HOST_CALL, ALLOCATION_CALL = matches(HOST), matches(ALLOCATION)
+if __name__ == "__main__":
+    sys.exit(main())
