@@ -75,9 +75,18 @@ static core_status piece_fail(core_err *err, const uri_piece *piece, const char 
                      (unsigned)(piece->start - piece->text) + 1, why);
 }
 
-static char **member(const tok_uri *uri, const uri_attribute *attribute)
+/* The member of a row, whatever its type: all are pointers to bytes. */
+static char *get(const tok_uri *uri, const uri_attribute *attribute)
 {
-    return (char **)(uintptr_t)((const char *)uri + attribute->offset);
+    char *value;
+
+    memcpy(&value, (const char *)uri + attribute->offset, sizeof value);
+    return value;
+}
+
+static void set(tok_uri *uri, const uri_attribute *attribute, char *value)
+{
+    memcpy((char *)uri + attribute->offset, &value, sizeof value);
 }
 
 static int hex_digit(char c)
@@ -236,7 +245,7 @@ static core_status take_piece(const uri_piece *piece, tok_uri *uri, core_err *er
         core_free(value);
         return piece_fail(err, piece, why);
     }
-    *member(uri, attribute) = value;
+    set(uri, attribute, value);
     if (attribute->kind == IS_BYTES) {
         uri->id_len = length;
         uri->has_id = true;
@@ -295,7 +304,7 @@ void tok_uri_free(tok_uri *uri)
         return;
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
         if (attributes[i].kind != IS_PIN)
-            core_free(*member(uri, &attributes[i]));
+            core_free(get(uri, &attributes[i]));
     memset(uri, 0, sizeof *uri);
 }
 
@@ -317,7 +326,7 @@ void tok_uri_format(const tok_uri *uri, core_str *out)
     core_str_add(out, "pkcs11:");
     for (size_t i = 0; i < CANONICAL_COUNT; i++) {
         const uri_attribute *attribute = &attributes[i];
-        const char *value = *member(uri, attribute);
+        const char *value = get(uri, attribute);
         bool bytes = attribute->kind == IS_BYTES;
 
         if (bytes ? !uri->has_id : !value)

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Operations on the token: through the gate, with a session from the pool, healed once where that can help.
+ */
+#include <errno.h>
+#include "pkcs11/tok_private.h"
+
+core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
+{
+    struct timespec until;
+    int rc = 0;
+    bool open;
+
+    tok_fork_check(ctx);
+    pthread_mutex_lock(&ctx->gate);
+    if (ctx->closed) {
+        until = tok_deadline(ctx->config->defaults.session_wait_ms);
+        while (ctx->closed && rc != ETIMEDOUT) {
+            rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
+        }
+    }
+    open = !ctx->closed && ctx->initialised;
+    if (open) {
+        ctx->inside++;
+    }
+    pthread_mutex_unlock(&ctx->gate);
+
+    if (!open) {
+        return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
+                         core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
+    }
+    if (ctx->config->serialize &&
+        !tok_turn_take(&ctx->serial, ctx->config->defaults.session_wait_ms)) {
+        pthread_mutex_lock(&ctx->gate);
+        ctx->inside--;
+        pthread_cond_broadcast(&ctx->gate_moved);
+        pthread_mutex_unlock(&ctx->gate);
+        return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
+                         ctx->config->module);
+    }
+    if (ctx->mask_sigpipe) {
+        core_sigpipe_block(&stay->sigpipe);
+    }
+    stay->since_us = ctx->config->slow_call_ms > 0 ? core_now_us() : 0;
+    return ST_OK;
+}
+
+void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
+{
+    if (ctx->config->slow_call_ms > 0) {
+        uint64_t took_ms = (core_now_us() - stay->since_us) / 1000;
+        if (took_ms > ctx->config->slow_call_ms) {
+            core_log(CORE_LOG_WARNING, "token \"%s\" took %lu ms for one operation", what,
+                     (unsigned long)took_ms);
+        }
+    }
+    if (ctx->mask_sigpipe) {
+        core_sigpipe_restore(&stay->sigpipe);
+    }
+    if (ctx->config->serialize) {
+        tok_turn_give(&ctx->serial);
+    }
+    pthread_mutex_lock(&ctx->gate);
+    if (--ctx->inside == 0 && ctx->closed) {
+        pthread_cond_broadcast(&ctx->gate_moved);
+    }
+    pthread_mutex_unlock(&ctx->gate);
+}
+
+/* What came of one try: whether `op` was reached, and the epoch in which it failed. */
+typedef struct attempt {
+    bool reached;
+    uint64_t epoch;
+} attempt;
+
+static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how, core_err *err)
+{
+    tok_stay stay;
+    tok_session *session = NULL;
+
+    how->reached = false;
+    how->epoch = atomic_load(&token->epoch);
+    core_status st = tok_enter(token->ctx, &stay, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    how->epoch = atomic_load(&token->epoch);
+    st = tok_pool_take(token, &session, err);
+    if (st == ST_OK) {
+        how->reached = true;
+        st = op(session, arg, err);
+        /* Whatever failed may have left an operation active, and a session is cheaper than a doubt. */
+        if (st != ST_OK) {
+            session->dirty = true;
+        }
+        tok_pool_give(token, session);
+    }
+    tok_leave(token->ctx, &stay, token->info.label);
+    return st;
+}
+
+static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_err *err)
+{
+    attempt how;
+    core_status st = run_try(token, op, arg, &how, err);
+
+    if (st == ST_OK || (how.reached && !twice)) {
+        return st;
+    }
+    switch (core_status_class(st)) {
+    case CORE_CLASS_SESSION:
+    case CORE_CLASS_HANDLE:
+        break; /* another session, another search: nothing more to heal */
+    case CORE_CLASS_LOGIN:
+    case CORE_CLASS_DEVICE: {
+        core_status healed = tok_heal(token, st, how.epoch, err);
+        if (healed != ST_OK) {
+            return healed;
+        }
+        break;
+    }
+    case CORE_CLASS_NONE:
+    case CORE_CLASS_DATA:
+    case CORE_CLASS_USAGE:
+    case CORE_CLASS_POLICY:
+    case CORE_CLASS_CAPACITY:
+    case CORE_CLASS_PIN:
+    case CORE_CLASS_QUIRK:
+    default:
+        return st;
+    }
+    return run_try(token, op, arg, &how, err);
+}
+
+core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err)
+{
+    return run(token, op, arg, true, err);
+}
+
+core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err)
+{
+    return run(token, op, arg, false, err);
+}

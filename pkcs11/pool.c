@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session pool of a token: bounded, last in first out (what was used last is warm in the HSM, too),
+ * with a limit to the waiting. Sessions are validated by use, not by a call of their own. The keeper, which
+ * holds the login, is not in the pool, so that the number of our sessions never falls to none while a user
+ * is logged in.
+ */
+#include <errno.h>
+#include "pkcs11/tok_private.h"
+
+enum {
+    POOL_MOST = 32,
+    SCRATCH_BYTES = 1024 /* the longest RSA result, 8192 bits */
+};
+
+core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+{
+    const CK_FUNCTION_LIST *f = token->ctx->library.f;
+    CK_FLAGS flags = CKF_SERIAL_SESSION | (token->write_protected ? 0 : CKF_RW_SESSION);
+    CK_RV rv = f->C_OpenSession(token->slot, flags, NULL, NULL, out);
+
+    if (rv == CKR_TOKEN_WRITE_PROTECTED) {
+        token->write_protected = true;
+        rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, out);
+    }
+    return rv == CKR_OK ? ST_OK : tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
+}
+
+static unsigned pool_limit(const tok_token *token)
+{
+    unsigned most = token->config->max_sessions != 0 ? token->config->max_sessions : POOL_MOST;
+    uint64_t allowed = token->info.max_sessions;
+    /* One of the token's is the keeper's. */
+    if (allowed > 1 && allowed - 1 < most) {
+        most = (unsigned)allowed - 1;
+    }
+    return most;
+}
+
+static void session_free(tok_session *session)
+{
+    core_secret_close(&session->scratch);
+    core_free(session);
+}
+
+static core_status session_new(tok_token *token, tok_session **out, core_err *err)
+{
+    tok_session *session = core_calloc(1, sizeof *session);
+    core_status st = session != NULL ? core_secret_open(&session->scratch, SCRATCH_BYTES) : ST_NO_MEMORY;
+
+    if (st == ST_OK) {
+        st = tok_session_open(token, &session->handle, err);
+    } else {
+        st = core_fail(err, st, "out of memory for a session");
+    }
+    if (st == ST_OK) {
+        session->token = token;
+        session->f = token->ctx->library.f;
+        *out = session;
+    } else if (session != NULL) {
+        session_free(session);
+    }
+    return st;
+}
+
+/* Takes an idle session, or the right to open one (*out NULL), or waits for either. */
+static core_status claim(tok_token *token, tok_session **out, core_err *err)
+{
+    struct timespec until;
+    bool timed = false;
+    int rc = 0;
+    core_status st = ST_OK;
+
+    pthread_mutex_lock(&token->lock);
+    if (!token->logged_in) {
+        st = core_fail(err, token->users > 0 ? ST_LOGIN_LOST : ST_AUTH_FAILED,
+                       "token \"%s\": nobody is logged in; open a session first", token->info.label);
+        goto done;
+    }
+    if (token->limit == 0) {
+        token->limit = pool_limit(token);
+    }
+    while (token->idle == NULL && token->open >= token->limit) {
+        if (!timed) {
+            until = tok_deadline(token->config->session_wait_ms);
+            timed = true;
+        }
+        rc = pthread_cond_timedwait(&token->freed, &token->lock, &until);
+        if (rc == ETIMEDOUT && token->idle == NULL && token->open >= token->limit) {
+            st = core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": all %u sessions busy for %u ms; %s",
+                           token->info.label, token->limit, token->config->session_wait_ms,
+                           core_status_next(ST_POOL_TIMEOUT));
+            goto done;
+        }
+    }
+    if (token->idle != NULL) {
+        *out = token->idle;
+        token->idle = (*out)->next;
+    } else {
+        token->open++;
+    }
+done:
+    pthread_mutex_unlock(&token->lock);
+    return st;
+}
+
+/* Gives the right to a session back. When the token would not open one, the pool becomes as large as what
+ * is open, so that the next one waits instead. */
+static bool unclaim(tok_token *token, bool shrink)
+{
+    pthread_mutex_lock(&token->lock);
+    token->open--;
+    bool others = token->open > 0;
+    if (shrink && others) {
+        token->limit = token->open;
+    }
+    pthread_cond_signal(&token->freed);
+    pthread_mutex_unlock(&token->lock);
+    return others;
+}
+
+core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
+{
+    for (;;) {
+        *out = NULL;
+        core_status st = claim(token, out, err);
+        if (st != ST_OK || *out != NULL) {
+            return st;
+        }
+        st = session_new(token, out, err);
+        if (st == ST_OK) {
+            return ST_OK;
+        }
+        if (!unclaim(token, st == ST_TOKEN_FULL) || st != ST_TOKEN_FULL) {
+            return st;
+        }
+    }
+}
+
+void tok_pool_give(tok_token *token, tok_session *session)
+{
+    if (session->dirty) {
+        (void)session->f->C_CloseSession(session->handle);
+        session_free(session);
+        (void)unclaim(token, false);
+        return;
+    }
+    pthread_mutex_lock(&token->lock);
+    session->next = token->idle;
+    token->idle = session;
+    pthread_cond_signal(&token->freed);
+    pthread_mutex_unlock(&token->lock);
+}
+
+void tok_pool_drain(tok_token *token, bool forget)
+{
+    pthread_mutex_lock(&token->lock);
+    tok_session *session = token->idle;
+    token->idle = NULL;
+    for (tok_session *s = session; s != NULL; s = s->next) {
+        token->open--;
+    }
+    if (forget) {
+        token->open = 0; /* after a fork, those in use were the parent's */
+        token->limit = 0;
+    }
+    pthread_mutex_unlock(&token->lock);
+
+    while (session != NULL) {
+        tok_session *next = session->next;
+        if (!forget) {
+            (void)session->f->C_CloseSession(session->handle);
+        }
+        session_free(session);
+        session = next;
+    }
+}
