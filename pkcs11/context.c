@@ -18,7 +18,8 @@ static void context_free(tok_context *ctx)
     core_free(ctx);
 }
 
-/* Loads the module, and initialises it if it will: a token that comes up late is no reason to fail. */
+/* Loads the module, and initialises it if it will: a token that comes up late is no reason to fail.
+ */
 static core_status context_load(tok_context *ctx, core_err *err)
 {
     core_err late = {ST_OK, ""};
@@ -28,7 +29,8 @@ static core_status context_load(tok_context *ctx, core_err *err)
         ctx->mask_sigpipe = ctx->config->mask_sigpipe == CORE_YES ||
                             (ctx->config->mask_sigpipe == CORE_AUTO && core_sigpipe_default());
         if (tok_context_ready(ctx, &late) != ST_OK) {
-            core_log(CORE_LOG_WARNING, "going on without it: %s", core_err_text(&late, late.status));
+            core_log(CORE_LOG_WARNING, "going on without it: %s",
+                     core_err_text(&late, late.status));
         }
     }
     return st;
@@ -144,7 +146,8 @@ void tok_context_close(tok_context *ctx)
             at = &(*at)->next;
         }
         *at = ctx->next;
-        /* Still under the lock, so that one who opens it again at once finds the module finalised. */
+        /* Still under the lock, so that one who opens it again at once finds the module finalised.
+         */
         context_close_module(ctx);
         core_log_close();
         context_free(ctx);
@@ -171,9 +174,9 @@ static void token_forget_process(tok_token *token)
     atomic_fetch_add(&token->epoch, 1);
 }
 
-/* In a child all locks may be held by threads that do not exist, sessions belong to the parent, and the
- * module has to be initialised again. One thread of the child puts that right, the others wait. Nothing
- * is done in an atfork handler: those run with the host's locks held. */
+/* In a child all locks may be held by threads that do not exist, sessions belong to the parent, and
+ * the module has to be initialised again. One thread of the child puts that right, the others wait.
+ * Nothing is done in an atfork handler: those run with the host's locks held. */
 void tok_fork_check(tok_context *ctx)
 {
     uint32_t pid = core_process_id();

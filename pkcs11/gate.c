@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations on the token: through the gate, with a session from the pool, healed once where that can help.
+ * Operations on the token: through the gate, with a session from the pool, healed once where that
+ * can help.
  */
 #include <errno.h>
 #include "pkcs11/tok_private.h"
@@ -89,7 +90,8 @@ static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how,
     if (st == ST_OK) {
         how->reached = true;
         st = op(session, arg, err);
-        /* Whatever failed may have left an operation active, and a session is cheaper than a doubt. */
+        /* Whatever failed may have left an operation active, and a session is cheaper than a doubt.
+         */
         if (st != ST_OK) {
             session->dirty = true;
         }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Loading a module where there is dlopen. By default through p11-kit, which counts C_Initialize and
- * C_Finalize among all who use the module in this process, so that neither of us pulls it from under the
- * other. Directly where the configuration says so, or where the module wants initialisation arguments
- * (NSS), which p11-kit takes from files of its own only. Never p11-kit-proxy: it brings every module of
- * the machine into the host.
+ * C_Finalize among all who use the module in this process, so that neither of us pulls it from
+ * under the other. Directly where the configuration says so, or where the module wants
+ * initialisation arguments (NSS), which p11-kit takes from files of its own only. Never
+ * p11-kit-proxy: it brings every module of the machine into the host.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -61,13 +61,14 @@ static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_er
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
     if (handle == NULL) {
-        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": %s; check 'module' in the configuration",
-                         path, dlerror());
+        return core_fail(err, ST_MODULE_LOAD,
+                         "module \"%s\": %s; check 'module' in the configuration", path, dlerror());
     }
     *(void **)&get = dlsym(handle, "C_GetFunctionList");
     if (get == NULL) {
         return core_fail(err, ST_MODULE_LOAD,
-                         "module \"%s\": it has no C_GetFunctionList, so it is no PKCS#11 module", path);
+                         "module \"%s\": it has no C_GetFunctionList, so it is no PKCS#11 module",
+                         path);
     }
     rv = get(out);
     if (rv != CKR_OK || *out == NULL) {
@@ -78,12 +79,14 @@ static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_er
     /* Legal for a vendor's shim, but else the sign of a symbol taken from another library. */
     if (dladdr((void *)(uintptr_t)(*out)->C_Initialize, &where) != 0 && where.dli_fname != NULL &&
         strcmp(where.dli_fname, path) != 0) {
-        core_log(CORE_LOG_WARNING, "module \"%s\": its functions lie in \"%s\"", path, where.dli_fname);
+        core_log(CORE_LOG_WARNING, "module \"%s\": its functions lie in \"%s\"", path,
+                 where.dli_fname);
     }
     return ST_OK;
 }
 
-static core_status load(const core_config *config, const char *path, tok_library *out, core_err *err)
+static core_status load(const core_config *config, const char *path, tok_library *out,
+                        core_err *err)
 {
     core_status st = ST_OK;
     out->managed = config->module_loader == CORE_LOADER_P11KIT ||
@@ -92,8 +95,9 @@ static core_status load(const core_config *config, const char *path, tok_library
         out->f = p11_kit_module_load(path, 0);
         if (out->f == NULL) {
             const char *why = p11_kit_message();
-            return core_fail(err, ST_MODULE_LOAD, "module \"%s\": %s; check 'module' in the configuration",
-                             path, why != NULL ? why : "p11-kit cannot load it");
+            return core_fail(err, ST_MODULE_LOAD,
+                             "module \"%s\": %s; check 'module' in the configuration", path,
+                             why != NULL ? why : "p11-kit cannot load it");
         }
     } else {
         st = load_direct(path, &out->f, err);

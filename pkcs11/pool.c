@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The session pool of a token: bounded, last in first out (what was used last is warm in the HSM, too),
- * with a limit to the waiting. Sessions are validated by use, not by a call of their own. The keeper, which
- * holds the login, is not in the pool, so that the number of our sessions never falls to none while a user
- * is logged in.
+ * The session pool of a token: bounded, last in first out (what was used last is warm in the HSM,
+ * too), with a limit to the waiting. Sessions are validated by use, not by a call of their own. The
+ * keeper, which holds the login, is not in the pool, so that the number of our sessions never falls
+ * to none while a user is logged in.
  */
 #include <errno.h>
 #include "pkcs11/tok_private.h"
@@ -46,7 +46,8 @@ static void session_free(tok_session *session)
 static core_status session_new(tok_token *token, tok_session **out, core_err *err)
 {
     tok_session *session = core_calloc(1, sizeof *session);
-    core_status st = session != NULL ? core_secret_open(&session->scratch, SCRATCH_BYTES) : ST_NO_MEMORY;
+    core_status st =
+        session != NULL ? core_secret_open(&session->scratch, SCRATCH_BYTES) : ST_NO_MEMORY;
 
     if (st == ST_OK) {
         st = tok_session_open(token, &session->handle, err);
@@ -73,8 +74,9 @@ static core_status claim(tok_token *token, tok_session **out, core_err *err)
 
     pthread_mutex_lock(&token->lock);
     if (!token->logged_in) {
-        st = core_fail(err, token->users > 0 ? ST_LOGIN_LOST : ST_AUTH_FAILED,
-                       "token \"%s\": nobody is logged in; open a session first", token->info.label);
+        st =
+            core_fail(err, token->users > 0 ? ST_LOGIN_LOST : ST_AUTH_FAILED,
+                      "token \"%s\": nobody is logged in; open a session first", token->info.label);
         goto done;
     }
     if (token->limit == 0) {
@@ -104,8 +106,8 @@ done:
     return st;
 }
 
-/* Gives the right to a session back. When the token would not open one, the pool becomes as large as what
- * is open, so that the next one waits instead. */
+/* Gives the right to a session back. When the token would not open one, the pool becomes as large
+ * as what is open, so that the next one waits instead. */
 static bool unclaim(tok_token *token, bool shrink)
 {
     pthread_mutex_lock(&token->lock);

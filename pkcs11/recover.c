@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recovery: one thread puts things right while the others wait at the gate; after a failure nobody tries
- * again before the back-off has passed (0.1 s doubling to 10 s), so that a dead token costs its callers
- * nothing but a clear error. One log line a change of state, none a retry.
+ * Recovery: one thread puts things right while the others wait at the gate; after a failure nobody
+ * tries again before the back-off has passed (0.1 s doubling to 10 s), so that a dead token costs
+ * its callers nothing but a clear error. One log line a change of state, none a retry.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,7 +28,8 @@ static core_status module_initialize(tok_context *ctx, core_err *err)
     return ST_OK;
 }
 
-/* Whether the token answers: then whatever failed was not the device, and nothing needs resetting. */
+/* Whether the token answers: then whatever failed was not the device, and nothing needs resetting.
+ */
 static bool token_answers(tok_token *token)
 {
     CK_TOKEN_INFO info;
@@ -54,8 +55,8 @@ static core_status token_revive(tok_token *token, core_err *err)
     return st;
 }
 
-/* With the gate closed: nobody is in the module. `asker` is the token whose failure is being healed, NULL
- * when only the module is to be initialised. */
+/* With the gate closed: nobody is in the module. `asker` is the token whose failure is being
+ * healed, NULL when only the module is to be initialised. */
 static core_status reset(tok_context *ctx, tok_token *asker, core_err *err)
 {
     core_status st = ST_OK;
@@ -127,8 +128,8 @@ static bool await_flight_locked(tok_context *ctx)
     return !ctx->closed;
 }
 
-/* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken back: then
- * nothing may be reset under it, and the gate opens again. */
+/* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
+ * back: then nothing may be reset under it, and the gate opens again. */
 static bool close_gate_locked(tok_context *ctx)
 {
     struct timespec until = tok_deadline(ctx->config->defaults.session_wait_ms);
@@ -157,8 +158,8 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
 
     pthread_mutex_lock(&ctx->gate);
     if (ctx->closed && !await_flight_locked(ctx)) {
-        st = core_fail(err, ST_DEVICE, "module \"%s\": its recovery takes long; %s", ctx->config->module,
-                       core_status_next(ST_DEVICE));
+        st = core_fail(err, ST_DEVICE, "module \"%s\": its recovery takes long; %s",
+                       ctx->config->module, core_status_next(ST_DEVICE));
         goto done;
     }
     if (healed_locked(ctx, asker, epoch)) {

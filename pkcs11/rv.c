@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a CK_RV means: one table from code to status, with a column of its own for the calls that judge the
- * caller's data. There CKR_GENERAL_ERROR and CKR_FUNCTION_FAILED are what real tokens say of a bad
- * ciphertext, so they must not look like a broken device: whoever can send a bad ciphertext could make us
- * reset the token.
+ * What a CK_RV means: one table from code to status, with a column of its own for the calls that
+ * judge the caller's data. There CKR_GENERAL_ERROR and CKR_FUNCTION_FAILED are what real tokens say
+ * of a bad ciphertext, so they must not look like a broken device: whoever can send a bad
+ * ciphertext could make us reset the token.
  */
 #include "pkcs11/tok_private.h"
 
-#define RV(code, data, other)                                                                      \
-    {                                                                                              \
-        code, #code, ST_##data, ST_##other                                                         \
+#define RV(code, data, other)              \
+    {                                      \
+        code, #code, ST_##data, ST_##other \
     }
 
 static const struct rv_row {
@@ -98,8 +98,8 @@ static const struct rv_row *rv_find(CK_RV rv)
 
 core_status tok_rv_status(CK_RV rv, tok_call kind)
 {
-    /* Codes of a vendor's own, and those the table does not know, are the device's: "unknown, so give up
-     * until somebody restarts" is the complaint most heard of other clients. */
+    /* Codes of a vendor's own, and those the table does not know, are the device's: "unknown, so
+     * give up until somebody restarts" is the complaint most heard of other clients. */
     const struct rv_row *row = rv_find(rv);
     if (row == NULL) {
         return ST_DEVICE;

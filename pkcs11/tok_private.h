@@ -185,6 +185,10 @@ void tok_pin_forget(tok_token *token);
 /* C_Login as user for one operation of a key with CKA_ALWAYS_AUTHENTICATE. */
 CORE_MUST_USE core_status tok_login_operation(tok_session *session, core_err *err);
 
+/* --- keys.c --- */
+/* Drops the cache; keys still held by callers find their handles again. */
+void tok_keys_forget(tok_token *token);
+
 /* --- mech.c --- */
 const tok_mech_info *tok_mech(tok_session *session, CK_MECHANISM_TYPE type);
 CORE_MUST_USE core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG size,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns: one at a time, with a limit to the waiting, because what is done in a turn calls the module, and
- * a module may hang. Deadlines are wall-clock times, which every pthreads has; a clock that is set back
- * during a wait makes it longer by that much.
+ * Turns: one at a time, with a limit to the waiting, because what is done in a turn calls the
+ * module, and a module may hang. Deadlines are wall-clock times, which every pthreads has; a clock
+ * that is set back during a wait makes it longer by that much.
  */
 #include <errno.h>
 #include <time.h>

@@ -114,9 +114,10 @@ static bool may_stand(char c, uri_part part)
 }
 
 /* Decodes the value into a new buffer with a NUL behind it. */
-static core_status decode(const uri_piece *piece, size_t max, char **out, size_t *out_len,
-                          core_err *err)
+static core_status decode(const uri_piece *piece, const uri_attribute *attribute, char **out,
+                          size_t *out_len, core_err *err)
 {
+    bool encodable = attribute->kind == IS_TEXT || attribute->kind == IS_BYTES;
     const char *why = NULL;
     size_t n = 0;
     char *value = core_calloc((size_t)(piece->end - piece->equals), 1);
@@ -124,7 +125,7 @@ static core_status decode(const uri_piece *piece, size_t max, char **out, size_t
     if (!value)
         return core_fail(err, ST_NO_MEMORY, "PKCS#11 URI: out of memory");
     for (const char *p = piece->equals + 1; p < piece->end && !why; p++) {
-        if (*p == '%') {
+        if (*p == '%' && encodable) {
             int high = piece->end - p > 2 ? hex_digit(p[1]) : -1;
             int low = high < 0 ? -1 : hex_digit(p[2]);
 
@@ -136,10 +137,12 @@ static core_status decode(const uri_piece *piece, size_t max, char **out, size_t
         } else if (may_stand(*p, piece->part)) {
             value[n++] = *p;
         } else {
-            why = "a character that must be percent-encoded (a blank is %20, a slash %2F)";
+            why = encodable
+                      ? "a character that must be percent-encoded (a blank is %20, a slash %2F)"
+                      : "this value is never percent-encoded";
         }
     }
-    if (!why && n > max)
+    if (!why && n > attribute->max)
         why = "the value is longer than any token's";
     if (why) {
         core_free(value);
@@ -234,10 +237,10 @@ static core_status take_piece(const uri_piece *piece, tok_uri *uri, core_err *er
                                                      : "belongs behind a '?'");
     if (attribute->kind == IS_PIN)
         return piece_fail(err, piece, "a URI is no place for a PIN; use pin_file or SECRET");
-    if (*member(uri, attribute))
+    if (get(uri, attribute))
         return piece_fail(err, piece, "given twice");
 
-    st = decode(piece, attribute->max, &value, &length, err);
+    st = decode(piece, attribute, &value, &length, err);
     if (st != ST_OK)
         return st;
     why = check_value(attribute->kind, value, length);

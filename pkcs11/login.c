@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Logging in. The login state of PKCS#11 belongs to the process and the token: once one of our
+ * users is in, the token takes everybody for him and C_Login no longer looks at the PIN. So each
+ * later user's PIN is compared here, in constant time, with the keyed hash of the one that the
+ * token accepted.
+ */
+#include <string.h>
+#include "pkcs11/tok_private.h"
+
+static core_status refuse_by_flags(const tok_token *token, const tok_token_info *now, core_err *err)
+{
+    static const struct {
+        size_t flag;
+        bool bad;
+        core_status st;
+    } checks[] = {
+        {offsetof(tok_token_info, pin_locked), true, ST_PIN_LOCKED},
+        {offsetof(tok_token_info, pin_last_try), true, ST_PIN_LAST_TRY},
+        {offsetof(tok_token_info, pin_to_change), true, ST_PIN_EXPIRED},
+        {offsetof(tok_token_info, pin_set), false, ST_PIN_EXPIRED},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        if (*(const bool *)((const char *)now + checks[i].flag) == checks[i].bad) {
+            return core_fail(err, checks[i].st, "token \"%s\": %s; %s", token->info.label,
+                             core_status_text(checks[i].st), core_status_next(checks[i].st));
+        }
+    }
+    return ST_OK;
+}
+
+/* Somebody else in this process is logged in, so the token cannot be asked about this PIN. */
+static CK_RV login_beside(tok_token *token, const char *pin, size_t length)
+{
+    const CK_FUNCTION_LIST *f = token->ctx->library.f;
+
+    switch (token->config->foreign_login) {
+    case CORE_FOREIGN_TRUST:
+        return CKR_OK;
+    case CORE_FOREIGN_LOGOUT:
+        (void)f->C_Logout(token->keeper);
+        return f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
+                          (CK_ULONG)length);
+    case CORE_FOREIGN_REFUSE:
+    default:
+        return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+    }
+}
+
+static void keeper_close(tok_token *token)
+{
+    if (token->keeper != 0) {
+        (void)token->ctx->library.f->C_CloseSession(token->keeper);
+        token->keeper = 0;
+    }
+}
+
+static void set_logged_in(tok_token *token, bool in)
+{
+    pthread_mutex_lock(&token->lock);
+    token->logged_in = in;
+    pthread_mutex_unlock(&token->lock);
+}
+
+/* Asks the token. Inside the gate, in the login turn. `again`: we were in before, so that finding
+ * the token logged in already is no surprise. */
+static core_status login_token(tok_token *token, const char *pin, size_t length, bool again,
+                               core_err *err)
+{
+    core_status st = ST_OK;
+    CK_RV rv;
+
+    if (token->keeper == 0) {
+        st = tok_session_open(token, &token->keeper, err);
+        if (st != ST_OK) {
+            token->keeper = 0;
+            return st;
+        }
+    }
+    atomic_fetch_add(&token->logins, 1);
+    rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
+                                        (CK_ULONG)length);
+    if (rv == CKR_USER_ALREADY_LOGGED_IN) {
+        rv = again ? CKR_OK : login_beside(token, pin, length);
+    }
+    if (rv != CKR_OK) {
+        keeper_close(token);
+        st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
+        set_logged_in(token, false);
+        return st;
+    }
+    set_logged_in(token, true);
+    return ST_OK;
+}
+
+/* The first user: by the token. */
+static core_status login_first(tok_token *token, const char *pin, size_t length,
+                               const uint8_t hash[32], core_err *err)
+{
+    tok_token_info now;
+    core_status st = tok_pin_allowed(token, hash, err);
+
+    if (st == ST_OK) {
+        st = tok_slot_info(token->ctx, token->slot, &now, NULL);
+        if (st != ST_OK) {
+            return core_fail(err, st, "token \"%s\": %s; %s", token->info.label,
+                             core_status_text(st), core_status_next(st));
+        }
+        st = refuse_by_flags(token, &now, err);
+    }
+    if (st == ST_OK) {
+        st = login_token(token, pin, length, false, err);
+        if (st == ST_AUTH_FAILED) {
+            tok_pin_wrong(token, hash);
+        } else if (st == ST_OK) {
+            tok_pin_good(token, hash, pin, length);
+        }
+    }
+    return st;
+}
+
+static core_status login_in_turn(tok_token *token, const char *pin, size_t length, core_err *err)
+{
+    uint8_t hash[32];
+    core_status st = tok_pin_hash(&token->pin, pin, length, hash);
+
+    if (st != ST_OK) {
+        return core_fail(err, st, "OpenSSL failed");
+    }
+    if (token->users > 0 && token->pin.known) {
+        st = core_equal_ct(token->pin.verifier, hash, sizeof hash)
+                 ? ST_OK
+                 : core_fail(err, ST_AUTH_FAILED, "token \"%s\": wrong PIN; check SECRET",
+                             token->info.label);
+    } else {
+        st = login_first(token, pin, length, hash, err);
+    }
+    if (st == ST_OK) {
+        pthread_mutex_lock(&token->lock);
+        token->users++;
+        pthread_mutex_unlock(&token->lock);
+    }
+    core_wipe(hash, sizeof hash);
+    return st;
+}
+
+static core_status login_with(tok_token *token, const char *pin, size_t length, core_err *err)
+{
+    tok_stay stay;
+    core_status st = tok_enter(token->ctx, &stay, err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    if (tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+        st = login_in_turn(token, pin, length, err);
+        tok_turn_give(&token->login_turn);
+    } else {
+        st = core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
+                       token->info.label);
+    }
+    tok_leave(token->ctx, &stay, token->info.label);
+    return st;
+}
+
+/* The PIN of the file, without the line's end. */
+static core_status pin_from_file(const tok_token *token, core_secret *out, core_err *err)
+{
+    enum { PIN_FILE_MOST = 512 };
+    const char *path = token->config->pin_file;
+
+    if (path == NULL) {
+        return core_fail(err, ST_PIN_SOURCE, "token \"%s\": %s; %s", token->info.label,
+                         core_status_text(ST_PIN_SOURCE), core_status_next(ST_PIN_SOURCE));
+    }
+    core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MOST, out, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    if (out->length > 0 && out->data[out->length - 1] == '\n') {
+        out->data[--out->length] = '\0';
+    }
+    if (out->length > 0 && out->data[out->length - 1] == '\r') {
+        out->data[--out->length] = '\0';
+    }
+    if (out->length == 0) {
+        core_secret_close(out);
+        return core_fail(err, ST_PIN_SOURCE, "pin_file \"%s\": it is empty", path);
+    }
+    return ST_OK;
+}
+
+core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, core_err *err)
+{
+    core_secret from_file = {0};
+    core_status st = ST_OK;
+
+    if (pin == NULL || pin_len == 0) {
+        st = pin_from_file(token, &from_file, err);
+        if (st != ST_OK) {
+            return st;
+        }
+        pin = (const char *)from_file.data;
+        pin_len = from_file.length;
+    }
+    uint64_t epoch = atomic_load(&token->epoch);
+    st = login_with(token, pin, pin_len, err);
+    if (core_status_class(st) == CORE_CLASS_DEVICE) {
+        st = tok_heal(token, st, epoch, err);
+        if (st == ST_OK) {
+            st = login_with(token, pin, pin_len, err);
+        }
+    }
+    core_secret_close(&from_file);
+    return st;
+}
+
+void tok_token_logout(tok_token *token)
+{
+    tok_stay stay;
+    bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
+    bool turn = tok_turn_take(&token->login_turn, token->config->session_wait_ms);
+
+    pthread_mutex_lock(&token->lock);
+    bool last = token->users > 0 && --token->users == 0;
+    if (last) {
+        token->logged_in = false;
+    }
+    pthread_mutex_unlock(&token->lock);
+    if (last) {
+        /* No C_Logout: it would log out whoever else in this process uses the token. The token does
+         * that itself when the last session of the process is closed. */
+        tok_pool_drain(token, !entered);
+        if (entered) {
+            keeper_close(token);
+        }
+        tok_pin_forget(token);
+        tok_keys_forget(token);
+        atomic_fetch_add(&token->epoch, 1);
+    }
+    if (turn) {
+        tok_turn_give(&token->login_turn);
+    }
+    if (entered) {
+        tok_leave(token->ctx, &stay, token->info.label);
+    }
+}
+
+core_status tok_login_again(tok_token *token, core_err *err)
+{
+    core_secret pin = {0};
+    CK_SESSION_INFO info;
+    core_status st;
+
+    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
+                         token->info.label);
+    }
+    /* Another thread may have been faster. */
+    if (token->logged_in && token->keeper != 0 &&
+        token->ctx->library.f->C_GetSessionInfo(token->keeper, &info) == CKR_OK &&
+        (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS)) {
+        st = ST_OK;
+        goto done;
+    }
+    if (token->pin.sealed == NULL) {
+        st = core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
+                       core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
+        goto done;
+    }
+    st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
+    if (st == ST_OK) {
+        keeper_close(token);
+        st = login_token(token, (const char *)pin.data, pin.length, true, err);
+        if (core_status_class(st) == CORE_CLASS_PIN) {
+            /* The PIN was changed on the token: what we have is worth nothing, and must not be
+             * tried until it locks the token. The next session brings the new one. */
+            tok_pin_wrong(token, token->pin.verifier);
+            tok_pin_forget(token);
+        }
+    }
+    core_secret_close(&pin);
+done:
+    tok_turn_give(&token->login_turn);
+    return st;
+}
+
+core_status tok_login_operation(tok_session *session, core_err *err)
+{
+    tok_token *token = session->token;
+    core_secret pin = {0};
+    CK_RV rv;
+
+    if (token->pin.sealed == NULL) {
+        return core_fail(
+            err, ST_POLICY,
+            "token \"%s\": this key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE); set "
+            "relogin = yes",
+            token->info.label);
+    }
+    core_status st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
+    if (st == ST_OK) {
+        rv = session->f->C_Login(session->handle, CKU_CONTEXT_SPECIFIC, pin.data,
+                                 (CK_ULONG)pin.length);
+        if (rv != CKR_OK) {
+            st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
+        }
+    }
+    core_secret_close(&pin);
+    return st;
+}

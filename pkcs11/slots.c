@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which token is meant. Slot numbers change with each hot plug and each initialisation, so a token
+ * is known by what it says of itself, and found again by that. Exactly one must match: a wrong
+ * guess between two is worse than an error.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "core/text.h"
+#include "pkcs11/tok_private.h"
+#include "pkcs11/uri.h"
+
+enum { SLOTS_MOST = 4096 };
+
+/* A fixed field of blanks: trimmed at both ends (some modules pad left), forged bytes replaced. */
+static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
+{
+    size_t from = 0;
+    while (length > 0 && (field[length - 1] == ' ' || field[length - 1] == '\0')) {
+        length--;
+    }
+    while (from < length && field[from] == ' ') {
+        from++;
+    }
+    memcpy(out, field + from, length - from);
+    out[length - from] = '\0';
+    if (!core_utf8_valid(out, length - from)) {
+        for (char *c = out; *c != '\0'; c++) {
+            *c = (*c & 0x80) != 0 ? '?' : *c;
+        }
+    }
+}
+
+core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out, CK_FLAGS *flags)
+{
+    CK_TOKEN_INFO info;
+    CK_RV rv = ctx->library.f->C_GetTokenInfo(slot, &info);
+
+    memset(out, 0, sizeof *out);
+    if (rv != CKR_OK) {
+        return tok_rv_status(rv, TOK_CALL_OTHER);
+    }
+    trim(out->label, info.label, sizeof info.label);
+    trim(out->manufacturer, info.manufacturer_id, sizeof info.manufacturer_id);
+    trim(out->model, info.model, sizeof info.model);
+    trim(out->serial, info.serial_number, sizeof info.serial_number);
+    out->slot = slot;
+    out->min_pin = (unsigned)info.min_pin_len;
+    out->max_pin = (unsigned)info.max_pin_len;
+    out->max_sessions = info.max_session_count == CK_UNAVAILABLE_INFORMATION ||
+                                info.max_session_count == CK_EFFECTIVELY_INFINITE ||
+                                info.max_session_count >= 0xfffffff0UL
+                            ? 0
+                            : info.max_session_count;
+    out->initialised = (info.flags & CKF_TOKEN_INITIALIZED) != 0;
+    out->pin_set = (info.flags & CKF_USER_PIN_INITIALIZED) != 0;
+    out->pin_low = (info.flags & CKF_USER_PIN_COUNT_LOW) != 0;
+    out->pin_last_try = (info.flags & CKF_USER_PIN_FINAL_TRY) != 0;
+    out->pin_locked = (info.flags & CKF_USER_PIN_LOCKED) != 0;
+    out->pin_to_change = (info.flags & CKF_USER_PIN_TO_BE_CHANGED) != 0;
+    out->protected_path = (info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
+    if (flags != NULL) {
+        *flags = info.flags;
+    }
+    return ST_OK;
+}
+
+/* The slots with a token. Asked with NULL first: that is what makes modules look again. */
+static core_status slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count, core_err *err)
+{
+    CK_RV rv = CKR_OK;
+    *out = NULL;
+    for (int i = 0; i < 3; i++) {
+        *count = 0;
+        rv = ctx->library.f->C_GetSlotList(CK_TRUE, NULL, count);
+        if (rv != CKR_OK || *count == 0) {
+            break;
+        }
+        if (*count > SLOTS_MOST) {
+            return core_fail(err, ST_DEVICE, "module \"%s\" reports %lu slots", ctx->config->module,
+                             (unsigned long)*count);
+        }
+        core_free(*out);
+        *out = core_calloc(*count, sizeof **out);
+        if (*out == NULL) {
+            return core_fail(err, ST_NO_MEMORY, "out of memory");
+        }
+        rv = ctx->library.f->C_GetSlotList(CK_TRUE, *out, count);
+        if (rv != CKR_BUFFER_TOO_SMALL) {
+            break;
+        }
+    }
+    if (rv != CKR_OK) {
+        core_free(*out);
+        *out = NULL;
+        return core_fail(err, tok_rv_status(rv, TOK_CALL_OTHER),
+                         "module \"%s\": C_GetSlotList: %s 0x%lx", ctx->config->module,
+                         tok_rv_name(rv), (unsigned long)rv);
+    }
+    return ST_OK;
+}
+
+static bool field_fits(const char *wanted, const char *have)
+{
+    return wanted == NULL || strcmp(wanted, have) == 0;
+}
+
+/* Whether a selector (URI or label) names this token. A URI that does not parse names none. */
+static bool selector_fits(const char *selector, const tok_token_info *info)
+{
+    tok_uri uri;
+    bool fits;
+
+    if (!tok_uri_is(selector)) {
+        return strcmp(selector, info->label) == 0;
+    }
+    if (tok_uri_parse(selector, &uri, NULL) != ST_OK) {
+        return false;
+    }
+    fits = field_fits(uri.token, info->label) && field_fits(uri.serial, info->serial) &&
+           field_fits(uri.manufacturer, info->manufacturer) && field_fits(uri.model, info->model);
+    tok_uri_free(&uri);
+    return fits;
+}
+
+static const core_token_config *config_of(const core_config *config, const tok_token_info *info)
+{
+    for (size_t i = 0; i < config->token_count; i++) {
+        if (selector_fits(config->tokens[i].token, info)) {
+            return &config->tokens[i];
+        }
+    }
+    return &config->defaults;
+}
+
+static void add_library(tok_context *ctx, tok_token_info *infos, size_t count)
+{
+    CK_INFO info;
+    if (ctx->library.f->C_GetInfo(&info) != CKR_OK) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        trim(infos[i].library, info.library_description, sizeof info.library_description);
+        infos[i].cryptoki_major = info.cryptoki_version.major;
+        infos[i].cryptoki_minor = info.cryptoki_version.minor;
+        infos[i].library_major = info.library_version.major;
+        infos[i].library_minor = info.library_version.minor;
+    }
+}
+
+/* All initialised tokens present; inside the gate or with it closed. */
+static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *count, core_err *err)
+{
+    CK_SLOT_ID *slots = NULL;
+    CK_ULONG n = 0;
+
+    *out = NULL;
+    *count = 0;
+    core_status st = slot_list(ctx, &slots, &n, err);
+    if (st != ST_OK || n == 0) {
+        return st;
+    }
+    *out = core_calloc(n, sizeof **out);
+    if (*out == NULL) {
+        st = core_fail(err, ST_NO_MEMORY, "out of memory");
+        goto done;
+    }
+    for (CK_ULONG i = 0; i < n; i++) {
+        tok_token_info *info = &(*out)[*count];
+        /* Empty slots of SoftHSM and the like hold a token that is yet to be initialised. */
+        if (tok_slot_info(ctx, slots[i], info, NULL) == ST_OK && info->initialised) {
+            const core_token_config *config = config_of(ctx->config, info);
+            if (config->alias != NULL) {
+                memcpy(info->alias, config->alias, strlen(config->alias) + 1);
+            }
+            (*count)++;
+        }
+    }
+    add_library(ctx, *out, *count);
+done:
+    core_free(slots);
+    return st;
+}
+
+core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count, core_err *err)
+{
+    tok_stay stay;
+
+    *out = NULL;
+    *count = 0;
+    core_status st = tok_context_ready(ctx, err);
+    if (st == ST_OK) {
+        st = tok_enter(ctx, &stay, err);
+    }
+    if (st == ST_OK) {
+        st = list_tokens(ctx, out, count, err);
+        tok_leave(ctx, &stay, "C_GetSlotList");
+    }
+    return st;
+}
+
+static core_status pick(const tok_token_info *infos, size_t count, const char *identity,
+                        const char *selector, size_t *found, core_err *err)
+{
+    core_str names = {.limit = 300};
+    core_status st = ST_OK;
+    size_t hits = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (selector_fits(selector, &infos[i])) {
+            *found = i;
+            hits++;
+        }
+    }
+    if (hits == 1) {
+        return ST_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (hits == 0 || selector_fits(selector, &infos[i])) {
+            core_str_addf(&names, "%s\"%s\" (serial %s)", names.length > 0 ? ", " : "",
+                          infos[i].label, infos[i].serial);
+        }
+    }
+    st = hits == 0
+             ? core_fail(err, ST_TOKEN_NOT_FOUND, "token \"%s\": none matches; present: %s",
+                         identity, count > 0 ? core_str_get(&names) : "none")
+             : core_fail(err, ST_TOKEN_AMBIGUOUS,
+                         "token \"%s\": %zu match: %s; name it by a PKCS#11 URI with its serial",
+                         identity, hits, core_str_get(&names));
+    core_str_free(&names);
+    return st;
+}
+
+static bool same_token(const tok_token_info *a, const tok_token_info *b)
+{
+    return strcmp(a->label, b->label) == 0 && strcmp(a->serial, b->serial) == 0 &&
+           strcmp(a->manufacturer, b->manufacturer) == 0 && strcmp(a->model, b->model) == 0;
+}
+
+static tok_token *token_new(tok_context *ctx, const tok_token_info *info)
+{
+    tok_token *token = core_calloc(1, sizeof *token);
+    if (token == NULL) {
+        return NULL;
+    }
+    token->ctx = ctx;
+    token->info = *info;
+    token->config = config_of(ctx->config, info);
+    token->slot = (CK_SLOT_ID)info->slot;
+    token->present = true;
+    atomic_store(&token->epoch, 1);
+    pthread_mutex_init(&token->lock, NULL);
+    pthread_cond_init(&token->freed, NULL);
+    tok_turn_init(&token->login_turn);
+    tok_turn_init(&token->key_turn);
+    if (core_random(token->pin.salt, sizeof token->pin.salt) != ST_OK) {
+        tok_token_free(token);
+        return NULL;
+    }
+    return token;
+}
+
+/* The object of a token: the one there is, or a new one, which the context keeps. */
+static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
+{
+    tok_token *fresh = token_new(ctx, info);
+    tok_token *token;
+
+    pthread_mutex_lock(&ctx->gate);
+    for (token = ctx->tokens; token != NULL && !same_token(&token->info, info);
+         token = token->next) {
+    }
+    if (token == NULL && fresh != NULL) {
+        token = fresh;
+        fresh = NULL;
+        token->next = ctx->tokens;
+        ctx->tokens = token;
+    }
+    if (token != NULL) {
+        token->slot = (CK_SLOT_ID)info->slot;
+        atomic_fetch_add(&token->refs, 1);
+    }
+    pthread_mutex_unlock(&ctx->gate);
+    if (fresh != NULL) {
+        tok_token_free(fresh);
+    }
+    return token;
+}
+
+static core_status find(tok_context *ctx, const char *identity, const char *selector,
+                        tok_token **out, core_err *err)
+{
+    tok_token_info *infos = NULL;
+    size_t count = 0;
+    size_t found = 0;
+    tok_stay stay;
+
+    core_status st = tok_enter(ctx, &stay, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    st = list_tokens(ctx, &infos, &count, err);
+    if (st == ST_OK) {
+        st = pick(infos, count, identity, selector, &found, err);
+    }
+    if (st == ST_OK) {
+        *out = token_of(ctx, &infos[found]);
+        if (*out == NULL) {
+            st = core_fail(err, ST_NO_MEMORY, "out of memory");
+        }
+    }
+    core_free(infos);
+    tok_leave(ctx, &stay, identity);
+    return st;
+}
+
+core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **out, core_err *err)
+{
+    const core_token_config *alias = core_config_token(ctx->config, identity);
+    const char *selector = alias != NULL ? alias->token : identity;
+    tok_uri uri;
+    core_status st;
+
+    *out = NULL;
+    if (identity[0] == '\0') {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "IDENTITY is empty; name a token alias, URI or label");
+    }
+    if (tok_uri_is(selector)) {
+        st = tok_uri_parse(selector, &uri, err);
+        tok_uri_free(&uri);
+        if (st != ST_OK) {
+            return st;
+        }
+    }
+    st = tok_context_ready(ctx, err);
+    if (st == ST_OK) {
+        st = find(ctx, identity, selector, out, err);
+    }
+    return st;
+}
+
+core_status tok_slot_resolve(tok_token *token, core_err *err)
+{
+    tok_token_info *infos = NULL;
+    size_t count = 0;
+    size_t hits = 0;
+
+    core_status st = list_tokens(token->ctx, &infos, &count, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (same_token(&token->info, &infos[i])) {
+            token->slot = (CK_SLOT_ID)infos[i].slot;
+            hits++;
+        }
+    }
+    core_free(infos);
+    if (hits == 1) {
+        return ST_OK;
+    }
+    return core_fail(err, hits == 0 ? ST_TOKEN_NOT_FOUND : ST_TOKEN_AMBIGUOUS,
+                     "token \"%s\" (serial %s): %s; %s", token->info.label, token->info.serial,
+                     hits == 0 ? "not present" : "present more than once",
+                     core_status_next(ST_DEVICE));
+}
