@@ -41,17 +41,17 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
         return tok_rv_status(rv, TOK_CALL_OTHER);
     }
     trim(out->label, info.label, sizeof info.label);
-    trim(out->manufacturer, info.manufacturer_id, sizeof info.manufacturer_id);
+    trim(out->manufacturer, info.manufacturerID, sizeof info.manufacturerID);
     trim(out->model, info.model, sizeof info.model);
-    trim(out->serial, info.serial_number, sizeof info.serial_number);
+    trim(out->serial, info.serialNumber, sizeof info.serialNumber);
     out->slot = slot;
-    out->min_pin = (unsigned)info.min_pin_len;
-    out->max_pin = (unsigned)info.max_pin_len;
-    out->max_sessions = info.max_session_count == CK_UNAVAILABLE_INFORMATION ||
-                                info.max_session_count == CK_EFFECTIVELY_INFINITE ||
-                                info.max_session_count >= 0xfffffff0UL
+    out->min_pin = (unsigned)info.ulMinPinLen;
+    out->max_pin = (unsigned)info.ulMaxPinLen;
+    out->max_sessions = info.ulMaxSessionCount == CK_UNAVAILABLE_INFORMATION ||
+                                info.ulMaxSessionCount == CK_EFFECTIVELY_INFINITE ||
+                                info.ulMaxSessionCount >= 0xfffffff0UL
                             ? 0
-                            : info.max_session_count;
+                            : info.ulMaxSessionCount;
     out->initialised = (info.flags & CKF_TOKEN_INITIALIZED) != 0;
     out->pin_set = (info.flags & CKF_USER_PIN_INITIALIZED) != 0;
     out->pin_low = (info.flags & CKF_USER_PIN_COUNT_LOW) != 0;
@@ -140,11 +140,11 @@ static void add_library(tok_context *ctx, tok_token_info *infos, size_t count)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        trim(infos[i].library, info.library_description, sizeof info.library_description);
-        infos[i].cryptoki_major = info.cryptoki_version.major;
-        infos[i].cryptoki_minor = info.cryptoki_version.minor;
-        infos[i].library_major = info.library_version.major;
-        infos[i].library_minor = info.library_version.minor;
+        trim(infos[i].library, info.libraryDescription, sizeof info.libraryDescription);
+        infos[i].cryptoki_major = info.cryptokiVersion.major;
+        infos[i].cryptoki_minor = info.cryptokiVersion.minor;
+        infos[i].library_major = info.libraryVersion.major;
+        infos[i].library_minor = info.libraryVersion.minor;
     }
 }
 
