@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""p11ekm doctor: each fault is made, and must be found by name with a fix."""
+
+import os
+import pathlib
+import re
+import resource
+
+import common
+
+
+class Doctor(common.TokenCase):
+    def doctor(self, status, *arguments, **options):
+        run = self.cli("doctor", "--json", *arguments, **options)
+        self.assertEqual(run.status, status, str(run))
+        return run.json()["checks"]
+
+    def found(self, check, state, text, *arguments, **options):
+        """The fault is the one expected, says what is wrong, and has a fix."""
+        status = 1 if state == "FAIL" else 0
+        lines = [line for line in self.doctor(status, *arguments, **options)
+                 if line["check"] == check and line["state"] == state]
+        self.assertTrue(any(re.search(text, line["text"]) for line in lines), str(lines))
+        for line in lines:
+            self.assertNotEqual(line["fix"], "")
+
+    def test_healthy(self):
+        self.set_keys(audit=str(self.directory / "audit.jsonl"))
+        run = self.ok("doctor")
+        self.assertNotIn("FAIL", run.out)
+        self.assertIn("round trip", run.out)
+        lines = self.doctor(0)
+        self.assertEqual({line["state"] for line in lines} - {"WARN"}, {"ok"})
+        self.assertEqual(self.ok("key", "list", "--json").json()["keys"], [])
+
+    def test_no_configuration(self):
+        os.unlink(self.conf)
+        self.found("configuration", "FAIL", re.escape(self.conf))
+
+    def test_configuration_writable_by_others(self):
+        os.chmod(self.conf, 0o666)
+        self.found("configuration", "FAIL", "UNSAFE_FILE")
+
+    def test_unknown_key_in_configuration(self):
+        self.set_keys(modul="/x")
+        self.found("configuration", "FAIL", "modul.*CONFIG_INVALID")
+
+    def test_module_missing(self):
+        self.set_keys(module="/nonexistent/lib.so")
+        self.found("module file", "FAIL", "/nonexistent/lib.so")
+
+    def test_module_that_others_may_write(self):
+        copy = self.write("copy.so", "")
+        pathlib.Path(copy).write_bytes(pathlib.Path(common.MODULE).read_bytes())
+        os.chmod(copy, 0o777)
+        self.set_keys(module=copy)
+        self.found("module file", "FAIL", "UNSAFE_FILE")
+
+    def test_module_that_is_none(self):
+        self.set_keys(module=self.write("text.so", "no library", 0o755))
+        self.found("module", "FAIL", "MODULE_LOAD")
+
+    def test_token_gone(self):
+        text = pathlib.Path(self.conf).read_text()
+        self.write("p11ekm.conf", re.sub(r"(?m)^(token\s*=\s*)soft", r"\1gone", text))
+        self.found("token", "FAIL", "gone.*TOKEN_NOT_FOUND")
+
+    def test_pin_file_readable_by_others(self):
+        os.chmod(self.pin_file, 0o644)
+        self.found("PIN", "FAIL", "UNSAFE_FILE")
+
+    def test_wrong_pin(self):
+        self.write("pin", "4321\n")
+        self.found("login", "FAIL", "AUTH_FAILED")
+
+    def test_no_pin_source(self):
+        text = pathlib.Path(self.conf).read_text()
+        self.write("p11ekm.conf", re.sub(r"(?m)^\s*pin_file\s*=.*$", "", text))
+        self.found("PIN", "WARN", "none is known")
+
+    def test_audit_not_writable(self):
+        self.set_keys(audit=str(self.directory / "missing/audit"), audit_failure="refuse")
+        self.found("audit", "FAIL", "missing/audit")
+        self.set_keys(audit=str(self.directory / "missing/audit"), audit_failure="warn")
+        self.found("audit", "WARN", "missing/audit")
+
+    def test_log_not_writable(self):
+        self.set_keys(log=str(self.directory / "missing/log"))
+        self.found("log", "FAIL", "missing/log")
+
+    def test_doctor_leaves_no_log_behind(self):
+        log = self.directory / "p11ekm.log"
+        self.set_keys(audit=str(self.directory / "audit.jsonl"), log=str(log))
+        self.assertIn("ok", {line["state"] for line in self.doctor(0) if line["check"] == "log"})
+
+    def test_memory_that_cannot_be_locked(self):
+        if os.geteuid() == 0:
+            # Root locks what it wants; without the capability the limit counts.
+            options = {"preexec_fn": drop_ipc_lock}
+        else:
+            options = {"preexec_fn": no_locked_memory}
+        self.found("memory", "WARN", "refused to lock", **options)
+
+    def test_extractable_key(self):
+        self.create("loose", "AES_256", "--extractable")
+        self.found("keys", "WARN", "loose.*extractable")
+
+    def test_creation_forbidden(self):
+        self.set_keys(create="no")
+        lines = self.doctor(0)
+        self.assertIn("skip", [line["state"] for line in lines if line["check"] == "round trip"])
+
+
+def no_locked_memory():
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+
+
+def drop_ipc_lock():
+    """Takes CAP_IPC_LOCK (14) from what exec will have, then sets the limit to nothing."""
+    import ctypes
+    pr_capbset_drop, cap_ipc_lock = 24, 14
+    if ctypes.CDLL(None).prctl(pr_capbset_drop, cap_ipc_lock, 0, 0, 0) != 0:
+        raise OSError("prctl")
+    no_locked_memory()
+
+
+if __name__ == "__main__":
+    common.main()

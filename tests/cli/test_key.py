@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""p11ekm key: list, show, create, retire, restore, purge, and the PIN's ways in."""
+
+import json
+import os
+import pathlib
+import re
+
+import common
+
+
+class Key(common.TokenCase):
+    def names(self):
+        return [(key["name"], key["retired"]) for key in self.ok("key", "list", "--json").json()["keys"]]
+
+    def test_create_list_show(self):
+        made = self.create("tde", "RSA_2048")
+        self.assertRegex(made["thumbprint"], r"^[0-9a-f]{32}$")
+        self.create("cells", "AES_256")
+        self.assertEqual(self.names(), [("cells", False), ("tde", False)])
+        for operand in ("tde", made["thumbprint"], made["thumbprint"].upper()):
+            key = self.ok("key", "show", operand, "--json").json()
+            self.assertEqual(key["name"], "tde")
+            self.assertEqual(key["algorithm"], "RSA_2048")
+            self.assertEqual(key["id"], made["thumbprint"])
+            self.assertTrue(key["sensitive"] and key["never_extractable"])
+            self.assertFalse(key["extractable"])
+            self.assertEqual(len(key["modulus"]), 512)
+        text = self.ok("key", "show", "tde").out
+        self.assertIn("pkcs11:token=soft;object=tde", text)
+        self.assertIn("not extractable", text)
+
+    def test_extractable_only_when_asked_for(self):
+        self.create("loose", "AES_256", "--extractable")
+        self.assertTrue(self.ok("key", "show", "loose", "--json").json()["extractable"])
+
+    def test_create_refused(self):
+        self.create("tde")
+        self.fails("KEY_EXISTS", "key", "create", "tde", "--algorithm", "RSA_2048")
+        run = self.fails("INVALID_ARGUMENT", "key", "create", "x", "--algorithm", "ROT13", status=2)
+        self.assertIn("RSA_2048", run.err)
+        self.fails("POLICY", "key", "create", "x", "--algorithm", "RSA_1024")
+        self.assertEqual(self.names(), [("tde", False)])
+
+    def test_retire_restore_purge(self):
+        self.create("old", "RSA_2048")
+        self.ok("key", "retire", "old")
+        self.assertEqual(self.names(), [("old", True)])
+        self.fails("NOT_FOUND", "key", "retire", "old")
+        self.ok("key", "restore", "old")
+        self.assertEqual(self.names(), [("old", False)])
+        self.fails("NOT_FOUND", "key", "purge", "old", "--yes", "old")
+        self.ok("key", "retire", "old")
+        self.fails("INVALID_ARGUMENT", "key", "purge", "old", "--yes", "yes", status=2)
+        self.assertEqual(self.names(), [("old", True)])
+        self.ok("key", "purge", "old", "--yes", "old")
+        self.assertEqual(self.names(), [])
+
+    def test_restore_where_the_name_is_taken(self):
+        first = self.create("name")
+        self.ok("key", "retire", "name")
+        self.create("name")
+        self.fails("KEY_EXISTS", "key", "restore", "name")
+        shown = self.ok("key", "show", "name", "--json").json()
+        self.assertFalse(shown["retired"])
+        self.assertNotEqual(shown["thumbprint"], first["thumbprint"])
+        retired = self.ok("key", "show", first["thumbprint"], "--json").json()
+        self.assertTrue(retired["retired"])
+
+    def test_unknown_key(self):
+        self.assertIn('"nothing"', self.fails("NOT_FOUND", "key", "show", "nothing").err)
+        self.fails("NOT_FOUND", "key", "retire", "00" * 16)
+
+    def test_changes_are_audited(self):
+        audit = str(self.directory / "audit.jsonl")
+        self.set_keys(audit=audit)
+        self.create("a")
+        self.ok("key", "retire", "a")
+        self.ok("key", "purge", "a", "--yes", "a")
+        self.fails("NOT_FOUND", "key", "purge", "a", "--yes", "a")
+        records = [json.loads(line) for line in pathlib.Path(audit).read_text().splitlines()]
+        changes = [r for r in records if r["operation"].endswith("Key")]
+        self.assertEqual([r["operation"] for r in changes], ["CreateKey", "RetireKey", "PurgeKey"])
+        for record in changes:
+            self.assertEqual((record["key"], record["identity"], record["result"]), ("a", "hsm", "OK"))
+            self.assertTrue(re.fullmatch(r"[0-9a-f]{32}", record["thumbprint"]))
+
+    def test_nothing_is_changed_where_the_audit_cannot_be_written(self):
+        self.create("a")
+        self.set_keys(audit=str(self.directory / "missing/audit.jsonl"), audit_failure="refuse")
+        self.fails("AUDIT", "key", "create", "b", "--algorithm", "AES_256")
+        self.set_keys(audit="none")
+        self.assertEqual(self.names(), [("a", False)])
+
+
+class Pin(common.TokenCase):
+    def setUp(self):
+        super().setUp()
+        text = pathlib.Path(self.conf).read_text()
+        self.write("p11ekm.conf", re.sub(r"(?m)^\s*pin_file\s*=.*$", "", text))
+
+    def test_no_pin_and_no_terminal(self):
+        self.fails("PIN_SOURCE", "key", "list")
+
+    def test_from_file_and_descriptor(self):
+        self.ok("key", "list", "--pin-file", self.pin_file)
+        reader, writer = os.pipe()
+        os.write(writer, b"1234\nrest of the stream")
+        os.close(writer)
+        self.ok("key", "list", f"--pin-fd={reader}", pass_fds=(reader,))
+        os.close(reader)
+
+    def test_bad_sources(self):
+        self.fails("PIN_SOURCE", "key", "list", "--pin-fd", "77")
+        self.fails("INVALID_ARGUMENT", "key", "list", "--pin-fd", "x", status=2)
+        self.fails("INVALID_ARGUMENT", "key", "list", "--pin-fd", "3", "--pin-file", "f", status=2)
+        self.fails("UNSAFE_FILE", "key", "list", "--pin-file", self.write("open", "1234", 0o644))
+        self.fails("PIN_SOURCE", "key", "list", "--pin-file", self.write("empty", "\n"))
+
+    def test_wrong_pin(self):
+        run = self.fails("AUTH_FAILED", "key", "list", "--pin-file", self.write("wrong", "98765432"))
+        self.assertNotIn("98765432", run.err + run.out)
+
+
+if __name__ == "__main__":
+    common.main()

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm, the administrators' command line: what its files share. main.c holds the table of verbs;
+ * each verb_*.c one group of them. A verb fills call->text or, with --json, call->doc; main.c
+ * prints one of the two when the verb has returned, so that a failure never leaves half a document.
+ */
+#ifndef TOOLS_P11EKM_CLI_H
+#define TOOLS_P11EKM_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "pkcs11/key.h"
+#include "pkcs11/token.h"
+
+/* The exit status, documented in p11ekm(1). */
+enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2 };
+enum { CLI_MAX_OPTIONS = 24, CLI_MAX_OPERANDS = 4, CLI_MAX_PIN = 256 };
+
+/* An option of a verb; a table of them ends with a NULL name. */
+typedef struct cli_option {
+    const char *name;  /* "--token" */
+    const char *value; /* what follows it, "FILE"; NULL: nothing does */
+    bool required;
+    const char *help;
+} cli_option;
+
+/* What all verbs that log in take. */
+#define CLI_TOKEN_OPTIONS                                                                          \
+    {                                                                                              \
+        "--token", "TOKEN", false, "alias of the configuration, PKCS#11 URI or label of the token" \
+    }
+#define CLI_LOGIN_OPTIONS                                                            \
+    CLI_TOKEN_OPTIONS, {"--pin-file", "FILE", false, "read the PIN from this file"}, \
+    {                                                                                \
+        "--pin-fd", "N", false, "read the PIN from this open file descriptor"        \
+    }
+#define CLI_END_OPTIONS         \
+    {                           \
+        NULL, NULL, false, NULL \
+    }
+
+typedef struct cli_call cli_call;
+
+typedef struct cli_verb {
+    const char *group; /* "key" in `p11ekm key list`; NULL where the verb is one word */
+    const char *name;
+    const char *operands; /* for the usage line; "" where there are none */
+    size_t operand_count;
+    const cli_option *options; /* beside the global ones */
+    const char *help;
+    core_status (*run)(cli_call *call, core_err *err);
+} cli_verb;
+
+/* One run of the program. */
+struct cli_call {
+    const cli_verb *verb;
+    const char *global[CLI_MAX_OPTIONS]; /* values, at the index of the option in its table */
+    const char *own[CLI_MAX_OPTIONS];
+    const char *operands[CLI_MAX_OPERANDS];
+    size_t operand_count;
+    bool json;
+    bool findings; /* the verb has reported findings that make the exit status 1 */
+    bool usage;    /* the failure is the caller's use of the command: exit status 2 */
+    core_str text; /* what is printed without --json */
+    json_t *doc;   /* what is printed with --json; owned */
+};
+
+extern const cli_option cli_global_options[];
+extern const cli_verb cli_verbs[];
+
+/* args.c: fills *call from the command line. ST_INVALID_ARGUMENT with call->usage set. With --help
+ * or --version call->verb may be NULL. */
+CORE_MUST_USE core_status cli_parse(int argc, char **argv, cli_call *call, core_err *err);
+/* The value of an option of the verb or a global one ("" for a flag), NULL where not given. */
+const char *cli_value(const cli_call *call, const char *name);
+/* A failure of use that only the verb can see. */
+core_status cli_usage(cli_call *call, core_err *err, const char *text);
+
+/* output.c */
+void cli_print_help(const cli_verb *verb);
+/* A JSON string whatever the bytes: text from a token that is no UTF-8 gets '?' in its place. */
+json_t *cli_json_text(const char *text);
+json_t *cli_json_hex(const uint8_t *bytes, size_t length);
+/* "a, b" of the names whose bit is set in `set`, appended. */
+void cli_add_set(core_str *out, unsigned set, const char *const *names, size_t count);
+/* Prints what the call produced, or the error; returns the exit status. */
+int cli_finish(cli_call *call, core_status st, const core_err *err);
+
+/* pin.c: the PIN from --pin-file, --pin-fd, or typed at the terminal without echo. *given is false
+ * (and *pin empty) where the configuration of the token names the PIN's file and no option does. */
+CORE_MUST_USE core_status cli_pin_read(cli_call *call, const core_token_config *config,
+                                       core_secret *pin, bool *given, core_err *err);
+
+/* session.c: a context, one of its tokens, and the login to it. Zero it first; close it always. */
+typedef struct cli_session {
+    tok_context *context;
+    tok_token *token;
+    bool logged_in;
+    const char *identity; /* what named the token; owned by the call or the context */
+} cli_session;
+
+CORE_MUST_USE core_status cli_session_find(cli_call *call, cli_session *session, core_err *err);
+CORE_MUST_USE core_status cli_session_login(cli_call *call, cli_session *session, core_err *err);
+void cli_session_close(cli_session *session);
+/* The identity that --token gives, or the configuration's only token. */
+CORE_MUST_USE core_status cli_identity(const cli_call *call, const core_config *config,
+                                       const char **identity, core_err *err);
+/* The audit record of a change to a key, begun by core_audit_ready. Returns `result`, or the
+ * audit's own failure where the change worked and its record could not be written. */
+core_status cli_audit_key(const cli_session *session, const char *operation, const char *name,
+                          const tok_key *key, core_status result, uint64_t started, core_err *err);
+
+/* keys.c: all keys sorted by name; the one that a name or thumbprint means, retired ones, too. */
+typedef struct cli_keys {
+    tok_key **keys;
+    size_t count;
+} cli_keys;
+
+CORE_MUST_USE core_status cli_keys_list(cli_session *session, cli_keys *keys, core_err *err);
+void cli_keys_free(cli_keys *keys);
+typedef enum cli_which { CLI_ANY_KEY, CLI_LIVE_KEY, CLI_RETIRED_KEY } cli_which;
+/* The key belongs to *keys. ST_NOT_FOUND, ST_KEY_AMBIGUOUS with the thumbprints. */
+CORE_MUST_USE core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb,
+                                        cli_which which, tok_key **out, core_err *err);
+/* The name a retired key had; the name itself of one in use. */
+const char *cli_key_plain_name(const tok_key_info *info);
+const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size);
+
+/* The verbs and their options: verb_*.c */
+extern const cli_option cli_init_options[], cli_login_options[], cli_key_create_options[],
+    cli_key_purge_options[], cli_no_options[];
+core_status cli_init(cli_call *call, core_err *err);
+core_status cli_probe(cli_call *call, core_err *err);
+core_status cli_doctor(cli_call *call, core_err *err);
+core_status cli_token_list(cli_call *call, core_err *err);
+core_status cli_key_list(cli_call *call, core_err *err);
+core_status cli_key_show(cli_call *call, core_err *err);
+core_status cli_key_create(cli_call *call, core_err *err);
+core_status cli_key_retire(cli_call *call, core_err *err);
+core_status cli_key_restore(cli_call *call, core_err *err);
+core_status cli_key_purge(cli_call *call, core_err *err);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm doctor: the state that its checks share, and the checks in the order in which they run.
+ */
+#ifndef TOOLS_P11EKM_DOCTOR_PRIVATE_H
+#define TOOLS_P11EKM_DOCTOR_PRIVATE_H
+
+#include "tools/p11ekm/cli.h"
+
+typedef enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_SKIP } doctor_state;
+
+typedef struct doctor {
+    cli_call *call;
+    const char *check; /* the name of the check that runs */
+    core_config *config;
+    cli_session session;
+    const char *identity;
+    json_t *list;
+    unsigned count[DOCTOR_SKIP + 1];
+    bool pin_known; /* there is a PIN to try */
+} doctor;
+
+/* One line of the report. `fix`: what to do, "" where nothing is to be done. */
+void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
+    CORE_PRINTF(4, 5);
+/* FAIL by a failed call: its own words, and the table's next step. */
+void doctor_failed(doctor *d, core_status st, const core_err *err);
+
+/* Each check reports at least one line; false: what follows cannot be checked. */
+bool doctor_check_configuration(doctor *d);
+bool doctor_check_log(doctor *d);
+bool doctor_check_audit(doctor *d);
+bool doctor_check_module_file(doctor *d);
+bool doctor_check_module(doctor *d);
+bool doctor_check_token(doctor *d);
+bool doctor_check_pin(doctor *d);
+bool doctor_check_login(doctor *d);
+bool doctor_check_memory(doctor *d);
+bool doctor_check_mechanisms(doctor *d);
+bool doctor_check_round_trip(doctor *d);
+bool doctor_check_keys(doctor *d);
+
+#endif

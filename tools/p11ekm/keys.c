@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keys of a token as the verbs see them: sorted, and found by name or thumbprint with the
+ * retired ones among them, which no search of the token layer finds.
+ */
+#include "tools/p11ekm/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(const void *a, const void *b)
+{
+    const tok_key_info *left = tok_key_about(*(tok_key *const *)a);
+    const tok_key_info *right = tok_key_about(*(tok_key *const *)b);
+    int order = strcmp(cli_key_plain_name(left), cli_key_plain_name(right));
+    return order != 0 ? order : memcmp(left->thumb, right->thumb, TOK_THUMB_LEN);
+}
+
+core_status cli_keys_list(cli_session *session, cli_keys *keys, core_err *err)
+{
+    core_status st = tok_key_list(session->token, &keys->keys, &keys->count, err);
+    if (st == ST_OK && keys->count > 1) {
+        qsort(keys->keys, keys->count, sizeof keys->keys[0], compare);
+    }
+    return st;
+}
+
+void cli_keys_free(cli_keys *keys)
+{
+    tok_key_list_free(keys->keys, keys->count);
+    keys->keys = NULL;
+    keys->count = 0;
+}
+
+const char *cli_key_plain_name(const tok_key_info *info)
+{
+    /* "p11ekm-retired:<UTC>:<name>", and the time has no colon. */
+    const char *colon = info->retired ? strchr(info->name, ':') : NULL;
+    colon = colon == NULL ? NULL : strchr(colon + 1, ':');
+    return colon == NULL ? info->name : colon + 1;
+}
+
+const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size)
+{
+    const char *tag = core_algorithm_tag(info->algorithm);
+    if (tag != NULL) {
+        return tag;
+    }
+    snprintf(buffer, size, "%s-%u", info->rsa ? "RSA" : "symmetric", info->bits);
+    return buffer;
+}
+
+static bool wanted(const tok_key_info *info, const char *name, const uint8_t *thumb,
+                   cli_which which)
+{
+    if ((which == CLI_LIVE_KEY && info->retired) || (which == CLI_RETIRED_KEY && !info->retired)) {
+        return false;
+    }
+    return strcmp(info->name, name) == 0 || strcmp(cli_key_plain_name(info), name) == 0 ||
+           (thumb != NULL && memcmp(info->thumb, thumb, TOK_THUMB_LEN) == 0);
+}
+
+/* A retired key and its successor may have one name: the one in use is meant, unless the verb wants
+ * a retired one. */
+core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb, cli_which which,
+                          tok_key **out, core_err *err)
+{
+    uint8_t bytes[TOK_THUMB_LEN];
+    size_t length = sizeof bytes;
+    bool hex = core_unhex(name_or_thumb, bytes, &length) == ST_OK && length == sizeof bytes;
+    const cli_which passes[2] = {which == CLI_ANY_KEY ? CLI_LIVE_KEY : which, CLI_RETIRED_KEY};
+    size_t found = 0;
+    *out = NULL;
+    for (size_t pass = 0; found == 0 && pass < (which == CLI_ANY_KEY ? 2U : 1U); pass++) {
+        for (size_t i = 0; i < keys->count; i++) {
+            const tok_key_info *info = tok_key_about(keys->keys[i]);
+            if (wanted(info, name_or_thumb, hex ? bytes : NULL, passes[pass])) {
+                *out = keys->keys[i];
+                found++;
+            }
+        }
+    }
+    if (found == 1) {
+        return ST_OK;
+    }
+    *out = NULL;
+    if (found == 0) {
+        return core_fail(err, ST_NOT_FOUND,
+                         "key \"%s\": there is no %skey of this name or "
+                         "thumbprint; see p11ekm key list",
+                         name_or_thumb, which == CLI_RETIRED_KEY ? "retired " : "");
+    }
+    return core_fail(err, ST_KEY_AMBIGUOUS,
+                     "key \"%s\": %zu keys have this name; give the thumbprint (p11ekm key list)",
+                     name_or_thumb, found);
+}

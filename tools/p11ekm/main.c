@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm: the table of verbs, and the run of one of them. To add a verb: a row here, its function
+ * in the verb_*.c of its group, its section in docs/man/p11ekm.1.md (tests/cli checks that).
+ */
+#include "tools/p11ekm/cli.h"
+
+#include <stdio.h>
+
+const cli_option cli_global_options[] = {
+    {"--conf", "FILE", false, "configuration (default: $P11EKM_CONF, else the system's)"},
+    {"--json", NULL, false, "print one JSON document instead of text"},
+    {"--help", NULL, false, "print this help, or that of a verb"},
+    {"--version", NULL, false, "print the version"},
+    CLI_END_OPTIONS,
+};
+
+const cli_option cli_no_options[] = {CLI_END_OPTIONS};
+const cli_option cli_login_options[] = {CLI_LOGIN_OPTIONS, CLI_END_OPTIONS};
+
+const cli_verb cli_verbs[] = {
+    {NULL, "init", "", 0, cli_init_options, "write a commented configuration file", cli_init},
+    {NULL, "probe", "", 0, cli_login_options, "test what the token can really do", cli_probe},
+    {NULL, "doctor", "", 0, cli_login_options, "check everything and say how to mend it",
+     cli_doctor},
+    {"token", "list", "", 0, cli_no_options, "the tokens the module shows", cli_token_list},
+    {"key", "list", "", 0, cli_login_options, "the keys on the token", cli_key_list},
+    {"key", "show", "NAME-or-THUMBPRINT", 1, cli_login_options, "all that is known of a key",
+     cli_key_show},
+    {"key", "create", "NAME", 1, cli_key_create_options, "make a key on the token", cli_key_create},
+    {"key", "retire", "NAME-or-THUMBPRINT", 1, cli_login_options,
+     "hide a key from SQL Server, but keep it", cli_key_retire},
+    {"key", "restore", "NAME-or-THUMBPRINT", 1, cli_login_options,
+     "give a retired key its name back", cli_key_restore},
+    {"key", "purge", "NAME-or-THUMBPRINT", 1, cli_key_purge_options,
+     "destroy a retired key for good", cli_key_purge},
+    {NULL, NULL, NULL, 0, NULL, NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    cli_call call = {.text = {.limit = (size_t)64 << 20}};
+    core_err err = {0};
+    core_status st = cli_parse(argc, argv, &call, &err);
+    if (st == ST_OK && cli_value(&call, "--version") != NULL) {
+        printf("p11ekm %s\n", P11EKM_VERSION);
+        return CLI_EXIT_OK;
+    }
+    if (st == ST_OK && cli_value(&call, "--help") != NULL) {
+        cli_print_help(call.verb);
+        return CLI_EXIT_OK;
+    }
+    if (st == ST_OK) {
+        st = call.verb->run(&call, &err);
+    }
+    return cli_finish(&call, st, &err);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the command line to a token that is logged in, and the audit records of what is done there.
+ */
+#include "tools/p11ekm/cli.h"
+
+#include <string.h>
+
+#include "core/platform.h"
+
+core_status cli_identity(const cli_call *call, const core_config *config, const char **identity,
+                         core_err *err)
+{
+    *identity = cli_value(call, "--token");
+    if (*identity != NULL) {
+        return ST_OK;
+    }
+    if (config->token_count == 1) {
+        *identity = config->tokens[0].alias;
+        return ST_OK;
+    }
+    if (config->token_count == 0) {
+        return core_fail(err, ST_TOKEN_NOT_FOUND,
+                         "%s: it names no token; give --token, or add a [token ALIAS] section",
+                         config->path);
+    }
+    core_str aliases = {0};
+    for (size_t i = 0; i < config->token_count; i++) {
+        core_str_addf(&aliases, "%s%s", i == 0 ? "" : ", ", config->tokens[i].alias);
+    }
+    core_status st = core_fail(err, ST_TOKEN_AMBIGUOUS, "%s: it names the tokens %s; give --token",
+                               config->path, core_str_get(&aliases));
+    core_str_free(&aliases);
+    return st;
+}
+
+core_status cli_session_find(cli_call *call, cli_session *session, core_err *err)
+{
+    core_status st = ST_OK;
+    if (session->context == NULL) {
+        st = tok_context_open(cli_value(call, "--conf"), &session->context, err);
+    }
+    if (st == ST_OK) {
+        st = cli_identity(call, tok_context_config(session->context), &session->identity, err);
+    }
+    if (st == ST_OK) {
+        st = tok_token_find(session->context, session->identity, &session->token, err);
+    }
+    return st;
+}
+
+core_status cli_session_login(cli_call *call, cli_session *session, core_err *err)
+{
+    core_secret pin = {0};
+    bool given = false;
+    core_status st = session->token == NULL ? cli_session_find(call, session, err) : ST_OK;
+    if (st == ST_OK) {
+        st = cli_pin_read(call, tok_token_config(session->token), &pin, &given, err);
+    }
+    if (st == ST_OK) {
+        st = tok_token_login(session->token, given ? (const char *)pin.data : NULL,
+                             given ? pin.length : 0, err);
+        session->logged_in = st == ST_OK;
+    }
+    core_secret_close(&pin);
+    return st;
+}
+
+void cli_session_close(cli_session *session)
+{
+    if (session->logged_in) {
+        tok_token_logout(session->token);
+    }
+    if (session->token != NULL) {
+        tok_token_release(session->token);
+    }
+    if (session->context != NULL) {
+        tok_context_close(session->context);
+    }
+    memset(session, 0, sizeof *session);
+}
+
+core_status cli_audit_key(const cli_session *session, const char *operation, const char *name,
+                          const tok_key *key, core_status result, uint64_t started, core_err *err)
+{
+    core_audit_record record = {
+        .kind = CORE_AUDIT_KEY,
+        .operation = operation,
+        .identity = session->identity,
+        .token = tok_token_about(session->token)->label,
+        .key = name,
+        .thumb = key == NULL ? NULL : tok_key_about(key)->thumb,
+        .result = result,
+        .microseconds = core_now_us() - started,
+    };
+    core_status st = core_audit_write(&record);
+    if (result == ST_OK && st != ST_OK) {
+        return core_fail(err, st,
+                         "key \"%s\": %s is done, but its audit record could not be written", name,
+                         operation);
+    }
+    return result;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm doctor: checks everything from the configuration file to a round trip on the token, each
+ * with its fix. To be run as the account of the service: rights are checked as it has them. It
+ * changes nothing; its keys are session keys.
+ */
+#include "tools/p11ekm/doctor_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+    const char *name;
+    bool (*run)(doctor *d);
+} checks[] = {
+    {"configuration", doctor_check_configuration},
+    {"log", doctor_check_log},
+    {"audit", doctor_check_audit},
+    {"module file", doctor_check_module_file},
+    {"module", doctor_check_module},
+    {"token", doctor_check_token},
+    {"PIN", doctor_check_pin},
+    {"login", doctor_check_login},
+    {"memory", doctor_check_memory},
+    {"mechanisms", doctor_check_mechanisms},
+    {"round trip", doctor_check_round_trip},
+    {"keys", doctor_check_keys},
+};
+
+void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
+{
+    static const char *const words[] = {"ok", "WARN", "FAIL", "skip"};
+    char text[640];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    d->count[state]++;
+    if (d->call->json) {
+        json_t *item = json_object();
+        json_object_set_new(item, "check", json_string(d->check));
+        json_object_set_new(item, "state", json_string(words[state]));
+        json_object_set_new(item, "text", cli_json_text(text));
+        json_object_set_new(item, "fix", cli_json_text(fix));
+        json_array_append_new(d->list, item);
+        return;
+    }
+    core_str_addf(&d->call->text, "%-4s  %-14s %s\n", words[state], d->check, text);
+    if (fix[0] != '\0') {
+        core_str_addf(&d->call->text, "      %-14s -> %s\n", "", fix);
+    }
+}
+
+void doctor_failed(doctor *d, core_status st, const core_err *err)
+{
+    const char *text = err->text[0] == '\0' ? core_status_text(st) : err->text;
+    doctor_report(d, DOCTOR_FAIL, core_status_next(st), "%s (%s, %u)", text, core_status_name(st),
+                  core_status_code(st));
+}
+
+core_status cli_doctor(cli_call *call, core_err *err)
+{
+    doctor d = {.call = call};
+    bool going = true;
+    (void)err; /* what is wrong is the result here, not a failure */
+    if (call->json) {
+        call->doc = json_object();
+        d.list = json_array();
+        json_object_set_new(call->doc, "checks", d.list);
+    }
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        d.check = checks[i].name;
+        if (going) {
+            going = checks[i].run(&d);
+        } else {
+            doctor_report(&d, DOCTOR_SKIP, "", "not checked: see the failure above");
+        }
+    }
+    call->findings = d.count[DOCTOR_FAIL] > 0;
+    if (call->json) {
+        json_object_set_new(call->doc, "failed", json_integer(d.count[DOCTOR_FAIL]));
+        json_object_set_new(call->doc, "warnings", json_integer(d.count[DOCTOR_WARN]));
+    } else {
+        core_str_addf(&call->text, "%u ok, %u to look at, %u failed, %u not checked\n",
+                      d.count[DOCTOR_OK], d.count[DOCTOR_WARN], d.count[DOCTOR_FAIL],
+                      d.count[DOCTOR_SKIP]);
+    }
+    cli_session_close(&d.session);
+    core_config_free(d.config);
+    return ST_OK;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm init: writes a configuration with every key and its meaning in it.
+ */
+#include "tools/p11ekm/cli.h"
+
+#include <string.h>
+
+#include "core/platform.h"
+
+const cli_option cli_init_options[] = {
+    {"--module", "PATH", true, "absolute path of the PKCS#11 library"},
+    {"--token", "TOKEN", true, "PKCS#11 URI or label of the token"},
+    {"--alias", "NAME", false, "name of the token for IDENTITY of a credential (default: hsm)"},
+    {"--pin-file", "FILE", false, "absolute path of the file that will hold the PIN"},
+    CLI_END_OPTIONS,
+};
+
+static core_status check_paths(cli_call *call, const char *module, const char *pin_file,
+                               core_err *err)
+{
+    if (!core_path_absolute(module)) {
+        return cli_usage(call, err, "--module takes an absolute path");
+    }
+    if (pin_file != NULL && !core_path_absolute(pin_file)) {
+        return cli_usage(call, err, "--pin-file takes an absolute path here");
+    }
+    return core_file_check(module, CORE_FILE_MODULE, err);
+}
+
+/* What was written is read back by the parser first, so that init never leaves a file behind that
+ * the provider refuses. */
+static core_status write_checked(const char *path, const core_str *text, core_err *err)
+{
+    core_config *config = NULL;
+    core_status st = core_config_parse(core_str_get(text), text->length, path, &config, err);
+    core_config_free(config);
+    return st == ST_OK ? core_file_create(path, text->text, text->length, err) : st;
+}
+
+core_status cli_init(cli_call *call, core_err *err)
+{
+    const char *path = cli_value(call, "--conf");
+    const char *module = cli_value(call, "--module");
+    const char *alias = cli_value(call, "--alias");
+    const char *pin_file = cli_value(call, "--pin-file");
+    core_str sample = {0};
+    path = path == NULL ? core_config_path() : path;
+    alias = alias == NULL ? "hsm" : alias;
+    core_status st = check_paths(call, module, pin_file, err);
+    if (st != ST_OK) {
+        goto done;
+    }
+    core_config_sample(&sample, module, alias, cli_value(call, "--token"), pin_file);
+    st = sample.failed ? ST_NO_MEMORY : write_checked(path, &sample, err);
+    if (st != ST_OK) {
+        goto done;
+    }
+    if (call->json) {
+        call->doc = json_object();
+        json_object_set_new(call->doc, "configuration", cli_json_text(path));
+        json_object_set_new(call->doc, "alias", cli_json_text(alias));
+        goto done;
+    }
+    core_str_addf(&call->text,
+                  "%s: written, readable by its owner only.\n"
+                  "next: give it to the account of the service, for example\n"
+                  "        chgrp mssql %s && chmod 640 %s\n"
+                  "      then check it as that account: p11ekm doctor --conf %s\n",
+                  path, path, path, path);
+done:
+    core_str_free(&sample);
+    return st;
+}

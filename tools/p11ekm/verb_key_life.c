@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm key create, retire, restore, purge: changes to keys. Each is audited, and refused
+ * beforehand where its record could not be written. A key is destroyed in two steps only: retired
+ * first, then purged with its name typed again.
+ */
+#include "tools/p11ekm/cli.h"
+
+#include <string.h>
+
+#include "core/platform.h"
+
+const cli_option cli_key_create_options[] = {
+    CLI_LOGIN_OPTIONS,
+    {"--algorithm", "NAME", true, "RSA_2048, RSA_3072, RSA_4096, AES_256, ..."},
+    {"--extractable", NULL, false, "the key may leave the token, wrapped (default: never)"},
+    CLI_END_OPTIONS,
+};
+
+const cli_option cli_key_purge_options[] = {
+    CLI_LOGIN_OPTIONS,
+    {"--yes", "NAME", true, "the operand again, as the confirmation"},
+    CLI_END_OPTIONS,
+};
+
+static void report(cli_call *call, const tok_key *key, const char *name, const char *done)
+{
+    char thumb[2 * TOK_THUMB_LEN + 1];
+    core_hex(tok_key_about(key)->thumb, TOK_THUMB_LEN, thumb);
+    if (call->json) {
+        call->doc = json_object();
+        json_object_set_new(call->doc, "name", cli_json_text(name));
+        json_object_set_new(call->doc, "thumbprint", json_string(thumb));
+        json_object_set_new(call->doc, "done", json_string(done));
+    } else {
+        core_str_addf(&call->text, "key \"%s\" %s, thumbprint %s\n", name, done, thumb);
+    }
+}
+
+static core_status find_algorithm(cli_call *call, core_algorithm *algorithm, core_err *err)
+{
+    const char *wanted = cli_value(call, "--algorithm");
+    core_str known = {0};
+    for (core_algorithm a = 0; a < CORE_ALG_COUNT; a++) {
+        if (core_ascii_equal_nocase(core_algorithm_tag(a), wanted)) {
+            *algorithm = a;
+            core_str_free(&known);
+            return ST_OK;
+        }
+        core_str_addf(&known, " %s", core_algorithm_tag(a));
+    }
+    call->usage = true;
+    core_status st = core_fail(err, ST_INVALID_ARGUMENT, "--algorithm %s: unknown; it is one of%s",
+                               wanted, core_str_get(&known));
+    core_str_free(&known);
+    return st;
+}
+
+core_status cli_key_create(cli_call *call, core_err *err)
+{
+    cli_session session = {0};
+    tok_key *key = NULL;
+    uint64_t started = 0;
+    tok_key_spec spec = {
+        .name = call->operands[0],
+        .persistent = true,
+        .extractable = cli_value(call, "--extractable") != NULL,
+    };
+    core_status st = find_algorithm(call, &spec.algorithm, err);
+    if (st == ST_OK) {
+        st = cli_session_login(call, &session, err);
+    }
+    if (st == ST_OK) {
+        st = core_audit_ready(err);
+    }
+    if (st == ST_OK) {
+        started = core_now_us();
+        st = tok_key_create(session.token, &spec, &key, err);
+        st = cli_audit_key(&session, "CreateKey", spec.name, key, st, started, err);
+    }
+    if (st == ST_OK) {
+        report(call, key, spec.name, "created");
+    }
+    tok_key_release(key);
+    cli_session_close(&session);
+    return st;
+}
+
+/* The three changes to a key that exists differ in what they look for and what they call. */
+typedef struct change {
+    const char *operation; /* as the audit names it */
+    const char *done;
+    cli_which which;
+    core_status (*apply)(tok_key *key, core_err *err);
+} change;
+
+static core_status apply_change(cli_call *call, const change *what, core_err *err)
+{
+    cli_session session = {0};
+    cli_keys keys = {0};
+    tok_key *key = NULL;
+    core_status st = cli_session_login(call, &session, err);
+    if (st == ST_OK) {
+        st = cli_keys_list(&session, &keys, err);
+    }
+    if (st == ST_OK) {
+        st = cli_keys_find(&keys, call->operands[0], what->which, &key, err);
+    }
+    if (st == ST_OK) {
+        st = core_audit_ready(err);
+    }
+    if (st == ST_OK) {
+        char name[TOK_NAME_MAX + 1];
+        const char *plain = cli_key_plain_name(tok_key_about(key));
+        memcpy(name, plain, strlen(plain) + 1);
+        uint64_t started = core_now_us();
+        st = what->apply(key, err);
+        st = cli_audit_key(&session, what->operation, name, key, st, started, err);
+        if (st == ST_OK) {
+            report(call, key, name, what->done);
+        }
+    }
+    cli_keys_free(&keys);
+    cli_session_close(&session);
+    return st;
+}
+
+core_status cli_key_retire(cli_call *call, core_err *err)
+{
+    static const change what = {"RetireKey", "retired", CLI_LIVE_KEY, tok_key_retire};
+    return apply_change(call, &what, err);
+}
+
+core_status cli_key_restore(cli_call *call, core_err *err)
+{
+    static const change what = {"RestoreKey", "restored", CLI_RETIRED_KEY, tok_key_restore};
+    return apply_change(call, &what, err);
+}
+
+core_status cli_key_purge(cli_call *call, core_err *err)
+{
+    static const change what = {"PurgeKey", "destroyed", CLI_RETIRED_KEY, tok_key_destroy};
+    if (strcmp(cli_value(call, "--yes"), call->operands[0]) != 0) {
+        return cli_usage(call, err,
+                         "--yes does not repeat the operand: nothing was destroyed. What this key "
+                         "protects, backups included, is lost with it");
+    }
+    return apply_change(call, &what, err);
+}
