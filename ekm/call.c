@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one way in and the one way out of every export. Here, and only here, a core_status becomes
+ * the engine's code (the code column of CORE_STATUS_LIST), a log line and an audit record.
+ */
+#include "core/memory.h"
+#include "core/platform.h"
+#include "ekm/ekm_private.h"
+
+static core_audit_kind audit_kind(ekm_record record)
+{
+    static const core_audit_kind kinds[] = {
+        [EKM_UNRECORDED] = CORE_AUDIT_DATA,
+        [EKM_RECORD_SESSION] = CORE_AUDIT_SESSION,
+        [EKM_RECORD_KEY] = CORE_AUDIT_KEY,
+        [EKM_RECORD_DATA] = CORE_AUDIT_DATA,
+    };
+    return kinds[record];
+}
+
+/* Sets each field but the long texts, whose first byte is enough: this is on the hot path. */
+void ekm_begin(ekm_call *call, const char *operation, ekm_record record)
+{
+    call->operation = operation;
+    call->record = record;
+    call->recorded = false;
+    call->entered = false;
+    call->started = 0;
+    call->context = NULL;
+    call->config = NULL;
+    call->session = NULL;
+    call->key = NULL;
+    call->identity = NULL;
+    call->thumb = NULL;
+    call->name[0] = '\0';
+    call->err.status = ST_OK;
+    call->err.text[0] = '\0';
+}
+
+core_status ekm_enter(ekm_call *call)
+{
+    core_status st = ekm_provider_enter(&call->context, &call->err);
+    if (st != ST_OK)
+        return st;
+    call->entered = true;
+    call->config = tok_context_config(call->context);
+    if (call->record != EKM_UNRECORDED && core_audit_wanted(audit_kind(call->record)))
+        call->started = core_now_us();
+    return ST_OK;
+}
+
+core_status ekm_enter_session(ekm_call *call, const SqlCpSession *session)
+{
+    core_status st = ekm_enter(call);
+    if (st != ST_OK)
+        return st;
+    if (!session)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "session is NULL");
+    call->session = ekm_handle_ref(session);
+    if (!call->session)
+        return core_fail(&call->err, ST_AUTH_FAILED, "no open session has this handle");
+    return ST_OK;
+}
+
+core_status ekm_audit(ekm_call *call, core_status st)
+{
+    /* A call that named no open session has no author to record; it is in the log. */
+    bool known = call->session || call->identity;
+    if (!call->started || call->recorded || !known)
+        return ST_OK;
+    const tok_key_info *key = call->key ? tok_key_about(call->key) : NULL;
+    core_audit_record record = {
+        .kind = audit_kind(call->record),
+        .operation = call->operation,
+        .identity = call->session ? call->session->identity : call->identity,
+        .token = call->session ? tok_token_about(call->session->token)->label : NULL,
+        .key = key             ? key->name
+               : call->name[0] ? call->name
+                               : NULL,
+        .thumb = key ? key->thumb : call->thumb,
+        .result = st,
+        .microseconds = core_now_us() - call->started,
+    };
+    call->recorded = true;
+    return core_audit_write(&record);
+}
+
+/* The engine's daily bread is not logged: size queries, ends of enumerations, names that are free.
+ * Nor is each call while a token is away: the back door logs when it goes and when it returns. */
+static core_level log_level(core_status st)
+{
+    if (st == ST_BUFFER_TOO_SMALL || st == ST_NOT_FOUND || st == ST_DEVICE_BACKOFF)
+        return CORE_LOG_DEBUG;
+    core_class cls = core_status_class(st);
+    bool callers = cls == CORE_CLASS_USAGE || cls == CORE_CLASS_DATA || cls == CORE_CLASS_PIN;
+    return callers ? CORE_LOG_WARNING : CORE_LOG_ERROR;
+}
+
+SqlCpError ekm_result(ekm_call *call, core_status st)
+{
+    if (st != ST_BUFFER_TOO_SMALL) {
+        core_status recorded = ekm_audit(call, st);
+        st = st == ST_OK ? recorded : st;
+    }
+    if (st != ST_OK && core_log_enabled(log_level(st)))
+        core_log_status(log_level(st), call->operation, st, &call->err);
+    if (call->key)
+        tok_key_release(call->key);
+    if (call->session)
+        ekm_handle_unref(call->session);
+    core_free(call->identity);
+    if (call->entered)
+        ekm_provider_leave();
+    return core_status_code(st);
+}

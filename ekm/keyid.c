@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Enumeration. Key ids are numbers of the session: a key gets the next one when a listing first
+ * shows it and keeps it until the session ends, whatever is created or dropped meanwhile; an id is
+ * never used for another key. A listing is taken when the engine starts from 0.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "core/memory.h"
+#include "ekm/ekm_private.h"
+
+typedef const tok_key_info *key_ref;
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(((const ekm_key_id *)a)->thumb, ((const ekm_key_id *)b)->thumb, TOK_THUMB_LEN);
+}
+
+static int compare_thumbs(const void *a, const void *b)
+{
+    return memcmp((*(const key_ref *)a)->thumb, (*(const key_ref *)b)->thumb, TOK_THUMB_LEN);
+}
+
+/* The order in which new keys get their ids, so that a first listing reads well. */
+static int compare_names(const void *a, const void *b)
+{
+    int names = strcmp((*(const key_ref *)a)->name, (*(const key_ref *)b)->name);
+    return names != 0 ? names : compare_thumbs(a, b);
+}
+
+/* Those of `keys` and the session's own that SQL Server may see, each thumbprint once: copies of a
+ * key are one key. Returns how many; `refs` has room for all. */
+static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t count,
+                             key_ref *refs)
+{
+    const ekm_session *s = call->session;
+    size_t all = 0;
+    for (size_t n = 0; n < count; n++) {
+        if (ekm_key_visible(call, keys[n]))
+            refs[all++] = tok_key_about(keys[n]);
+    }
+    for (size_t n = 0; n < s->own_count; n++) {
+        if (ekm_key_visible(call, s->own[n]))
+            refs[all++] = tok_key_about(s->own[n]);
+    }
+    if (all == 0)
+        return 0;
+    qsort(refs, all, sizeof(key_ref), compare_thumbs);
+    size_t kept = 1;
+    for (size_t n = 1; n < all; n++) {
+        if (compare_thumbs(&refs[n], &refs[kept - 1]) != 0)
+            refs[kept++] = refs[n];
+    }
+    return kept;
+}
+
+static core_status reserve_locked(ekm_session *s, size_t more)
+{
+    size_t size = (s->id_count + more) * sizeof(ekm_key_id);
+    ekm_key_id *ids = core_realloc(s->ids, size);
+    if (ids)
+        s->ids = ids;
+    ekm_key_id *by_thumb = ids ? core_realloc(s->by_thumb, size) : NULL;
+    if (by_thumb)
+        s->by_thumb = by_thumb;
+    return by_thumb ? ST_OK : ST_NO_MEMORY;
+}
+
+static bool mark_known_locked(ekm_session *s, key_ref key)
+{
+    ekm_key_id wanted = {0};
+    memcpy(wanted.thumb, key->thumb, TOK_THUMB_LEN);
+    const ekm_key_id *found =
+        s->id_count ? bsearch(&wanted, s->by_thumb, s->id_count, sizeof wanted, compare_ids) : NULL;
+    if (found)
+        s->ids[found->id - 1].listed = true;
+    return found != NULL;
+}
+
+/* Marks what is there, and gives ids to what is new. */
+static core_status number_locked(ekm_session *s, key_ref *refs, size_t count)
+{
+    core_status st = count ? reserve_locked(s, count) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    for (size_t n = 0; n < s->id_count; n++)
+        s->ids[n].listed = false;
+    size_t fresh = 0;
+    for (size_t n = 0; n < count; n++) {
+        if (!mark_known_locked(s, refs[n]))
+            refs[fresh++] = refs[n];
+    }
+    s->listed = true;
+    if (fresh == 0)
+        return ST_OK;
+    qsort(refs, fresh, sizeof(key_ref), compare_names);
+    for (size_t n = 0; n < fresh; n++) {
+        ekm_key_id *id = &s->ids[s->id_count++];
+        memcpy(id->thumb, refs[n]->thumb, TOK_THUMB_LEN);
+        id->id = (SqlCpKeyId)s->id_count;
+        id->listed = true;
+    }
+    memcpy(s->by_thumb, s->ids, s->id_count * sizeof(ekm_key_id));
+    qsort(s->by_thumb, s->id_count, sizeof(ekm_key_id), compare_ids);
+    return ST_OK;
+}
+
+/* Lists the token's keys and the session's own. */
+static core_status list_keys(ekm_call *call)
+{
+    ekm_session *s = call->session;
+    tok_key **keys = NULL;
+    size_t count = 0;
+    core_status st = tok_key_list(s->token, &keys, &count, &call->err);
+    if (st != ST_OK)
+        return st;
+    core_lock_take(&s->lock);
+    key_ref *refs = core_calloc(count + s->own_count + 1, sizeof(key_ref));
+    if (refs)
+        st = number_locked(s, refs, collect_locked(call, keys, count, refs));
+    else
+        st = ST_NO_MEMORY;
+    core_lock_give(&s->lock);
+    core_free(refs);
+    tok_key_list_free(keys, count);
+    return st == ST_OK ? ST_OK : core_fail(&call->err, st, "no memory for the list of keys");
+}
+
+core_status ekm_key_next_id(ekm_call *call, SqlCpKeyId *id)
+{
+    if (!id)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "key id is NULL");
+    ekm_session *s = call->session;
+    core_lock_take(&s->lock);
+    bool list = *id == 0 || !s->listed;
+    core_lock_give(&s->lock);
+    core_status st = list ? list_keys(call) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    core_lock_take(&s->lock);
+    size_t next = *id;
+    while (next < s->id_count && !s->ids[next].listed)
+        next++;
+    bool found = next < s->id_count;
+    if (found)
+        *id = s->ids[next].id;
+    core_lock_give(&s->lock);
+    return found ? ST_OK : core_fail(&call->err, ST_NOT_FOUND, "no further key");
+}
+
+core_status ekm_key_by_id(ekm_call *call, SqlCpKeyId id)
+{
+    ekm_session *s = call->session;
+    uint8_t thumb[TOK_THUMB_LEN];
+    if (id == 0)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "key id 0");
+    core_lock_take(&s->lock);
+    bool known = id <= s->id_count;
+    if (known)
+        memcpy(thumb, s->ids[id - 1].thumb, sizeof thumb);
+    core_lock_give(&s->lock);
+    if (!known)
+        return core_fail(&call->err, ST_NOT_FOUND, "no key has the id %u in this session",
+                         (unsigned)id);
+    core_status st = ekm_key_by_thumb(call, &(SqlCpKeyThumbprint){sizeof thumb, thumb});
+    call->thumb = NULL; /* ours, not the caller's */
+    return st;
+}

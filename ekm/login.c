@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SqlCryptOpenSession: the credential's IDENTITY finds the token, its SECRET logs in. The secret
+ * lives here in locked memory only, and only for the call.
+ *
+ * When a machine boots, SQL Server often starts before the HSM's service does, and a TDE database
+ * that cannot be opened then stays RECOVERY_PENDING. So the first sessions to a token wait for it,
+ * startup_tries times startup_interval_seconds at most, until one has got through or has waited in
+ * vain; from then on an absent token is an error at once.
+ */
+#include <string.h>
+#include "core/memory.h"
+#include "core/platform.h"
+#include "core/text.h"
+#include "ekm/ekm_private.h"
+
+/* Identities whose start-up is over. */
+typedef struct settled {
+    struct settled *next;
+    char identity[];
+} settled;
+
+static struct {
+    core_lock lock; /* guards `first` */
+    settled *first;
+} start = {.lock = CORE_LOCK_INIT};
+
+static bool is_settled(const char *identity)
+{
+    core_lock_take(&start.lock);
+    const settled *s = start.first;
+    while (s && strcmp(s->identity, identity) != 0)
+        s = s->next;
+    core_lock_give(&start.lock);
+    return s != NULL;
+}
+
+/* Without memory for it, the next session may wait again: no harm. */
+static void settle(const char *identity)
+{
+    if (is_settled(identity))
+        return;
+    size_t size = strlen(identity) + 1;
+    settled *s = core_calloc(1, sizeof *s + size);
+    if (!s)
+        return;
+    memcpy(s->identity, identity, size);
+    core_lock_take(&start.lock);
+    s->next = start.first;
+    start.first = s;
+    core_lock_give(&start.lock);
+}
+
+void ekm_login_reset(void)
+{
+    core_lock_take(&start.lock);
+    settled *s = start.first;
+    start.first = NULL;
+    core_lock_give(&start.lock);
+    while (s) {
+        settled *next = s->next;
+        core_free(s);
+        s = next;
+    }
+}
+
+/* Whether a failure may pass when the token comes up. A name that neither the configuration nor
+ * any token present knows is more likely a typing error, and nobody should wait minutes for it. */
+static bool may_pass(const ekm_call *call, core_status st)
+{
+    if (st != ST_TOKEN_NOT_FOUND)
+        return core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF;
+    if (core_config_token(call->config, call->identity))
+        return true;
+    tok_token_info *seen = NULL;
+    size_t count = 0;
+    bool none = tok_token_list(call->context, &seen, &count, NULL) != ST_OK || count == 0;
+    core_free(seen);
+    return none;
+}
+
+/* Sleeps in short steps, so that Free need not wait: false when it is under way. */
+static bool pause_seconds(unsigned seconds)
+{
+    enum { STEPS = 10, STEP_MS = 1000 / STEPS };
+    for (uint64_t n = 0; n < (uint64_t)seconds * STEPS; n++) {
+        if (ekm_provider_closing())
+            return false;
+        core_sleep_ms(STEP_MS);
+    }
+    return !ekm_provider_closing();
+}
+
+static core_status try_login(ekm_call *call, const core_secret *pin, tok_token **out)
+{
+    *out = NULL;
+    call->err.text[0] = '\0';
+    core_status st = tok_token_find(call->context, call->identity, out, &call->err);
+    if (st != ST_OK)
+        return st;
+    st = tok_token_login(*out, (const char *)pin->data, pin->length, &call->err);
+    if (st != ST_OK) {
+        tok_token_release(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+static core_status login_or_wait(ekm_call *call, const core_secret *pin, tok_token **out)
+{
+    const core_config *config = call->config;
+    core_status st = try_login(call, pin, out);
+    bool waits = st != ST_OK && !is_settled(call->identity) && may_pass(call, st);
+    if (waits)
+        core_log(CORE_LOG_WARNING, "token \"%s\" is not there yet: %s; waiting up to %u times %u s",
+                 call->identity, core_err_text(&call->err, st), config->startup_tries,
+                 config->startup_interval_seconds);
+    for (unsigned n = 0; waits && n < config->startup_tries; n++) {
+        if (!pause_seconds(config->startup_interval_seconds))
+            return st;
+        st = try_login(call, pin, out);
+        waits = st != ST_OK && may_pass(call, st);
+    }
+    if (st == ST_OK || waits)
+        settle(call->identity);
+    return st;
+}
+
+/* UTF-16 of `cb` bytes needs at most this much UTF-8, with its NUL. */
+static size_t utf8_room(size_t cb)
+{
+    return cb / 2 * 3 + 1;
+}
+
+static core_status take_identity(ekm_call *call, const SqlCpStr *name)
+{
+    core_status st = ekm_check_text(name, EKM_MAX_IDENTITY, "IDENTITY", &call->err);
+    if (st != ST_OK)
+        return st;
+    if (name->cb == 0)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT,
+                         "IDENTITY is empty; name a token by alias, PKCS#11 URI or label");
+    call->identity = core_calloc(1, utf8_room(name->cb));
+    if (!call->identity)
+        return core_fail(&call->err, ST_NO_MEMORY, "no memory for the IDENTITY");
+    st = core_utf16_to_utf8(name->ws, name->cb, call->identity, utf8_room(name->cb));
+    return st == ST_OK ? ST_OK : core_fail(&call->err, st, "IDENTITY is not valid UTF-16");
+}
+
+/* A secret that is no text cannot be the right one: an authentication failure like any other. */
+static core_status take_secret(ekm_call *call, const SqlCpStr *password, core_secret *pin)
+{
+    core_status st = ekm_check_text(password, EKM_MAX_SECRET, "SECRET", &call->err);
+    if (st != ST_OK || password->cb == 0)
+        return st;
+    st = core_secret_open(pin, utf8_room(password->cb));
+    if (st != ST_OK)
+        return core_fail(&call->err, st, "no locked memory for the SECRET");
+    st = core_utf16_to_utf8(password->ws, password->cb, (char *)pin->data, pin->capacity);
+    if (st != ST_OK)
+        return core_fail(&call->err, ST_AUTH_FAILED, "SECRET is not valid UTF-16");
+    pin->length = strlen((const char *)pin->data);
+    return ST_OK;
+}
+
+/* Makes the session of a login; the login is taken over in any case. */
+static core_status begin_session(ekm_call *call, tok_token *token, SqlCpSession *out)
+{
+    ekm_session *session;
+    core_status st = ekm_session_new(token, call->identity, &session);
+    if (st != ST_OK) {
+        tok_token_logout(token);
+        tok_token_release(token);
+        return core_fail(&call->err, st, "no memory for the session");
+    }
+    st = ekm_audit(call, ST_OK);
+    if (st == ST_OK)
+        st = ekm_handle_add(session, &call->err);
+    if (st == ST_OK)
+        *out = (SqlCpSession)(uintptr_t)session->handle; // NOLINT(performance-no-int-to-ptr)
+    else
+        ekm_session_free(session);
+    return st;
+}
+
+core_status ekm_login(ekm_call *call, const SqlCpCredential *credential, SqlCpSession *out)
+{
+    if (!out)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "session is NULL");
+    *out = NULL;
+    if (!credential)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "credential is NULL");
+    core_secret pin = {0};
+    tok_token *token = NULL;
+    core_status st = take_identity(call, &credential->name);
+    if (st == ST_OK)
+        st = take_secret(call, &credential->password, &pin);
+    if (st == ST_OK)
+        st = login_or_wait(call, &pin, &token);
+    core_secret_close(&pin);
+    if (st == ST_OK)
+        st = begin_session(call, token, out);
+    return st;
+}

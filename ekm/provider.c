@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The provider's life cycle. The engine loads, initialises, frees and unloads at will, also while
+ * other threads are in a call: Free lets in no new call, waits for those inside, then closes all
+ * sessions and the back door. Initialize and Free are idempotent, not counted, and one at a time.
+ */
+#include <string.h>
+#include "core/text.h"
+#include "ekm/ekm_private.h"
+
+static struct {
+    core_lock lock;         /* guards what follows */
+    pthread_cond_t changed; /* a call left, or Initialize or Free ended */
+    tok_context *context;   /* NULL: not initialised */
+    unsigned calls;         /* between enter and leave */
+    bool busy;              /* Initialize or Free is at work */
+    bool closing;
+} provider = {.lock = CORE_LOCK_INIT, .changed = PTHREAD_COND_INITIALIZER};
+
+static void wait_changed_locked(void)
+{
+    pthread_cond_wait(&provider.changed, &provider.lock.mutex);
+}
+
+/* Waits for the turn to initialise or free. */
+static void turn_take_locked(void)
+{
+    while (provider.busy)
+        wait_changed_locked();
+    provider.busy = true;
+}
+
+static void turn_give_locked(void)
+{
+    provider.busy = false;
+    provider.closing = false;
+    pthread_cond_broadcast(&provider.changed);
+}
+
+core_status ekm_provider_open(core_err *err)
+{
+    core_lock_take(&provider.lock);
+    turn_take_locked();
+    tok_context *context = provider.context;
+    core_lock_give(&provider.lock);
+
+    core_status st = ST_OK;
+    if (!context) {
+        st = tok_context_open(NULL, &context, err);
+        if (st == ST_OK)
+            core_log(CORE_LOG_INFO, "EKM provider %s initialised with %s", P11EKM_VERSION,
+                     tok_context_config(context)->path);
+        else
+            context = NULL;
+    }
+    core_lock_take(&provider.lock);
+    provider.context = context;
+    turn_give_locked();
+    core_lock_give(&provider.lock);
+    return st;
+}
+
+void ekm_provider_close(void)
+{
+    core_lock_take(&provider.lock);
+    turn_take_locked();
+    tok_context *context = provider.context;
+    provider.context = NULL;
+    provider.closing = true;
+    while (provider.calls > 0)
+        wait_changed_locked();
+    core_lock_give(&provider.lock);
+
+    if (context) {
+        ekm_handle_clear();
+        ekm_login_reset();
+        core_log(CORE_LOG_INFO, "EKM provider freed");
+        tok_context_close(context);
+    }
+    core_lock_take(&provider.lock);
+    turn_give_locked();
+    core_lock_give(&provider.lock);
+}
+
+core_status ekm_provider_enter(tok_context **context, core_err *err)
+{
+    core_lock_take(&provider.lock);
+    *context = provider.context;
+    if (*context)
+        provider.calls++;
+    core_lock_give(&provider.lock);
+    if (!*context)
+        return core_fail(err, ST_PROVIDER_ERROR, "called before SqlCryptInitializeProvider");
+    return ST_OK;
+}
+
+void ekm_provider_leave(void)
+{
+    core_lock_take(&provider.lock);
+    provider.calls--;
+    if (provider.calls == 0 && provider.busy)
+        pthread_cond_broadcast(&provider.changed);
+    core_lock_give(&provider.lock);
+}
+
+/* For waits inside a call: Free should not have to sit them out. */
+bool ekm_provider_closing(void)
+{
+    core_lock_take(&provider.lock);
+    bool closing = provider.closing;
+    core_lock_give(&provider.lock);
+    return closing;
+}
+
+#define PROVIDER_NAME "p11ekm PKCS#11 EKM provider"
+
+/* SQL Server keeps the GUID from registration on and refuses a library with another. It never
+ * changes: {7807b56f-373f-4954-aa47-328a7a04c970}. */
+static const SqlCpGuid provider_guid = {
+    0x7807b56f, 0x373f, 0x4954, {0xaa, 0x47, 0x32, 0x8a, 0x7a, 0x04, 0xc9, 0x70}};
+
+/* The structure is compared and stored by the engine as a whole, hence zeroed with its padding. */
+core_status ekm_provider_info(ekm_call *call, SqlCpProviderInfo *info)
+{
+    if (!info)
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "info is NULL");
+    uint8_t name[2 * sizeof PROVIDER_NAME];
+    size_t length = sizeof name;
+    core_status st = core_utf8_to_utf16(PROVIDER_NAME, name, &length);
+    if (st != ST_OK)
+        return st;
+    SqlCpWchar *buffer = info->name.ws;
+    if (!ekm_room(buffer, info->name.cb, length)) {
+        info->name.cb = (SqlCpUlong)length;
+        return ST_BUFFER_TOO_SMALL;
+    }
+    const SqlCpKeyFlags support = scp_kf_Supported | scp_kf_Volatile | scp_kf_Exportable;
+    memset(info, 0, sizeof *info);
+    memcpy(buffer, name, length);
+    info->name.ws = buffer;
+    info->name.cb = (SqlCpUlong)length;
+    info->guid = provider_guid;
+    info->version.major = P11EKM_VERSION_MAJOR;
+    info->version.minor = P11EKM_VERSION_MINOR;
+    info->version.build = P11EKM_VERSION_PATCH;
+    info->scpVersion.major = 1;
+    info->scpVersion.minor = 1;
+    info->authType = scp_auth_Basic;
+    info->symmKeySupport = support;
+    info->asymmKeySupport = support;
+    info->cbKeyThumbLen = TOK_THUMB_LEN;
+    info->fAcceptsKeyName = 1;
+    return ST_OK;
+}
