@@ -111,8 +111,8 @@ static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_
     }
     switch (core_status_class(st)) {
     case CORE_CLASS_SESSION:
-    case CORE_CLASS_HANDLE:
-        break; /* another session, another search: nothing more to heal */
+        break;              /* another session is all it takes */
+    case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
     case CORE_CLASS_LOGIN:
     case CORE_CLASS_DEVICE: {
         core_status healed = tok_heal(token, st, how.epoch, err);

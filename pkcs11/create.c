@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Making keys on the token. A key is complete only when it bears its thumbprint as CKA_ID, which is
+ * known only when it is there: a failure on the way destroys what was made.
+ */
+#include <string.h>
+#include "pkcs11/key_private.h"
+
+typedef struct creation {
+    const tok_key_spec *spec;
+    CK_SESSION_HANDLE own_session; /* of a volatile key */
+    CK_OBJECT_HANDLE private, public;
+    tok_key *key;
+} creation;
+
+static const CK_BBOOL bbool_yes = CK_TRUE;
+static const CK_BBOOL bbool_no = CK_FALSE;
+
+static void *flag(bool on)
+{
+    return (void *)(uintptr_t)(on ? &bbool_yes : &bbool_no);
+}
+
+static core_status check_name(tok_session *session, const char *name, core_err *err)
+{
+    size_t count = 0;
+    core_status st = tok_keys_named(session, name, NULL, &count, err);
+    if (st == ST_OK && count > 0) {
+        st = core_fail(err, ST_KEY_EXISTS, "key \"%s\": token \"%s\" has one of this name; %s",
+                       name, session->token->info.label, core_status_next(ST_KEY_EXISTS));
+    }
+    return st;
+}
+
+static core_status generate_rsa(tok_session *session, creation *c, core_err *err)
+{
+    const tok_key_spec *spec = c->spec;
+    CK_ULONG bits = core_algorithm_bits(spec->algorithm);
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    CK_BYTE exponent[] = {1, 0, 1};
+    void *label = (void *)(uintptr_t)spec->name;
+    CK_ULONG label_len = (CK_ULONG)strlen(spec->name);
+    CK_ATTRIBUTE public[] = {
+        {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
+        {CKA_LABEL, label, label_len},
+        {CKA_MODULUS_BITS, &bits, sizeof bits},
+        {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent},
+        {CKA_ENCRYPT, flag((spec->can & TOK_CAN_ENCRYPT) != 0), sizeof(CK_BBOOL)},
+        {CKA_VERIFY, flag((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
+        {CKA_WRAP, flag((spec->can & TOK_CAN_WRAP) != 0), sizeof(CK_BBOOL)},
+    };
+    CK_ATTRIBUTE private[] = {
+        {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
+        {CKA_PRIVATE, flag(true), sizeof(CK_BBOOL)},
+        {CKA_SENSITIVE, flag(true), sizeof(CK_BBOOL)},
+        {CKA_EXTRACTABLE, flag(spec->extractable), sizeof(CK_BBOOL)},
+        {CKA_LABEL, label, label_len},
+        {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
+        {CKA_SIGN, flag((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
+        {CKA_UNWRAP, flag((spec->can & TOK_CAN_UNWRAP) != 0), sizeof(CK_BBOOL)},
+    };
+    core_status st = tok_mech_need(session, CKM_RSA_PKCS_KEY_PAIR_GEN, bits, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    CK_RV rv = session->f->C_GenerateKeyPair(
+        session->handle, &mechanism, public, sizeof public / sizeof public[0], private,
+        sizeof private / sizeof private[0], &c -> public, &c->private);
+    return rv == CKR_OK ? ST_OK
+                        : tok_rv_fail(err, session->token, "C_GenerateKeyPair", rv, TOK_CALL_OTHER);
+}
+
+static core_status generate_symmetric(tok_session *session, creation *c, core_err *err)
+{
+    const tok_key_spec *spec = c->spec;
+    bool aes = spec->algorithm != CORE_ALG_3DES;
+    CK_ULONG length = core_algorithm_bits(spec->algorithm) / 8;
+    CK_MECHANISM mechanism = {aes ? CKM_AES_KEY_GEN : CKM_DES3_KEY_GEN, NULL, 0};
+    CK_ATTRIBUTE key[] = {
+        {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
+        {CKA_PRIVATE, flag(true), sizeof(CK_BBOOL)},
+        {CKA_SENSITIVE, flag(true), sizeof(CK_BBOOL)},
+        {CKA_EXTRACTABLE, flag(spec->extractable), sizeof(CK_BBOOL)},
+        {CKA_LABEL, (void *)(uintptr_t)spec->name, (CK_ULONG)strlen(spec->name)},
+        {CKA_ENCRYPT, flag(true), sizeof(CK_BBOOL)}, /* also for its thumbprint */
+        {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
+        {CKA_VALUE_LEN, &length, sizeof length}, /* not of 3DES, whose length is fixed */
+    };
+    const tok_mech_info *info = tok_mech(session, mechanism.mechanism);
+    if (info == NULL || !info->listed) {
+        return tok_mech_need(session, mechanism.mechanism, length, err);
+    }
+    CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, key,
+                                         (CK_ULONG)(sizeof key / sizeof key[0]) - (aes ? 0 : 1),
+                                         &c->private);
+    return rv == CKR_OK ? ST_OK
+                        : tok_rv_fail(err, session->token, "C_GenerateKey", rv, TOK_CALL_OTHER);
+}
+
+static core_status set_id(tok_session *session, creation *c, core_err *err)
+{
+    tok_key_info *info = &c->key->info;
+    CK_ATTRIBUTE id = {CKA_ID, info->thumb, TOK_THUMB_LEN};
+    CK_RV rv = session->f->C_SetAttributeValue(session->handle, c->private, &id, 1);
+
+    if (rv == CKR_OK && c->public != 0) {
+        rv = session->f->C_SetAttributeValue(session->handle, c->public, &id, 1);
+    }
+    if (rv != CKR_OK) {
+        return tok_rv_fail(err, session->token, "C_SetAttributeValue(CKA_ID)", rv, TOK_CALL_OTHER);
+    }
+    memcpy(info->id, info->thumb, TOK_THUMB_LEN);
+    info->id_len = TOK_THUMB_LEN;
+    return ST_OK;
+}
+
+/* Nothing is left behind by a failure. */
+static void undo(tok_session *session, creation *c)
+{
+    const CK_OBJECT_HANDLE made[] = {c->private, c->public};
+    for (size_t i = 0; i < 2; i++) {
+        CK_RV rv = made[i] != 0 ? session->f->C_DestroyObject(session->handle, made[i]) : CKR_OK;
+        if (rv != CKR_OK) {
+            core_log(CORE_LOG_ERROR,
+                     "token \"%s\": an unfinished key \"%s\" could not be destroyed (%s 0x%lx); "
+                     "remove it "
+                     "with p11ekm key purge",
+                     session->token->info.label, c->spec->name, tok_rv_name(rv), (unsigned long)rv);
+        }
+    }
+    if (c->key != NULL) {
+        tok_key_release(c->key);
+        c->key = NULL;
+    }
+}
+
+static core_status create_op(tok_session *session, void *arg, core_err *err)
+{
+    creation *c = arg;
+    bool rsa = core_algorithm_is_rsa(c->spec->algorithm);
+    core_status st = check_name(session, c->spec->name, err);
+
+    if (st != ST_OK) {
+        return st;
+    }
+    /* A volatile key lives in a session of its own: what makes it there. */
+    tok_session own = *session;
+    if (!c->spec->persistent) {
+        st = tok_session_open(session->token, &own.handle, err);
+        if (st != ST_OK) {
+            return st;
+        }
+        c->own_session = own.handle;
+    }
+    st = rsa ? generate_rsa(&own, c, err) : generate_symmetric(&own, c, err);
+    if (st == ST_OK) {
+        st = tok_key_load(&own, c->private, rsa ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, &c->key, err);
+    }
+    if (st == ST_OK && c->spec->persistent) {
+        st = set_id(&own, c, err);
+    }
+    if (st != ST_OK) {
+        undo(&own, c);
+        if (c->own_session != 0) {
+            (void)session->f->C_CloseSession(c->own_session);
+        }
+        return st;
+    }
+    c->key->own_session = c->own_session;
+    atomic_store(&c->key->public_handle, c->public);
+    return ST_OK;
+}
+
+static core_status check_spec(const tok_token *token, const tok_key_spec *spec, core_err *err)
+{
+    const core_token_config *config = token->config;
+    size_t length = strlen(spec->name);
+
+    if (!config->create) {
+        return core_fail(err, ST_POLICY, "token \"%s\": keys are not created here (create = no)",
+                         token->info.label);
+    }
+    if (spec->algorithm >= CORE_ALG_COUNT || (config->algorithms & (1u << spec->algorithm)) == 0) {
+        return core_fail(err, ST_POLICY,
+                         "token \"%s\": the policy does not allow this algorithm (algorithms)",
+                         token->info.label);
+    }
+    if (length == 0 || length > TOK_NAME_MAX || !core_utf8_valid(spec->name, length) ||
+        strncmp(spec->name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0) {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "a key needs a name of 1 to %d bytes of UTF-8 that does not begin with %s",
+                         (int)TOK_NAME_MAX, TOK_RETIRED_PREFIX);
+    }
+    return ST_OK;
+}
+
+core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key **out,
+                           core_err *err)
+{
+    tok_key_spec spec = *wanted;
+    creation c = {.spec = &spec};
+
+    *out = NULL;
+    if (spec.can == 0) {
+        spec.can = TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT;
+    }
+    core_status st = check_spec(token, &spec, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    /* The turn keeps two threads from making one name twice. */
+    enum { CREATE_WAIT_MS = 60000 };
+    if (!tok_turn_take(&token->key_turn, CREATE_WAIT_MS)) {
+        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another key is still being made",
+                         token->info.label);
+    }
+    st = tok_run_once(token, create_op, &c, err);
+    if (st == ST_OK && spec.persistent) {
+        tok_keys_put(c.key);
+    }
+    tok_turn_give(&token->key_turn);
+    *out = c.key;
+    return st;
+}

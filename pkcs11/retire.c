@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The end of a key. Dropping a key in SQL Server is one careless statement, and what it encrypted
+ * is lost with it; so a key is renamed and hidden, and only an administrator's tool destroys it.
+ */
+#include <string.h>
+#include "pkcs11/key_private.h"
+
+typedef struct renaming {
+    tok_key *key;
+    const char *name;
+} renaming;
+
+static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
+                             core_err *err)
+{
+    CK_ATTRIBUTE label = {CKA_LABEL, (void *)(uintptr_t)name, (CK_ULONG)strlen(name)};
+    CK_RV rv = session->f->C_SetAttributeValue(session->handle, object, &label, 1);
+    return rv == CKR_OK ? ST_OK
+                        : tok_rv_fail(err, session->token, "C_SetAttributeValue(CKA_LABEL)", rv,
+                                      TOK_CALL_OTHER);
+}
+
+/* Renames the public object first: should the second step fail, the key still has its old name,
+ * under which SQL Server knows it. */
+static core_status rename_op(tok_session *session, void *arg, core_err *err)
+{
+    renaming *r = arg;
+    CK_OBJECT_HANDLE object = 0;
+    CK_OBJECT_HANDLE public = 0;
+
+    core_status st = tok_key_handle(session, r->key, &object, err);
+    if (st == ST_OK && r->key->info.rsa) {
+        st = tok_key_public_handle(session, r->key, &public, err);
+    }
+    if (st == ST_OK && public != 0) {
+        st = set_label(session, public, r->name, err);
+    }
+    if (st == ST_OK) {
+        st = set_label(session, object, r->name, err);
+        if (st != ST_OK && public != 0) {
+            (void)set_label(session, public, r->key->info.name, NULL);
+        }
+    }
+    return tok_key_outcome(r->key, st);
+}
+
+static core_status rename_key(tok_key *key, const char *name, core_err *err)
+{
+    renaming r = {key, name};
+    core_status st = tok_run(key->token, rename_op, &r, err);
+    if (st == ST_OK) {
+        tok_keys_remove(key);
+    }
+    return st;
+}
+
+core_status tok_key_retire(tok_key *key, core_err *err)
+{
+    core_str name = {.limit = TOK_NAME_MAX};
+    char now[28];
+    core_status st;
+
+    if (!key->info.persistent || key->info.retired) {
+        return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is %s", key->info.name,
+                         key->info.retired ? "retired already"
+                                           : "volatile: it ends with its session");
+    }
+    core_utc_text(now);
+    core_str_addf(&name, TOK_RETIRED_PREFIX "%.19sZ:%s", now, key->info.name);
+    st = name.failed ? core_fail(err, ST_INVALID_ARGUMENT,
+                                 "key \"%s\": its name is too long to retire it", key->info.name)
+                     : rename_key(key, name.text, err);
+    core_str_free(&name);
+    return st;
+}
+
+core_status tok_key_restore(tok_key *key, core_err *err)
+{
+    enum { STAMP = 21 }; /* 2026-01-31T12:00:00Z: */
+    const char *name = key->info.name + sizeof TOK_RETIRED_PREFIX - 1 + STAMP;
+    tok_key *other = NULL;
+
+    if (!key->info.retired || strlen(key->info.name) <= sizeof TOK_RETIRED_PREFIX - 1 + STAMP) {
+        return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is not retired", key->info.name);
+    }
+    core_status st = tok_key_by_name(key->token, name, &other, err);
+    tok_key_release(other);
+    if (st == ST_NOT_FOUND) {
+        return rename_key(key, name, err);
+    }
+    return st == ST_OK || st == ST_KEY_AMBIGUOUS
+               ? core_fail(err, ST_KEY_EXISTS,
+                           "key \"%s\": token \"%s\" has one of this name now; %s", name,
+                           key->token->info.label, core_status_next(ST_KEY_EXISTS))
+               : st;
+}
+
+static core_status destroy_op(tok_session *session, void *arg, core_err *err)
+{
+    tok_key *key = arg;
+    CK_OBJECT_HANDLE object = 0;
+    CK_OBJECT_HANDLE public = 0;
+    CK_RV rv = CKR_OK;
+
+    core_status st = tok_key_handle(session, key, &object, err);
+    if (st == ST_OK && key->info.rsa) {
+        st = tok_key_public_handle(session, key, &public, err);
+    }
+    if (st == ST_OK) {
+        rv = session->f->C_DestroyObject(session->handle, object);
+    }
+    if (st == ST_OK && rv == CKR_OK && public != 0) {
+        rv = session->f->C_DestroyObject(session->handle, public);
+    }
+    if (rv != CKR_OK) {
+        st = tok_rv_fail(err, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
+    }
+    return tok_key_outcome(key, st);
+}
+
+core_status tok_key_destroy(tok_key *key, core_err *err)
+{
+    core_status st = tok_run_once(key->token, destroy_op, key, err);
+    if (st == ST_OK) {
+        tok_keys_remove(key);
+    }
+    return st;
+}
