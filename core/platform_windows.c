@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The platform for Windows: time, process, environment, the event log and secret pages. Files are
+ * in platform_windows_file.c, access lists in platform_windows_acl.c, paths and error texts in
+ * platform_windows_text.c.
+ */
+#include "core/platform_windows.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t core_now_us(void)
+{
+    LARGE_INTEGER ticks, frequency;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&frequency);
+    const uint64_t t = (uint64_t)ticks.QuadPart, f = (uint64_t)frequency.QuadPart;
+    return t / f * 1000000U + t % f * 1000000U / f; /* in two steps: the product would overflow */
+}
+
+/* The broken-down time in UTC. */
+static void utc_now(SYSTEMTIME *out, unsigned *microseconds)
+{
+    FILETIME now;
+    GetSystemTimePreciseAsFileTime(&now);
+    *microseconds =
+        (unsigned)((((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime) / 10) % 1000000);
+    if (!FileTimeToSystemTime(&now, out))
+        *out = (SYSTEMTIME){.wYear = 1970, .wMonth = 1, .wDay = 1};
+}
+
+void core_utc_text(char out[28])
+{
+    SYSTEMTIME t;
+    unsigned us = 0;
+    char text[64];
+    utc_now(&t, &us);
+    (void)snprintf(text, sizeof text, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", t.wYear, t.wMonth,
+                   t.wDay, t.wHour, t.wMinute, t.wSecond, us);
+    text[27] = '\0';
+    memcpy(out, text, 28);
+}
+
+uint32_t core_utc_date(void)
+{
+    SYSTEMTIME t;
+    unsigned us = 0;
+    utc_now(&t, &us);
+    return t.wYear * 10000U + t.wMonth * 100U + t.wDay;
+}
+
+void core_sleep_ms(unsigned milliseconds)
+{
+    Sleep(milliseconds);
+}
+
+uint32_t core_process_id(void)
+{
+    return GetCurrentProcessId();
+}
+
+/* Windows knows no set-user-id: whoever starts a process with more rights than his own (a service,
+ * an elevated program) also decides on its environment. */
+bool core_process_privileged(void)
+{
+    return false;
+}
+
+/* Windows keeps the environment in UTF-16, so the UTF-8 of a value needs a place that stays. Each
+ * different value gets one for good; there are very few variables, and hosts do not change them. */
+enum { ENV_PLACES = 8, ENV_VALUE = 1024 };
+
+const char *core_env(const char *name)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards places */
+    static char places[ENV_PLACES][ENV_VALUE];
+    wchar_t wide_name[64], wide[ENV_VALUE];
+    char value[ENV_VALUE];
+    const char *found = NULL;
+
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name, -1, wide_name, 64) == 0)
+        return NULL;
+    const DWORD length = GetEnvironmentVariableW(wide_name, wide, ENV_VALUE);
+    if (length == 0 || length >= ENV_VALUE ||
+        WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide, -1, value, ENV_VALUE, NULL,
+                            NULL) == 0)
+        return NULL;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < ENV_PLACES && found == NULL; i++) {
+        if (places[i][0] == '\0')
+            memcpy(places[i], value, strlen(value) + 1);
+        if (strcmp(places[i], value) == 0)
+            found = places[i];
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static char default_config[MAX_PATH * 3];
+
+/* %ProgramData% as the machine has it, not as the environment says, with `\ProgramData` on the
+ * system's drive where the registry is silent. */
+static void make_default_config(void)
+{
+    wchar_t folder[MAX_PATH] = L"";
+    DWORD size = sizeof folder;
+    if (RegGetValueW(HKEY_LOCAL_MACHINE,
+                     L"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList",
+                     L"ProgramData", RRF_RT_REG_SZ, NULL, folder, &size) != ERROR_SUCCESS ||
+        folder[0] == L'\0') {
+        wchar_t windows[MAX_PATH] = L"C:";
+        (void)GetSystemWindowsDirectoryW(windows, MAX_PATH);
+        (void)swprintf(folder, MAX_PATH, L"%lc:\\ProgramData", windows[0]);
+    }
+    char narrow[MAX_PATH * 3 - 32] = "";
+    (void)WideCharToMultiByte(CP_UTF8, 0, folder, -1, narrow, sizeof narrow, NULL, NULL);
+    (void)snprintf(default_config, sizeof default_config, "%s\\p11ekm\\p11ekm.conf", narrow);
+}
+
+const char *core_default_config_path(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, make_default_config);
+    return default_config;
+}
+
+/* The source is registered by scripts/windows/install.ps1 with a message file of Windows' own, in
+ * which these numbers stand for the bare text. Rare lines: the handle is not kept. */
+void core_system_log(int severity, const char *line)
+{
+    static const WORD types[] = {EVENTLOG_ERROR_TYPE, EVENTLOG_WARNING_TYPE,
+                                 EVENTLOG_INFORMATION_TYPE};
+    const int row = severity < 0 || severity > 2 ? 2 : severity;
+    wchar_t wide[1024];
+    const wchar_t *strings[1] = {wide};
+    if (MultiByteToWideChar(CP_UTF8, 0, line, -1, wide, 1024) == 0)
+        wide[1023] = L'\0'; /* too long: what fits */
+    HANDLE source = RegisterEventSourceW(NULL, L"p11ekm");
+    if (source == NULL)
+        return;
+    (void)ReportEventW(source, types[row], 0, (DWORD)row + 1, NULL, 1, 0, strings, NULL);
+    (void)DeregisterEventSource(source);
+}
+
+/* A reservation: guard page, pages, guard page. The buffer ends at the second guard (but for
+ * alignment to 16 bytes), so that a write behind it traps at once. */
+enum { PAGE_ALIGN = 16 };
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+static size_t page_size(void)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwPageSize;
+}
+
+/* Keeps pages out of the dumps of Windows Error Reporting, where this Windows can (10, Server 2019
+ * on). A full dump taken by other means still has them. */
+static void exclude_from_dumps(void *pages, size_t size)
+{
+    typedef HRESULT(WINAPI * exclude_fn)(const void *, DWORD);
+    exclude_fn exclude = NULL;
+    const HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
+    const FARPROC found =
+        kernel == NULL ? NULL : GetProcAddress(kernel, "WerRegisterExcludedMemoryBlock");
+    memcpy(&exclude, &found, sizeof exclude);
+    if (exclude != NULL)
+        (void)exclude(pages, (DWORD)size);
+}
+
+static void include_in_dumps(void *pages)
+{
+    typedef HRESULT(WINAPI * include_fn)(const void *);
+    include_fn include = NULL;
+    const HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
+    const FARPROC found =
+        kernel == NULL ? NULL : GetProcAddress(kernel, "WerUnregisterExcludedMemoryBlock");
+    memcpy(&include, &found, sizeof include);
+    if (include != NULL)
+        (void)include(pages);
+}
+
+void *core_pages_map(size_t size, bool *locked)
+{
+    const size_t page = page_size();
+    const size_t inner = round_up(size, page);
+    *locked = false;
+    if (size == 0 || inner < size)
+        return NULL;
+    uint8_t *base = VirtualAlloc(NULL, inner + 2 * page, MEM_RESERVE, PAGE_NOACCESS);
+    if (base == NULL)
+        return NULL;
+    uint8_t *pages = VirtualAlloc(base + page, inner, MEM_COMMIT, PAGE_READWRITE);
+    if (pages == NULL) {
+        (void)VirtualFree(base, 0, MEM_RELEASE);
+        return NULL;
+    }
+    exclude_from_dumps(pages, inner);
+    *locked = VirtualLock(pages, inner) != 0;
+    return pages + (inner - round_up(size, PAGE_ALIGN));
+}
+
+void core_pages_unmap(void *pages, size_t size)
+{
+    if (pages == NULL)
+        return;
+    const size_t page = page_size();
+    const size_t inner = round_up(size, page);
+    uint8_t *start = (uint8_t *)pages - (inner - round_up(size, PAGE_ALIGN));
+    core_wipe(start, inner);
+    include_in_dumps(start);
+    (void)VirtualFree(start - page, 0, MEM_RELEASE); /* unlocks, too */
+}
+
+bool core_sigpipe_default(void)
+{
+    return false;
+}
+
+void core_sigpipe_block(core_sigpipe *state)
+{
+    *state = (core_sigpipe){0};
+}
+
+void core_sigpipe_restore(core_sigpipe *state)
+{
+    state->active = false;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who may change or read a file, by its access control list. Trusted are those who rule the machine
+ * anyway (SYSTEM, Administrators, TrustedInstaller) and the user the process runs as. Denying
+ * entries are not weighed against allowing ones: a list that needs them to be safe is refused,
+ * because what they deny depends on a caller's groups.
+ */
+#include "core/platform_windows.h"
+
+#include <aclapi.h>
+#include <sddl.h>
+#include <string.h>
+
+/* TrustedInstaller owns what Windows installs; it has no well-known constant. */
+#define TRUSTED_INSTALLER L"S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
+
+static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
+
+typedef struct sid_buffer {
+    DWORD size;
+    uint8_t bytes[SECURITY_MAX_SID_SIZE];
+} sid_buffer;
+
+static bool running_user(sid_buffer *out)
+{
+    HANDLE token = NULL;
+    bool ok = false;
+    struct {
+        TOKEN_USER user;
+        uint8_t room[SECURITY_MAX_SID_SIZE];
+    } info;
+    DWORD size = 0;
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
+        return false;
+    if (GetTokenInformation(token, TokenUser, &info, sizeof info, &size))
+        ok = CopySid(sizeof out->bytes, out->bytes, info.user.User.Sid) != 0;
+    (void)CloseHandle(token);
+    return ok;
+}
+
+static bool is_trusted_installer(PSID sid)
+{
+    wchar_t *text = NULL;
+    if (!ConvertSidToStringSidW(sid, &text))
+        return false;
+    const bool same = wcscmp(text, TRUSTED_INSTALLER) == 0;
+    (void)LocalFree(text);
+    return same;
+}
+
+/* `user` NULL: the running user is not known, hence not trusted. OWNER RIGHTS is the owner, who is
+ * checked by himself. */
+static bool is_trusted(PSID sid, sid_buffer *user)
+{
+    return IsWellKnownSid(sid, WinLocalSystemSid) ||
+           IsWellKnownSid(sid, WinBuiltinAdministratorsSid) ||
+           IsWellKnownSid(sid, WinCreatorOwnerRightsSid) ||
+           (user != NULL && EqualSid(sid, user->bytes)) || is_trusted_installer(sid);
+}
+
+/* NT SERVICE\\name, but not ALL SERVICES. The SID of one service in an access list is an
+ * administrator's way to let that service read a file, whatever account it runs as. */
+static bool is_one_service(PSID sid)
+{
+    static const SID_IDENTIFIER_AUTHORITY nt = SECURITY_NT_AUTHORITY;
+    return memcmp(GetSidIdentifierAuthority(sid), &nt, sizeof nt) == 0 &&
+           *GetSidSubAuthorityCount(sid) == SECURITY_SERVICE_ID_RID_COUNT &&
+           *GetSidSubAuthority(sid, 0) == SECURITY_SERVICE_ID_BASE_RID;
+}
+
+/* "DOMAIN\name", else the SID as text. */
+static void name_of(PSID sid, char out[128])
+{
+    wchar_t name[64] = L"", domain[64] = L"", *text = NULL, both[130] = L"?";
+    DWORD name_len = 64, domain_len = 64;
+    SID_NAME_USE use;
+    if (LookupAccountSidW(NULL, sid, name, &name_len, domain, &domain_len, &use)) {
+        (void)swprintf(both, 130, L"%ls%ls%ls", domain, domain[0] != L'\0' ? L"\\" : L"", name);
+    } else if (ConvertSidToStringSidW(sid, &text)) {
+        (void)swprintf(both, 130, L"%ls", text);
+        (void)LocalFree(text);
+    }
+    if (WideCharToMultiByte(CP_UTF8, 0, both, -1, out, 128, NULL, NULL) == 0)
+        memcpy(out, "?", 2);
+}
+
+/* The SID of an entry that allows something in `forbidden` here, else NULL. Entries of the kinds
+ * with a condition or an object type count as if they had none; of the latter we cannot tell the
+ * SID by the same offset, so they stand for everyone. */
+static PSID allowed_to(ACE_HEADER *header, ACCESS_MASK forbidden, PSID everyone)
+{
+    ACCESS_ALLOWED_ACE *ace = (ACCESS_ALLOWED_ACE *)(void *)header;
+    if ((header->AceFlags & INHERIT_ONLY_ACE) != 0)
+        return NULL;
+    switch (header->AceType) {
+    case ACCESS_ALLOWED_ACE_TYPE:
+    case ACCESS_ALLOWED_CALLBACK_ACE_TYPE:
+        return (ace->Mask & forbidden) != 0 ? (PSID)&ace->SidStart : NULL;
+    case ACCESS_ALLOWED_COMPOUND_ACE_TYPE:
+    case ACCESS_ALLOWED_OBJECT_ACE_TYPE:
+    case ACCESS_ALLOWED_CALLBACK_OBJECT_ACE_TYPE:
+        return (ace->Mask & forbidden) != 0 ? everyone : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static core_status refuse(core_err *err, const char *path, PSID who, ACCESS_MASK forbidden)
+{
+    char name[128];
+    const char *what = (forbidden & FILE_READ_DATA) != 0 ? "read or write" : "write";
+    name_of(who, name);
+    return core_fail(err, ST_UNSAFE_FILE,
+                     "%s: %s may %s it; icacls \"%s\" /inheritance:r /grant:r *S-1-5-18:F "
+                     "*S-1-5-32-544:F \"ACCOUNT:R\", ACCOUNT being what SQL Server runs as",
+                     path, name, what, path);
+}
+
+static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidden,
+                                 sid_buffer *user, core_err *err)
+{
+    sid_buffer everyone = {.size = sizeof everyone.bytes};
+    if (!CreateWellKnownSid(WinWorldSid, NULL, everyone.bytes, &everyone.size))
+        return core_fail(err, ST_IO, "%s: cannot read its access list", path);
+    if (acl == NULL) /* no list at all allows everything */
+        return refuse(err, path, everyone.bytes, forbidden);
+    for (DWORD i = 0; i < acl->AceCount; i++) {
+        void *ace = NULL;
+        if (!GetAce(acl, i, &ace))
+            return core_fail(err, ST_IO, "%s: cannot read its access list", path);
+        PSID who = allowed_to(ace, forbidden, everyone.bytes);
+        if (who != NULL && is_one_service(who))
+            who = allowed_to(ace, forbidden & ~may_read, everyone.bytes);
+        if (who != NULL && !is_trusted(who, user))
+            return refuse(err, path, who, forbidden);
+    }
+    return ST_OK;
+}
+
+core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidden, core_err *err)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    PSID owner = NULL;
+    PACL acl = NULL;
+    sid_buffer user = {.size = 0};
+    sid_buffer *known_user = running_user(&user) ? &user : NULL;
+    core_status st = ST_IO;
+
+    const DWORD error = GetSecurityInfo(handle, SE_FILE_OBJECT,
+                                        OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                                        &owner, NULL, &acl, NULL, &descriptor);
+    if (error != ERROR_SUCCESS)
+        return core_fail(err, ST_IO, "%s: cannot read its access list: %s", path,
+                         core_win_error(error).text);
+    if (owner == NULL || !is_trusted(owner, known_user)) {
+        char name[128] = "nobody known";
+        if (owner != NULL)
+            name_of(owner, name);
+        st = core_fail(err, ST_UNSAFE_FILE,
+                       "%s: owned by %s, neither an administrator nor the running user; "
+                       "icacls \"%s\" /setowner Administrators",
+                       path, name, path);
+        goto done;
+    }
+    st = check_entries(acl, path, forbidden, known_user, err);
+done:
+    (void)LocalFree(descriptor);
+    return st;
+}
+
+PSECURITY_DESCRIPTOR core_acl_private(void)
+{
+    sid_buffer user = {.size = 0};
+    wchar_t *sid = NULL, text[256];
+    PSECURITY_DESCRIPTOR out = NULL;
+    if (!running_user(&user) || !ConvertSidToStringSidW(user.bytes, &sid))
+        return NULL;
+    (void)swprintf(text, 256, L"O:%lsD:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%ls)", sid, sid);
+    (void)LocalFree(sid);
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &out, NULL))
+        return NULL;
+    return out;
+}

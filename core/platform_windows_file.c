@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files for Windows. A file is checked on the open handle, so that what was checked is what is
+ * read. Nothing but a disk file is read, and a pipe's server learns nothing of who we are.
+ */
+#include "core/platform_windows.h"
+
+#include <fcntl.h>
+#include <io.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Who has one of these can put other bytes in the file's place. GENERIC_ bits stay in lists that
+ * were written by hand. */
+static const ACCESS_MASK may_replace =
+    DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL | MAXIMUM_ALLOWED;
+static const ACCESS_MASK may_write = FILE_WRITE_DATA | FILE_APPEND_DATA;
+static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
+
+static const DWORD share_all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+/* Of a link, the link itself; of a pipe, no identity. */
+static const DWORD open_flags =
+    FILE_FLAG_OPEN_REPARSE_POINT | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS;
+
+static core_status fail_windows(core_err *err, const char *path, const char *what, DWORD error)
+{
+    if (error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND)
+        return core_fail(err, ST_NOT_FOUND, "%s: no such file; check the path", path);
+    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
+                     core_win_error(error).text);
+}
+
+/* CreateFile on a UTF-8 path; INVALID_HANDLE_VALUE with *error. */
+static HANDLE open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
+                        DWORD how, DWORD flags, DWORD *error)
+{
+    HANDLE file = INVALID_HANDLE_VALUE;
+    wchar_t *wide = core_wide_path(path);
+    *error = ERROR_INVALID_NAME;
+    if (wide == NULL)
+        return file;
+    file = CreateFileW(wide, access, share, security, how, flags, NULL);
+    *error = GetLastError();
+    core_free(wide);
+    return file;
+}
+
+/* A link of any kind, also a junction. Other reparse points (deduplicated, in the cloud) are files.
+ */
+static bool is_link(HANDLE file)
+{
+    FILE_ATTRIBUTE_TAG_INFO info;
+    return GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info) &&
+           (info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 &&
+           IsReparseTagNameSurrogate(info.ReparseTag);
+}
+
+static core_status check_open(HANDLE file, const char *path, core_file_kind kind, core_err *err)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    if (GetFileType(file) != FILE_TYPE_DISK || !GetFileInformationByHandle(file, &info) ||
+        (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
+        return core_fail(err, ST_IO, "%s: not a regular file; name a file", path);
+    return core_acl_check(file, path,
+                          may_replace | may_write | (kind == CORE_FILE_SECRET ? may_read : 0), err);
+}
+
+static core_status check_directory(const char *path, ACCESS_MASK forbidden, core_err *err)
+{
+    DWORD error = 0;
+    HANDLE dir = open_path(path, READ_CONTROL, share_all, NULL, OPEN_EXISTING,
+                           FILE_FLAG_BACKUP_SEMANTICS, &error);
+    if (dir == INVALID_HANDLE_VALUE)
+        return fail_windows(err, path, "look at it", error);
+    const core_status st = core_acl_check(dir, path, forbidden, err);
+    (void)CloseHandle(dir);
+    return st;
+}
+
+/* The directories above `real`. In the module's own, a new file is already a danger: it may be the
+ * library that the module asks for next. In those above it, only what can rename or replace the way
+ * down is; everybody may make new folders in C:\. */
+static core_status check_directories(const char *real, core_err *err)
+{
+    core_status st = ST_OK;
+    ACCESS_MASK forbidden = may_replace | may_write | FILE_DELETE_CHILD;
+    char *dir = core_strdup(real);
+    if (dir == NULL)
+        return core_fail(err, ST_NO_MEMORY, "%s: out of memory", real);
+    for (char *slash = strrchr(dir, '\\'); slash != NULL && slash > dir + 1 && st == ST_OK;
+         slash = strrchr(dir, '\\')) {
+        const bool root = slash == dir + 2 && dir[1] == ':';
+        slash[root ? 1 : 0] = '\0';
+        st = check_directory(dir, forbidden, err);
+        forbidden = may_replace | FILE_DELETE_CHILD;
+        if (root)
+            break;
+    }
+    core_free(dir);
+    return st;
+}
+
+static core_status check_above(const char *path, core_err *err)
+{
+    if (!core_path_absolute(path))
+        return core_fail(err, ST_UNSAFE_FILE, "%s: not an absolute path; name it from the drive on",
+                         path);
+    char *real = core_path_real(path);
+    if (real == NULL)
+        return fail_windows(err, path, "resolve it", GetLastError());
+    const core_status st = check_directories(real, err);
+    core_free(real);
+    return st;
+}
+
+static core_status open_checked(const char *path, core_file_kind kind, HANDLE *file, core_err *err)
+{
+    DWORD error = 0;
+    core_status st = ST_OK;
+    *file = open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                      share_all, NULL, OPEN_EXISTING, open_flags, &error);
+    if (*file == INVALID_HANDLE_VALUE)
+        return fail_windows(err, path, "open it", error);
+    if (is_link(*file)) {
+        (void)CloseHandle(*file);
+        *file = INVALID_HANDLE_VALUE;
+        if (kind == CORE_FILE_SECRET)
+            return core_fail(err, ST_UNSAFE_FILE, "%s: a link; name the file itself", path);
+        *file = open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                          share_all, NULL, OPEN_EXISTING,
+                          open_flags & ~(DWORD)FILE_FLAG_OPEN_REPARSE_POINT, &error);
+        if (*file == INVALID_HANDLE_VALUE)
+            return fail_windows(err, path, "open it", error);
+    }
+    st = check_open(*file, path, kind, err);
+    if (st == ST_OK && kind == CORE_FILE_MODULE)
+        st = check_above(path, err);
+    if (st != ST_OK) {
+        (void)CloseHandle(*file);
+        *file = INVALID_HANDLE_VALUE;
+    }
+    return st;
+}
+
+core_status core_file_check(const char *path, core_file_kind kind, core_err *err)
+{
+    HANDLE file = INVALID_HANDLE_VALUE;
+    const core_status st = open_checked(path, kind, &file, err);
+    if (st == ST_OK)
+        (void)CloseHandle(file);
+    return st;
+}
+
+/* Up to the secret's capacity, which is one more than the file's size was. */
+static core_status read_all(HANDLE file, const char *path, core_secret *out, core_err *err)
+{
+    while (out->length < out->capacity) {
+        DWORD n = 0;
+        if (!ReadFile(file, out->data + out->length, (DWORD)(out->capacity - out->length), &n,
+                      NULL))
+            return fail_windows(err, path, "read it", GetLastError());
+        if (n == 0) {
+            out->data[out->length] = '\0';
+            return ST_OK;
+        }
+        out->length += n;
+    }
+    return core_fail(err, ST_IO, "%s: it grew while it was read; try again", path);
+}
+
+core_status core_file_read(const char *path, core_file_kind kind, size_t limit, core_secret *out,
+                           core_err *err)
+{
+    HANDLE file = INVALID_HANDLE_VALUE;
+    LARGE_INTEGER size = {.QuadPart = 0};
+    *out = (core_secret){0};
+    core_status st = open_checked(path, kind, &file, err);
+    if (st != ST_OK)
+        return st;
+    if (!GetFileSizeEx(file, &size)) {
+        st = fail_windows(err, path, "look at it", GetLastError());
+        goto done;
+    }
+    if ((uint64_t)size.QuadPart > limit) {
+        st = core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; is it the right file?", path,
+                       limit);
+        goto done;
+    }
+    st = core_secret_open(out, (size_t)size.QuadPart + 1);
+    if (st != ST_OK) {
+        st = core_fail(err, st, "%s: out of memory", path);
+        goto done;
+    }
+    st = read_all(file, path, out, err);
+done:
+    if (st != ST_OK)
+        core_secret_close(out);
+    (void)CloseHandle(file);
+    return st;
+}
+
+/* Opens or makes a file with an access list of this user's own. */
+static HANDLE open_private(const char *path, DWORD access, DWORD share, DWORD how, DWORD *error)
+{
+    SECURITY_ATTRIBUTES security = {sizeof security, core_acl_private(), FALSE};
+    *error = ERROR_NOT_ENOUGH_MEMORY;
+    if (security.lpSecurityDescriptor == NULL)
+        return INVALID_HANDLE_VALUE;
+    HANDLE file = open_path(path, access, share, &security, how, open_flags, error);
+    (void)LocalFree(security.lpSecurityDescriptor);
+    return file;
+}
+
+/* FILE_APPEND_DATA without FILE_WRITE_DATA: the system itself puts each write at the end. */
+FILE *core_file_append(const char *path, core_err *err)
+{
+    DWORD error = 0;
+    int fd = -1;
+    FILE *out = NULL;
+    HANDLE file =
+        open_private(path, FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                     share_all, OPEN_ALWAYS, &error);
+    if (file == INVALID_HANDLE_VALUE) {
+        (void)fail_windows(err, path, "open it", error);
+        return NULL;
+    }
+    if (is_link(file)) {
+        (void)core_fail(err, ST_UNSAFE_FILE, "%s: a link; name the file itself", path);
+        goto done;
+    }
+    if (check_open(file, path, CORE_FILE_CONFIG, err) != ST_OK)
+        goto done;
+    fd = _open_osfhandle((intptr_t)file, _O_APPEND | _O_BINARY | _O_NOINHERIT);
+    out = fd < 0 ? NULL : _fdopen(fd, "ab");
+    if (out == NULL)
+        (void)core_fail(err, ST_NO_MEMORY, "%s: out of memory", path);
+    else
+        (void)setvbuf(out, NULL, _IONBF, 0);
+done:
+    if (out == NULL && fd >= 0)
+        (void)_close(fd); /* and the handle with it */
+    else if (out == NULL)
+        (void)CloseHandle(file);
+    return out;
+}
+
+bool core_file_moved(FILE *file, const char *path)
+{
+    BY_HANDLE_FILE_INFORMATION open_one, named;
+    DWORD error = 0;
+    HANDLE other = open_path(path, FILE_READ_ATTRIBUTES, share_all, NULL, OPEN_EXISTING,
+                             FILE_FLAG_OPEN_REPARSE_POINT, &error);
+    if (other == INVALID_HANDLE_VALUE)
+        return true;
+    const bool known =
+        GetFileInformationByHandle((HANDLE)_get_osfhandle(_fileno(file)), &open_one) &&
+        GetFileInformationByHandle(other, &named);
+    (void)CloseHandle(other);
+    return !known || open_one.dwVolumeSerialNumber != named.dwVolumeSerialNumber ||
+           open_one.nFileIndexHigh != named.nFileIndexHigh ||
+           open_one.nFileIndexLow != named.nFileIndexLow;
+}
+
+core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
+{
+    DWORD error = 0, written = 0;
+    if (length > UINT32_MAX)
+        return core_fail(err, ST_INVALID_ARGUMENT, "%s: too much to write", path);
+    HANDLE file = open_private(path, GENERIC_WRITE | DELETE, 0, CREATE_NEW, &error);
+    if (file == INVALID_HANDLE_VALUE && error == ERROR_FILE_EXISTS)
+        return core_fail(err, ST_IO, "%s: exists already and is not overwritten; remove it first",
+                         path);
+    if (file == INVALID_HANDLE_VALUE)
+        return fail_windows(err, path, "create it", error);
+    error = ERROR_SUCCESS;
+    if (!WriteFile(file, bytes, (DWORD)length, &written, NULL))
+        error = GetLastError();
+    else if (written != length)
+        error = ERROR_DISK_FULL;
+    else if (!FlushFileBuffers(file))
+        error = GetLastError();
+    if (error != ERROR_SUCCESS) { /* half a file is worse than none */
+        FILE_DISPOSITION_INFO remove = {TRUE};
+        (void)SetFileInformationByHandle(file, FileDispositionInfo, &remove, sizeof remove);
+    }
+    (void)CloseHandle(file);
+    return error == ERROR_SUCCESS ? ST_OK : fail_windows(err, path, "write it", error);
+}
+
+char *core_path_real(const char *path)
+{
+    DWORD error = 0;
+    char *real = NULL;
+    wchar_t *wide = NULL;
+    HANDLE file = open_path(path, FILE_READ_ATTRIBUTES, share_all, NULL, OPEN_EXISTING,
+                            FILE_FLAG_BACKUP_SEMANTICS, &error);
+    if (file == INVALID_HANDLE_VALUE) {
+        SetLastError(error);
+        return NULL;
+    }
+    const DWORD room = GetFinalPathNameByHandleW(file, NULL, 0, VOLUME_NAME_DOS);
+    wide = room == 0 ? NULL : core_calloc((size_t)room + 1, sizeof *wide);
+    if (wide != NULL && GetFinalPathNameByHandleW(file, wide, room, VOLUME_NAME_DOS) != 0)
+        real = core_utf8_path(wide);
+    error = GetLastError();
+    core_free(wide);
+    (void)CloseHandle(file);
+    SetLastError(error);
+    return real;
+}
