@@ -41,8 +41,9 @@ typedef enum core_file_kind {
     CORE_FILE_MODULE /* as CONFIG, and no directory above it writable by others (sticky excepted) */
 } core_file_kind;
 
-/* Checks the file at an absolute path. ST_IO when it cannot be looked at or is not a regular file,
- * ST_UNSAFE_FILE with the path, what is wrong and the command that mends it. */
+/* Checks the file. ST_NOT_FOUND when there is none, ST_IO when it cannot be looked at or is not a
+ * regular file, ST_UNSAFE_FILE with the path, what is wrong and the command that mends it. A
+ * module's path must be absolute. */
 CORE_MUST_USE core_status core_file_check(const char *path, core_file_kind kind, core_err *err);
 /* Reads a whole file of at most `limit` bytes into a new secret buffer, checking the very file that
  * is read (on the open descriptor, no race). A NUL stands behind the last byte. ST_FORMAT: too
@@ -50,8 +51,11 @@ CORE_MUST_USE core_status core_file_check(const char *path, core_file_kind kind,
 CORE_MUST_USE core_status core_file_read(const char *path, core_file_kind kind, size_t limit,
                                          core_secret *out, core_err *err);
 /* Opens for appending, made for this user only where it does not exist; never follows a symbolic
- * link in the last place. NULL on failure. Close with fclose. */
+ * link in the last place; refused where others may write it. Unbuffered: one fwrite is one write.
+ * NULL on failure. Close with fclose. */
 FILE *core_file_append(const char *path, core_err *err);
+/* Whether `path` no longer names the open file: it was rotated away or removed. */
+bool core_file_moved(FILE *file, const char *path);
 /* Writes a new file of this user only; refuses to overwrite. */
 CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
                                            core_err *err);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one table of configuration keys, and the words their values are made of.
+ */
+#include "core/config_private.h"
+
+#include <string.h>
+
+static const char *const loader_words[] = {"auto", "p11-kit", "direct", NULL};
+static const char *const auto_words[] = {"auto", "yes", "no", NULL};
+static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
+static const char *const log_words[] = {"stderr", "syslog", "none", NULL};
+static const char *const audit_words[] = {"none", NULL};
+static const char *const onfail_words[] = {"refuse", "warn", NULL};
+static const char *const blob_words[] = {"cng", "capi", "der", NULL};
+static const char *const foreign_words[] = {"refuse", "logout", "trust", NULL};
+static const char *const padding_words[] = {"oaep-sha256", "oaep-sha1", "pkcs1", NULL};
+static const char *const where_words[] = {"token", "software", NULL};
+static const char *const drop_words[] = {"retire", "destroy", "deny", NULL};
+static const char *const expiry_words[] = {"deny", "warn", "ignore", NULL};
+static const char *const algorithm_words[] = {"RSA_2048",        "RSA_3072", "RSA_4096",
+                                              "AES_128",         "AES_192",  "AES_256",
+                                              "TRIPLE_DES_3KEY", "RSA_1024", NULL};
+
+#define GLOBAL(field) CONFIG_GLOBAL, offsetof(core_config, field)
+#define TOKEN(field)  CONFIG_TOKEN, offsetof(core_token_config, field)
+#define BOTH(field)   CONFIG_BOTH, offsetof(core_token_config, field)
+/* Expanded in two steps, so that GLOBAL and its like become two arguments. */
+#define KEY(...) KEY_(__VA_ARGS__)
+#define KEY_(name, scope, offset, type, words, min, max, fallback, brief, more)    \
+    {                                                                              \
+        name, scope, CONFIG_##type, offset, words, min, max, fallback, brief, more \
+    }
+
+/* clang-format off */
+const config_key config_keys[] = {
+    KEY("module", GLOBAL(module), PATH, NULL, 0, 0, NULL,
+        "The PKCS#11 library of the token: its absolute path. Required.",
+        "Neither it nor any directory above it may be writable by others than root and the "
+        "running user."),
+    KEY("init_args", GLOBAL(init_args), STRING, NULL, 0, 0, NULL,
+        "A string for the module's C_Initialize (pReserved).",
+        "NSS needs one; other modules refuse it."),
+    KEY("module_loader", GLOBAL(module_loader), WORD, loader_words, 0, 0, "auto",
+        "How the module is loaded.",
+        "p11-kit shares one initialisation with other users of the module in the process; direct "
+        "uses the system's loader; auto is p11-kit where there is one."),
+    KEY("serialize", GLOBAL(serialize), BOOL, NULL, 0, 0, "no",
+        "Only one call into the module at a time.",
+        "For modules that are not safe with threads, although they say so."),
+    KEY("mask_sigpipe", GLOBAL(mask_sigpipe), WORD, auto_words, 0, 0, "auto",
+        "Keep SIGPIPE from the process while the module runs.",
+        "Modules that talk to a service over a socket may raise it when the service ends, which "
+        "kills a process that does not ignore it. auto: yes, unless the process ignores it."),
+    KEY("startup_tries", GLOBAL(startup_tries), NUMBER, NULL, 1, 1000, "20",
+        "How often the token is looked for when the provider is loaded.",
+        "A database that starts with the machine may be earlier than the HSM's service."),
+    KEY("startup_interval_seconds", GLOBAL(startup_interval_seconds), NUMBER, NULL, 0, 600, "5",
+        "Seconds between two of these tries.", NULL),
+    KEY("slow_call_ms", GLOBAL(slow_call_ms), NUMBER, NULL, 0, 3600000, "2000",
+        "Log calls into the module that take longer than this many milliseconds; 0: none.", NULL),
+    KEY("log", GLOBAL(log), WORD_OR_PATH, log_words, 0, 0, "syslog",
+        "Where the log goes.",
+        "On Windows, syslog is the event log."),
+    KEY("log_level", GLOBAL(log_level), WORD, level_words, 0, 0, "info",
+        "The least important lines that are logged.", NULL),
+    KEY("audit", GLOBAL(audit), WORD_OR_PATH, audit_words, 0, 0, "none",
+        "Where the audit trail goes, one JSON object per line.",
+        "It records sessions and key management. The file may be rotated by renaming it."),
+    KEY("audit_data", GLOBAL(audit_data), BOOL, NULL, 0, 0, "no",
+        "Audit encryption and decryption, too.", NULL),
+    KEY("audit_failure", GLOBAL(audit_failure), WORD, onfail_words, 0, 0, "refuse",
+        "What to do when a record cannot be written.",
+        "refuse fails the operation; warn logs once and goes on."),
+    KEY("export_blob", GLOBAL(export_blob), WORD, blob_words, 0, 0, "cng",
+        "The form in which public keys are given to SQL Server.",
+        "cng: BCRYPT_RSAPUBLIC_BLOB; capi: PUBLICKEYBLOB; der: PKCS#1 RSAPublicKey."),
+    KEY("trusted_paths", GLOBAL(trusted_paths), STRING, NULL, 0, 0, NULL,
+        "Patterns of the column master key paths that may be used, comma-separated.",
+        "A key path that matches none is refused before the token is touched. Unset, any path "
+        "may be used."),
+    KEY("cek_cache_entries", GLOBAL(cek_cache_entries), NUMBER, NULL, 0, 10000, "0",
+        "How many column encryption keys are kept in memory; 0: none.",
+        "For drivers without a cache of their own."),
+    KEY("cek_cache_seconds", GLOBAL(cek_cache_seconds), NUMBER, NULL, 1, 86400, "7200",
+        "How long one is kept.", NULL),
+    KEY("accept_double_hash", GLOBAL(accept_double_hash), BOOL, NULL, 0, 0, "no",
+        "Accept signatures over a hash of the hash.",
+        "MSSQL_CNG_STORE, MSSQL_CSP_PROVIDER and the Java key store make them. For migration."),
+
+    KEY("token", TOKEN(token), STRING, NULL, 0, 0, NULL,
+        "Which token this is: its PKCS#11 URI (RFC 7512) or its label. Required.",
+        "Exactly one token must match."),
+    KEY("pin_file", BOTH(pin_file), PATH, NULL, 0, 0, NULL,
+        "A file with the PIN, for credentials with an empty SECRET.",
+        "Owned by root or the running user and readable by nobody else; no symbolic link."),
+    KEY("max_sessions", BOTH(max_sessions), NUMBER, NULL, 0, 1024, "0",
+        "The most sessions to open with the token; 0: what it allows less one, at most 32.", NULL),
+    KEY("session_wait_ms", BOTH(session_wait_ms), NUMBER, NULL, 0, 600000, "10000",
+        "How long a request waits for a free session, in milliseconds.", NULL),
+    KEY("pin_tries", BOTH(pin_tries), NUMBER, NULL, 1, 100, "2",
+        "How many wrong PINs are sent to the token before they are rationed.",
+        "Stay below the limit at which the token locks itself."),
+    KEY("pin_retry_seconds", BOTH(pin_retry_seconds), NUMBER, NULL, 1, 86400, "300",
+        "When rationed, one new PIN is tried each so many seconds.", NULL),
+    KEY("relogin", BOTH(relogin), BOOL, NULL, 0, 0, "yes",
+        "Keep the PIN, sealed in locked memory, while sessions are open.",
+        "It lets the provider log in again by itself after the token was gone."),
+    KEY("foreign_login", BOTH(foreign_login), WORD, foreign_words, 0, 0, "refuse",
+        "What to do when another component of the process has logged in to the token.",
+        "The PIN cannot be verified beside it. logout ends its login; trust takes the PIN "
+        "unverified."),
+    KEY("rsa_padding", BOTH(rsa_padding), WORD, padding_words, 0, 0, "oaep-sha256",
+        "The padding for RSA encryption.",
+        "Where the token cannot do oaep-sha256, oaep-sha1 is used. It must be one of rsa_unwrap."),
+    KEY("rsa_unwrap", BOTH(rsa_unwrap), SET, padding_words, 0, 0, "oaep-sha256, oaep-sha1",
+        "The paddings that RSA decryption accepts, tried in the order oaep-sha256, oaep-sha1, "
+        "pkcs1.",
+        "pkcs1 (PKCS#1 v1.5) is open to padding oracles; allow it only for old data."),
+    KEY("public_ops", BOTH(public_ops), WORD, where_words, 0, 0, "token",
+        "Where RSA encryption, which needs the public key only, is done.", NULL),
+    KEY("drop", BOTH(drop), WORD, drop_words, 0, 0, "retire",
+        "What DROP ... REMOVE PROVIDER KEY does.",
+        "retire renames and hides the key, and p11ekm key can restore or purge it; destroy "
+        "deletes it from the token for good; deny refuses."),
+    KEY("expiry", BOTH(expiry), WORD, expiry_words, 0, 0, "deny",
+        "What to do with keys outside their validity dates.", NULL),
+    KEY("algorithms", BOTH(algorithms), SET, algorithm_words, 0, 0,
+        "RSA_2048, RSA_3072, RSA_4096, AES_128, AES_192, AES_256, TRIPLE_DES_3KEY",
+        "The algorithms of keys that may be created and used.", NULL),
+    KEY("create", BOTH(create), BOOL, NULL, 0, 0, "yes",
+        "Whether keys may be created at all.", NULL),
+};
+/* clang-format on */
+const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];
+
+const config_key *config_key_find(const char *name)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (strcmp(config_keys[i].name, name) == 0)
+            return &config_keys[i];
+    }
+    return NULL;
+}
+
+enum { NAME_ROOM = 32 };
+
+/* Levenshtein's distance; names too long for the row are far from all. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[NAME_ROOM + 1];
+    const size_t a_len = strlen(a), b_len = strlen(b);
+    if (a_len > NAME_ROOM || b_len > NAME_ROOM)
+        return NAME_ROOM;
+    for (unsigned j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_len; j++) {
+            const unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
+            const unsigned changed = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+            diagonal = row[j];
+            row[j] = replaced < changed ? replaced : changed;
+        }
+    }
+    return row[b_len];
+}
+
+const char *config_key_near(const char *name)
+{
+    const char *nearest = NULL;
+    unsigned best = 4; /* three slips at most, and fewer than half the letters */
+    for (size_t i = 0; i < config_key_count; i++) {
+        const unsigned d = distance(name, config_keys[i].name);
+        if (d < best && 2 * d < strlen(config_keys[i].name)) {
+            best = d;
+            nearest = config_keys[i].name;
+        }
+    }
+    return nearest;
+}
+
+static const struct {
+    unsigned bits, iv_bits;
+} algorithm_sizes[CORE_ALG_COUNT] = {
+    [CORE_ALG_RSA_2048] = {2048, 0}, [CORE_ALG_RSA_3072] = {3072, 0},
+    [CORE_ALG_RSA_4096] = {4096, 0}, [CORE_ALG_AES_128] = {128, 128},
+    [CORE_ALG_AES_192] = {192, 128}, [CORE_ALG_AES_256] = {256, 128},
+    [CORE_ALG_3DES] = {192, 64},     [CORE_ALG_RSA_1024] = {1024, 0}};
+
+const char *core_algorithm_tag(core_algorithm a)
+{
+    return (unsigned)a < CORE_ALG_COUNT ? algorithm_words[a] : NULL;
+}
+
+const char *core_padding_name(core_padding p)
+{
+    return (unsigned)p < CORE_PAD_COUNT ? padding_words[p] : NULL;
+}
+
+unsigned core_algorithm_bits(core_algorithm a)
+{
+    return (unsigned)a < CORE_ALG_COUNT ? algorithm_sizes[a].bits : 0;
+}
+
+unsigned core_algorithm_iv_bits(core_algorithm a)
+{
+    return (unsigned)a < CORE_ALG_COUNT ? algorithm_sizes[a].iv_bits : 0;
+}
+
+bool core_algorithm_is_rsa(core_algorithm a)
+{
+    return (unsigned)a < CORE_ALG_COUNT && algorithm_sizes[a].iv_bits == 0;
+}

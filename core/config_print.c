@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of keys as text: a commented configuration file, and the key list of the man page.
+ */
+#include "core/config_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const heading =
+    "# p11ekm configuration; see p11ekm.conf(5). Owned by root or the service account and not\n"
+    "# writable by others. Every key stands here with its default; take the # away to change "
+    "one.\n";
+
+/* A value so that NCONF reads the same bytes back. In double quotes '\' escapes any character; '$'
+ * is escaped because config_text.c refuses it bare. */
+static void add_value(core_str *out, const char *value)
+{
+    if (value[strcspn(value, "\\\"'`#$ \t")] == '\0') {
+        core_str_add(out, value);
+        return;
+    }
+    core_str_add(out, "\"");
+    for (const char *p = value; *p != '\0'; p++)
+        core_str_addf(out, "%s%c", strchr("\\\"$", *p) == NULL ? "" : "\\", *p);
+    core_str_add(out, "\"");
+}
+
+static void add_line(core_str *out, const char *name, const char *value)
+{
+    core_str_addf(out, "%s = ", name);
+    add_value(out, value);
+    core_str_add(out, "\n");
+}
+
+/* What may be written, in words: "one of: a, b". */
+static void add_kind(core_str *out, const config_key *key, const char *code)
+{
+    static const char *const kinds[CONFIG_TYPE_COUNT] = {
+        "text",   "absolute path", "absolute path or one of", "number", "yes or no",
+        "one of", "a list of"};
+    core_str_add(out, kinds[key->type]);
+    if (key->type == CONFIG_NUMBER)
+        core_str_addf(out, " from %u to %u", key->min, key->max);
+    for (size_t i = 0; key->words != NULL && key->words[i] != NULL; i++)
+        core_str_addf(out, "%s%s%s%s", i == 0 ? ": " : ", ", code, key->words[i], code);
+}
+
+static void add_sample_key(core_str *out, const config_key *key, const char *value)
+{
+    core_str_addf(out, "\n# %s\n", key->brief);
+    if (key->more != NULL)
+        core_str_addf(out, "# %s\n", key->more);
+    core_str_add(out, "# (");
+    add_kind(out, key, "");
+    core_str_add(out, ")\n");
+    if (value != NULL)
+        add_line(out, key->name, value);
+    else
+        core_str_addf(out, "#%s = %s\n", key->name, key->fallback == NULL ? "" : key->fallback);
+}
+
+void core_config_sample(core_str *out, const char *module, const char *alias, const char *token,
+                        const char *pin_file)
+{
+    core_str_add(out, heading);
+    for (size_t i = 0; i < config_key_count; i++) {
+        const config_key *key = &config_keys[i];
+        if (key->scope == CONFIG_GLOBAL)
+            add_sample_key(out, key, strcmp(key->name, "module") == 0 ? module : NULL);
+    }
+    core_str_addf(
+        out,
+        "\n# The name of the section is what IDENTITY of a credential says. The keys from "
+        "pin_file\n# on may also stand before the first section, for all tokens.\n"
+        "[token %s]\n",
+        alias);
+    for (size_t i = 0; i < config_key_count; i++) {
+        const config_key *key = &config_keys[i];
+        const char *value = NULL;
+        if (strcmp(key->name, "token") == 0)
+            value = token;
+        if (strcmp(key->name, "pin_file") == 0)
+            value = pin_file;
+        if (key->scope != CONFIG_GLOBAL)
+            add_sample_key(out, key, value);
+    }
+}
+
+void core_config_manual(core_str *out)
+{
+    static const struct {
+        const char *title;
+        bool global;
+    } parts[] = {{"## Global keys\n", true}, {"\n## Keys of tokens\n", false}};
+    for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
+        core_str_add(out, parts[p].title);
+        for (size_t i = 0; i < config_key_count; i++) {
+            const config_key *key = &config_keys[i];
+            if ((key->scope == CONFIG_GLOBAL) != parts[p].global)
+                continue;
+            core_str_addf(out, "\n**%s** = ", key->name);
+            add_kind(out, key, "*");
+            core_str_addf(out, "\n:   %s%s%s\n", key->brief, key->more == NULL ? "" : " ",
+                          key->more == NULL ? "" : key->more);
+            if (key->fallback != NULL)
+                core_str_addf(out, "    Default: `%s`.\n", key->fallback);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log. A line is made on the stack and leaves in one write, so that lines of several threads
+ * and processes do not mix.
+ */
+#include "core/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/lock.h"
+#include "core/log_private.h"
+#include "core/memory.h"
+#include "core/platform.h"
+#include "core/text_private.h"
+
+enum { TEXT_ROOM = 1024, LINE_ROOM = TEXT_ROOM + 96 };
+
+typedef enum log_target { LOG_TO_SYSTEM, LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_NONE } log_target;
+
+/* `lock` guards all but `level`. */
+static struct log {
+    core_lock lock;
+    unsigned users;
+    log_target target;
+    FILE *file;
+    char *path;
+    bool lost;        /* the file could not be opened again; said once */
+    atomic_int level; /* read before the lock is taken */
+} state = {.lock = CORE_LOCK_INIT, .level = CORE_LOG_WARNING};
+
+static const struct {
+    const char *name;
+    int severity;
+} levels[] = {[CORE_LOG_ERROR] = {"error", 0},
+              [CORE_LOG_WARNING] = {"warning", 1},
+              [CORE_LOG_INFO] = {"info", 2},
+              [CORE_LOG_DEBUG] = {"debug", 2}};
+
+static unsigned level_index(core_level level)
+{
+    return (unsigned)level <= CORE_LOG_DEBUG ? (unsigned)level : CORE_LOG_ERROR;
+}
+
+bool core_log_enabled(core_level level)
+{
+    return (int)level_index(level) <= atomic_load_explicit(&state.level, memory_order_relaxed);
+}
+
+/* Whatever could end a line, steer a terminal or break a reader's decoding becomes '?'. */
+static void clean(char *text)
+{
+    size_t length = strlen(text);
+    for (size_t i = 0, n; i < length; i += n) {
+        uint32_t code = 0;
+        n = core_utf8_decode(text + i, length - i, &code);
+        const bool bad = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 ||
+                         code == 0x2029;
+        if (n == 0)
+            n = 1;
+        if (bad)
+            memset(text + i, '?', n);
+    }
+}
+
+static void compose(char line[LINE_ROOM], core_level level, const char *text)
+{
+    char now[28];
+    core_utc_text(now);
+    (void)snprintf(line, LINE_ROOM, "%s %s p11ekm[%lu]: %s\n", now, levels[level].name,
+                   (unsigned long)core_process_id(), text);
+}
+
+/* The file, opened again where it was rotated away. NULL: use the system's log. */
+static FILE *file_locked(void)
+{
+    if (state.file != NULL && !core_file_moved(state.file, state.path))
+        return state.file;
+    if (state.file != NULL)
+        (void)fclose(state.file);
+    core_err why = {.status = ST_OK};
+    state.file = core_file_append(state.path, &why);
+    if (state.file == NULL && !state.lost) {
+        char line[TEXT_ROOM];
+        (void)snprintf(line, sizeof line, "the log goes here instead: %s", why.text);
+        clean(line);
+        core_system_log(levels[CORE_LOG_WARNING].severity, line);
+    }
+    state.lost = state.file == NULL;
+    return state.file;
+}
+
+static void write_locked(core_level level, const char *text)
+{
+    char line[LINE_ROOM];
+    FILE *file = NULL;
+    if (state.target == LOG_TO_NONE && state.users != 0)
+        return;
+    if (state.users != 0 && state.target == LOG_TO_STDERR)
+        file = stderr;
+    if (state.users != 0 && state.target == LOG_TO_FILE)
+        file = file_locked();
+    if (file == NULL) {
+        core_system_log(levels[level].severity, text);
+        return;
+    }
+    compose(line, level, text);
+    (void)fwrite(line, strlen(line), 1, file);
+}
+
+static void write_line(core_level level, const char *text)
+{
+    core_lock_take(&state.lock);
+    write_locked(level, text);
+    core_lock_give(&state.lock);
+}
+
+void core_log(core_level level, const char *format, ...)
+{
+    char text[TEXT_ROOM];
+    va_list args;
+    const core_level known = (core_level)level_index(level);
+    if (!core_log_enabled(known))
+        return;
+    va_start(args, format);
+    const int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    if (n >= (int)sizeof text)
+        text[core_utf8_cut(text, sizeof text - 1)] = '\0';
+    clean(text);
+    write_line(known, text);
+}
+
+void core_log_status(core_level level, const char *where, core_status st, const core_err *err)
+{
+    core_log(level, "%s: %s: %s", where, core_status_name(st), core_err_text(err, st));
+}
+
+static void stop_locked(void)
+{
+    if (state.file != NULL)
+        (void)fclose(state.file);
+    core_free(state.path);
+    state.file = NULL;
+    state.path = NULL;
+    state.target = LOG_TO_SYSTEM;
+    state.lost = false;
+    atomic_store(&state.level, (int)CORE_LOG_WARNING);
+}
+
+static core_status start_locked(const core_config *config)
+{
+    static const char *const words[] = {"syslog", "stderr"};
+    state.target = strcmp(config->log, "none") == 0 ? LOG_TO_NONE : LOG_TO_FILE;
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(config->log, words[i]) == 0)
+            state.target = (log_target)i;
+    }
+    if (state.target == LOG_TO_FILE) {
+        state.path = core_strdup(config->log);
+        if (state.path == NULL)
+            return ST_NO_MEMORY;
+        (void)file_locked();
+    }
+    atomic_store(&state.level, (int)level_index(config->log_level));
+    return ST_OK;
+}
+
+core_status core_log_open(const core_config *config, core_err *err)
+{
+    core_status st = ST_OK;
+    core_lock_take(&state.lock);
+    if (state.users == 0)
+        st = start_locked(config);
+    if (st == ST_OK)
+        state.users++;
+    else {
+        stop_locked();
+        (void)core_fail(err, st, "the log: out of memory");
+    }
+    core_lock_give(&state.lock);
+    if (st != ST_OK)
+        return st;
+    st = core_audit_start(config, err);
+    if (st != ST_OK)
+        core_log_close();
+    return st;
+}
+
+void core_log_close(void)
+{
+    core_audit_stop();
+    core_lock_take(&state.lock);
+    if (state.users != 0 && --state.users == 0)
+        stop_locked();
+    core_lock_give(&state.lock);
+}

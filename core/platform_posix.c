@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The platform for POSIX systems: time, process, environment, the system's log, secret pages and
+ * SIGPIPE. Files are in platform_posix_file.c.
+ */
+#include "core/platform.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t core_now_us(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
+}
+
+/* The broken-down time in UTC; all zero where the clock is beyond reason. */
+static void utc_now(struct tm *out, unsigned *microseconds)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (gmtime_r(&now.tv_sec, out) == NULL)
+        *out = (struct tm){.tm_mday = 1};
+    *microseconds = (unsigned)(now.tv_nsec / 1000);
+}
+
+void core_utc_text(char out[28])
+{
+    struct tm t;
+    unsigned us = 0;
+    char text[96]; /* what the compiler must assume an int may need */
+    utc_now(&t, &us);
+    (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", t.tm_year + 1900,
+                   t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, us);
+    text[27] = '\0';
+    memcpy(out, text, 28);
+}
+
+uint32_t core_utc_date(void)
+{
+    struct tm t;
+    unsigned us = 0;
+    utc_now(&t, &us);
+    return (uint32_t)((t.tm_year + 1900) * 10000 + (t.tm_mon + 1) * 100 + t.tm_mday);
+}
+
+void core_sleep_ms(unsigned milliseconds)
+{
+    struct timespec left = {.tv_sec = (time_t)(milliseconds / 1000),
+                            .tv_nsec = (long)(milliseconds % 1000) * 1000000L};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+}
+
+uint32_t core_process_id(void)
+{
+    return (uint32_t)getpid();
+}
+
+bool core_process_privileged(void)
+{
+    return getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid();
+}
+
+const char *core_env(const char *name)
+{
+    return core_process_privileged() ? NULL : getenv(name);
+}
+
+const char *core_default_config_path(void)
+{
+    return "/etc/p11ekm/p11ekm.conf";
+}
+
+bool core_path_absolute(const char *path)
+{
+    return path[0] == '/';
+}
+
+/* No openlog: it would put our name on the host's own lines. */
+void core_system_log(int severity, const char *line)
+{
+    static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO};
+    syslog(LOG_DAEMON | priorities[severity < 0 || severity > 2 ? 2 : severity], "p11ekm: %s",
+           line);
+}
+
+/* A mapping: guard page, pages, guard page. The buffer ends at the second guard (but for alignment
+ * to 16 bytes), so that a write behind it traps at once. */
+enum { PAGE_ALIGN = 16 };
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+static size_t page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void *core_pages_map(size_t size, bool *locked)
+{
+    const size_t page = page_size();
+    const size_t inner = round_up(size, page);
+    *locked = false;
+    if (size == 0 || inner < size)
+        return NULL;
+    uint8_t *base = mmap(NULL, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return NULL;
+    uint8_t *pages = base + page;
+    if (mprotect(pages, inner, PROT_READ | PROT_WRITE) != 0) {
+        (void)munmap(base, inner + 2 * page);
+        return NULL;
+    }
+    (void)madvise(pages, inner, MADV_DONTDUMP);
+    *locked = mlock(pages, inner) == 0;
+    return pages + (inner - round_up(size, PAGE_ALIGN));
+}
+
+void core_pages_unmap(void *pages, size_t size)
+{
+    if (pages == NULL)
+        return;
+    const size_t page = page_size();
+    const size_t inner = round_up(size, page);
+    uint8_t *start = (uint8_t *)pages - (inner - round_up(size, PAGE_ALIGN));
+    core_wipe(start, inner);
+    (void)munmap(start - page, inner + 2 * page); /* unlocks, too */
+}
+
+_Static_assert(sizeof(sigset_t) <= sizeof((core_sigpipe *)NULL)->saved, "room for a signal set");
+
+static void only_sigpipe(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGPIPE);
+}
+
+void core_sigpipe_block(core_sigpipe *state)
+{
+    sigset_t pipe_only, old, pending;
+    *state = (core_sigpipe){0};
+    only_sigpipe(&pipe_only);
+    if (pthread_sigmask(SIG_BLOCK, &pipe_only, &old) != 0)
+        return;
+    state->active = true;
+    memcpy(state->saved, &old, sizeof old);
+    /* Only a thread that had it blocked before can have one waiting that is not ours. */
+    if (sigismember(&old, SIGPIPE) == 1 && sigpending(&pending) == 0)
+        state->pending_before = sigismember(&pending, SIGPIPE) == 1;
+}
+
+/* Unblocks SIGPIPE alone: what the module did to other signals is between it and the host. */
+void core_sigpipe_restore(core_sigpipe *state)
+{
+    static const struct timespec now = {0, 0};
+    sigset_t pipe_only, old, pending;
+    if (!state->active)
+        return;
+    const int saved_errno = errno;
+    only_sigpipe(&pipe_only);
+    if (!state->pending_before && sigpending(&pending) == 0 &&
+        sigismember(&pending, SIGPIPE) == 1) {
+        while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
+            ;
+    }
+    memcpy(&old, state->saved, sizeof old);
+    if (sigismember(&old, SIGPIPE) == 0)
+        (void)pthread_sigmask(SIG_UNBLOCK, &pipe_only, NULL);
+    state->active = false;
+    errno = saved_errno;
+}
