@@ -56,10 +56,13 @@ class Table:
     columns: dict[str, Column]
     rows: list[list[bytes | None]]
 
-    def place(self, name: str) -> int:
+    def column(self, name: str) -> Column:
         if name not in self.columns:
             raise SqlError(207, f"Invalid column name '{name}'.")
-        return list(self.columns).index(name)
+        return self.columns[name]
+
+    def place(self, name: str) -> int:
+        return list(self.columns).index(self.column(name).name)
 
 
 def _names(text: str) -> list[str]:
@@ -99,10 +102,18 @@ class Database:
         if match := _INSERT.match(sql):
             table = self._find(match[1])
             pairs = zip(_names(match[2]), _names(match[3]), strict=True)
-            return {name: table.columns[column] for column, name in pairs}
+            return {name: table.column(column) for column, name in pairs}
         if match := _SELECT.match(sql):
-            return {match[4]: self._find(match[2]).columns[match[3]]} if match[4] else {}
+            return {match[4]: self._find(match[2]).column(match[3])} if match[4] else {}
         raise SqlError(102, "Incorrect syntax.")
+
+    def result_columns(self, sql: str) -> list[Column]:
+        """The columns of a statement's rows; none for one that gives no rows."""
+        match = _SELECT.match(sql)
+        if match is None:
+            return []
+        table = self._find(match[2])
+        return [table.column(name) for name in _names(match[1])]
 
     def execute(self, sql: str, parameters: Sequence[Parameter] = ()) -> Result:
         by_name = {p.name: p for p in parameters}
@@ -124,9 +135,8 @@ class Database:
         if match[4]:
             key, wanted = table.place(match[3]), parameters[match[4]].value
             rows = [row for row in rows if row[key] is not None and row[key] == wanted]
-        columns = list(table.columns.values())
         picked: list[Row] = [[row[p] for p in places] for row in rows]
-        return Result([columns[p] for p in places], picked, selected(len(picked)))
+        return Result(self.result_columns(match[0]), picked, selected(len(picked)))
 
     def _insert(self, match: re.Match[str], parameters: dict[str, Parameter]) -> Result:
         table = self._find(match[1])

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import struct
 from dataclasses import dataclass, field, replace
 
 import tokens
 from database import Database, Parameter, SqlError, as_text, declared_parameters
-from tokens import Cek, Column, selected
+from tokens import Cek, Column, described
 from wire import BIT, INT, TINYINT, Reader, TypeInfo, WireError, read_type, read_value, sql_type
 
 SP_EXECUTESQL, SP_PREPARE, SP_EXECUTE, SP_PREPEXEC, SP_UNPREPARE = 10, 11, 12, 13, 15
@@ -82,6 +83,7 @@ class Session:
         self._database = database
         self._version = encryption_version
         self._prepared: dict[int, Statement] = {}
+        self._handles = itertools.count(1)
 
     def batch(self, message: bytes) -> bytes:
         reader = Reader(message)
@@ -105,7 +107,8 @@ class Session:
             log.info("procedure %s, %d parameters", call.procedure, len(call.parameters))
             more = tokens.DONE_MORE if number < len(calls) else tokens.DONE_FINAL
             try:
-                reply += self._call(call) + tokens.done_proc(more)
+                results, outputs = self._call(call)
+                reply += results + tokens.done_proc(more, outputs)
             except SqlError as problem:
                 reply += tokens.error(problem.number, str(problem))
                 reply += tokens.done_proc(more | tokens.DONE_ERROR)
@@ -135,21 +138,24 @@ class Session:
     def _rows(self, columns: list[Column], rows: list[tokens.Row]) -> bytes:
         return tokens.result_set(columns, rows, aware=self._version > 0)
 
-    def _call(self, call: Call) -> bytes:
+    def _call(self, call: Call) -> tuple[bytes, bytes]:
+        """A procedure's result sets, and its output parameters."""
         name = call.procedure
         if name == _DESCRIBE:
-            return self._describe(call.parameters)
+            return self._describe(call.parameters), b""
         number = _NAMES.get(name) if isinstance(name, str) else name
         if number == SP_EXECUTESQL:
             sql, *rest = call.parameters
-            return self._execute(_statement(sql, rest[0] if rest else None), rest[1:])
+            return self._execute(_statement(sql, rest[0] if rest else None), rest[1:]), b""
+        if number == SP_PREPARE:
+            return self._prepare(call)
         if number == SP_PREPEXEC:
-            return self._prepare_and_execute(call.parameters)
+            return self._prepare_and_execute(call)
         if number == SP_EXECUTE:
-            return self._execute(self._prepared[_handle(call)], call.parameters[1:])
+            return self._execute(self._statement_of(call), call.parameters[1:]), b""
         if number == SP_UNPREPARE:
-            del self._prepared[_handle(call)]
-            return b""
+            self._prepared.pop(_handle(call), None)
+            return b"", b""
         raise SqlError(2812, f"Could not find stored procedure '{name}'.")
 
     def _execute(self, statement: Statement, values: list[Parameter]) -> bytes:
@@ -158,11 +164,27 @@ class Session:
         rows = self._rows(result.columns, result.rows) if result.columns else b""
         return rows + tokens.done_in_proc(result.count)
 
-    def _prepare_and_execute(self, parameters: list[Parameter]) -> bytes:
-        handle = len(self._prepared) + 1
-        self._prepared[handle] = _statement(parameters[2], parameters[1])
-        out = self._execute(self._prepared[handle], parameters[3:])
-        return out + tokens.return_value(parameters[0].name, INT, _int(handle))
+    def _prepare(self, call: Call) -> tuple[bytes, bytes]:
+        columns = self._database.result_columns(as_text(call.parameters[2]))
+        metadata = self._rows(columns, []) + tokens.done_in_proc() if columns else b""
+        return metadata, self._new_handle(call)
+
+    def _prepare_and_execute(self, call: Call) -> tuple[bytes, bytes]:
+        _, declaration, sql, *values = call.parameters
+        handle = self._new_handle(call)
+        return self._execute(_statement(sql, declaration), values), handle
+
+    def _new_handle(self, call: Call) -> bytes:
+        handle = next(self._handles)
+        out, declaration, sql = call.parameters[:3]
+        self._prepared[handle] = _statement(sql, declaration)
+        return tokens.return_value(out.name, INT, _int(handle))
+
+    def _statement_of(self, call: Call) -> Statement:
+        handle = _handle(call)
+        if handle not in self._prepared:
+            raise SqlError(8179, f"Could not find prepared statement with handle {handle}.")
+        return self._prepared[handle]
 
     def _describe(self, parameters: list[Parameter]) -> bytes:
         sql, declaration = (as_text(p) for p in parameters[:2])
@@ -179,8 +201,8 @@ class Session:
         ]
         key_columns = _KEY_COLUMNS + (_ENCLAVE_COLUMNS if self._version >= 2 else [])
         return (
-            self._rows(key_columns, keys) + tokens.done_in_proc(selected(len(keys)))
-            + self._rows(_PARAMETER_COLUMNS, rows) + tokens.done_in_proc(selected(len(rows)))
+            self._rows(key_columns, keys) + tokens.done_in_proc(described(len(keys)))
+            + self._rows(_PARAMETER_COLUMNS, rows) + tokens.done_in_proc(described(len(rows)))
         )
 
     def _key_rows(self, ordinal: int, cek: Cek) -> list[tokens.Row]:
@@ -210,9 +232,7 @@ def _statement(sql: Parameter, declaration: Parameter | None) -> Statement:
 
 
 def _handle(call: Call) -> int:
-    value = call.parameters[0].value
-    if value is None:
-        raise SqlError(8179, "Could not find prepared statement.")
+    value = call.parameters[0].value or b""
     return int.from_bytes(value, "little", signed=True)
 
 

@@ -115,6 +115,12 @@ def selected(rows: int) -> Count:
     return Count(_SELECT, rows)
 
 
+def described(rows: int) -> Count:
+    """For sp_describe_parameter_encryption: with another command than EXECUTE, or without a
+    count, Microsoft's ODBC driver ends a prepared statement with 24000, invalid cursor state."""
+    return Count(_EXECUTE, rows)
+
+
 def inserted(rows: int) -> Count:
     return Count(_INSERT, rows)
 
@@ -135,10 +141,10 @@ def done_in_proc(count: Count | None = None) -> bytes:
     return _done(_DONEINPROC, DONE_MORE, count)
 
 
-def done_proc(status: int = DONE_FINAL) -> bytes:
-    """The return status of a procedure, and its end."""
+def done_proc(status: int = DONE_FINAL, outputs: bytes = b"") -> bytes:
+    """The return status of a procedure, its output parameters, and its end."""
     code = 1 if status & DONE_ERROR else 0
-    return struct.pack("<Bi", 0x79, code) + _done(_DONEPROC, status, None)
+    return struct.pack("<Bi", 0x79, code) + outputs + _done(_DONEPROC, status, None)
 
 
 def return_value(name: str, info: TypeInfo, value: bytes) -> bytes:
