@@ -11,8 +11,8 @@
 
 #if defined(__GNUC__)
 #define CORE_MUST_USE     __attribute__((warn_unused_result))
-#ifdef __MINGW_PRINTF_FORMAT /* its stdio can be C99's or Microsoft's */
-#define CORE_PRINTF(f, a) __attribute__((format(__MINGW_PRINTF_FORMAT, f, a)))
+#ifdef __MINGW32__ /* "printf" means Microsoft's dialect there, and we link C99's */
+#define CORE_PRINTF(f, a) __attribute__((format(gnu_printf, f, a)))
 #else
 #define CORE_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #endif
