@@ -25,23 +25,26 @@ struct tok_key {
 };
 
 /* --- attributes.c --- */
-/* Reads attributes; what the token does not give has ulValueLen CK_UNAVAILABLE_INFORMATION afterwards. */
+/* Reads attributes; what the token does not give has ulValueLen CK_UNAVAILABLE_INFORMATION
+ * afterwards. */
 CORE_MUST_USE core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object,
                                          CK_ATTRIBUTE *attributes, CK_ULONG count, core_err *err);
 bool tok_attribute_has(const CK_ATTRIBUTE *attribute);
 /* All objects that match. *out released with core_free. */
-CORE_MUST_USE core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG match_count,
-                                     CK_OBJECT_HANDLE **out, size_t *count, core_err *err);
+CORE_MUST_USE core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match,
+                                     CK_ULONG match_count, CK_OBJECT_HANDLE **out, size_t *count,
+                                     core_err *err);
 
 /* --- key_load.c --- */
-/* Describes an object. ST_NOT_SUPPORTED for one that is no RSA, AES or 3DES key, or tells too little. */
+/* Describes an object. ST_NOT_SUPPORTED for one that is no RSA, AES or 3DES key, or tells too
+ * little. */
 CORE_MUST_USE core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
                                        CK_OBJECT_CLASS object_class, tok_key **out, core_err *err);
 CORE_MUST_USE core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
                                          core_err *err);
 /* The public object; *out 0 where the token has none. */
-CORE_MUST_USE core_status tok_key_public_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
-                                                core_err *err);
+CORE_MUST_USE core_status tok_key_public_handle(tok_session *session, tok_key *key,
+                                                CK_OBJECT_HANDLE *out, core_err *err);
 /* Looks a status of a key operation over: a lost handle is looked for again by the next try. */
 core_status tok_key_outcome(tok_key *key, core_status st);
 EVP_PKEY *tok_key_software(tok_key *key);
@@ -49,7 +52,8 @@ EVP_PKEY *tok_key_software(tok_key *key);
 /* --- thumb.c --- */
 CORE_MUST_USE core_status tok_thumb_rsa(tok_key_info *info);
 CORE_MUST_USE core_status tok_thumb_symmetric(tok_session *session, CK_OBJECT_HANDLE object,
-                                              CK_KEY_TYPE type, uint8_t thumb[TOK_THUMB_LEN], core_err *err);
+                                              CK_KEY_TYPE type, uint8_t thumb[TOK_THUMB_LEN],
+                                              core_err *err);
 
 /* --- keys.c --- */
 /* Enters the key in the cache (in place of an older description) and adds a reference for it. */
@@ -58,6 +62,13 @@ void tok_keys_remove(tok_key *key);
 /* How many keys, not retired, bear the name; one of them in *out (NULL: not wanted). */
 CORE_MUST_USE core_status tok_keys_named(tok_session *session, const char *name, tok_key **out,
                                          size_t *count, core_err *err);
+
+/* --- rsa.c --- */
+/* With the padding of the policy; with each padding the policy allows, in order. */
+CORE_MUST_USE core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_len,
+                                                 uint8_t *out, size_t *out_len, core_err *err);
+CORE_MUST_USE core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len,
+                                              uint8_t *out, size_t *out_len, core_err *err);
 
 /* --- use.c --- */
 /* Whether the key may be used so: rights, dates. */

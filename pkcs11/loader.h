@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to pkcs11/: loading the one module the administrator named. loader_posix.c and loader_windows.c
- * implement it. A module stays mapped for the life of the process, because unloading vendors' modules
- * crashes; loading it again gives the same one.
+ * Private to pkcs11/: loading the one module the administrator named. loader_posix.c and
+ * loader_windows.c implement it. A module stays mapped for the life of the process, because
+ * unloading vendors' modules crashes; loading it again gives the same one.
  */
 #ifndef PKCS11_LOADER_H
 #define PKCS11_LOADER_H
@@ -14,15 +14,16 @@
 
 typedef struct tok_library {
     CK_FUNCTION_LIST *f; /* NULL: not loaded */
-    bool managed;        /* by p11-kit: initialisation is counted among all its users in the process */
-    char sha256[65];     /* of the file, for the log */
+    bool managed;    /* by p11-kit: initialisation is counted among all its users in the process */
+    char sha256[65]; /* of the file, for the log */
 } tok_library;
 
 /* Checks the file (CORE_FILE_MODULE) and loads it. ST_UNSAFE_FILE, ST_MODULE_LOAD. */
-CORE_MUST_USE core_status tok_library_load(const core_config *config, tok_library *out, core_err *err);
-/* C_Initialize with OS locking and the configured arguments. *own: whether we may finalise it. A module
- * that somebody else has initialised is CKR_OK with *own false. *serialize is set where the module cannot
- * lock for itself. */
+CORE_MUST_USE core_status tok_library_load(const core_config *config, tok_library *out,
+                                           core_err *err);
+/* C_Initialize with OS locking and the configured arguments. *own: whether we may finalise it. A
+ * module that somebody else has initialised is CKR_OK with *own false. *serialize is set where the
+ * module cannot lock for itself. */
 CK_RV tok_library_initialize(const tok_library *library, const core_config *config, bool *own,
                              bool *serialize);
 /* C_Finalize; only where *own was true. */

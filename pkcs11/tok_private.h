@@ -2,14 +2,15 @@
  *
  * Private to pkcs11/: contexts, tokens and sessions from the inside.
  *
- * How a token call is made: tok_run() enters the gate of the context, takes a session from the token's
- * pool, runs one tok_op with it, gives it back and leaves; what fails in a way that can heal is healed
- * once and run again. Recovery closes the gate and waits until nobody is inside, so an operation never
- * sees the module vanish under it, and an epoch never changes during an operation.
+ * How a token call is made: tok_run() enters the gate of the context, takes a session from the
+ * token's pool, runs one tok_op with it, gives it back and leaves; what fails in a way that can
+ * heal is healed once and run again. Recovery closes the gate and waits until nobody is inside, so
+ * an operation never sees the module vanish under it, and an epoch never changes during an
+ * operation.
  *
- * Locks, in the order in which they may be taken: gate, then a token's lock. Both guard memory only: no
- * call into the module is made with either held. Turns (login, create, index) are what serialises work
- * that does call the module; they are waited for with a limit.
+ * Locks, in the order in which they may be taken: gate, then a token's lock. Both guard memory
+ * only: no call into the module is made with either held. Turns (login, create, index) are what
+ * serialises work that does call the module; they are waited for with a limit.
  */
 #ifndef PKCS11_TOK_PRIVATE_H
 #define PKCS11_TOK_PRIVATE_H
@@ -130,8 +131,8 @@ struct tok_token {
 typedef enum tok_call { TOK_CALL_OTHER, TOK_CALL_DATA } tok_call;
 core_status tok_rv_status(CK_RV rv, tok_call kind);
 const char *tok_rv_name(CK_RV rv);
-/* Fails with the status of `rv` and a text that names the token, the function and the code; for data
- * errors a text without any detail. */
+/* Fails with the status of `rv` and a text that names the token, the function and the code; for
+ * data errors a text without any detail. */
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
                         tok_call kind);
 
@@ -139,11 +140,11 @@ core_status tok_rv_fail(core_err *err, const tok_token *token, const char *funct
 typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
 /* Runs `op` in a logged-in session; heals and runs it once more where its failure allows. */
 CORE_MUST_USE core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err);
-/* The same for what must not be done twice (it makes something): only what failed before `op` ran is
- * tried again. */
+/* The same for what must not be done twice (it makes something): only what failed before `op` ran
+ * is tried again. */
 CORE_MUST_USE core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err);
-/* Enters and leaves the gate without a session, for slot and login work. Between the two, calls into the
- * module are allowed. ST_DEVICE while it is not initialised. */
+/* Enters and leaves the gate without a session, for slot and login work. Between the two, calls
+ * into the module are allowed. ST_DEVICE while it is not initialised. */
 typedef struct tok_stay {
     core_sigpipe sigpipe;
     uint64_t since_us;
@@ -156,7 +157,8 @@ void tok_leave(tok_context *ctx, tok_stay *stay, const char *what);
 CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err);
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
-/* Called first by every public function: after a fork the child gets fresh locks and no sessions. */
+/* Called first by every public function: after a fork the child gets fresh locks and no sessions.
+ */
 void tok_fork_check(tok_context *ctx);
 
 /* --- slots.c --- */
@@ -170,14 +172,16 @@ void tok_token_free(tok_token *token);
 /* --- pool.c: sessions. Inside the gate. --- */
 CORE_MUST_USE core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err);
 void tok_pool_give(tok_token *token, tok_session *session);
-/* Closes what is idle; with `forget` drops it without a call (the module or the process is another). */
+/* Closes what is idle; with `forget` drops it without a call (the module or the process is
+ * another). */
 void tok_pool_drain(tok_token *token, bool forget);
 CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
 
 /* --- login.c, pin.c --- */
 /* Logs in again with the sealed PIN. Inside the gate or with it closed. */
 CORE_MUST_USE core_status tok_login_again(tok_token *token, core_err *err);
-core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length, uint8_t out[32]);
+core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
+                         uint8_t out[32]);
 CORE_MUST_USE core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err);
 void tok_pin_wrong(tok_token *token, const uint8_t hash[32]);
 void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length);

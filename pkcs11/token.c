@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Token objects: one for each token that was asked for, kept by the context until it closes, so
+ * that what was learned of a token (its keys, its wrong PINs) outlives the sessions to it.
+ */
+#include <string.h>
+#include "pkcs11/key_private.h"
+
+tok_token *tok_token_ref(tok_token *token)
+{
+    atomic_fetch_add(&token->refs, 1);
+    return token;
+}
+
+void tok_token_release(tok_token *token)
+{
+    if (token != NULL) {
+        atomic_fetch_sub(&token->refs, 1);
+    }
+}
+
+void tok_token_free(tok_token *token)
+{
+    bool mapped = token->keeper != 0;
+
+    tok_keys_forget(token);
+    tok_pool_drain(token, !mapped);
+    if (mapped) {
+        (void)token->ctx->library.f->C_CloseSession(token->keeper);
+    }
+    tok_pin_forget(token);
+    core_wipe(&token->pin, sizeof token->pin);
+    tok_turn_destroy(&token->login_turn);
+    tok_turn_destroy(&token->key_turn);
+    pthread_cond_destroy(&token->freed);
+    pthread_mutex_destroy(&token->lock);
+    core_free(token);
+}
+
+const core_token_config *tok_token_config(const tok_token *token)
+{
+    return token->config;
+}
+
+const tok_token_info *tok_token_about(const tok_token *token)
+{
+    return &token->info;
+}
+
+tok_context *tok_token_context(const tok_token *token)
+{
+    return token->ctx;
+}
+
+void tok_token_stats_get(tok_token *token, tok_token_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    out->epoch = atomic_load(&token->epoch);
+    out->recoveries = atomic_load(&token->recoveries);
+    out->logins = atomic_load(&token->logins);
+    out->searches = atomic_load(&token->searches);
+    pthread_mutex_lock(&token->lock);
+    out->sessions = token->open + (token->keeper != 0 ? 1u : 0u);
+    pthread_mutex_unlock(&token->lock);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys that are made, wrapped and wrapped anew without ever being in our memory: as session objects
+ * of the token, destroyed before the session goes back.
+ */
+#include <string.h>
+#include "pkcs11/rsa_private.h"
+
+typedef struct wrap_job {
+    tok_key *from; /* NULL: a new key */
+    tok_key *to;
+    const uint8_t *in;
+    size_t in_len;
+    size_t key_len;
+    uint8_t *out;
+    size_t out_len;
+} wrap_job;
+
+static CK_OBJECT_CLASS class_secret = CKO_SECRET_KEY;
+static CK_KEY_TYPE type_aes = CKK_AES;
+static CK_BBOOL yes = CK_TRUE;
+static CK_BBOOL no = CK_FALSE;
+
+/* What a key on its way must be like. The first rows are all that some tokens take for C_UnwrapKey.
+ */
+static CK_ATTRIBUTE transit[] = {
+    {CKA_CLASS, &class_secret, sizeof class_secret},
+    {CKA_KEY_TYPE, &type_aes, sizeof type_aes},
+    {CKA_TOKEN, &no, sizeof no},
+    {CKA_SENSITIVE, &yes, sizeof yes},
+    {CKA_EXTRACTABLE, &yes, sizeof yes}, /* else it could not be wrapped */
+};
+enum { TRANSIT_ALL = 5, TRANSIT_LEAST = 3 };
+
+static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE *out,
+                               core_err *err)
+{
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ULONG length = (CK_ULONG)job->key_len;
+    CK_ATTRIBUTE template[] = {
+        transit[2],
+        transit[3],
+        transit[4],
+        {CKA_VALUE_LEN, &length, sizeof length},
+    };
+    core_status st = tok_mech_need(session, CKM_AES_KEY_GEN, length, err);
+    /* Tokens disagree on whether the limits are bytes or bits: the call itself decides. */
+    if (st != ST_OK && !tok_mech(session, CKM_AES_KEY_GEN)->listed) {
+        return st;
+    }
+    CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, template,
+                                         sizeof template / sizeof template[0], out);
+    return rv == CKR_OK ? ST_OK
+                        : tok_rv_fail(err, session->token, "C_GenerateKey", rv, TOK_CALL_OTHER);
+}
+
+/* Whether it is the template that a token refuses, not the wrapped key. */
+static bool refuses_template(CK_RV rv)
+{
+    return rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT ||
+           rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID;
+}
+
+static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE *out,
+                                  core_err *err)
+{
+    CK_RSA_PKCS_OAEP_PARAMS params;
+    CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(CORE_PAD_OAEP_SHA1), &params);
+    CK_ULONG length = 0;
+    CK_ATTRIBUTE value_len = {CKA_VALUE_LEN, &length, sizeof length};
+    CK_OBJECT_HANDLE from = 0;
+    CK_RV rv;
+
+    core_status st = tok_key_handle(session, job->from, &from, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    rv = session->f->C_UnwrapKey(session->handle, &mechanism, from, (CK_BYTE_PTR)(uintptr_t)job->in,
+                                 (CK_ULONG)job->in_len, transit, TRANSIT_ALL, out);
+    if (refuses_template(rv)) {
+        rv = session->f->C_UnwrapKey(session->handle, &mechanism, from,
+                                     (CK_BYTE_PTR)(uintptr_t)job->in, (CK_ULONG)job->in_len,
+                                     transit, TRANSIT_LEAST, out);
+    }
+    if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD) {
+        return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_OTHER);
+    }
+    if (rv != CKR_OK) {
+        return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_DATA);
+    }
+    st = tok_attributes(session, *out, &value_len, 1, err);
+    if (st == ST_OK && (!tok_attribute_has(&value_len) || length != job->key_len)) {
+        st = core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
+                       core_status_next(ST_DECRYPT_FAILED));
+    }
+    return st;
+}
+
+static core_status transit_wrap(tok_session *session, wrap_job *job, CK_OBJECT_HANDLE key,
+                                core_err *err)
+{
+    CK_RSA_PKCS_OAEP_PARAMS params;
+    CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(CORE_PAD_OAEP_SHA1), &params);
+    CK_ULONG length = (CK_ULONG)job->out_len;
+    CK_OBJECT_HANDLE to = 0;
+
+    core_status st = tok_key_public_handle(session, job->to, &to, err);
+    if (st == ST_OK && to == 0) {
+        st = core_fail(
+            err, ST_MECHANISM,
+            "key \"%s\": token \"%s\" holds no public key object for it, so it cannot wrap",
+            job->to->info.name, session->token->info.label);
+    }
+    if (st != ST_OK) {
+        return st;
+    }
+    CK_RV rv = session->f->C_WrapKey(session->handle, &mechanism, to, key, job->out, &length);
+    if (rv != CKR_OK) {
+        return tok_rv_fail(err, session->token, "C_WrapKey", rv, TOK_CALL_OTHER);
+    }
+    job->out_len = length;
+    return ST_OK;
+}
+
+static core_status wrap_op(tok_session *session, void *arg, core_err *err)
+{
+    wrap_job *job = arg;
+    CK_OBJECT_HANDLE key = 0;
+
+    core_status st = job->from == NULL ? transit_new(session, job, &key, err)
+                                       : transit_unwrap(session, job, &key, err);
+    if (st == ST_OK) {
+        st = transit_wrap(session, job, key, err);
+    }
+    if (key != 0 && session->f->C_DestroyObject(session->handle, key) != CKR_OK) {
+        session->dirty = true; /* closing the session destroys it, too */
+    }
+    if (job->from != NULL) {
+        (void)tok_key_outcome(job->from, st);
+    }
+    return tok_key_outcome(job->to, st);
+}
+
+static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
+{
+    const tok_key_info *to = &job->to->info;
+
+    if (!to->rsa || *out_len < to->modulus_len) {
+        *out_len = to->modulus_len;
+        return core_fail(err, to->rsa ? ST_BUFFER_TOO_SMALL : ST_KEY_USAGE,
+                         "key \"%s\" cannot wrap into this", to->name);
+    }
+    job->out_len = *out_len;
+    core_status st = tok_key_may(job->to, TOK_CAN_WRAP, err);
+    if (st == ST_OK && job->from != NULL) {
+        st = tok_key_may(job->from, TOK_CAN_UNWRAP, err);
+    }
+    if (st == ST_OK) {
+        st = tok_run(job->to->token, wrap_op, job, err);
+    }
+    *out_len = st == ST_OK ? job->out_len : 0;
+    return st;
+}
+
+core_status tok_wrap_new(tok_key *wrapper, size_t key_len, uint8_t *out, size_t *out_len,
+                         core_err *err)
+{
+    wrap_job job = {.to = wrapper, .key_len = key_len, .out = out};
+    return wrap(&job, out_len, err);
+}
+
+core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_len, size_t key_len,
+                       uint8_t *out, size_t *out_len, core_err *err)
+{
+    wrap_job job = {from, to, in, in_len, key_len, out, 0};
+
+    if (from->token != to->token) {
+        return core_fail(
+            err, ST_MECHANISM,
+            "keys \"%s\" and \"%s\" are on different tokens, so the key between them cannot stay "
+            "inside one",
+            from->info.name, to->info.name);
+    }
+    if (!from->info.rsa || in_len != from->info.modulus_len) {
+        return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
+                         core_status_next(ST_DECRYPT_FAILED));
+    }
+    return wrap(&job, out_len, err);
+}
