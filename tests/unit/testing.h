@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every unit test program shares: a runner over tables of suites, skipped tests that are seen
+ * and counted, a temporary directory, and allocation failures.
+ *
+ *   static const test_case cases[] = {{"does_it", does_it}, {NULL, NULL}};
+ *   const test_suite suite = {.name = "thing", .cases = cases};
+ *   int main(int argc, char **argv) { return testing_main(argc, argv, suites, count); }
+ *
+ * Arguments: none runs all; --list names all; SUITE or SUITE/CASE runs those only.
+ */
+#ifndef TESTING_H
+#define TESTING_H
+
+#include <CUnit/CUnit.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct test_case {
+    const char *name;
+    void (*run)(void);
+} test_case;
+
+typedef struct test_suite {
+    const char *name;
+    const test_case *cases; /* ends with {NULL, NULL} */
+    int (*start)(void);     /* may be NULL; 0: success */
+    int (*stop)(void);      /* may be NULL; 0: success */
+} test_suite;
+
+/* Runs the suites with CUnit's Basic output. The exit status: 1 when something failed, or nothing
+ * was run; else 0. Skipped tests are counted in the last line. */
+int testing_main(int argc, char **argv, const test_suite *const *suites, size_t count);
+
+/* Leaves a test that cannot run here; prints "SKIPPED test: reason" and counts it. */
+#define TEST_SKIP(reason)               \
+    do {                                \
+        testing_skip(__func__, reason); \
+        return;                         \
+    } while (0)
+void testing_skip(const char *test, const char *reason);
+
+/* A directory of this process, mode 0700, removed with all in it when testing_main returns. NULL
+ * when it cannot be made. And the path of `name` in it, in one of eight buffers in turn. */
+const char *testing_dir(void);
+const char *testing_path(const char *name);
+/* Writes a file there with these permissions; false (and a CUnit failure) when it cannot. Returns
+ * its path as testing_path does. */
+const char *testing_file(const char *name, const char *text, size_t length, unsigned mode);
+/* Reads a whole file as a string, to be released with free(); NULL when it cannot. */
+char *testing_read(const char *path, size_t *length);
+
+/* Calls `attempt` with the 1st, 2nd, 3rd ... allocation failing until it returns true with none
+ * failing, at most `limit` times. `attempt` returns whether it succeeded; on failure it must have
+ * released everything (leaks are for the sanitizer to see). Fails the test when an attempt succeeds
+ * although an allocation failed more than `tolerated` times. Returns the number of attempts. */
+unsigned testing_fail_allocations(bool (*attempt)(void *context), void *context, unsigned limit,
+                                  unsigned tolerated);
+
+#endif
