@@ -3,11 +3,11 @@
  * PKCS#11 URIs: what is taken, what is refused and where the error points, the canonical text, lack
  * of memory, and p11-kit's parser as the judge of all of it.
  */
-#include <CUnit/Basic.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include "core/memory.h"
 #include "pkcs11/uri.h"
+#include "testing.h"
 #include "tests/fuzz/uri_oracle.h"
 
 #define T32 "0123456789abcdef0123456789ABCDEF"
@@ -193,31 +193,24 @@ static void test_is(void)
     CU_ASSERT_FALSE(tok_uri_is(NULL));
 }
 
-static unsigned allocations_left;
-static bool fail_when_spent(size_t size)
+static bool parse_one(void *context)
 {
-    (void)size;
-    return allocations_left && allocations_left--;
+    tok_uri uri;
+    core_status st = tok_uri_parse(context, &uri, NULL);
+
+    CU_ASSERT(st == ST_OK || st == ST_NO_MEMORY);
+    tok_uri_free(&uri);
+    return st == ST_OK;
 }
 
-/* Each allocation fails once; whatever was taken before is released (the leak checker watches). */
+/* Each allocation fails once; what was taken before is released (the leak checker watches). */
 static void test_no_memory(void)
 {
-    core_status st = ST_NO_MEMORY;
-    unsigned n;
+    char text[512];
 
-    for (n = 0; st != ST_OK && n < 100; n++) {
-        core_err err = {0};
-        tok_uri uri;
-
-        allocations_left = n;
-        core_set_alloc_hook(fail_when_spent);
-        st = tok_uri_parse(good[3], &uri, &err);
-        core_set_alloc_hook(NULL);
-        CU_ASSERT(st == ST_OK || st == ST_NO_MEMORY);
-        tok_uri_free(&uri);
-    }
-    CU_ASSERT_EQUAL(n, 8); /* seven attributes, then success */
+    memcpy(text, good[3], strlen(good[3]) + 1);
+    /* seven attributes, then success */
+    CU_ASSERT_EQUAL(testing_fail_allocations(parse_one, text, 100, 0), 8);
 }
 
 /* Every good URI with every byte replaced by every other: the judge is asked about each. */
@@ -248,25 +241,14 @@ static void test_mutations(void)
     CU_ASSERT(taken > 1000);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static CU_TestInfo tests[] = {{"good URIs", test_good},
-                                  {"bad URIs", test_bad},
-                                  {"values", test_values},
-                                  {"canonical text", test_format},
-                                  {"is it one", test_is},
-                                  {"out of memory", test_no_memory},
-                                  {"mutations, judged by p11-kit", test_mutations},
-                                  CU_TEST_INFO_NULL};
-    static CU_SuiteInfo suites[] = {{"pkcs11/uri", NULL, NULL, NULL, NULL, tests},
-                                    CU_SUITE_INFO_NULL};
-    unsigned failures;
+    static const test_case cases[] = {
+        {"good", test_good},           {"bad", test_bad}, {"values", test_values},
+        {"format", test_format},       {"is", test_is},   {"no_memory", test_no_memory},
+        {"mutations", test_mutations}, {NULL, NULL}};
+    static const test_suite suite = {.name = "uri", .cases = cases};
+    static const test_suite *const suites[] = {&suite};
 
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return testing_main(argc, argv, suites, 1);
 }

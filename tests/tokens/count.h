@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The counting module: a PKCS#11 library that passes every call to the real one named by
+ * P11COUNT_MODULE, counts and logs it, and judges its caller by the rules of Cryptoki. A plan can
+ * make it fail or delay chosen calls. Tests load it as their token's module and reach the functions
+ * below by dlsym of a handle of the same path.
+ *
+ * Judged: calls before C_Initialize or after C_Finalize, sessions that are not open, an operation
+ * begun while one is active in the session, continued or finished while none is, two threads in one
+ * session at once, C_Finalize while calls are under way.
+ */
+#ifndef TESTS_COUNT_H
+#define TESTS_COUNT_H
+
+#if defined(__GNUC__)
+#define P11COUNT_EXPORT __attribute__((visibility("default")))
+#else
+#define P11COUNT_EXPORT
+#endif
+
+/* Calls of one function since the last reset; NULL: of all. ULONG_MAX for an unknown name. */
+P11COUNT_EXPORT unsigned long p11count_get(const char *name);
+/* Violations of the rules since the last reset; each has a line in the log. */
+P11COUNT_EXPORT unsigned long p11count_violations(void);
+/* Empties counters and log; open sessions and operations stay known. */
+P11COUNT_EXPORT void p11count_reset(void);
+/* The last few thousand calls, oldest first, one a line:
+ * "C_DecryptInit session=3 mechanism=0x9 object=5 class=3 rv=0x0 thread=1". Valid until the next
+ * call of this function. */
+P11COUNT_EXPORT const char *p11count_log(void);
+
+/* Sets the plan, NULL or "" for none; 0, or -1 when it is not understood (the old one stays). Rules
+ * are separated by newlines or ';', each made of words:
+ *   call=C_Decrypt   the function (required; * is any)
+ *   nth=3            the first call that is hit, counted from now (1)
+ *   times=2          how many are hit from there (1; 0: all)
+ *   rv=0x30          what is returned instead of calling the module
+ *   after            the module is called first, then rv replaces its result
+ *   delay=200        milliseconds, before the call
+ * The environment variable P11COUNT_PLAN sets one at loading. */
+P11COUNT_EXPORT int p11count_plan(const char *text);
+
+#endif

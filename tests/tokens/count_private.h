@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside the counting module: what is known of one call, and who looks at it. Each wrapper
+ * (count_module.c) fills a count_call, asks the judge, asks the plan, calls the module, and hands
+ * the result to the judge.
+ */
+#ifndef TESTS_COUNT_PRIVATE_H
+#define TESTS_COUNT_PRIVATE_H
+
+#include <p11-kit/pkcs11.h>
+#include <stdbool.h>
+
+typedef enum count_verb {
+    V_PLAIN,   /* needs an initialised module, and the session if it names one */
+    V_ANYTIME, /* may come before C_Initialize */
+    V_INITIALIZE,
+    V_FINALIZE,
+    V_OPEN,
+    V_CLOSE,
+    V_CLOSE_ALL,
+    V_START, /* begins an operation */
+    V_ONCE,  /* does all of it: it ends, unless it only asked for the size */
+    V_PART,  /* continues it; an error ends it */
+    V_END    /* ends it, as V_ONCE does */
+} count_verb;
+
+typedef enum count_op {
+    OP_NONE,
+    OP_FIND,
+    OP_ENCRYPT,
+    OP_DECRYPT,
+    OP_DIGEST,
+    OP_SIGN,
+    OP_SIGN_RECOVER,
+    OP_VERIFY,
+    OP_VERIFY_RECOVER
+} count_op;
+
+typedef struct count_call {
+    unsigned function; /* index in the list */
+    count_verb verb;
+    count_op op;
+    bool in_session;
+    CK_SESSION_HANDLE session;
+    const CK_MECHANISM *mechanism;
+    CK_OBJECT_HANDLE object;
+    const CK_SLOT_ID *slot;
+    bool sized; /* has an output that may be NULL to ask for its size */
+    const void *out;
+    CK_SESSION_HANDLE *opened;
+    /* Objects made or found, and the template(s) that tell their class. */
+    CK_OBJECT_HANDLE *made, *made_private;
+    CK_ULONG *made_count;
+    const CK_ATTRIBUTE *template;
+    CK_ULONG template_count;
+    /* What the plan has decided: the result is replaced after the module was called. */
+    bool replaced;
+    CK_RV replacement;
+} count_call;
+
+unsigned count_functions(void);
+const char *count_name(unsigned function);
+
+/* count_judge.c: before the module is called, and after with its result. */
+void count_before(count_call *call);
+void count_after(count_call *call, CK_RV rv);
+
+/* count_plan.c: true when the call is not to reach the module; *rv is the answer then. */
+bool count_plan_before(count_call *call, CK_RV *rv);
+/* The result to hand on for the module's. */
+CK_RV count_plan_after(const count_call *call, CK_RV rv);
+
+#endif
