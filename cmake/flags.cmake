@@ -30,7 +30,9 @@ target_compile_options(p11ekm_flags INTERFACE -fstack-protector-strong -fno-stri
 if(NOT P11EKM_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_options(p11ekm_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif()
-if(NOT WIN32)
+if(WIN32)
+    target_link_options(p11ekm_flags INTERFACE -fstack-protector-strong) # brings libssp
+else()
     check_c_compiler_flag(-fstack-clash-protection HAVE_STACK_CLASH)
     check_c_compiler_flag(-fcf-protection HAVE_CF_PROTECTION)
     target_compile_options(p11ekm_flags INTERFACE

@@ -27,6 +27,7 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(ENV{PKG_CONFIG_LIBDIR} ${windows_deps}/lib/pkgconfig)
 set(ENV{PKG_CONFIG_PATH} "")
 set(OPENSSL_USE_STATIC_LIBS TRUE)
+set(CMAKE_C_STANDARD_LIBRARIES_INIT "-ladvapi32 -luser32 -lws2_32 -lkernel32")
 
 # Windows 8.1 and Server 2012 R2 are the oldest that run a supported SQL Server; UCRT's and
 # winpthread's printf understand C99's formats only when told so.
