@@ -63,7 +63,7 @@ class Doctor(common.TokenCase):
     def test_token_gone(self):
         text = pathlib.Path(self.conf).read_text()
         self.write("p11ekm.conf", re.sub(r"(?m)^(token\s*=\s*)soft", r"\1gone", text))
-        self.found("token", "FAIL", "gone.*TOKEN_NOT_FOUND")
+        self.found("token", "FAIL", "hsm.*TOKEN_NOT_FOUND")
 
     def test_pin_file_readable_by_others(self):
         os.chmod(self.pin_file, 0o644)

@@ -46,7 +46,7 @@ class Help(common.DirectoryCase):
         for arguments in (
             (), ("key",), ("nonsense",), ("key", "nonsense"), ("--nonsense",), ("key", "show"),
             ("key", "list", "extra"), ("key", "list", "--algorithm", "RSA_2048"),
-            ("key", "create", "k"), ("token", "list", "--conf"), ("--json=yes", "token", "list"),
+            ("key", "create", "k"), ("token", "list", "--conf"), ("--help=yes", "token", "list"),
             ("token", "list", "--conf", "a", "--conf", "b"), ("init", "--token", "t"),
         ):
             run = self.fails("INVALID_ARGUMENT", *arguments, status=2)

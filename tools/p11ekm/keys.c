@@ -35,10 +35,9 @@ void cli_keys_free(cli_keys *keys)
 
 const char *cli_key_plain_name(const tok_key_info *info)
 {
-    /* "p11ekm-retired:<UTC>:<name>", and the time has no colon. */
-    const char *colon = info->retired ? strchr(info->name, ':') : NULL;
-    colon = colon == NULL ? NULL : strchr(colon + 1, ':');
-    return colon == NULL ? info->name : colon + 1;
+    /* "p11ekm-retired:2026-01-31T12:00:00Z:name" */
+    const char *stamp_end = info->retired ? strstr(info->name, "Z:") : NULL;
+    return stamp_end == NULL ? info->name : stamp_end + 2;
 }
 
 const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size)
