@@ -147,6 +147,13 @@ static void only_sigpipe(sigset_t *set)
     (void)sigaddset(set, SIGPIPE);
 }
 
+bool core_sigpipe_default(void)
+{
+    struct sigaction now;
+    return sigaction(SIGPIPE, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
+           now.sa_handler == SIG_DFL;
+}
+
 void core_sigpipe_block(core_sigpipe *state)
 {
     sigset_t pipe_only, old, pending;
