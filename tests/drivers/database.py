@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tokens import Cek, CekValue, Column, Count, Row, inserted, selected
-from wire import NVARCHAR, TypeInfo, sql_type
+from wire import NTEXT, NVARCHAR, TypeInfo, sql_type
 
 ENCRYPTIONS = {"deterministic": 1, "randomized": 2}
 
@@ -177,7 +177,7 @@ def declared_parameters(declaration: str) -> list[str]:
 
 
 def as_text(parameter: Parameter) -> str:
-    """A parameter that must be text in clear, as a procedure's statement."""
-    if parameter.type.code != NVARCHAR or parameter.value is None:
+    """A parameter that is text in clear, as a procedure's statement; NULL is the empty text."""
+    if parameter.type.code not in (NVARCHAR, NTEXT):
         raise SqlError(214, f"Procedure expects parameter '{parameter.name}' of type 'nvarchar'.")
-    return parameter.value.decode("utf-16-le")
+    return (parameter.value or b"").decode("utf-16-le")

@@ -8,6 +8,7 @@ import logging
 import struct
 from dataclasses import dataclass, field, replace
 
+import enclave
 import tokens
 from database import Database, Parameter, SqlError, as_text, declared_parameters
 from tokens import Cek, Column, described
@@ -40,6 +41,7 @@ _ENCLAVE_COLUMNS = [
     Column("is_requested_by_enclave", BIT),
     Column("enclave_signature", sql_type("varbinary(4000)")),
 ]
+_ATTESTATION_COLUMNS = [Column("attestation_info", sql_type("varbinary(8000)"))]
 _PARAMETER_COLUMNS = [
     Column("parameter_ordinal", INT),
     Column("parameter_name", sql_type("nvarchar(128)")),
@@ -200,20 +202,22 @@ class Session:
             for at, (name, column) in enumerate(columns.items(), 1)
         ]
         key_columns = _KEY_COLUMNS + (_ENCLAVE_COLUMNS if self._version >= 2 else [])
-        return (
-            self._rows(key_columns, keys) + tokens.done_in_proc(described(len(keys)))
-            + self._rows(_PARAMETER_COLUMNS, rows) + tokens.done_in_proc(described(len(rows)))
+        results = [(key_columns, keys), (_PARAMETER_COLUMNS, rows)]
+        if len(parameters) > 2:
+            results.append((_ATTESTATION_COLUMNS, [[enclave.attestation()]]))
+        return b"".join(
+            self._rows(columns, rows) + tokens.done_in_proc(described(len(rows)))
+            for columns, rows in results
         )
 
     def _key_rows(self, ordinal: int, cek: Cek) -> list[tokens.Row]:
-        enclave: list[bytes | None] = []
+        request: list[bytes | None] = []
         if self._version >= 2:
-            requested = cek.enclave_signature is not None
-            enclave = [bytes([requested]), cek.enclave_signature]
+            request = [bytes([cek.enclave_signature is not None]), cek.enclave_signature]
         return [
             [_int(ordinal), _int(cek.database_id), _int(cek.cek_id), _int(cek.version),
              cek.metadata_version, value.encrypted, _text(value.provider), _text(value.path),
-             _text(value.algorithm), *enclave]
+             _text(value.algorithm), *request]
             for value in cek.values
         ]
 
@@ -227,7 +231,7 @@ def _parameter_row(at: int, name: str, column: Column, ceks: list[Cek]) -> token
 
 
 def _statement(sql: Parameter, declaration: Parameter | None) -> Statement:
-    declared = as_text(declaration) if declaration and declaration.value is not None else ""
+    declared = as_text(declaration) if declaration else ""
     return Statement(as_text(sql), declared_parameters(declared))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 COLLATION = bytes.fromhex("0904d00034")  # SQL_Latin1_General_CP1_CI_AS
 
 INTN = 0x26
+NTEXT = 0x63
 BITN = 0x68
 BIGVARBINARY = 0xA5
 BIGVARCHAR = 0xA7
@@ -18,7 +19,7 @@ NVARCHAR = 0xE7
 _MAX = 0xFFFF  # the length of a type (max), whose values come in parts (PLP)
 _PLP_NULL = 0xFFFFFFFFFFFFFFFF
 _PLP_END = struct.pack("<I", 0)
-_CHARACTERS = (BIGVARCHAR, NVARCHAR)
+_CHARACTERS = (BIGVARCHAR, NVARCHAR, NTEXT)
 _LONG_LENGTH = (BIGVARBINARY, BIGVARCHAR, BIGBINARY, NVARCHAR)
 _SHORT_LENGTH = (INTN, BITN)
 
@@ -112,9 +113,9 @@ def read_type(reader: Reader) -> TypeInfo:
     code = reader.u8()
     if code in _SHORT_LENGTH:
         return TypeInfo(code, reader.u8())
-    if code not in _LONG_LENGTH:
+    if code not in _LONG_LENGTH and code != NTEXT:
         raise WireError(f"data type 0x{code:02x} is not known")
-    length = reader.u16()
+    length = reader.u32() if code == NTEXT else reader.u16()
     if code in _CHARACTERS:
         reader.take(len(COLLATION))
     return TypeInfo(code, length)
@@ -123,6 +124,9 @@ def read_type(reader: Reader) -> TypeInfo:
 def read_value(reader: Reader, info: TypeInfo) -> bytes | None:
     if info.code in _SHORT_LENGTH:
         return reader.take(reader.u8()) or None
+    if info.code == NTEXT:
+        length = reader.u32()
+        return None if length == 0xFFFFFFFF else reader.take(length)
     if info.length == _MAX:
         return _read_plp(reader)
     length = reader.u16()
