@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cache of column encryption keys: a fixed table of entries, threaded twice by index, as chains
+ * of hash buckets and as one list by last use. The time to live is the same for all and is not
+ * renewed by use, so what expires first is found by a look at `first_expiry`.
+ */
+#include "cmk/cache.h"
+
+#include <string.h>
+#include "core/crypto.h"
+#include "core/lock.h"
+#include "core/memory.h"
+#include "core/platform.h"
+
+typedef uint32_t entry_index;
+#define NONE UINT32_MAX
+
+typedef struct cache_entry {
+    uint8_t digest[32];
+    uint64_t expires_us;
+    entry_index chain;        /* of its bucket, or of the free entries */
+    entry_index newer, older; /* by last use */
+    bool used;
+} cache_entry;
+
+struct cmk_cache {
+    core_lock lock; /* guards all below */
+    uint32_t process;
+    uint64_t lifetime_us;
+    uint64_t first_expiry; /* nothing expires before; UINT64_MAX while empty */
+    unsigned size, count;
+    entry_index free, newest, oldest;
+    cache_entry *entries;
+    entry_index *buckets; /* `size` of them */
+    core_secret ceks;     /* `size` * CMK_CEK_LEN bytes */
+};
+
+static uint8_t *cek_of(cmk_cache *cache, entry_index i)
+{
+    return cache->ceks.data + (size_t)i * CMK_CEK_LEN;
+}
+
+static entry_index *bucket_of(cmk_cache *cache, const uint8_t digest[32])
+{
+    uint32_t hash;
+    memcpy(&hash, digest, sizeof hash);
+    return &cache->buckets[hash % cache->size];
+}
+
+static void reset_locked(cmk_cache *cache)
+{
+    core_secret_clear(&cache->ceks);
+    cache->count = 0;
+    cache->first_expiry = UINT64_MAX;
+    cache->newest = cache->oldest = NONE;
+    cache->free = 0;
+    for (entry_index i = 0; i < cache->size; i++) {
+        cache->entries[i] = (cache_entry){.chain = i + 1 < cache->size ? i + 1 : NONE};
+        cache->buckets[i] = NONE;
+    }
+}
+
+/* Another thread may have been at work in it when the process forked, and locks on memory are not
+ * inherited: a child does not use what it finds. */
+static void take(cmk_cache *cache)
+{
+    core_lock_take(&cache->lock);
+    if (cache->process == core_process_id())
+        return;
+    reset_locked(cache);
+    cache->process = core_process_id();
+}
+
+core_status cmk_cache_open(unsigned entries, unsigned seconds, cmk_cache **out)
+{
+    *out = NULL;
+    if (entries == 0 || seconds == 0)
+        return ST_INVALID_ARGUMENT;
+    cmk_cache *cache = core_calloc(1, sizeof *cache);
+    if (cache == NULL)
+        return ST_NO_MEMORY;
+    *cache = (cmk_cache){.lock = CORE_LOCK_INIT,
+                         .process = core_process_id(),
+                         .lifetime_us = (uint64_t)seconds * 1000000,
+                         .size = entries};
+    cache->entries = core_calloc(entries, sizeof *cache->entries);
+    cache->buckets = core_calloc(entries, sizeof *cache->buckets);
+    if (cache->entries == NULL || cache->buckets == NULL ||
+        core_secret_open(&cache->ceks, (size_t)entries * CMK_CEK_LEN) != ST_OK) {
+        cmk_cache_close(cache);
+        return ST_NO_MEMORY;
+    }
+    reset_locked(cache);
+    *out = cache;
+    return ST_OK;
+}
+
+void cmk_cache_close(cmk_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    core_secret_close(&cache->ceks);
+    core_free(cache->entries);
+    core_free(cache->buckets);
+    core_free(cache);
+}
+
+core_status cmk_cache_key_make(const char *path, const uint8_t *ecek, size_t length,
+                               cmk_cache_key *out)
+{
+    return core_sha256(path, strlen(path) + 1, ecek, length, NULL, 0, out->digest);
+}
+
+static void unlink_use(cmk_cache *cache, entry_index i)
+{
+    const cache_entry *e = &cache->entries[i];
+    *(e->newer == NONE ? &cache->newest : &cache->entries[e->newer].older) = e->older;
+    *(e->older == NONE ? &cache->oldest : &cache->entries[e->older].newer) = e->newer;
+}
+
+static void link_newest(cmk_cache *cache, entry_index i)
+{
+    cache_entry *e = &cache->entries[i];
+    e->newer = NONE;
+    e->older = cache->newest;
+    *(cache->newest == NONE ? &cache->oldest : &cache->entries[cache->newest].newer) = i;
+    cache->newest = i;
+}
+
+static void remove_locked(cmk_cache *cache, entry_index i)
+{
+    cache_entry *e = &cache->entries[i];
+    entry_index *at = bucket_of(cache, e->digest);
+    while (*at != i)
+        at = &cache->entries[*at].chain;
+    *at = e->chain;
+    unlink_use(cache, i);
+    core_wipe(cek_of(cache, i), CMK_CEK_LEN);
+    *e = (cache_entry){.chain = cache->free};
+    cache->free = i;
+    cache->count--;
+}
+
+static void expire_locked(cmk_cache *cache, uint64_t now_us)
+{
+    if (now_us < cache->first_expiry)
+        return;
+    uint64_t first = UINT64_MAX;
+    for (entry_index i = 0; i < cache->size; i++) {
+        const cache_entry *e = &cache->entries[i];
+        if (e->used && e->expires_us <= now_us)
+            remove_locked(cache, i);
+        else if (e->used && e->expires_us < first)
+            first = e->expires_us;
+    }
+    cache->first_expiry = first;
+}
+
+static entry_index find_locked(cmk_cache *cache, const cmk_cache_key *key)
+{
+    entry_index i = *bucket_of(cache, key->digest);
+    while (i != NONE && memcmp(cache->entries[i].digest, key->digest, sizeof key->digest) != 0)
+        i = cache->entries[i].chain;
+    return i;
+}
+
+bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
+                   uint8_t cek[CMK_CEK_LEN])
+{
+    take(cache);
+    expire_locked(cache, now_us);
+    const entry_index i = find_locked(cache, key);
+    if (i != NONE) {
+        unlink_use(cache, i);
+        link_newest(cache, i);
+        memcpy(cek, cek_of(cache, i), CMK_CEK_LEN);
+    }
+    core_lock_give(&cache->lock);
+    return i != NONE;
+}
+
+static entry_index claim_locked(cmk_cache *cache)
+{
+    if (cache->free == NONE)
+        remove_locked(cache, cache->oldest);
+    const entry_index i = cache->free;
+    cache->free = cache->entries[i].chain;
+    cache->count++;
+    return i;
+}
+
+void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
+                   const uint8_t cek[CMK_CEK_LEN])
+{
+    take(cache);
+    expire_locked(cache, now_us);
+    if (find_locked(cache, key) == NONE) {
+        const entry_index i = claim_locked(cache);
+        cache_entry *e = &cache->entries[i];
+        entry_index *bucket = bucket_of(cache, key->digest);
+        memcpy(e->digest, key->digest, sizeof e->digest);
+        e->used = true;
+        e->expires_us = now_us + cache->lifetime_us;
+        e->chain = *bucket;
+        *bucket = i;
+        link_newest(cache, i);
+        memcpy(cek_of(cache, i), cek, CMK_CEK_LEN);
+        if (e->expires_us < cache->first_expiry)
+            cache->first_expiry = e->expires_us;
+    }
+    core_lock_give(&cache->lock);
+}
+
+unsigned cmk_cache_count(cmk_cache *cache, uint64_t now_us)
+{
+    take(cache);
+    expire_locked(cache, now_us);
+    const unsigned count = cache->count;
+    core_lock_give(&cache->lock);
+    return count;
+}
