@@ -246,6 +246,22 @@ void tok_token_logout(tok_token *token)
     }
 }
 
+/* With a PIN that was right before: a token that many processes log in to at one moment may answer
+ * CKR_GENERAL_ERROR to some of them. */
+static core_status login_patiently(tok_token *token, const core_secret *pin, core_err *err)
+{
+    enum { TRIES = 4, PAUSE_MS = 50 };
+    core_status st = ST_DEVICE;
+
+    for (unsigned i = 0; i < TRIES && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
+        if (i > 0) {
+            core_sleep_ms(PAUSE_MS << i);
+        }
+        st = login_token(token, (const char *)pin->data, pin->length, true, err);
+    }
+    return st;
+}
+
 core_status tok_login_again(tok_token *token, core_err *err)
 {
     core_secret pin = {0};
@@ -271,7 +287,7 @@ core_status tok_login_again(tok_token *token, core_err *err)
     st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
     if (st == ST_OK) {
         keeper_close(token);
-        st = login_token(token, (const char *)pin.data, pin.length, true, err);
+        st = login_patiently(token, &pin, err);
         if (core_status_class(st) == CORE_CLASS_PIN) {
             /* The PIN was changed on the token: what we have is worth nothing, and must not be
              * tried until it locks the token. The next session brings the new one. */

@@ -42,6 +42,7 @@ static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJ
         transit[3],
         transit[4],
         {CKA_VALUE_LEN, &length, sizeof length},
+        {CKA_WRAP, &yes, sizeof yes}, /* for transit_length */
     };
     core_status st = tok_mech_need(session, CKM_AES_KEY_GEN, length, err);
     /* Tokens disagree on whether the limits are bytes or bits: the call itself decides. */
@@ -52,6 +53,34 @@ static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJ
                                          sizeof template / sizeof template[0], out);
     return rv == CKR_OK ? ST_OK
                         : tok_rv_fail(err, session->token, "C_GenerateKey", rv, TOK_CALL_OTHER);
+}
+
+/* The length of a key that the token does not tell: wrapped by an AES key made for this, it is 8
+ * bytes longer (RFC 3394), and the size is all that is asked for. */
+static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK_ULONG *length,
+                                  core_err *err)
+{
+    wrap_job ruler_job = {.key_len = 32};
+    CK_MECHANISM mechanism = {CKM_AES_KEY_WRAP, NULL, 0};
+    CK_OBJECT_HANDLE ruler = 0;
+    uint8_t wrapped[512];
+    CK_ULONG wrapped_len = sizeof wrapped;
+
+    core_status st = transit_new(session, &ruler_job, &ruler, err);
+    if (st != ST_OK) {
+        return st;
+    }
+    CK_RV rv =
+        session->f->C_WrapKey(session->handle, &mechanism, ruler, key, wrapped, &wrapped_len);
+    if (rv != CKR_OK) {
+        st = tok_rv_fail(err, session->token, "C_WrapKey(CKM_AES_KEY_WRAP)", rv, TOK_CALL_OTHER);
+    } else {
+        *length = wrapped_len >= 8 ? wrapped_len - 8 : 0;
+    }
+    if (session->f->C_DestroyObject(session->handle, ruler) != CKR_OK) {
+        session->dirty = true;
+    }
+    return st;
 }
 
 /* Whether it is the template that a token refuses, not the wrapped key. */
@@ -89,7 +118,11 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
         return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_DATA);
     }
     st = tok_attributes(session, *out, &value_len, 1, err);
-    if (st == ST_OK && (!tok_attribute_has(&value_len) || length != job->key_len)) {
+    /* Some tokens leave the length out, or at 0. */
+    if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0)) {
+        st = transit_length(session, *out, &length, err);
+    }
+    if (st == ST_OK && length != job->key_len) {
         st = core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
                        core_status_next(ST_DECRYPT_FAILED));
     }

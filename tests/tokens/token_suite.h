@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The suite of the pkcs11 room that runs on every token: what its parts share. MODULE, TOKEN, PIN
+ * and INIT_ARGS in the environment describe the token (with-token).
+ */
+#ifndef TOKEN_SUITE_H
+#define TOKEN_SUITE_H
+
+#include "pkcs11/key.h"
+#include "testing.h"
+
+/* A configuration for the token with more lines of global keys; the path of the file. */
+const char *suite_config(const char *name, const char *more);
+/* Opens a context of such a file, finds the token and logs in; false with a line on stderr. */
+bool suite_open(const char *config, tok_context **ctx, tok_token **token);
+void suite_close(tok_context *ctx, tok_token *token);
+const char *suite_pin(void);
+/* A fresh name for a key. Static, good until the eighth call after. */
+const char *suite_name(const char *stem);
+/* Destroys and releases a key of a test. */
+void suite_destroy(tok_key *key);
+
+extern const test_suite suite_find, suite_login, suite_key, suite_cipher, suite_wrap, suite_threads;
+
+#endif
