@@ -214,7 +214,7 @@ static int connect_session(struct session *session, const struct options *option
     return configure_provider(session->dbc, options);
 }
 
-static int print_cell(SQLHSTMT stmt, SQLUSMALLINT n)
+static int read_cell(SQLHSTMT stmt, SQLUSMALLINT n, FILE *out)
 {
     unsigned char value[TEXT_SIZE];
     char text[2 * TEXT_SIZE];
@@ -231,22 +231,41 @@ static int print_cell(SQLHSTMT stmt, SQLUSMALLINT n)
         code = SQLGetData(stmt, n, SQL_C_BINARY, value, (SQLLEN)sizeof value, &size);
     if (!succeeded(SQL_HANDLE_STMT, stmt, code))
         return 0;
-    if (n > 1)
-        putchar('|');
     if (size == SQL_NULL_DATA) {
-        fputs("NULL", stdout);
+        fputs("NULL", out);
     } else if (type == SQL_INTEGER) {
-        printf("%d", number);
+        fprintf(out, "%d", number);
     } else if (type == SQL_WVARCHAR) {
         size_t len = convert("UTF-8", "UTF-16LE", value, (size_t)size, text, sizeof text);
 
-        printf("%.*s", (int)len, text);
+        fprintf(out, "%.*s", (int)len, text);
     } else {
-        fputs("0x", stdout);
+        fputs("0x", out);
         for (SQLLEN i = 0; i < size; i++)
-            printf("%02x", value[i]);
+            fprintf(out, "%02x", value[i]);
     }
     return 1;
+}
+
+/* Prints the current row, or nothing of it when a cell cannot be read. */
+static int print_row(SQLHSTMT stmt, SQLSMALLINT columns)
+{
+    char *row = NULL;
+    size_t size;
+    FILE *out = open_memstream(&row, &size);
+    int ok = out != NULL;
+
+    for (SQLSMALLINT n = 1; ok && n <= columns; n++) {
+        if (n > 1)
+            fputc('|', out);
+        ok = read_cell(stmt, (SQLUSMALLINT)n, out);
+    }
+    if (out != NULL)
+        fclose(out);
+    if (ok)
+        printf("row %s\n", row);
+    free(row);
+    return ok;
 }
 
 static int print_rows(SQLHSTMT stmt, SQLSMALLINT columns)
@@ -254,14 +273,8 @@ static int print_rows(SQLHSTMT stmt, SQLSMALLINT columns)
     SQLRETURN code;
 
     while ((code = SQLFetch(stmt)) != SQL_NO_DATA) {
-        if (!succeeded(SQL_HANDLE_STMT, stmt, code))
+        if (!succeeded(SQL_HANDLE_STMT, stmt, code) || !print_row(stmt, columns))
             return 0;
-        fputs("row ", stdout);
-        for (SQLSMALLINT n = 1; n <= columns; n++) {
-            if (!print_cell(stmt, (SQLUSMALLINT)n))
-                return 0;
-        }
-        putchar('\n');
     }
     return 1;
 }

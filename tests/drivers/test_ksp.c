@@ -27,17 +27,7 @@ typedef int ksp_decrypt(void *ctx, ksp_error *on_error, const uint16_t *path, co
 typedef int ksp_verify(void *ctx, ksp_error *on_error, const uint16_t *path,
                        unsigned char *signature, unsigned short sig_len);
 
-struct provider1 {
-    const uint16_t *name;
-    ksp_init *init;
-    ksp_read *read;
-    ksp_write *write;
-    ksp_decrypt *decrypt_cek;
-    void *encrypt_cek; /* no driver calls it */
-    void (*free)(void);
-};
-
-struct provider2 {
+struct provider {
     const uint16_t *name;
     ksp_init *init;
     ksp_read *read;
@@ -228,17 +218,15 @@ static int verify_metadata(void *ctx, ksp_error *on_error, const uint16_t *path,
     return ok;
 }
 
-static const struct provider1 version1 = {
-    .name = provider_name, .read = read_status, .write = write_config, .decrypt_cek = decrypt_cek};
-static const struct provider2 version2 = {.name = provider_name,
-                                          .read = read_status,
-                                          .write = write_config,
-                                          .decrypt_cek = decrypt_cek,
-                                          .verify_metadata = verify_metadata};
+static const struct provider provider = {.name = provider_name,
+                                         .read = read_status,
+                                         .write = write_config,
+                                         .decrypt_cek = decrypt_cek,
+                                         .verify_metadata = verify_metadata};
 
-/* What the driver looks up: null-terminated arrays of pointers. */
-#define EXPORT __attribute__((visibility("default")))
-extern const struct provider1 *const CEKeystoreProvider[];
-extern const struct provider2 *const CEKeystoreProvider2[];
-EXPORT const struct provider1 *const CEKeystoreProvider[] = {&version1, NULL};
-EXPORT const struct provider2 *const CEKeystoreProvider2[] = {&version2, NULL};
+/* What the driver looks up: a null-terminated array of pointers. The array of the interface's first
+ * version, CEKeystoreProvider, must not name the provider, too: the driver would prefer that entry
+ * and could not verify a master key's metadata. */
+extern const struct provider *const CEKeystoreProvider2[];
+__attribute__((visibility("default")))
+const struct provider *const CEKeystoreProvider2[] = {&provider, NULL};

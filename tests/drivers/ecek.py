@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Software master keys for the harness's own provider: encrypted CEKs and CMK signatures."""
+"""Encrypted CEKs and CMK signatures, written from their specification with software keys."""
 
 from __future__ import annotations
 
@@ -25,12 +25,19 @@ def sign(key: rsa.RSAPrivateKey, message: bytes) -> bytes:
     return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 
-def encrypt_cek(key: rsa.RSAPrivateKey, path: str, cek: bytes) -> bytes:
+def prefix(key: rsa.RSAPublicKey, path: str, cek: bytes) -> bytes:
+    """All of an encrypted CEK but its signature, which is made over this."""
     name = path.lower().encode("utf-16-le")
-    ciphertext = key.public_key().encrypt(cek, _OAEP)
-    prefix = b"\x01" + struct.pack("<HH", len(name), len(ciphertext)) + name + ciphertext
-    return prefix + sign(key, prefix)
+    encrypted = key.encrypt(cek, _OAEP)
+    return b"\x01" + struct.pack("<HH", len(name), len(encrypted)) + name + encrypted
 
 
-def sign_metadata(key: rsa.RSAPrivateKey, provider: str, path: str) -> bytes:
-    return sign(key, (provider.lower() + path.lower() + "true").encode("utf-16-le"))
+def ciphertext(encrypted: bytes) -> bytes:
+    """The RSA ciphertext within an encrypted CEK."""
+    name, size = struct.unpack_from("<HH", encrypted, 1)
+    return encrypted[5 + name : 5 + name + size]
+
+
+def metadata(provider: str, path: str) -> bytes:
+    """What the signature of a master key that allows enclave computations covers."""
+    return (provider.lower() + path.lower() + "true").encode("utf-16-le")

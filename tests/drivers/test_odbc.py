@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Microsoft's ODBC driver with a key store provider, from C and from Python.
+
+Every test serves its own scenario, runs one client program against it as a process (the driver
+caches keys for as long as a process lives), and looks at what the application was told and at
+what the server received.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aead
+import certificate
+import environment
+from database import Parameter
+from keystores import PROVIDER, KeyStore, key_path
+from tds_server import TdsServer
+
+SSN, SALARY, PHOTO = "123-45-6789", -70000, bytes.fromhex("00ff10")
+SELECT = "SELECT id, ssn, salary, photo FROM people"
+INSERT = "INSERT INTO people (id, ssn, salary, photo) VALUES (?, ?, ?, ?)"
+NEW_ROW = ["int=2", "nvarchar(11)=zä-€", "int=42", "varbinary(40)=c0ffee"]
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Key:
+    """The column encryption key of a scenario, as the server's metadata describes it."""
+
+    cek: bytes
+    encrypted: bytes
+    path: str = key_path("cmk1")
+    provider: str = PROVIDER
+    signature: bytes | None = None
+    others: list[dict[str, str]] = field(default_factory=list)
+
+    def scenario(self) -> dict[str, Any]:
+        value = {"encrypted": self.encrypted.hex(), "provider": self.provider, "path": self.path,
+                 "algorithm": "RSA_OAEP"}
+        cek: dict[str, Any] = {"values": [*self.others, value]}
+        if self.signature is not None:
+            cek["enclave_signature"] = self.signature.hex()
+        return {"encryption_version": 2 if self.signature else 1, "ceks": [cek],
+                "tables": {"people": {"columns": COLUMNS, "rows": self._rows()}}}
+
+    def _rows(self) -> list[list[str | None]]:
+        cells = [self._cell(SSN, deterministic=True), self._cell(SALARY), self._cell(PHOTO)]
+        return [["01000000", *cells], ["05000000", None, None, None]]
+
+    def _cell(self, value: int | str | bytes, *, deterministic: bool = False) -> str:
+        plain = aead.plain_bytes(value)
+        return aead.encrypt(self.cek, plain, deterministic=deterministic).hex()
+
+
+COLUMNS = [
+    {"name": "id", "type": "int"},
+    {"name": "ssn", "type": "nvarchar(11)", "cek": 0, "encryption": "deterministic"},
+    {"name": "salary", "type": "int", "cek": 0, "encryption": "randomized"},
+    {"name": "photo", "type": "varbinary(40)", "cek": 0, "encryption": "randomized"},
+]
+FIRST_ROW = f"row 1|{SSN}|{SALARY}|0x{PHOTO.hex()}"
+NULL_ROW = "row 5|NULL|NULL|NULL"
+
+
+class OdbcTests:
+    """The tests of one client program; `client` is its command."""
+
+    client: list[str]
+    keystore: KeyStore
+    key: Key
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        directory = tempfile.TemporaryDirectory(prefix="p11ekm-drivers-")
+        cls.addClassCleanup(directory.cleanup)  # type: ignore[attr-defined]
+        cls.certificate = certificate.make(Path(directory.name))
+        cls.keystore = environment.make_keystore(Path(directory.name))
+        cls.keystore.create("cmk1")
+        cek = os.urandom(32)
+        cls.key = Key(cek, cls.keystore.encrypt("cmk1", cek))
+
+    def run_client(self, key: Key, *arguments: str, status: int = 0, load: bool = True,
+                   configure: bool = True, enclave: bool = False) -> list[str]:
+        """The lines that the client prints; `self.inserted` is what the server then has got."""
+        with TdsServer(key.scenario(), self.certificate) as server:
+            mode = "VBS-NONE" if enclave else "Enabled"
+            command = [*self.client, "-c", environment.connection_string(server.port, mode)]
+            command += ["-m", str(environment.module())] if load else []
+            command += ["-d", self.keystore.data] if load and configure else []
+            variables = {**os.environ, **self.keystore.environment}
+            done = subprocess.run([*command, *arguments], capture_output=True, text=True,
+                                  env=variables, timeout=60)
+            self.inserted = server.database.inserted
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return [line for line in done.stdout.splitlines() if not line.startswith("status")]
+
+    def refused(self, key: Key, *causes: str, **how: bool) -> None:
+        """A SELECT (with `enclave`, an INSERT) fails, and the diagnostics name each cause."""
+        statement = [INSERT, *NEW_ROW] if how.get("enclave") else [SELECT]
+        told = "\n".join(self.run_client(key, *statement, status=1, **how))
+        for cause in causes:
+            self.assertRegex(told, cause)
+        self.assertNotIn("row ", told)
+
+    def plaintexts(self, parameters: list[Parameter]) -> list[bytes | None]:
+        return [
+            aead.decrypt(self.key.cek, p.value) if p.encryption and p.value else p.value
+            for p in parameters
+        ]
+
+    def check_insert(self, *options: str) -> None:
+        lines = self.run_client(self.key, *options, INSERT, *NEW_ROW)
+        self.assertEqual(lines, ["rows 1"])
+        (row,) = self.inserted
+        self.assertEqual([p.encryption for p in row], [0, 1, 2, 2])
+        expected = [b"\x02\0\0\0", "zä-€".encode("utf-16-le"), aead.plain_bytes(42),
+                    bytes.fromhex("c0ffee")]
+        self.assertEqual(self.plaintexts(row), expected)
+        again = aead.encrypt(self.key.cek, expected[1], deterministic=True)
+        self.assertEqual(row[1].value, again)
+
+    def test_select(self) -> None:
+        self.assertEqual(self.run_client(self.key, SELECT), [FIRST_ROW, NULL_ROW])
+
+    def test_select_by_deterministic_value(self) -> None:
+        lines = self.run_client(self.key, SELECT + " WHERE ssn = ?", f"nvarchar(11)={SSN}")
+        self.assertEqual(lines, [FIRST_ROW])
+
+    def test_insert(self) -> None:
+        self.check_insert()
+
+    def test_insert_null(self) -> None:
+        self.run_client(self.key, "INSERT INTO people (id, salary) VALUES (?, ?)", "int=3", "int")
+        self.assertEqual([p.value for p in self.inserted[0]], [b"\x03\0\0\0", None])
+
+    def test_second_value_is_used(self) -> None:
+        other = {"encrypted": "00" * 64, "provider": "OTHER_STORE", "path": "x",
+                 "algorithm": "RSA_OAEP"}
+        key = replace(self.key, others=[other])
+        self.assertEqual(self.run_client(key, SELECT), [FIRST_ROW, NULL_ROW])
+
+    def test_enclave(self) -> None:
+        key = replace(self.key, signature=self.keystore.sign_metadata("cmk1"))
+        self.assertEqual(self.run_client(key, INSERT, *NEW_ROW, enclave=True), ["rows 1"])
+        self.assertEqual(self.plaintexts(self.inserted[0])[2], aead.plain_bytes(42))
+
+    def test_enclave_signature_tampered(self) -> None:
+        signature = bytearray(self.keystore.sign_metadata("cmk1"))
+        signature[-1] ^= 1
+        key = replace(self.key, signature=bytes(signature))
+        self.refused(key, "CE403", enclave=True)
+        self.assertEqual(self.inserted, [])
+
+    def test_enclave_signature_of_another_key(self) -> None:
+        self.keystore.create("cmk4")
+        key = replace(self.key, signature=self.keystore.sign_metadata("cmk4"))
+        self.refused(key, "CE403", enclave=True)
+
+    def test_wrong_key(self) -> None:
+        self.keystore.create("cmk2")
+        self.refused(replace(self.key, path=key_path("cmk2")), "CEKSP", "(?i)signature")
+
+    def test_tampered_ciphertext(self) -> None:
+        self.refused(self._tampered(-300), "CEKSP", "(?i)signature")
+
+    def test_tampered_signature(self) -> None:
+        self.refused(self._tampered(-1), "CEKSP", "(?i)signature")
+
+    def test_tampered_version(self) -> None:
+        self.refused(self._tampered(0), "CEKSP")
+
+    def test_truncated(self) -> None:
+        self.refused(replace(self.key, encrypted=self.key.encrypted[:-1]), "CEKSP")
+
+    def _tampered(self, place: int) -> Key:
+        encrypted = bytearray(self.key.encrypted)
+        encrypted[place] ^= 0x40
+        return replace(self.key, encrypted=bytes(encrypted))
+
+    def test_unknown_path(self) -> None:
+        self.refused(replace(self.key, path=key_path("cmk9")), "CEKSP", "cmk9")
+
+    def test_not_a_key_path(self) -> None:
+        self.refused(replace(self.key, path="CurrentUser/My/00"), "CEKSP")
+
+    def test_provider_not_loaded(self) -> None:
+        self.refused(self.key, "CE200", PROVIDER, load=False)
+
+    def test_provider_not_configured(self) -> None:
+        self.refused(self.key, "CEKSP", "(?i)config", configure=False)
+
+    def test_provider_name_in_another_case(self) -> None:
+        self.refused(replace(self.key, provider=PROVIDER.lower()), "CE200", PROVIDER.lower())
+
+    def test_library_is_missing(self) -> None:
+        lines = self.run_client(self.key, "-m", "/nonexistent/p11ekm.so", SELECT, status=1)
+        self.assertRegex("\n".join(lines), "CE203")
+
+    def test_loaded_before_connecting(self) -> None:
+        self.assertEqual(self.run_client(self.key, "-L", SELECT), [FIRST_ROW, NULL_ROW])
+
+
+class FromC(OdbcTests, unittest.TestCase):
+    """The C client: SQLExecDirect, and SQLPrepare where a test asks for it."""
+
+    client = [str(environment.client())]
+
+    def test_insert_prepared(self) -> None:
+        self.check_insert("-P")
+
+    def test_select_prepared(self) -> None:
+        self.assertEqual(self.run_client(self.key, "-P", SELECT), [FIRST_ROW, NULL_ROW])
+
+    def test_failure_names_both_records(self) -> None:
+        self.refused(self._tampered(-1), "diag CEKSP", "diag CE202")
+
+
+class FromPython(OdbcTests, unittest.TestCase):
+    """The Python client: pyodbc, which prepares what has parameters."""
+
+    client = [sys.executable, str(HERE / "odbc_client.py")]
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
