@@ -28,9 +28,13 @@ static struct crypto {
     core_secret seal_key;
 } crypto = {.lock = CORE_LOCK_INIT};
 
+/* Between the last close and the next open: the context is never freed. Each thread that drew
+ * random numbers from it has an exit handler that uses it, and a host's threads outlive us. */
+static struct crypto kept;
+
+/* Only before anything was drawn from it. */
 static void free_locked(void)
 {
-    core_secret_close(&crypto.seal_key);
     EVP_CIPHER_free(crypto.gcm);
     EVP_MAC_free(crypto.hmac);
     EVP_MD_free(crypto.sha256);
@@ -44,8 +48,26 @@ static void free_locked(void)
     crypto.ctx = NULL;
 }
 
-static core_status make_locked(void)
+static void move_locked(struct crypto *to, struct crypto *from)
 {
+    to->ctx = from->ctx;
+    to->provider = from->provider;
+    to->sha256 = from->sha256;
+    to->hmac = from->hmac;
+    to->gcm = from->gcm;
+    from->gcm = NULL;
+    from->hmac = NULL;
+    from->sha256 = NULL;
+    from->provider = NULL;
+    from->ctx = NULL;
+}
+
+static core_status make_ctx_locked(void)
+{
+    if (kept.ctx != NULL) {
+        move_locked(&crypto, &kept);
+        return ST_OK;
+    }
     crypto.ctx = OSSL_LIB_CTX_new();
     if (crypto.ctx == NULL)
         return ST_NO_MEMORY;
@@ -54,15 +76,31 @@ static core_status make_locked(void)
     crypto.hmac = EVP_MAC_fetch(crypto.ctx, "HMAC", NULL);
     crypto.gcm = EVP_CIPHER_fetch(crypto.ctx, "AES-256-GCM", NULL);
     if (crypto.provider == NULL || crypto.sha256 == NULL || crypto.hmac == NULL ||
-        crypto.gcm == NULL)
+        crypto.gcm == NULL) {
+        free_locked();
         return ST_FAILURE;
-    const core_status st = core_secret_open(&crypto.seal_key, SEAL_KEY);
+    }
+    return ST_OK;
+}
+
+static core_status make_locked(void)
+{
+    core_status st = make_ctx_locked();
+    if (st != ST_OK)
+        return st;
+    st = core_secret_open(&crypto.seal_key, SEAL_KEY);
     if (st != ST_OK)
         return st;
     if (RAND_priv_bytes_ex(crypto.ctx, crypto.seal_key.data, SEAL_KEY, 0) != 1)
         return ST_FAILURE;
     crypto.seal_key.length = SEAL_KEY;
     return ST_OK;
+}
+
+static void keep_locked(void)
+{
+    core_secret_close(&crypto.seal_key);
+    move_locked(&kept, &crypto);
 }
 
 core_status core_crypto_open(void)
@@ -73,7 +111,7 @@ core_status core_crypto_open(void)
         (void)ERR_set_mark();
         st = core_crypto_leave(make_locked());
         if (st != ST_OK)
-            free_locked();
+            keep_locked();
     }
     if (st == ST_OK)
         crypto.users++;
@@ -85,7 +123,7 @@ void core_crypto_close(void)
 {
     core_lock_take(&crypto.lock);
     if (crypto.users != 0 && --crypto.users == 0)
-        free_locked();
+        keep_locked();
     core_lock_give(&crypto.lock);
 }
 

@@ -12,7 +12,8 @@
 #include "core/memory.h"
 #include "core/status.h"
 
-/* Reference-counted: each open needs its close; the last close frees the context. Thread-safe. */
+/* Reference-counted: each open needs its close; the last close wipes the sealing key. The context
+ * itself stays for the next open: threads of the host may still refer to it. Thread-safe. */
 CORE_MUST_USE core_status core_crypto_open(void);
 void core_crypto_close(void);
 /* The context, for EVP_..._fetch(ctx, name, NULL). Valid between open and close; NULL outside. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lower case as .NET's invariant culture makes it: the simple (one to one) mappings of Unicode's
- * UnicodeData.txt for Latin, Greek, Cyrillic, Armenian and full-width Latin letters. U+0130 (I with
- * a dot) stays as it is there, so it is not in the table. The text it serves is signed: a mapping
- * once used never changes.
+ * UnicodeData.txt for Latin, Greek (and the Coptic among it), Cyrillic, Armenian and full-width
+ * Latin letters. U+0130 (I with a dot) stays as it is there, so it is not in the table. The text it
+ * serves is signed: a mapping once used never changes.
  */
 #include "core/text.h"
 
@@ -40,7 +40,7 @@ static const case_range ranges[] = {
     {0x0376, 0x0376, 1, 1}, {0x037f, 0x037f, 1, 116}, {0x0386, 0x0386, 1, 38},
     {0x0388, 0x038a, 1, 37}, {0x038c, 0x038c, 1, 64}, {0x038e, 0x038f, 1, 63},
     {0x0391, 0x03a1, 1, 32}, {0x03a3, 0x03ab, 1, 32}, {0x03cf, 0x03cf, 1, 8},
-    {0x03d8, 0x03e0, 2, 1}, {0x03f4, 0x03f4, 1, -60}, {0x03f7, 0x03f7, 1, 1},
+    {0x03d8, 0x03ee, 2, 1}, {0x03f4, 0x03f4, 1, -60}, {0x03f7, 0x03f7, 1, 1},
     {0x03f9, 0x03f9, 1, -7}, {0x03fa, 0x03fa, 1, 1}, {0x03fd, 0x03ff, 1, -130},
     {0x0400, 0x040f, 1, 80}, {0x0410, 0x042f, 1, 32}, {0x0460, 0x0480, 2, 1},
     {0x048a, 0x04be, 2, 1}, {0x04c0, 0x04c0, 1, 15}, {0x04c1, 0x04cd, 2, 1},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/config.h"
+#include "core/crypto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,8 +27,12 @@ static void check_token(const core_token_config *token)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static bool open; /* once: a library context each time would be most of the work */
     core_config *config = NULL;
     core_err err = {.status = ST_OK};
+    if (!open)
+        check(core_crypto_open() == ST_OK);
+    open = true;
     const core_status st = core_config_parse((const char *)data, size, "fuzz.conf", &config, &err);
     check((st == ST_OK) == (config != NULL));
     if (st != ST_OK) {

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+# Jansson, a JSON parser that is not ours, reads the audit trail back.
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+p11ekm_unit(core core PkgConfig::JANSSON)
