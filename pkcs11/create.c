@@ -38,6 +38,9 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
     CK_ULONG bits = core_algorithm_bits(spec->algorithm);
     CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_BYTE exponent[] = {1, 0, 1};
+    /* The public part may do what undoes the private one: some tokens test a new pair that way. */
+    bool encrypt = (spec->can & (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT)) != 0;
+    bool wrap = (spec->can & (TOK_CAN_WRAP | TOK_CAN_UNWRAP)) != 0;
     void *label = (void *)(uintptr_t)spec->name;
     CK_ULONG label_len = (CK_ULONG)strlen(spec->name);
     CK_ATTRIBUTE public[] = {
@@ -45,9 +48,9 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
         {CKA_LABEL, label, label_len},
         {CKA_MODULUS_BITS, &bits, sizeof bits},
         {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent},
-        {CKA_ENCRYPT, flag((spec->can & TOK_CAN_ENCRYPT) != 0), sizeof(CK_BBOOL)},
+        {CKA_ENCRYPT, flag(encrypt), sizeof(CK_BBOOL)},
         {CKA_VERIFY, flag((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
-        {CKA_WRAP, flag((spec->can & TOK_CAN_WRAP) != 0), sizeof(CK_BBOOL)},
+        {CKA_WRAP, flag(wrap), sizeof(CK_BBOOL)},
     };
     CK_ATTRIBUTE private[] = {
         {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},

@@ -95,6 +95,22 @@ static core_status reset(tok_context *ctx, tok_token *asker, core_err *err)
     return st;
 }
 
+/* The first failure is looked at a few times in half a second: a daemon that many processes turn to
+ * at one moment (the children of a fork) sends some of them away. A token known to be gone is tried
+ * once. */
+static core_status reset_patiently(tok_context *ctx, tok_token *asker, core_err *err)
+{
+    enum { TRIES = 4, PAUSE_MS = 50 };
+    core_status st = reset(ctx, asker, err);
+
+    for (unsigned i = 1; i < TRIES && !ctx->down && core_status_class(st) == CORE_CLASS_DEVICE;
+         i++) {
+        core_sleep_ms(PAUSE_MS << i);
+        st = reset(ctx, asker, err);
+    }
+    return st;
+}
+
 static void note_outcome(tok_context *ctx, core_status st, const core_err *err)
 {
     if (st == ST_OK) {
@@ -176,7 +192,7 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
     } else {
         pthread_mutex_unlock(&ctx->gate);
         core_sigpipe_block(&sigpipe);
-        st = reset(ctx, asker, &why);
+        st = reset_patiently(ctx, asker, &why);
         core_sigpipe_restore(&sigpipe);
         pthread_mutex_lock(&ctx->gate);
     }
