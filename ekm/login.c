@@ -4,8 +4,8 @@
  * lives here in locked memory only, and only for the call.
  *
  * When a machine boots, SQL Server often starts before the HSM's service does, and a TDE database
- * that cannot be opened then stays RECOVERY_PENDING. So the first sessions to a token wait for it,
- * startup_tries times startup_interval_seconds at most, until one has got through or has waited in
+ * that cannot be opened then stays RECOVERY_PENDING. So the first sessions to a token try
+ * startup_tries times, startup_interval_seconds apart, until one has got through or has waited in
  * vain; from then on an absent token is an error at once.
  */
 #include <string.h>
@@ -112,10 +112,10 @@ static core_status login_or_wait(ekm_call *call, const core_secret *pin, tok_tok
     core_status st = try_login(call, pin, out);
     bool waits = st != ST_OK && !is_settled(call->identity) && may_pass(call, st);
     if (waits)
-        core_log(CORE_LOG_WARNING, "token \"%s\" is not there yet: %s; waiting up to %u times %u s",
+        core_log(CORE_LOG_WARNING, "token \"%s\" is not there yet: %s; trying %u times, every %u s",
                  call->identity, core_err_text(&call->err, st), config->startup_tries,
                  config->startup_interval_seconds);
-    for (unsigned n = 0; waits && n < config->startup_tries; n++) {
+    for (unsigned n = 1; waits && n < config->startup_tries; n++) {
         if (!pause_seconds(config->startup_interval_seconds))
             return st;
         st = try_login(call, pin, out);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the suites of the EKM door share: short forms of its functions for well-behaved calls, with
+ * the engine's dance of two calls. The suites call the exports themselves where they misbehave.
+ */
+#ifndef EKM_FIXTURE_H
+#define EKM_FIXTURE_H
+
+#include <CUnit/CUnit.h>
+#include "core/config.h"
+#include "ekm/sqlcp.h"
+
+enum { FX_THUMB = 16, FX_UNITS = 300 };
+
+typedef struct fx_text {
+    SqlCpWchar ws[FX_UNITS];
+    SqlCpStr str;
+} fx_text;
+/* UTF-8 to a string of the interface; returns &text->str. */
+const SqlCpStr *fx_str(fx_text *text, const char *utf8);
+
+typedef struct fx_key {
+    char name[800];
+    uint8_t thumb[FX_THUMB];
+    SqlCpAlgId alg;
+    SqlCpKeyFlags flags;
+} fx_key;
+
+typedef enum fx_by { FX_BY_ID, FX_BY_THUMB, FX_BY_NAME } fx_by;
+
+SqlCpAlgId fx_alg(core_algorithm algorithm);
+SqlCpError fx_open(const char *identity, const char *pin, SqlCpSession *out);
+SqlCpError fx_create(SqlCpSession s, const char *name, core_algorithm algorithm,
+                     SqlCpKeyFlags flags, uint8_t thumb[FX_THUMB]);
+SqlCpError fx_drop(SqlCpSession s, const uint8_t thumb[FX_THUMB]);
+/* `what`: const SqlCpKeyId *, const uint8_t *, const char *. */
+SqlCpError fx_info(SqlCpSession s, fx_by by, const void *what, fx_key *out);
+/* Two calls; the first must make a size, the second fill. iv may be NULL. */
+SqlCpError fx_encrypt(SqlCpSession s, const uint8_t *thumb, const uint8_t *iv, SqlCpUlong iv_len,
+                      const void *in, size_t in_len, uint8_t *out, size_t *out_len);
+SqlCpError fx_decrypt(SqlCpSession s, const uint8_t *thumb, const uint8_t *iv, SqlCpUlong iv_len,
+                      const void *in, size_t in_len, uint8_t *out, size_t *out_len);
+/* Initialises a fresh provider over a fresh fake token and opens a session; and the end of it,
+ * which checks that nothing leaked and nothing was misused. */
+SqlCpSession fx_begin(const char *config);
+void fx_end(void);
+
+void add_argument_suite(void);
+void add_session_suite(void);
+void add_key_suite(void);
+void add_data_suite(void);
+void add_audit_suite(void);
+void add_fault_suite(void);
+void add_thread_suite(void);
+
+#endif
