@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parts of bench_ekm share: the two ways to one token, and how results are told.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdio.h>
+#include "measure.h"
+#include "provider.h"
+#include "tests/tokens/raw.h"
+
+typedef struct bench {
+    provider provider;
+    raw_token raw;
+    const char *library;
+    unsigned rounds;
+    double slice;
+    unsigned long keys_max; /* 0: no search for keys */
+    bool json;
+    bool first; /* of the JSON array's elements */
+} bench;
+
+/* One line, or one JSON object, of a name and numbers: pairs of (const char *, double) ended by
+ * NULL. What cannot be measured is told with its reason. */
+void tell(bench *b, const char *what, const char *how, ...);
+void tell_skipped(bench *b, const char *what, const char *reason);
+
+bool bench_startup(bench *b);
+bool bench_crypt(bench *b);
+bool bench_find(bench *b);
+
+#endif
