@@ -222,11 +222,6 @@ bool core_sigpipe_default(void)
     return false;
 }
 
-bool core_sigpipe_default(void)
-{
-    return false;
-}
-
 void core_sigpipe_block(core_sigpipe *state)
 {
     *state = (core_sigpipe){0};

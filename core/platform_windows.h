@@ -28,6 +28,9 @@ core_win_reason core_win_error(DWORD error);
  * `forbidden`. ST_UNSAFE_FILE names who it is and the command that mends it. */
 CORE_MUST_USE core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidden,
                                          core_err *err);
+/* The same of a security descriptor. */
+CORE_MUST_USE core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, const char *path,
+                                         ACCESS_MASK forbidden, core_err *err);
 /* A security descriptor that gives all rights to SYSTEM, Administrators and the running user, and
  * inherits nothing. NULL on failure. Release with LocalFree. */
 PSECURITY_DESCRIPTOR core_acl_private(void);

@@ -137,33 +137,40 @@ static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidd
     return ST_OK;
 }
 
-core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidden, core_err *err)
+core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, const char *path, ACCESS_MASK forbidden,
+                           core_err *err)
 {
-    PSECURITY_DESCRIPTOR descriptor = NULL;
     PSID owner = NULL;
     PACL acl = NULL;
+    BOOL defaulted = FALSE, present = FALSE;
     sid_buffer user = {.size = 0};
     sid_buffer *known_user = running_user(&user) ? &user : NULL;
-    core_status st = ST_IO;
 
-    const DWORD error = GetSecurityInfo(handle, SE_FILE_OBJECT,
-                                        OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
-                                        &owner, NULL, &acl, NULL, &descriptor);
-    if (error != ERROR_SUCCESS)
-        return core_fail(err, ST_IO, "%s: cannot read its access list: %s", path,
-                         core_win_error(error).text);
+    if (!GetSecurityDescriptorOwner(descriptor, &owner, &defaulted) ||
+        !GetSecurityDescriptorDacl(descriptor, &present, &acl, &defaulted))
+        return core_fail(err, ST_IO, "%s: cannot read its access list", path);
     if (owner == NULL || !is_trusted(owner, known_user)) {
         char name[128] = "nobody known";
         if (owner != NULL)
             name_of(owner, name);
-        st = core_fail(err, ST_UNSAFE_FILE,
-                       "%s: owned by %s, neither an administrator nor the running user; "
-                       "icacls \"%s\" /setowner Administrators",
-                       path, name, path);
-        goto done;
+        return core_fail(err, ST_UNSAFE_FILE,
+                         "%s: owned by %s, neither an administrator nor the running user; "
+                         "icacls \"%s\" /setowner *S-1-5-32-544",
+                         path, name, path);
     }
-    st = check_entries(acl, path, forbidden, known_user, err);
-done:
+    return check_entries(present ? acl : NULL, path, forbidden, known_user, err);
+}
+
+core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidden, core_err *err)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    const DWORD error = GetSecurityInfo(handle, SE_FILE_OBJECT,
+                                        OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                                        NULL, NULL, NULL, NULL, &descriptor);
+    if (error != ERROR_SUCCESS)
+        return core_fail(err, ST_IO, "%s: cannot read its access list: %s", path,
+                         core_win_error(error).text);
+    const core_status st = core_acl_judge(descriptor, path, forbidden, err);
     (void)LocalFree(descriptor);
     return st;
 }

@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
-#include <CUnit/Basic.h>
+#include <direct.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <p11-kit/pkcs11.h>
+#include "testing.h"
 
 /* On Windows Cryptoki has 32-bit numbers and no padding. */
 _Static_assert(sizeof(CK_ULONG) == 4, "CK_ULONG");
@@ -34,15 +35,14 @@ static CK_UTF8CHAR so_pin[] = "12345678", user_pin[] = "1234";
 
 static void write_token_config(void)
 {
-    char temp[MAX_PATH], text[2 * MAX_PATH], variable[2 * MAX_PATH];
-    CU_ASSERT_FATAL(GetTempPathA(sizeof temp, temp) != 0);
-    snprintf(text, sizeof text, "%sp11ekm-%lu", temp, GetCurrentProcessId());
-    CU_ASSERT_FATAL(CreateDirectoryA(text, NULL) != 0);
-    snprintf(variable, sizeof variable, "SOFTHSM2_CONF=%s\\conf", text);
+    static char variable[600];
+    const char *tokens = testing_path("tokens");
+    CU_ASSERT_EQUAL_FATAL(_mkdir(tokens), 0);
+    snprintf(variable, sizeof variable, "SOFTHSM2_CONF=%s", testing_path("conf"));
     FILE *conf = fopen(variable + strlen("SOFTHSM2_CONF="), "wb");
     CU_ASSERT_PTR_NOT_NULL_FATAL(conf);
     fprintf(conf, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n",
-            text);
+            tokens);
     fclose(conf);
     CU_ASSERT_FATAL(_putenv(variable) == 0);
 }
@@ -157,20 +157,15 @@ static void test_oaep(void)
 
 int main(int argc, char **argv)
 {
+    static const test_case cases[] = {
+        {"configuration", write_token_config}, {"load", test_load}, {"token", test_token},
+        {"generate", test_generate},           {"oaep", test_oaep}, {NULL, NULL}};
+    static const test_suite suite = {.name = "token", .cases = cases};
+    static const test_suite *const suites[] = {&suite};
     if (argc != 2) {
         fprintf(stderr, "usage: %s SOFTHSM2.DLL\n", argv[0]);
         return 2;
     }
     module_path = argv[1];
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("token", NULL, NULL);
-    CU_add_test(suite, "configuration", write_token_config);
-    CU_add_test(suite, "load", test_load);
-    CU_add_test(suite, "token", test_token);
-    CU_add_test(suite, "generate", test_generate);
-    CU_add_test(suite, "oaep", test_oaep);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? 0 : 1;
+    return testing_main(1, argv, suites, 1);
 }

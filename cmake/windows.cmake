@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# What only Windows' files need: names without "lib", a version resource, a signature, and the zip.
+# Included before the rooms; the work is done after them, when their targets exist.
+if(NOT WIN32)
+    return()
+endif()
+enable_language(RC)
+
+function(p11ekm_windows_resource target file type description)
+    set(P11EKM_RC_FILE ${file})
+    set(P11EKM_RC_TYPE ${type})
+    set(P11EKM_RC_DESCRIPTION ${description})
+    set(P11EKM_RC_MANIFEST "")
+    if(type STREQUAL VFT_APP)
+        set(P11EKM_RC_MANIFEST "1 24 \"${PROJECT_SOURCE_DIR}/module/p11ekm.manifest\"")
+    endif()
+    set(rc ${PROJECT_BINARY_DIR}/generated/${file}.rc)
+    configure_file(${PROJECT_SOURCE_DIR}/module/p11ekm.rc.in ${rc} @ONLY)
+    target_sources(${target} PRIVATE ${rc})
+    set_source_files_properties(${rc} TARGET_DIRECTORY ${target} PROPERTIES LANGUAGE RC
+        OBJECT_DEPENDS ${PROJECT_SOURCE_DIR}/module/p11ekm.manifest)
+endfunction()
+
+# Names and types of all, and one signing step behind their linking. The signature is made where the
+# file lies, so that the tests load what is shipped.
+function(p11ekm_windows_finish)
+    set(files "")
+    foreach(row
+            "p11ekm|p11ekm.dll|VFT_DLL|EKM provider and Always Encrypted key store over PKCS#11"
+            "p11ekm_cli|p11ekm.exe|VFT_APP|p11ekm, the administrators' tool"
+            "ekmsql|ekmsql.exe|VFT_APP|ekmsql, a double of SQL Server's side for tests")
+        string(REPLACE "|" ";" row "${row}")
+        list(GET row 0 target)
+        if(TARGET ${target})
+            list(POP_FRONT row)
+            p11ekm_windows_resource(${target} ${row})
+            set_target_properties(${target} PROPERTIES PREFIX "")
+            list(APPEND files $<TARGET_FILE:${target}>)
+            list(APPEND targets ${target})
+        endif()
+    endforeach()
+    if(files)
+        add_custom_target(p11ekm_signed ALL
+            COMMAND ${PROJECT_SOURCE_DIR}/scripts/windows/sign --in ${PROJECT_BINARY_DIR}/signing ${files}
+            COMMENT "Signing" VERBATIM)
+        add_dependencies(p11ekm_signed ${targets})
+    endif()
+
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts/windows/ DESTINATION scripts
+        FILES_MATCHING PATTERN "*.ps1")
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts/tsql DESTINATION scripts OPTIONAL)
+    install(FILES ${PROJECT_SOURCE_DIR}/docs/windows.md ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION .)
+    # Only the test signature comes with its certificate.
+    install(FILES ${PROJECT_BINARY_DIR}/signing/p11ekm-test.cer DESTINATION . OPTIONAL)
+    set(CPACK_GENERATOR ZIP)
+    set(CPACK_PACKAGE_FILE_NAME p11ekm-${PROJECT_VERSION}-windows-x64)
+    set(CPACK_PACKAGE_VENDOR p11ekm)
+    include(CPack)
+endfunction()
+cmake_language(DEFER CALL p11ekm_windows_finish)

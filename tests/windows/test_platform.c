@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core's platform suites as Windows has them: they stand in for those of
+ * tests/unit/test_core_platform.c and test_core_memory.c, which fork.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <windows.h>
+#include <aclapi.h>
+#include <sddl.h>
+#include "core/memory.h"
+#include "core/platform.h"
+#include "core/platform_windows.h"
+#include "test_core.h"
+
+static void clocks(void)
+{
+    char text[28];
+    SYSTEMTIME now;
+    const uint64_t before = core_now_us();
+    core_sleep_ms(20);
+    const uint64_t slept = core_now_us() - before;
+    CU_ASSERT_TRUE(slept >= 15000 && slept < 5000000);
+    GetSystemTime(&now);
+    CU_ASSERT_EQUAL(core_utc_date(), now.wYear * 10000U + now.wMonth * 100U + now.wDay);
+    core_utc_text(text);
+    CU_ASSERT_EQUAL(strlen(text), 27);
+    CU_ASSERT_EQUAL(text[10], 'T');
+    CU_ASSERT_EQUAL(text[26], 'Z');
+    CU_ASSERT_EQUAL(atoi(text), now.wYear);
+}
+
+static void environment(void)
+{
+    CU_ASSERT_PTR_NULL(core_env("P11EKM_NO_SUCH_VARIABLE"));
+    CU_ASSERT_FATAL(SetEnvironmentVariableW(L"P11EKM_TEST", L"C:\\Schl\u00fcssel.conf"));
+    const char *first = core_env("P11EKM_TEST");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    CU_ASSERT_STRING_EQUAL(first, "C:\\Schl\xc3\xbcssel.conf");
+    CU_ASSERT_FATAL(SetEnvironmentVariableW(L"P11EKM_TEST", L"D:\\other"));
+    CU_ASSERT_STRING_EQUAL(core_env("P11EKM_TEST"), "D:\\other");
+    CU_ASSERT_STRING_EQUAL(first, "C:\\Schl\xc3\xbcssel.conf"); /* stays as it was */
+}
+
+static void paths(void)
+{
+    CU_ASSERT_TRUE(core_path_absolute("C:\\x"));
+    CU_ASSERT_TRUE(core_path_absolute("c:/x"));
+    CU_ASSERT_TRUE(core_path_absolute("\\\\server\\share\\x"));
+    CU_ASSERT_FALSE(core_path_absolute("C:x"));
+    CU_ASSERT_FALSE(core_path_absolute("\\x"));
+    CU_ASSERT_FALSE(core_path_absolute("x"));
+    CU_ASSERT_FALSE(core_path_absolute(""));
+    const char *config = core_default_config_path();
+    CU_ASSERT_TRUE(core_path_absolute(config));
+    CU_ASSERT_PTR_NOT_NULL(strstr(config, "\\ProgramData\\p11ekm\\p11ekm.conf"));
+
+    char *back = core_utf8_path(L"\\\\?\\UNC\\server\\share\\x");
+    CU_ASSERT_STRING_EQUAL(back, "\\\\server\\share\\x");
+    core_free(back);
+    back = core_utf8_path(L"\\\\?\\C:\\x");
+    CU_ASSERT_STRING_EQUAL(back, "C:\\x");
+    core_free(back);
+    CU_ASSERT_PTR_NULL(core_wide_path("C:\\\xff"));
+}
+
+static void long_paths(void)
+{
+    char path[400] = "C:\\";
+    memset(path + 3, 'a', 100);
+    path[103] = '\\';
+    memset(path + 104, 'b', 200);
+    wchar_t *wide = core_wide_path(path);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(wide);
+    CU_ASSERT_EQUAL(wcsncmp(wide, L"\\\\?\\C:\\aaa", 10), 0);
+    CU_ASSERT_EQUAL(wcslen(wide), strlen(path) + 4);
+    core_free(wide);
+}
+
+static void files(void)
+{
+    core_secret read;
+    const char *path = testing_path("created");
+    CU_ASSERT_EQUAL_FATAL(core_file_create(path, "hello\n", 6, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_file_create(path, "x", 1, NULL), ST_IO);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(core_file_read(path, CORE_FILE_SECRET, 100, &read, NULL), ST_OK);
+    CU_ASSERT_EQUAL(read.length, 6);
+    CU_ASSERT_STRING_EQUAL((char *)read.data, "hello\n");
+    core_secret_close(&read);
+    CU_ASSERT_EQUAL(core_file_read(path, CORE_FILE_CONFIG, 5, &read, NULL), ST_FORMAT);
+    CU_ASSERT_PTR_NULL(read.data);
+    CU_ASSERT_EQUAL(core_file_check(testing_path("none"), CORE_FILE_CONFIG, NULL), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(core_file_check(testing_dir(), CORE_FILE_CONFIG, NULL), ST_IO);
+    CU_ASSERT_EQUAL(core_file_check("created", CORE_FILE_MODULE, NULL) == ST_OK, false);
+}
+
+static void appended(void)
+{
+    size_t length = 0;
+    const char *path = testing_path("log");
+    FILE *one = core_file_append(path, NULL);
+    FILE *two = core_file_append(path, NULL);
+    CU_ASSERT_FATAL(one != NULL && two != NULL);
+    (void)fwrite("a\n", 2, 1, one);
+    (void)fwrite("b\n", 2, 1, two);
+    (void)fwrite("c\n", 2, 1, one);
+    char *text = testing_read(path, &length);
+    CU_ASSERT_STRING_EQUAL(text, "a\nb\nc\n");
+    free(text);
+    CU_ASSERT_FALSE(core_file_moved(one, path));
+    (void)fclose(two);
+    /* What a rotation does while the file is open. */
+    CU_ASSERT_EQUAL(rename(path, testing_path("log.1")), 0);
+    CU_ASSERT_TRUE(core_file_moved(one, path));
+    (void)fclose(one);
+}
+
+/* Gives a file a list of its own, written in Windows' notation for it. */
+static void set_list(const char *path, const wchar_t *sddl)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    wchar_t *wide = core_wide_path(path);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(wide);
+    CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl, SDDL_REVISION_1,
+                                                                         &descriptor, NULL));
+    CU_ASSERT_FATAL(SetFileSecurityW(
+        wide, DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, descriptor));
+    (void)LocalFree(descriptor);
+    core_free(wide);
+}
+
+static void access_lists(void)
+{
+    core_err err = {ST_OK, ""};
+    const char *path = testing_path("listed");
+    CU_ASSERT_EQUAL_FATAL(core_file_create(path, "x", 1, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_OK);
+
+    set_list(path, L"D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FR;;;WD)"); /* Everyone reads */
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_CONFIG, &err), ST_OK);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_UNSAFE_FILE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "icacls"));
+
+    set_list(path, L"D:P(A;;FA;;;SY)(A;;FA;;;WD)"); /* Everyone writes */
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_CONFIG, &err), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_MODULE, &err), ST_UNSAFE_FILE);
+}
+
+static void one_descriptor(const wchar_t *sddl, ACCESS_MASK forbidden, bool safe)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl, SDDL_REVISION_1,
+                                                                         &descriptor, NULL));
+    const core_status st = core_acl_judge(descriptor, "file", forbidden, NULL);
+    if ((st == ST_OK) != safe)
+        printf("judged wrongly: %ls\n", sddl);
+    CU_ASSERT_EQUAL(st, safe ? ST_OK : ST_UNSAFE_FILE);
+    (void)LocalFree(descriptor);
+}
+
+/* The judgement itself, on lists that a file system under test may not be able to keep. */
+static void judgement(void)
+{
+    const ACCESS_MASK write = FILE_WRITE_DATA | WRITE_DAC | GENERIC_WRITE;
+    const ACCESS_MASK both = write | FILE_READ_DATA | GENERIC_READ;
+    static const wchar_t service[] =
+        L"S-1-5-80-3880718306-3832830129-1677859214-2598158968-1052248003";
+    wchar_t text[200];
+
+    one_descriptor(L"O:SYD:P(A;;FA;;;SY)(A;;FA;;;BA)", both, true);
+    one_descriptor(L"O:BAD:P(A;;FA;;;SY)(A;;FR;;;BU)", write, true);
+    one_descriptor(L"O:BAD:P(A;;FA;;;SY)(A;;FR;;;BU)", both, false);
+    one_descriptor(L"O:BAD:P(A;;FA;;;SY)(A;;FW;;;BU)", write, false);
+    one_descriptor(L"O:BAD:P(A;;FA;;;SY)(A;;WD;;;AU)", write, false); /* may change the list */
+    one_descriptor(L"O:BAD:P(A;;GA;;;WD)", write | GENERIC_ALL, false);
+    one_descriptor(L"O:BAD:P(A;OICIIO;FA;;;AU)(A;;FA;;;SY)", both, true); /* only for children */
+    one_descriptor(L"O:BAD:P(D;;FW;;;WD)(A;;FW;;;BU)", write, false);     /* denials do not count */
+    one_descriptor(L"O:WDD:P(A;;FA;;;SY)", write, false);                 /* owned by Everyone */
+    one_descriptor(L"O:BUD:P(A;;FA;;;SY)", write, false);
+
+    (void)swprintf(text, 200, L"O:BAD:P(A;;FA;;;SY)(A;;FR;;;%ls)", service);
+    one_descriptor(text, both, true); /* one service may read */
+    (void)swprintf(text, 200, L"O:BAD:P(A;;FA;;;SY)(A;;FA;;;%ls)", service);
+    one_descriptor(text, both, false);                                       /* but not write */
+    one_descriptor(L"O:BAD:P(A;;FA;;;SY)(A;;FR;;;S-1-5-80-0)", both, false); /* nor all of them */
+    one_descriptor(L"O:S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
+                   L"D:P(A;;FA;;;S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464)",
+                   both, true); /* TrustedInstaller */
+}
+
+/* No list at all, which is not an empty one, allows everything to everybody. */
+static void no_list(void)
+{
+    PSECURITY_DESCRIPTOR owned = NULL;
+    SECURITY_DESCRIPTOR bare;
+    PSID owner = NULL;
+    BOOL defaulted = FALSE;
+    CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(
+        L"O:BAD:P", SDDL_REVISION_1, &owned, NULL));
+    CU_ASSERT_EQUAL(core_acl_judge(owned, "file", FILE_WRITE_DATA, NULL), ST_OK);
+    CU_ASSERT_FATAL(GetSecurityDescriptorOwner(owned, &owner, &defaulted));
+    CU_ASSERT_FATAL(InitializeSecurityDescriptor(&bare, SECURITY_DESCRIPTOR_REVISION));
+    CU_ASSERT_FATAL(SetSecurityDescriptorOwner(&bare, owner, FALSE));
+    CU_ASSERT_EQUAL(core_acl_judge(&bare, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
+    CU_ASSERT_FATAL(SetSecurityDescriptorDacl(&bare, TRUE, NULL, FALSE));
+    CU_ASSERT_EQUAL(core_acl_judge(&bare, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
+    (void)LocalFree(owned);
+}
+
+static void system_log(void)
+{
+    core_system_log(2, "p11ekm's tests");
+    char *endless = core_calloc(5000, 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(endless);
+    memset(endless, 'x', 4999);
+    core_system_log(0, endless); /* is cut, and nothing is overrun */
+    core_free(endless);
+}
+
+static const test_case platform_cases[] = {{"clocks", clocks},
+                                           {"environment", environment},
+                                           {"paths", paths},
+                                           {"long_paths", long_paths},
+                                           {"files", files},
+                                           {"appended", appended},
+                                           {"judgement", judgement},
+                                           {"no_list", no_list},
+                                           {"access_lists", access_lists},
+                                           {"system_log", system_log},
+                                           {NULL, NULL}};
+const test_suite core_platform_suite = {.name = "platform", .cases = platform_cases};
+
+static DWORD protection(const void *address)
+{
+    MEMORY_BASIC_INFORMATION info;
+    return VirtualQuery(address, &info, sizeof info) != 0 && info.State == MEM_COMMIT ? info.Protect
+                                                                                      : 0;
+}
+
+static void guarded_pages(void)
+{
+    bool locked = false;
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    const size_t page = system.dwPageSize;
+    CU_ASSERT_PTR_NULL(core_pages_map(0, &locked));
+    CU_ASSERT_PTR_NULL(core_pages_map(SIZE_MAX, &locked));
+    uint8_t *pages = core_pages_map(100, &locked);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(pages);
+    CU_ASSERT_TRUE(locked);
+    memset(pages, 1, 100);
+    uint8_t *start = (uint8_t *)((uintptr_t)pages / page * page);
+    CU_ASSERT_EQUAL(protection(pages), PAGE_READWRITE);
+    CU_ASSERT_EQUAL(protection(start - 1), 0);    /* reserved: traps */
+    CU_ASSERT_EQUAL(protection(start + page), 0); /* 12 bytes behind the 100 */
+    CU_ASSERT_TRUE(start + page - (pages + 100) < 16);
+    core_pages_unmap(pages, 100);
+    CU_ASSERT_EQUAL(protection(start), 0);
+}
+
+static void secrets(void)
+{
+    core_secret secret = {0};
+    CU_ASSERT_EQUAL_FATAL(core_secret_copy(&secret, "1234", 4), ST_OK);
+    CU_ASSERT_EQUAL(memcmp(secret.data, "1234", 4), 0);
+    core_secret_clear(&secret);
+    CU_ASSERT_EQUAL(secret.length, 0);
+    CU_ASSERT_EQUAL(memcmp(secret.data, "\0\0\0\0", 4), 0);
+    core_secret_close(&secret);
+    CU_ASSERT_PTR_NULL(secret.data);
+}
+
+static const test_case memory_cases[] = {
+    {"guarded_pages", guarded_pages}, {"secrets", secrets}, {NULL, NULL}};
+const test_suite core_memory_suite = {.name = "memory", .cases = memory_cases};
