@@ -46,14 +46,37 @@ static void add_kind(core_str *out, const config_key *key, const char *code)
         core_str_addf(out, "%s%s%s%s", i == 0 ? ": " : ", ", code, key->words[i], code);
 }
 
+/* A comment of as many lines as it takes. */
+static void add_comment(core_str *out, const char *text)
+{
+    enum { WIDTH = 94 };
+    while (*text != '\0') {
+        size_t n = strlen(text);
+        if (n > WIDTH) {
+            n = WIDTH;
+            while (n > 0 && text[n] != ' ')
+                n--;
+            if (n == 0)
+                n = strcspn(text, " ");
+        }
+        core_str_add(out, "# ");
+        core_str_addn(out, text, n);
+        core_str_add(out, "\n");
+        text += n + (text[n] == ' ');
+    }
+}
+
 static void add_sample_key(core_str *out, const config_key *key, const char *value)
 {
-    core_str_addf(out, "\n# %s\n", key->brief);
-    if (key->more != NULL)
-        core_str_addf(out, "# %s\n", key->more);
-    core_str_add(out, "# (");
-    add_kind(out, key, "");
-    core_str_add(out, ")\n");
+    core_str text = {.limit = 4096};
+    core_str_addf(&text, "%s%s%s (", key->brief, key->more == NULL ? "" : " ",
+                  key->more == NULL ? "" : key->more);
+    add_kind(&text, key, "");
+    core_str_add(&text, ")");
+    core_str_add(out, "\n");
+    add_comment(out, core_str_get(&text));
+    out->failed = out->failed || text.failed;
+    core_str_free(&text);
     if (value != NULL)
         add_line(out, key->name, value);
     else

@@ -80,8 +80,6 @@ typedef struct core_sigpipe {
 } core_sigpipe;
 /* Whether a SIGPIPE would kill this process: its disposition is the default one. */
 bool core_sigpipe_default(void);
-/* Whether a SIGPIPE would kill this process: its disposition is the default one. */
-bool core_sigpipe_default(void);
 void core_sigpipe_block(core_sigpipe *state);
 void core_sigpipe_restore(core_sigpipe *state);
 

@@ -81,7 +81,7 @@ static void secret_life(void)
 }
 
 /* VmFlags of the mapping that holds `address`, "" when not found. */
-static void flags_of(const void *address, char flags[256])
+static void flags_of(const void *address, char flags[512])
 {
     char line[512];
     unsigned long from = 0, to = 0;
@@ -92,7 +92,7 @@ static void flags_of(const void *address, char flags[256])
         if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
             here = (uintptr_t)address >= from && (uintptr_t)address < to;
         if (here && strncmp(line, "VmFlags:", 8) == 0)
-            (void)snprintf(flags, 256, "%s", line + 8);
+            (void)snprintf(flags, 512, "%s", line + 8);
     }
     if (maps != NULL)
         (void)fclose(maps);
@@ -101,7 +101,7 @@ static void flags_of(const void *address, char flags[256])
 static void secret_is_locked_and_not_dumped(void)
 {
     core_secret secret;
-    char flags[256];
+    char flags[512];
     const unsigned before = core_secret_unlocked();
     CU_ASSERT_EQUAL_FATAL(core_secret_copy(&secret, "1234", 4), ST_OK);
     flags_of(secret.data, flags);
@@ -110,6 +110,8 @@ static void secret_is_locked_and_not_dumped(void)
     if (flags[0] == '\0')
         TEST_SKIP("no VmFlags in /proc/self/smaps");
     CU_ASSERT_PTR_NOT_NULL(strstr(flags, " dd"));
+    if (TESTING_SANITIZED)
+        TEST_SKIP("a sanitizer keeps pages from being locked");
     if (!locked)
         TEST_SKIP("pages cannot be locked here (RLIMIT_MEMLOCK)");
     CU_ASSERT_PTR_NOT_NULL(strstr(flags, " lo"));
@@ -160,6 +162,8 @@ static void secret_is_guarded(void)
 static void secret_without_locking(void)
 {
     int status = 0;
+    if (TESTING_SANITIZED)
+        TEST_SKIP("a sanitizer keeps pages from being locked");
     const pid_t child = fork();
     if (child == 0) {
         const struct rlimit none = {0, 0};

@@ -280,6 +280,15 @@ static void sigpipe_is_swallowed(void)
     core_sigpipe_restore(&state); /* not active: nothing */
 }
 
+static void sigpipe_disposition(void)
+{
+    void (*old)(int) = signal(SIGPIPE, SIG_IGN);
+    CU_ASSERT_FALSE(core_sigpipe_default());
+    (void)signal(SIGPIPE, SIG_DFL);
+    CU_ASSERT_TRUE(core_sigpipe_default());
+    (void)signal(SIGPIPE, old);
+}
+
 /* One that was the host's own before stays, and so does the host's mask. */
 static void sigpipe_of_the_host_stays(void)
 {
@@ -348,6 +357,7 @@ static const test_case cases[] = {{"clocks", clocks},
                                   {"creates_once", creates_once},
                                   {"appends_and_notices_rotation", appends_and_notices_rotation},
                                   {"sigpipe_is_swallowed", sigpipe_is_swallowed},
+                                  {"sigpipe_disposition", sigpipe_disposition},
                                   {"sigpipe_of_the_host_stays", sigpipe_of_the_host_stays},
                                   {"lock_survives_a_fork", lock_survives_a_fork},
                                   {NULL, NULL}};

@@ -40,6 +40,18 @@ int testing_main(int argc, char **argv, const test_suite *const *suites, size_t 
     } while (0)
 void testing_skip(const char *test, const char *reason);
 
+/* The sanitizers make mlock do nothing, and see leaks in children that end early. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TESTING_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TESTING_SANITIZED true
+#endif
+#endif
+#ifndef TESTING_SANITIZED
+#define TESTING_SANITIZED false
+#endif
+
 /* A directory of this process, mode 0700, removed with all in it when testing_main returns. NULL
  * when it cannot be made. And the path of `name` in it, in one of eight buffers in turn. */
 const char *testing_dir(void);
