@@ -13,59 +13,22 @@ import subprocess
 import sys
 import tempfile
 import unittest
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aead
 import certificate
 import environment
 from database import Parameter
 from keystores import PROVIDER, KeyStore, key_path
+from scenario import PHOTO, SALARY, SSN, Key
 from tds_server import TdsServer
 
-SSN, SALARY, PHOTO = "123-45-6789", -70000, bytes.fromhex("00ff10")
 SELECT = "SELECT id, ssn, salary, photo FROM people"
 INSERT = "INSERT INTO people (id, ssn, salary, photo) VALUES (?, ?, ?, ?)"
 NEW_ROW = ["int=2", "nvarchar(11)=zä-€", "int=42", "varbinary(40)=c0ffee"]
 HERE = Path(__file__).parent
 
-
-@dataclass(frozen=True)
-class Key:
-    """The column encryption key of a scenario, as the server's metadata describes it."""
-
-    cek: bytes
-    encrypted: bytes
-    path: str = key_path("cmk1")
-    provider: str = PROVIDER
-    signature: bytes | None = None
-    others: list[dict[str, str]] = field(default_factory=list)
-
-    def scenario(self) -> dict[str, Any]:
-        value = {"encrypted": self.encrypted.hex(), "provider": self.provider, "path": self.path,
-                 "algorithm": "RSA_OAEP"}
-        cek: dict[str, Any] = {"values": [*self.others, value]}
-        if self.signature is not None:
-            cek["enclave_signature"] = self.signature.hex()
-        return {"encryption_version": 2 if self.signature else 1, "ceks": [cek],
-                "tables": {"people": {"columns": COLUMNS, "rows": self._rows()}}}
-
-    def _rows(self) -> list[list[str | None]]:
-        cells = [self._cell(SSN, deterministic=True), self._cell(SALARY), self._cell(PHOTO)]
-        return [["01000000", *cells], ["05000000", None, None, None]]
-
-    def _cell(self, value: int | str | bytes, *, deterministic: bool = False) -> str:
-        plain = aead.plain_bytes(value)
-        return aead.encrypt(self.cek, plain, deterministic=deterministic).hex()
-
-
-COLUMNS = [
-    {"name": "id", "type": "int"},
-    {"name": "ssn", "type": "nvarchar(11)", "cek": 0, "encryption": "deterministic"},
-    {"name": "salary", "type": "int", "cek": 0, "encryption": "randomized"},
-    {"name": "photo", "type": "varbinary(40)", "cek": 0, "encryption": "randomized"},
-]
 FIRST_ROW = f"row 1|{SSN}|{SALARY}|0x{PHOTO.hex()}"
 NULL_ROW = "row 5|NULL|NULL|NULL"
 
