@@ -101,7 +101,7 @@ void probe_import(probe *p, const probe_row *row)
     CK_KEY_TYPE type = row->type;
     CK_OBJECT_HANDLE key = 0;
     uint8_t value[32];
-    size_t length = row->bits / 8;
+    CK_ULONG length = row->bits / 8;
     CK_ATTRIBUTE template[] = {
         {CKA_CLASS, &secret, sizeof secret}, {CKA_KEY_TYPE, &type, sizeof type},
         {CKA_TOKEN, &no, sizeof no},         {CKA_SENSITIVE, &no, sizeof no},
