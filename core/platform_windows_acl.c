@@ -105,11 +105,17 @@ static PSID allowed_to(ACE_HEADER *header, ACCESS_MASK forbidden, PSID everyone)
     }
 }
 
+/* FILE_DELETE_CHILD is asked of folders only. */
 static core_status refuse(core_err *err, const char *path, PSID who, ACCESS_MASK forbidden)
 {
     char name[128];
     const char *what = (forbidden & FILE_READ_DATA) != 0 ? "read or write" : "write";
     name_of(who, name);
+    if ((forbidden & FILE_DELETE_CHILD) != 0)
+        return core_fail(err, ST_UNSAFE_FILE,
+                         "%s: %s may replace what is in this folder; put the file below one that "
+                         "only administrators may write, such as C:\\Program Files",
+                         path, name);
     return core_fail(err, ST_UNSAFE_FILE,
                      "%s: %s may %s it; icacls \"%s\" /inheritance:r /grant:r *S-1-5-18:F "
                      "*S-1-5-32-544:F \"ACCOUNT:R\", ACCOUNT being what SQL Server runs as",
