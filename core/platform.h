@@ -71,6 +71,11 @@ void core_system_log(int severity, const char *line);
 void *core_pages_map(size_t size, bool *locked);
 void core_pages_unmap(void *pages, size_t size);
 
+/* Zeroed memory that a host will free by the system's own means: free() or, on Windows, LocalFree()
+ * (ODBC drivers free what a key store gives them). NULL when out of memory. */
+void *core_host_alloc(size_t size);
+void core_host_free(void *block);
+
 /* Keeps SIGPIPE from killing the host while a token's module runs: blocks it for this thread, and
  * takes back one that arrived. Does nothing on Windows. Use in pairs on one thread. */
 typedef struct core_sigpipe {

@@ -139,6 +139,16 @@ void core_pages_unmap(void *pages, size_t size)
     (void)munmap(start - page, inner + 2 * page); /* unlocks, too */
 }
 
+void *core_host_alloc(size_t size)
+{
+    return calloc(1, size);
+}
+
+void core_host_free(void *block)
+{
+    free(block);
+}
+
 _Static_assert(sizeof(sigset_t) <= sizeof((core_sigpipe *)NULL)->saved, "room for a signal set");
 
 static void only_sigpipe(sigset_t *set)

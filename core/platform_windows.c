@@ -217,6 +217,16 @@ void core_pages_unmap(void *pages, size_t size)
     (void)VirtualFree(start - page, 0, MEM_RELEASE); /* unlocks, too */
 }
 
+void *core_host_alloc(size_t size)
+{
+    return LocalAlloc(LPTR, size);
+}
+
+void core_host_free(void *block)
+{
+    (void)LocalFree(block);
+}
+
 bool core_sigpipe_default(void)
 {
     return false;
