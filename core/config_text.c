@@ -95,9 +95,10 @@ static bool cut_comment(char *line)
             p++;
         else if (*p == '$')
             clean = false;
-        else if (quote != '\0')
-            quote = *p == quote ? '\0' : quote;
-        else if (*p == '"' || *p == '\'' || *p == '`')
+        else if (quote != '\0') {
+            if (*p == quote)
+                quote = '\0';
+        } else if (*p == '"' || *p == '\'' || *p == '`')
             quote = *p;
         else if (*p == '#') {
             *p = '\0';

@@ -192,7 +192,7 @@ static core_status read_all(int fd, const char *path, core_secret *out, core_err
 core_status core_file_read(const char *path, core_file_kind kind, size_t limit, core_secret *out,
                            core_err *err)
 {
-    struct stat s;
+    struct stat s = {.st_size = 0};
     int fd = -1;
     *out = (core_secret){0};
     core_status st = open_checked(path, kind, &fd, &s, err);

@@ -170,7 +170,9 @@ bool core_utf8_valid(const char *text, size_t length)
 
 static char ascii_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c + ('a' - 'A'));
+    return c;
 }
 
 bool core_ascii_equal_nocase(const char *a, const char *b)
@@ -221,7 +223,7 @@ core_status core_unhex(const char *hex, uint8_t *out, size_t *length)
     if (digits / 2 > room)
         return ST_BUFFER_TOO_SMALL;
     for (size_t i = 0; i < digits / 2; i++)
-        out[i] = (uint8_t)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
+        out[i] = (uint8_t)(hex_value(hex[2 * i]) * 16 + hex_value(hex[2 * i + 1]));
     *length = digits / 2;
     return ST_OK;
 }
