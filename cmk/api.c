@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The C API: p11ekm_cmk.h over the store. A p11ekm_cmk is a cmk_store.
+ */
+#include "cmk/p11ekm_cmk.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "cmk/store.h"
+#include "core/memory.h"
+#include "core/text.h"
+
+static cmk_store *inner(p11ekm_cmk *store)
+{
+    return (cmk_store *)(void *)store;
+}
+
+unsigned p11ekm_cmk_version(void)
+{
+    return P11EKM_CMK_VERSION;
+}
+
+const char *p11ekm_cmk_provider_name(void)
+{
+    return CMK_PROVIDER_NAME;
+}
+
+const char *p11ekm_cmk_code_text(int code)
+{
+#define ROW(name, number, cls, text, next) {number, text "; " next},
+    static const struct {
+        int code;
+        const char *text;
+    } rows[] = {CORE_STATUS_LIST(ROW)};
+#undef ROW
+    if (code == P11EKM_CMK_OK)
+        return core_status_text(ST_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].code == code)
+            return rows[i].text;
+    return "unknown code";
+}
+
+/* Turns a status into the caller's code and sentence. */
+static int answer(core_status st, const core_err *err, char *message, size_t message_size)
+{
+    if (message != NULL && message_size != 0) {
+        (void)snprintf(message, message_size, "%s", st == ST_OK ? "" : core_err_text(err, st));
+        size_t length = strlen(message);
+        while (!core_utf8_valid(message, length)) /* cut within a character */
+            message[--length] = '\0';
+    }
+    return (int)core_status_code(st);
+}
+
+static core_status missing(core_err *err, const char *what)
+{
+    return core_fail(err, ST_INVALID_ARGUMENT, "%s: it is NULL; see p11ekm_cmk.h", what);
+}
+
+/* What all functions with a result need. *size is taken as 0 where there is no buffer. */
+static core_status check_call(const p11ekm_cmk *store, const uint8_t *out, size_t *size,
+                              core_err *err)
+{
+    if (store == NULL)
+        return missing(err, "store");
+    if (size == NULL)
+        return missing(err, "size of the result");
+    if (out == NULL)
+        *size = 0;
+    return ST_OK;
+}
+
+/* *size is 0 after every failure but one. */
+static void settle(core_status st, size_t *size)
+{
+    if (size != NULL && st != ST_OK && st != ST_BUFFER_TOO_SMALL)
+        *size = 0;
+}
+
+static cmk_where where_of(unsigned flags)
+{
+    return (flags & P11EKM_CMK_ALLOW_SOFTWARE) != 0 ? CMK_SOFTWARE_ALLOWED : CMK_IN_TOKEN;
+}
+
+int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size_t pin_size,
+                    p11ekm_cmk **store, char *message, size_t message_size)
+{
+    core_err err = {0};
+    cmk_store *opened = NULL;
+    if (store == NULL)
+        return answer(missing(&err, "store"), &err, message, message_size);
+    *store = NULL;
+    core_status st = cmk_store_open(config, token, pin, pin_size, &opened, &err);
+    if (st == ST_OK && (token != NULL || pin != NULL))
+        st = cmk_store_login(opened, &err);
+    if (st == ST_OK)
+        *store = (p11ekm_cmk *)(void *)opened;
+    else
+        cmk_store_close(opened);
+    return answer(st, &err, message, message_size);
+}
+
+void p11ekm_cmk_close(p11ekm_cmk *store)
+{
+    cmk_store_close(inner(store));
+}
+
+static core_status decrypt(p11ekm_cmk *store, const char *path, const char *algorithm,
+                           const uint8_t *ecek, size_t ecek_size, uint8_t *out, size_t *out_size,
+                           core_err *err)
+{
+    uint8_t cek[CMK_CEK_LEN];
+    const size_t room = *out_size;
+    *out_size = CMK_CEK_LEN;
+    if (room < CMK_CEK_LEN)
+        return core_fail(err, ST_BUFFER_TOO_SMALL, "column encryption key: it has %d bytes",
+                         CMK_CEK_LEN);
+    const core_status st =
+        cmk_decrypt_cek(inner(store), path, algorithm, ecek, ecek_size, cek, err);
+    memset(out, 0, room);
+    if (st == ST_OK)
+        memcpy(out, cek, sizeof cek);
+    core_wipe(cek, sizeof cek);
+    return st;
+}
+
+int p11ekm_cmk_decrypt(p11ekm_cmk *store, const char *key_path, const char *algorithm,
+                       const uint8_t *ecek, size_t ecek_size, uint8_t *cek, size_t *cek_size,
+                       char *message, size_t message_size)
+{
+    core_err err = {0};
+    core_status st = check_call(store, cek, cek_size, &err);
+    if (st == ST_OK)
+        st = decrypt(store, key_path, algorithm, ecek, ecek_size, cek, cek_size, &err);
+    settle(st, cek_size);
+    return answer(st, &err, message, message_size);
+}
+
+int p11ekm_cmk_encrypt(p11ekm_cmk *store, const char *key_path, const char *algorithm,
+                       const uint8_t *cek, size_t cek_size, uint8_t *ecek, size_t *ecek_size,
+                       char *message, size_t message_size)
+{
+    core_err err = {0};
+    core_status st = check_call(store, ecek, ecek_size, &err);
+    if (st == ST_OK)
+        st = cmk_encrypt_cek(inner(store), key_path, algorithm, cek, cek_size, ecek, ecek_size,
+                             &err);
+    settle(st, ecek_size);
+    return answer(st, &err, message, message_size);
+}
+
+int p11ekm_cmk_generate(p11ekm_cmk *store, const char *key_path, const char *algorithm,
+                        unsigned flags, uint8_t *ecek, size_t *ecek_size, char *message,
+                        size_t message_size)
+{
+    core_err err = {0};
+    core_status st = check_call(store, ecek, ecek_size, &err);
+    if (st == ST_OK)
+        st = cmk_generate_cek(inner(store), key_path, algorithm, where_of(flags), ecek, ecek_size,
+                              &err);
+    settle(st, ecek_size);
+    return answer(st, &err, message, message_size);
+}
+
+int p11ekm_cmk_rewrap(p11ekm_cmk *store, const char *old_key_path, const char *new_key_path,
+                      const char *algorithm, unsigned flags, const uint8_t *old_ecek,
+                      size_t old_ecek_size, uint8_t *ecek, size_t *ecek_size, char *message,
+                      size_t message_size)
+{
+    core_err err = {0};
+    core_status st = check_call(store, ecek, ecek_size, &err);
+    if (st == ST_OK)
+        st = cmk_rewrap_cek(inner(store), old_key_path, new_key_path, algorithm, old_ecek,
+                            old_ecek_size, where_of(flags), ecek, ecek_size, &err);
+    settle(st, ecek_size);
+    return answer(st, &err, message, message_size);
+}
+
+int p11ekm_cmk_sign(p11ekm_cmk *store, const char *key_path, int enclave, uint8_t *signature,
+                    size_t *signature_size, char *message, size_t message_size)
+{
+    core_err err = {0};
+    core_status st = check_call(store, signature, signature_size, &err);
+    if (st == ST_OK)
+        st = cmk_sign_metadata(inner(store), key_path, enclave != 0, signature, signature_size,
+                               &err);
+    settle(st, signature_size);
+    return answer(st, &err, message, message_size);
+}
+
+int p11ekm_cmk_verify(p11ekm_cmk *store, const char *key_path, int enclave,
+                      const uint8_t *signature, size_t signature_size, char *message,
+                      size_t message_size)
+{
+    core_err err = {0};
+    const core_status st = store == NULL ? missing(&err, "store")
+                                         : cmk_verify_metadata(inner(store), key_path, enclave != 0,
+                                                               signature, signature_size, &err);
+    return answer(st, &err, message, message_size);
+}

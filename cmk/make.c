@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Making encrypted column encryption keys, and signing and verifying the metadata of master keys.
+ */
+#include "cmk/store_private.h"
+
+#include <string.h>
+#include "cmk/signature.h"
+#include "core/crypto.h"
+
+/* An ECEK in the making: the head is written, `wrapped` bytes of ciphertext go to `blob + offset`.
+ */
+typedef struct draft {
+    uint8_t *blob;
+    size_t offset;
+    size_t wrapped;
+    size_t modulus_len;
+} draft;
+
+static core_status draft_begin(cmk_call *call, const tok_key *key, const char *path, uint8_t *out,
+                               size_t *out_len, draft *d)
+{
+    size_t needed = 0;
+    *d = (draft){.blob = out, .modulus_len = tok_key_about(key)->modulus_len};
+    d->wrapped = d->modulus_len;
+    core_status st = cmk_ecek_size(path, d->modulus_len, &needed, call->err);
+    if (st != ST_OK)
+        return st;
+    if (out == NULL || *out_len < needed) {
+        *out_len = needed;
+        return core_fail(call->err, ST_BUFFER_TOO_SMALL,
+                         "encrypted column encryption key: it has %zu bytes; give a larger buffer",
+                         needed);
+    }
+    *out_len = needed;
+    st = cmk_ecek_begin(path, d->modulus_len, out, needed, &d->offset, call->err);
+    return st == ST_OK ? tok_key_valid_today(key, call->err) : st;
+}
+
+/* Signs what is written and verifies it with the public key: a token that miscalculates must not
+ * leave a value that nobody can open, nor one that gives its key away. */
+static core_status draft_sign(cmk_call *call, tok_key *key, const draft *d)
+{
+    const size_t signed_len = d->offset + d->modulus_len;
+    size_t sig_len = d->modulus_len;
+    if (d->wrapped != d->modulus_len)
+        return core_fail(call->err, ST_DEVICE,
+                         "key \"%s\": the token made a ciphertext of %zu bytes",
+                         tok_key_about(key)->name, d->wrapped);
+    core_status st =
+        tok_rsa_sign(key, d->blob, signed_len, d->blob + signed_len, &sig_len, call->err);
+    if (st == ST_OK && cmk_signature_verify(key, d->blob, signed_len, d->blob + signed_len, sig_len,
+                                            false) != ST_OK)
+        st = core_fail(call->err, ST_SIGN_FAILED,
+                       "key \"%s\": the token's signature does not verify; run p11ekm probe",
+                       tok_key_about(key)->name);
+    return st;
+}
+
+/* Takes back what a failed call may have written. */
+static core_status make_end(cmk_call *call, core_status st, uint8_t *out, size_t room,
+                            size_t *out_len)
+{
+    st = cmk_call_end(call, st);
+    if (st != ST_OK && out != NULL)
+        core_wipe(out, room);
+    if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
+        *out_len = 0;
+    return st;
+}
+
+static core_status wrap_known(cmk_call *call, tok_key *key, const uint8_t cek[CMK_CEK_LEN],
+                              draft *d)
+{
+    return tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, cek, CMK_CEK_LEN, d->blob + d->offset,
+                           &d->wrapped, call->err);
+}
+
+core_status cmk_encrypt_cek(cmk_store *store, const char *path, const char *algorithm,
+                            const uint8_t *cek, size_t cek_len, uint8_t *out, size_t *out_len,
+                            core_err *err)
+{
+    const size_t room = *out_len;
+    cmk_call call;
+    draft d;
+    core_status st = cmk_call_begin(&call, store, "EncryptCEK", CORE_AUDIT_KEY, path, err);
+    if (st == ST_OK)
+        st = cmk_call_algorithm(&call, algorithm);
+    if (st == ST_OK && (cek == NULL || cek_len != CMK_CEK_LEN))
+        st = core_fail(call.err, ST_DATA_LENGTH,
+                       "column encryption key: %zu bytes instead of %d; give a key for "
+                       "AEAD_AES_256_CBC_HMAC_SHA_256",
+                       cek == NULL ? 0 : cek_len, CMK_CEK_LEN);
+    if (st == ST_OK)
+        st = cmk_call_key(&call);
+    if (st == ST_OK)
+        st = draft_begin(&call, call.key, path, out, out_len, &d);
+    if (st == ST_OK)
+        st = wrap_known(&call, call.key, cek, &d);
+    if (st == ST_OK)
+        st = draft_sign(&call, call.key, &d);
+    return make_end(&call, st, out, room, out_len);
+}
+
+/* The token lacks a mechanism, or the key the right to wrap or unwrap. */
+static bool is_inability(core_status st)
+{
+    return st == ST_MECHANISM || st == ST_KEY_USAGE;
+}
+
+/* Says how to go on there. */
+static core_status token_cannot(cmk_call *call, const tok_key *key, core_status st)
+{
+    const core_err why = *call->err;
+    return core_fail(call->err, st,
+                     "token \"%s\" cannot keep a column encryption key inside (%.300s); allow the "
+                     "software path",
+                     tok_token_about(tok_key_token(key))->label, core_err_text(&why, st));
+}
+
+static core_status generate_software(cmk_call *call, draft *d)
+{
+    uint8_t cek[CMK_CEK_LEN];
+    core_status st = core_random(cek, sizeof cek);
+    d->wrapped = d->modulus_len;
+    st = st == ST_OK ? wrap_known(call, call->key, cek, d)
+                     : core_fail(call->err, st, "%s", core_status_text(st));
+    core_wipe(cek, sizeof cek);
+    return st;
+}
+
+core_status cmk_generate_cek(cmk_store *store, const char *path, const char *algorithm,
+                             cmk_where where, uint8_t *out, size_t *out_len, core_err *err)
+{
+    const size_t room = *out_len;
+    cmk_call call;
+    draft d;
+    core_status st = cmk_call_begin(&call, store, "GenerateCEK", CORE_AUDIT_KEY, path, err);
+    if (st == ST_OK)
+        st = cmk_call_algorithm(&call, algorithm);
+    if (st == ST_OK)
+        st = cmk_call_key(&call);
+    if (st == ST_OK)
+        st = draft_begin(&call, call.key, path, out, out_len, &d);
+    if (st == ST_OK) {
+        st = tok_wrap_new(call.key, CMK_CEK_LEN, d.blob + d.offset, &d.wrapped, call.err);
+        if (is_inability(st))
+            st = where == CMK_SOFTWARE_ALLOWED ? generate_software(&call, &d)
+                                               : token_cannot(&call, call.key, st);
+    }
+    if (st == ST_OK)
+        st = draft_sign(&call, call.key, &d);
+    return make_end(&call, st, out, room, out_len);
+}
+
+static core_status rewrap_software(cmk_call *call, tok_key *to, const cmk_ecek *ecek, draft *d)
+{
+    uint8_t cek[CMK_CEK_LEN];
+    d->wrapped = d->modulus_len;
+    core_status st = cmk_open_ecek(call->key, ecek, cek, call->err);
+    if (st == ST_OK)
+        st = wrap_known(call, to, cek, d);
+    core_wipe(cek, sizeof cek);
+    return st;
+}
+
+/* Both keys are there and the old value is sound. */
+static core_status rewrap(cmk_call *call, tok_key *to, const cmk_ecek *ecek, cmk_where where,
+                          draft *d)
+{
+    core_status st = tok_key_valid_today(call->key, call->err);
+    if (st == ST_OK)
+        st = tok_rewrap(call->key, to, ecek->ciphertext, ecek->ciphertext_len, CMK_CEK_LEN,
+                        d->blob + d->offset, &d->wrapped, call->err);
+    if (is_inability(st))
+        st = where == CMK_SOFTWARE_ALLOWED ? rewrap_software(call, to, ecek, d)
+                                           : token_cannot(call, to, st);
+    return st == ST_OK ? draft_sign(call, to, d) : st;
+}
+
+/* Ends the call for the new key, too: both are in the audit trail. */
+static core_status target_end(cmk_call *target, core_status st)
+{
+    if (st == ST_OK)
+        return cmk_call_end(target, st);
+    if (target->key != NULL)
+        tok_key_release(target->key);
+    return st;
+}
+
+core_status cmk_rewrap_cek(cmk_store *store, const char *old_path, const char *new_path,
+                           const char *algorithm, const uint8_t *ecek, size_t length,
+                           cmk_where where, uint8_t *out, size_t *out_len, core_err *err)
+{
+    const size_t room = *out_len;
+    cmk_call call, target = {0};
+    cmk_ecek parts;
+    draft d;
+    core_status st = cmk_call_begin(&call, store, "RewrapCEK", CORE_AUDIT_KEY, old_path, err);
+    if (st == ST_OK)
+        st = cmk_call_begin(&target, store, "RewrapCEKTo", CORE_AUDIT_KEY, new_path, call.err);
+    if (st == ST_OK)
+        st = cmk_call_algorithm(&call, algorithm);
+    if (st == ST_OK)
+        st = cmk_call_key(&call);
+    if (st == ST_OK)
+        st = cmk_call_key(&target);
+    if (st == ST_OK)
+        st = cmk_check_ecek(store, call.key, ecek, length, &parts, call.err);
+    if (st == ST_OK)
+        st = draft_begin(&call, target.key, new_path, out, out_len, &d);
+    if (st == ST_OK)
+        st = rewrap(&call, target.key, &parts, where, &d);
+    st = target_end(&target, st);
+    return make_end(&call, st, out, room, out_len);
+}
+
+core_status cmk_sign_metadata(cmk_store *store, const char *path, bool enclave, uint8_t *sig,
+                              size_t *sig_len, core_err *err)
+{
+    const size_t room = *sig_len;
+    uint8_t *message = NULL;
+    size_t length = 0;
+    cmk_call call;
+    core_status st = cmk_call_begin(&call, store, "SignCMK", CORE_AUDIT_KEY, path, err);
+    if (st == ST_OK)
+        st = cmk_call_key(&call);
+    if (st == ST_OK)
+        st = cmk_metadata_message(CMK_PROVIDER_NAME, path, enclave, &message, &length, call.err);
+    if (st == ST_OK)
+        st = tok_rsa_sign(call.key, message, length, sig, sig_len, call.err);
+    if (st == ST_OK &&
+        cmk_signature_verify(call.key, message, length, sig, *sig_len, false) != ST_OK)
+        st = core_fail(call.err, ST_SIGN_FAILED,
+                       "key \"%s\": the token's signature does not verify; run p11ekm probe",
+                       tok_key_about(call.key)->name);
+    core_free(message);
+    return make_end(&call, st, sig, room, sig_len);
+}
+
+core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave,
+                                const uint8_t *sig, size_t sig_len, core_err *err)
+{
+    uint8_t *message = NULL;
+    size_t length = 0;
+    cmk_call call;
+    core_status st = cmk_call_begin(&call, store, "VerifyCMK", CORE_AUDIT_DATA, path, err);
+    if (st == ST_OK && (sig == NULL || sig_len == 0))
+        st = core_fail(call.err, ST_SIGNATURE_INVALID,
+                       "column master key: it has no signature; create it with "
+                       "ENCLAVE_COMPUTATIONS (p11ekm cmk sql)");
+    if (st == ST_OK)
+        st = cmk_call_key(&call);
+    if (st == ST_OK)
+        st = cmk_metadata_message(CMK_PROVIDER_NAME, path, enclave, &message, &length, call.err);
+    if (st == ST_OK)
+        st = cmk_signature_verify(call.key, message, length, sig, sig_len,
+                                  store->config->accept_double_hash);
+    if (st == ST_SIGNATURE_INVALID && call.err->text[0] == '\0')
+        st = core_fail(call.err, st,
+                       "column master key: the signature of its metadata does not verify with key "
+                       "\"%s\"; provider name, key path or enclave setting were changed, or it was "
+                       "signed with another key",
+                       tok_key_about(call.key)->name);
+    core_free(message);
+    return cmk_call_end(&call, st);
+}

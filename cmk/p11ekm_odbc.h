@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The door of p11ekm for Microsoft's ODBC Driver for SQL Server (13.1 and later): what the shared
+ * module exports, and what an application sends through the driver. Include it in an application
+ * for the attribute numbers and the layout of SQL_COPT_SS_CEKEYSTOREDATA.
+ *
+ *     SQLSetConnectAttr(dbc, SQL_COPT_SS_CEKEYSTOREPROVIDER, "/usr/lib/libp11ekm.so", SQL_NTS);
+ *
+ * is all an application needs where the default configuration file names the token and its
+ * pin_file. Otherwise it then writes settings, UTF-8 text of up to 8 KiB, one `name=value` a line:
+ *
+ *     config=/etc/p11ekm.conf      the configuration file
+ *     token=hsm                    the alias, URI or label of the token
+ *     pin=1234                     its PIN
+ *
+ * each optional and at most once, in any order. A write takes effect at once for the whole process:
+ * the configuration is read and the token logged in to, so that a wrong PIN is reported here; when
+ * it fails, what was in force stays in force. The module wipes its copies; the application wipes
+ * its own. Reading gives lines of the same form: provider, version, config, token (each one logged
+ * in to), cached.
+ *
+ * Text is UTF-16 in 16-bit units on all systems, never wchar_t. Functions return 1 for success,
+ * else 0 after one message through `on_error`, in which % is doubled because the driver formats it.
+ * They may be called from any thread and in forked children.
+ */
+#ifndef P11EKM_ODBC_H
+#define P11EKM_ODBC_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The name for KEY_STORE_PROVIDER_NAME, with its case. */
+#define P11EKM_ODBC_PROVIDER "PKCS11_KEY_STORE"
+
+/* Connection attributes of the driver. */
+#define P11EKM_SQL_COPT_SS_COLUMN_ENCRYPTION  1250
+#define P11EKM_SQL_COPT_SS_CEKEYSTOREPROVIDER 1251
+#define P11EKM_SQL_COPT_SS_CEKEYSTOREDATA     1252
+#define P11EKM_SQL_COPT_SS_TRUSTEDCMKPATHS    1253
+#define P11EKM_SQL_COPT_SS_CEKCACHETTL        1254
+
+/* What SQL_COPT_SS_CEKEYSTOREDATA points to: `data` holds `data_size` bytes. */
+typedef struct p11ekm_odbc_data {
+    const uint16_t *name;
+    unsigned int data_size;
+    char data[];
+} p11ekm_odbc_data;
+
+/* Ids of the driver's handles; opaque. */
+typedef struct p11ekm_odbc_context {
+    void *environment, *connection, *statement;
+} p11ekm_odbc_context;
+
+typedef void p11ekm_odbc_error(p11ekm_odbc_context *context, const uint16_t *message, ...);
+
+/* *cek and *ecek are for the driver to free: free(), on Windows LocalFree(). */
+typedef int p11ekm_odbc_init(p11ekm_odbc_context *, p11ekm_odbc_error *);
+typedef int p11ekm_odbc_read(p11ekm_odbc_context *, p11ekm_odbc_error *, void *data,
+                             unsigned int *length);
+typedef int p11ekm_odbc_write(p11ekm_odbc_context *, p11ekm_odbc_error *, void *data,
+                              unsigned int length);
+typedef int p11ekm_odbc_decrypt(p11ekm_odbc_context *, p11ekm_odbc_error *,
+                                const uint16_t *key_path, const uint16_t *algorithm,
+                                unsigned char *ecek, unsigned short ecek_length,
+                                unsigned char **cek, unsigned short *cek_length);
+typedef int p11ekm_odbc_encrypt(p11ekm_odbc_context *, p11ekm_odbc_error *,
+                                const uint16_t *key_path, const uint16_t *algorithm,
+                                unsigned char *cek, unsigned short cek_length, unsigned char **ecek,
+                                unsigned short *ecek_length);
+typedef int p11ekm_odbc_verify(p11ekm_odbc_context *, p11ekm_odbc_error *, const uint16_t *key_path,
+                               unsigned char *signature, unsigned short signature_length);
+typedef void p11ekm_odbc_free(void);
+
+/* Version 1: drivers from 13.1. Version 2: from 17.4, also for enclave-enabled keys. */
+typedef struct p11ekm_odbc_provider {
+    const uint16_t *name;
+    p11ekm_odbc_init *init;
+    p11ekm_odbc_read *read;
+    p11ekm_odbc_write *write;
+    p11ekm_odbc_decrypt *decrypt_cek;
+    p11ekm_odbc_encrypt *encrypt_cek;
+    p11ekm_odbc_free *free;
+} p11ekm_odbc_provider;
+
+typedef struct p11ekm_odbc_provider2 {
+    const uint16_t *name;
+    p11ekm_odbc_init *init;
+    p11ekm_odbc_read *read;
+    p11ekm_odbc_write *write;
+    p11ekm_odbc_decrypt *decrypt_cek;
+    p11ekm_odbc_encrypt *encrypt_cek;
+    p11ekm_odbc_verify *verify_cmk_metadata;
+    void *reserved;
+    p11ekm_odbc_free *free;
+} p11ekm_odbc_provider2;
+
+/* The two exported symbols, arrays that end with NULL. */
+extern const p11ekm_odbc_provider *const CEKeystoreProvider[];
+extern const p11ekm_odbc_provider2 *const CEKeystoreProvider2[];
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

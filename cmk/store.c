@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The store's life, and opening encrypted column encryption keys: the hot path.
+ */
+#include "cmk/store_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "cmk/signature.h"
+#include "core/platform.h"
+
+/* The token that paths without a token part mean. */
+static const char *default_token(const core_config *config, const char *token)
+{
+    if (token != NULL && token[0] != '\0')
+        return token;
+    return config->token_count == 1 ? config->tokens[0].alias : NULL;
+}
+
+static core_status open_parts(cmk_store *store, const char *token, const char *pin, size_t pin_len,
+                              core_err *err)
+{
+    const core_config *config = store->config = tok_context_config(store->ctx);
+    const char *name = default_token(config, token);
+    core_status st = ST_OK;
+    if (name == NULL && pin_len != 0)
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "PIN: it is not said for which token; name the token, too");
+    if (name != NULL && (store->token_name = core_strdup(name)) == NULL)
+        st = ST_NO_MEMORY;
+    if (st == ST_OK && pin_len != 0)
+        st = core_secret_copy(&store->pin, pin, pin_len);
+    if (st == ST_OK && config->cek_cache_entries != 0)
+        st = cmk_cache_open(config->cek_cache_entries, config->cek_cache_seconds, &store->cache);
+    return st == ST_OK ? st : core_fail(err, st, "key store: out of memory");
+}
+
+core_status cmk_store_open(const char *config_path, const char *token, const char *pin,
+                           size_t pin_len, cmk_store **out, core_err *err)
+{
+    *out = NULL;
+    cmk_store *store = core_calloc(1, sizeof *store);
+    if (store == NULL)
+        return core_fail(err, ST_NO_MEMORY, "key store: out of memory");
+    *store = (cmk_store){.refs = 1, .login = CORE_LOCK_INIT, .lock = CORE_LOCK_INIT};
+    core_status st = tok_context_open(config_path, &store->ctx, err);
+    if (st == ST_OK)
+        st = open_parts(store, token, pin, pin == NULL ? 0 : pin_len, err);
+    if (st == ST_OK)
+        *out = store;
+    else
+        cmk_store_close(store);
+    return st;
+}
+
+cmk_store *cmk_store_ref(cmk_store *store)
+{
+    atomic_fetch_add(&store->refs, 1);
+    return store;
+}
+
+void cmk_store_close(cmk_store *store)
+{
+    if (store == NULL || atomic_fetch_sub(&store->refs, 1) != 1)
+        return;
+    cmk_cache_close(store->cache);
+    cmk_bind_close(store);
+    if (store->ctx != NULL)
+        tok_context_close(store->ctx);
+    core_free(store->token_name);
+    core_free(store);
+}
+
+void cmk_store_status(cmk_store *store, char *text, size_t size)
+{
+    core_str out = {.limit = size};
+    core_str_addf(&out, "provider=%s\nversion=%s\nconfig=%s\n", CMK_PROVIDER_NAME, P11EKM_VERSION,
+                  store->config->path);
+    core_lock_take(&store->login);
+    for (size_t i = 0; i < store->token_count; i++)
+        core_str_addf(&out, "token=%s\n", tok_token_about(store->tokens[i])->label);
+    core_lock_give(&store->login);
+    if (store->cache != NULL)
+        core_str_addf(&out, "cached=%u\n", cmk_cache_count(store->cache, core_now_us()));
+    (void)snprintf(text, size, "%s", core_str_get(&out));
+    core_str_free(&out);
+}
+
+core_status cmk_check_ecek(const cmk_store *store, tok_key *key, const uint8_t *ecek, size_t length,
+                           cmk_ecek *out, core_err *err)
+{
+    const tok_key_info *info = tok_key_about(key);
+    core_status st = cmk_ecek_parse(ecek, length, info->modulus_len, out, err);
+    if (st != ST_OK)
+        return st;
+    st = cmk_signature_verify(key, ecek, out->signed_len, out->signature, out->signature_len,
+                              store->config->accept_double_hash);
+    if (st == ST_SIGNATURE_INVALID)
+        return core_fail(err, st,
+                         "encrypted column encryption key: its signature does not verify with key "
+                         "\"%s\"; it was made with another key or changed%s",
+                         info->name,
+                         store->config->accept_double_hash
+                             ? ""
+                             : " (a value of MSSQL_CNG_STORE or MSSQL_CSP_PROVIDER needs "
+                               "accept_double_hash)");
+    return st == ST_OK ? st : core_fail(err, st, "%s", core_status_text(st));
+}
+
+static core_status may_decrypt(tok_key *key, core_err *err)
+{
+    const tok_key_info *info = tok_key_about(key);
+    if ((info->can & TOK_CAN_DECRYPT) == 0)
+        return core_fail(err, ST_KEY_USAGE,
+                         "key \"%s\" on token \"%s\" may not decrypt: CKA_DECRYPT is not set; use "
+                         "a key made by p11ekm cmk create",
+                         info->name, tok_token_about(tok_key_token(key))->label);
+    return tok_key_valid_today(key, err);
+}
+
+core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CEK_LEN],
+                          core_err *err)
+{
+    uint8_t plain[2 * CMK_CEK_LEN];
+    size_t length = sizeof plain;
+    core_status st = may_decrypt(key, err);
+    if (st == ST_OK)
+        st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, ecek->ciphertext, ecek->ciphertext_len, plain,
+                             &length, err);
+    if (st == ST_OK && length == CMK_CEK_LEN)
+        memcpy(cek, plain, CMK_CEK_LEN);
+    else if (st == ST_OK || st == ST_BUFFER_TOO_SMALL || st == ST_DECRYPT_FAILED)
+        /* One answer for all that may be wrong with what the token opened. */
+        st = core_fail(err, ST_DECRYPT_FAILED,
+                       "encrypted column encryption key: decryption with key \"%s\" failed; it was "
+                       "made with another key or changed",
+                       tok_key_about(key)->name);
+    core_wipe(plain, sizeof plain);
+    return st;
+}
+
+/* The way of a CEK that is not in the cache. */
+static core_status decrypt(cmk_call *call, const uint8_t *ecek, size_t length,
+                           uint8_t cek[CMK_CEK_LEN])
+{
+    cmk_ecek parts;
+    core_status st = cmk_call_key(call);
+    if (st == ST_OK)
+        st = cmk_check_ecek(call->store, call->key, ecek, length, &parts, call->err);
+    if (st == ST_OK)
+        st = cmk_open_ecek(call->key, &parts, cek, call->err);
+    return st;
+}
+
+static core_status decrypt_cached(cmk_call *call, const uint8_t *ecek, size_t length,
+                                  uint8_t cek[CMK_CEK_LEN])
+{
+    cmk_cache *cache = call->store->cache;
+    cmk_cache_key key;
+    core_status st = cmk_cache_key_make(call->path, ecek, length, &key);
+    if (st != ST_OK)
+        return core_fail(call->err, st, "%s", core_status_text(st));
+    if (cmk_cache_get(cache, &key, core_now_us(), cek))
+        return ST_OK;
+    st = decrypt(call, ecek, length, cek);
+    if (st == ST_OK)
+        cmk_cache_put(cache, &key, core_now_us(), cek);
+    return st;
+}
+
+core_status cmk_decrypt_cek(cmk_store *store, const char *path, const char *algorithm,
+                            const uint8_t *ecek, size_t length, uint8_t cek[CMK_CEK_LEN],
+                            core_err *err)
+{
+    cmk_call call;
+    memset(cek, 0, CMK_CEK_LEN);
+    core_status st = cmk_call_begin(&call, store, "DecryptCEK", CORE_AUDIT_DATA, path, err);
+    if (st == ST_OK)
+        st = cmk_call_algorithm(&call, algorithm);
+    if (st == ST_OK && (ecek == NULL || length == 0))
+        st = core_fail(call.err, ST_FORMAT,
+                       "encrypted column encryption key: it is empty; check that the column "
+                       "encryption key has a value for this provider");
+    if (st == ST_OK)
+        st = store->cache != NULL ? decrypt_cached(&call, ecek, length, cek)
+                                  : decrypt(&call, ecek, length, cek);
+    st = cmk_call_end(&call, st);
+    if (st != ST_OK)
+        core_wipe(cek, CMK_CEK_LEN);
+    return st;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The store from the inside: which path leads to which key (bind.c), and the frame of a call
+ * (call.c): key, log line, audit record.
+ *
+ * Locks: `login` is held while a token is looked for and logged in to, so that a PIN is sent once;
+ * `lock` guards memory only and is held by nobody who calls a token. Both survive a fork.
+ */
+#ifndef CMK_STORE_PRIVATE_H
+#define CMK_STORE_PRIVATE_H
+
+#include <stdatomic.h>
+#include "cmk/cache.h"
+#include "cmk/ecek.h"
+#include "cmk/path.h"
+#include "cmk/store.h"
+#include "core/lock.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "pkcs11/key.h"
+
+/* Applications use a handful of master keys. A path is resolved anew after a while, so that a name
+ * given to another key is noticed. */
+enum { CMK_BINDINGS = 32, CMK_BINDING_SECONDS = 300 };
+
+typedef struct cmk_binding {
+    char *path;
+    tok_key *key;
+    uint64_t until_us;
+    uint64_t used; /* the store's `uses` when it was */
+} cmk_binding;
+
+struct cmk_store {
+    atomic_uint refs;
+    tok_context *ctx;
+    const core_config *config;
+    char *token_name; /* the token it was opened with; NULL */
+    cmk_cache *cache; /* NULL: none */
+
+    core_lock login;    /* guards up to `token_count` */
+    core_secret pin;    /* of token_name until it has logged in; empty */
+    tok_token *token;   /* token_name, once found */
+    tok_token **tokens; /* logged in to, each with one reference and one login */
+    size_t token_count;
+
+    core_lock lock; /* guards the rest */
+    cmk_binding bindings[CMK_BINDINGS];
+    uint64_t uses;
+};
+
+/* --- bind.c --- */
+/* The key of a path, with a reference: bound before, or found now. */
+CORE_MUST_USE core_status cmk_bind(cmk_store *store, const char *path, tok_key **out,
+                                   core_err *err);
+/* Forgets a path whose key turned out to be gone. */
+void cmk_unbind(cmk_store *store, const char *path);
+void cmk_bind_close(cmk_store *store);
+
+/* --- call.c --- */
+typedef struct cmk_call {
+    cmk_store *store;
+    const char *operation;
+    core_audit_kind kind;
+    const char *path;
+    tok_key *key; /* of the path, until cmk_call_end */
+    uint64_t since_us;
+    core_err own;  /* where the caller gave none */
+    core_err *err; /* never NULL */
+} cmk_call;
+
+/* Checks algorithm and path and finds the key; *call is valid for cmk_call_end in any case. */
+CORE_MUST_USE core_status cmk_call_begin(cmk_call *call, cmk_store *store, const char *operation,
+                                         core_audit_kind kind, const char *path, core_err *err);
+CORE_MUST_USE core_status cmk_call_key(cmk_call *call);
+CORE_MUST_USE core_status cmk_call_algorithm(cmk_call *call, const char *algorithm);
+/* Logs a failure, writes the audit record and releases the key. Returns `st`, or ST_AUDIT, after
+ * which the caller takes its result back. */
+CORE_MUST_USE core_status cmk_call_end(cmk_call *call, core_status st);
+
+/* --- store.c --- */
+/* All checks of an ECEK against a key, up to and with its signature. */
+CORE_MUST_USE core_status cmk_check_ecek(const cmk_store *store, tok_key *key, const uint8_t *ecek,
+                                         size_t length, cmk_ecek *out, core_err *err);
+/* Decrypts a checked one. */
+CORE_MUST_USE core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek,
+                                        uint8_t cek[CMK_CEK_LEN], core_err *err);
+
+#endif
