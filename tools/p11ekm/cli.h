@@ -89,6 +89,8 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_hex(const uint8_t *bytes, size_t length);
 /* "a, b" of the names whose bit is set in `set`, appended. */
 void cli_add_set(core_str *out, unsigned set, const char *const *names, size_t count);
+/* "N of M" on stderr, once a second at most; *told: when it was last said. */
+void cli_progress(uint64_t *told, size_t done, size_t total);
 /* Prints what the call produced, or the error; returns the exit status. */
 int cli_finish(cli_call *call, core_status st, const core_err *err);
 
@@ -96,6 +98,11 @@ int cli_finish(cli_call *call, core_status st, const core_err *err);
  * (and *pin empty) where the configuration of the token names the PIN's file and no option does. */
 CORE_MUST_USE core_status cli_pin_read(cli_call *call, const core_token_config *config,
                                        core_secret *pin, bool *given, core_err *err);
+
+/* All that an open file descriptor, the value of the option, has to give, up to CLI_MAX_PIN bytes.
+ */
+CORE_MUST_USE core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *out,
+                                              core_err *err);
 
 /* session.c: a context, one of its tokens, and the login to it. Zero it first; close it always. */
 typedef struct cli_session {
@@ -132,9 +139,23 @@ CORE_MUST_USE core_status cli_keys_find(const cli_keys *keys, const char *name_o
 const char *cli_key_plain_name(const tok_key_info *info);
 const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size);
 
+/* verb_key_life.c: the algorithm of a name, or wrong use with the names there are. */
+CORE_MUST_USE core_status cli_algorithm(cli_call *call, const char *name, core_algorithm *out,
+                                        core_err *err);
 /* The verbs and their options: verb_*.c */
 extern const cli_option cli_init_options[], cli_login_options[], cli_key_create_options[],
-    cli_key_purge_options[], cli_no_options[];
+    cli_key_purge_options[], cli_no_options[], cli_cmk_create_options[], cli_cmk_sql_options[],
+    cli_cmk_rotate_options[], cli_cek_create_options[], cli_cek_import_options[],
+    cli_cek_sql_options[], cli_cek_verify_options[];
+core_status cli_cmk_create(cli_call *call, core_err *err);
+core_status cli_cmk_list(cli_call *call, core_err *err);
+core_status cli_cmk_sql(cli_call *call, core_err *err);
+core_status cli_cmk_verify(cli_call *call, core_err *err);
+core_status cli_cmk_rotate(cli_call *call, core_err *err);
+core_status cli_cek_create(cli_call *call, core_err *err);
+core_status cli_cek_import(cli_call *call, core_err *err);
+core_status cli_cek_sql(cli_call *call, core_err *err);
+core_status cli_cek_verify(cli_call *call, core_err *err);
 core_status cli_init(cli_call *call, core_err *err);
 core_status cli_probe(cli_call *call, core_err *err);
 core_status cli_doctor(cli_call *call, core_err *err);

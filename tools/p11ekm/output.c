@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/platform.h"
+
 static void print_options(const cli_option *options)
 {
     for (; options->name != NULL; options++) {
@@ -107,6 +109,15 @@ static void print_error(const cli_call *call, core_status st, const core_err *er
     json_object_set_new(doc, "error", error);
     print_json(doc);
     json_decref(doc);
+}
+
+void cli_progress(uint64_t *told, size_t done, size_t total)
+{
+    uint64_t now = core_now_us();
+    if (now - *told >= 1000000) {
+        fprintf(stderr, "p11ekm: %zu of %zu\n", done, total);
+        *told = now;
+    }
 }
 
 int cli_finish(cli_call *call, core_status st, const core_err *err)

@@ -25,25 +25,29 @@ static void cut_line(core_secret *pin)
     }
 }
 
-static core_status read_descriptor(cli_call *call, const char *number, core_secret *pin,
-                                   core_err *err)
+core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *pin, core_err *err)
 {
+    const char *number = cli_value(call, option);
     char *end = NULL;
     long fd = strtol(number, &end, 10);
     if (number[0] == '\0' || *end != '\0' || fd < 0 || fd > INT_MAX) {
-        return cli_usage(call, err, "--pin-fd takes the number of an open file descriptor");
+        call->usage = true;
+        return core_fail(err, ST_INVALID_ARGUMENT, "%s takes the number of an open file descriptor",
+                         option);
     }
     core_status st = core_secret_open(pin, CLI_MAX_PIN);
     while (st == ST_OK && pin->length < pin->capacity) {
-        ssize_t got = read((int)fd, pin->data + pin->length, pin->capacity - pin->length);
+        /* Windows counts in unsigned. */
+        unsigned room = (unsigned)(pin->capacity - pin->length);
+        ssize_t got = read((int)fd, pin->data + pin->length, room);
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got < 0) {
             return core_fail(err, ST_PIN_SOURCE,
                              "file descriptor %ld: cannot be read; open it for reading, as in "
-                             "--pin-fd 3 3<FILE",
-                             fd);
+                             "%s 3 3<FILE",
+                             fd, option);
         }
         if (got == 0) {
             break;
@@ -88,7 +92,7 @@ core_status cli_pin_read(cli_call *call, const core_token_config *config, core_s
         st = core_file_read(path == NULL ? file : path, CORE_FILE_SECRET, CLI_MAX_PIN, pin, err);
         core_free(path);
     } else if (descriptor != NULL) {
-        st = read_descriptor(call, descriptor, pin, err);
+        st = cli_read_descriptor(call, "--pin-fd", pin, err);
     } else if (config->pin_file != NULL) {
         *given = false;
         return ST_OK;

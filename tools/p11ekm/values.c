@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/memory.h"
 
@@ -69,65 +68,67 @@ static void strip(core_str *text)
         }
     }
     text->length = to;
+    text->text[to] = '\0';
 }
 
-static core_status take_text(const json_t *object, const char *name, char **out, core_err *err)
+static core_status take_text(const json_t *object, const char *name, const char **out,
+                             core_err *err)
 {
-    const char *text = json_string_value(json_object_get(object, name));
-    if (text == NULL || text[0] == '\0') {
-        return core_fail(err, ST_FORMAT, "\"%s\" is missing or is no text", name);
-    }
-    *out = core_strdup(text);
-    return *out == NULL ? ST_NO_MEMORY : ST_OK;
+    *out = json_string_value(json_object_get(object, name));
+    return *out != NULL && **out != '\0'
+               ? ST_OK
+               : core_fail(err, ST_FORMAT, "\"%s\" is missing or is no text", name);
 }
 
-static void free_row(cli_row *row)
+static core_status take_binary(const json_t *object, const char *name, cli_row *row, core_err *err)
 {
-    char *const texts[] = {row->cek, row->cmk, row->provider, row->path, row->algorithm};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        core_free(texts[i]);
+    const char *hex = NULL;
+    core_status st = take_text(object, name, &hex, err);
+    size_t length = st == ST_OK ? strlen(hex) / 2 + 1 : 0;
+    if (st == ST_OK && length > VALUE_LIMIT) {
+        st = core_fail(err, ST_FORMAT, "\"%s\" is longer than %d bytes", name, VALUE_LIMIT);
     }
-    core_free(row->value);
-    memset(row, 0, sizeof *row);
+    if (st != ST_OK) {
+        return st;
+    }
+    row->block = core_calloc(length, 1);
+    if (row->block == NULL) {
+        return ST_NO_MEMORY;
+    }
+    if (core_unhex(hex, row->block, &length) != ST_OK) {
+        return core_fail(err, ST_FORMAT, "\"%s\" is no hexadecimal", name);
+    }
+    row->value = row->block;
+    row->value_len = length;
+    return ST_OK;
 }
 
-static core_status take_row(const json_t *object, cli_row *row, core_err *err)
+static core_status take_row(const json_t *object, cli_row_kind kind, cli_row *row, core_err *err)
 {
     const struct {
         const char *name;
-        char **out;
+        const char **out;
+        bool of_values; /* a master key's row does without */
     } members[] = {
-        {"cek", &row->cek},
-        {"cmk", &row->cmk},
-        {"provider", &row->provider},
-        {"path", &row->path},
-        {"algorithm", &row->algorithm},
+        {"cmk", &row->cmk, false},
+        {"provider", &row->provider, false},
+        {"path", &row->path, false},
+        {"cek", &row->cek, true},
+        {"algorithm", &row->algorithm, true},
     };
     core_status st = ST_OK;
-    char *hex = NULL;
     for (size_t i = 0; st == ST_OK && i < sizeof members / sizeof members[0]; i++) {
-        st = take_text(object, members[i].name, members[i].out, err);
-    }
-    if (st == ST_OK) {
-        st = take_text(object, "value", &hex, err);
-    }
-    if (st == ST_OK) {
-        row->value_len = VALUE_LIMIT;
-        row->value = core_calloc(VALUE_LIMIT, 1);
-        st = row->value == NULL ? ST_NO_MEMORY : core_unhex(hex, row->value, &row->value_len);
-        if (st != ST_OK) {
-            st = core_fail(err, ST_FORMAT, "\"value\" is no hexadecimal of at most %d bytes",
-                           VALUE_LIMIT);
-        } else {
-            uint8_t *fitted = core_realloc(row->value, row->value_len);
-            row->value = fitted == NULL ? row->value : fitted;
+        if (kind == CLI_ROWS_VALUES || !members[i].of_values) {
+            st = take_text(object, members[i].name, members[i].out, err);
         }
     }
-    core_free(hex);
+    if (st == ST_OK) {
+        st = take_binary(object, kind == CLI_ROWS_VALUES ? "value" : "signature", row, err);
+    }
     return st;
 }
 
-static core_status add_row(cli_rows *rows, const json_t *object, core_err *err)
+static core_status add_row(cli_rows *rows, cli_row_kind kind, const json_t *object, core_err *err)
 {
     if (rows->count == rows->room) {
         size_t room = rows->room == 0 ? 16 : rows->room * 2;
@@ -140,9 +141,9 @@ static core_status add_row(cli_rows *rows, const json_t *object, core_err *err)
     }
     cli_row row = {0};
     core_err inner = {0};
-    core_status st = take_row(object, &row, &inner);
+    core_status st = take_row(object, kind, &row, &inner);
     if (st != ST_OK) {
-        free_row(&row);
+        core_free(row.block);
         return core_fail(err, st, "object %zu: %s; p11ekm(1), FILES, has the query",
                          rows->count + 1, inner.text);
     }
@@ -150,59 +151,62 @@ static core_status add_row(cli_rows *rows, const json_t *object, core_err *err)
     return ST_OK;
 }
 
-static core_status take_value(cli_rows *rows, const json_t *value, core_err *err)
+static core_status take_value(cli_rows *rows, cli_row_kind kind, const json_t *value, core_err *err)
 {
     if (!json_is_array(value)) {
-        return add_row(rows, value, err);
+        return add_row(rows, kind, value, err);
     }
     core_status st = ST_OK;
     for (size_t i = 0; st == ST_OK && i < json_array_size(value); i++) {
-        st = add_row(rows, json_array_get(value, i), err);
+        st = add_row(rows, kind, json_array_get(value, i), err);
     }
     return st;
 }
 
-core_status cli_rows_read(const char *file, cli_rows *rows, core_err *err)
+/* One JSON value behind the other, blanks between them. */
+static core_status parse_all(const char *file, cli_row_kind kind, const core_str *text,
+                             cli_rows *rows, core_err *err)
 {
-    core_str text = {0};
-    size_t at = 0;
-    core_err inner = {0};
-    memset(rows, 0, sizeof *rows);
-    core_status st = read_all(file, &text, err);
-    if (st == ST_OK) {
-        st = to_utf8(file, &text, err);
-    }
-    if (st != ST_OK) {
-        goto done;
-    }
-    strip(&text);
-    while (st == ST_OK) {
+    core_status st = ST_OK;
+    for (size_t at = 0; st == ST_OK;) {
         json_error_t problem;
-        while (at < text.length && (text.text[at] == ' ' || text.text[at] == '\t')) {
-            at++;
-        }
-        if (at == text.length) {
+        core_err inner = {0};
+        at += strspn(text->text + at, " \t");
+        if (at >= text->length) {
             break;
         }
-        json_t *value = json_loadb(text.text + at, text.length - at,
+        json_t *value = json_loadb(text->text + at, text->length - at,
                                    JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &problem);
         if (value == NULL) {
-            st = core_fail(err, ST_FORMAT, "%s: not JSON behind object %zu: %s", file, rows->count,
-                           problem.text);
-            break;
+            return core_fail(err, ST_FORMAT, "%s: not JSON behind object %zu: %s", file,
+                             rows->count, problem.text);
         }
         at += (size_t)problem.position;
-        st = take_value(rows, value, &inner);
+        st = take_value(rows, kind, value, &inner);
         if (st != ST_OK) {
             st = core_fail(err, st, "%s: %s", file, inner.text);
         }
-        json_decref(value);
+        json_array_append_new(rows->documents, value);
+    }
+    return st;
+}
+
+core_status cli_rows_read(const char *file, cli_row_kind kind, cli_rows *rows, core_err *err)
+{
+    core_str text = {0};
+    memset(rows, 0, sizeof *rows);
+    rows->documents = json_array();
+    core_status st = rows->documents == NULL ? ST_NO_MEMORY : read_all(file, &text, err);
+    if (st == ST_OK) {
+        st = to_utf8(file, &text, err);
+    }
+    if (st == ST_OK && text.length > 0) {
+        strip(&text);
+        st = parse_all(file, kind, &text, rows, err);
     }
     if (st == ST_OK && rows->count == 0) {
-        st =
-            core_fail(err, ST_FORMAT, "%s: no values in it; p11ekm(1), FILES, has the query", file);
+        st = core_fail(err, ST_FORMAT, "%s: nothing in it; p11ekm(1), FILES, has the query", file);
     }
-done:
     if (st != ST_OK) {
         cli_rows_free(rows);
     }
@@ -213,41 +217,86 @@ done:
 void cli_rows_free(cli_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
-        free_row(&rows->rows[i]);
+        core_free(rows->rows[i].block);
     }
     core_free(rows->rows);
+    json_decref(rows->documents);
     memset(rows, 0, sizeof *rows);
+}
+
+void cli_row_format(const cli_row *row, core_str *line)
+{
+    const struct {
+        const char *name, *text;
+    } members[] = {
+        {"{\"cek\":", row->cek},
+        {",\"cmk\":", row->cmk},
+        {",\"provider\":", row->provider},
+        {",\"path\":", row->path},
+        {",\"algorithm\":", row->algorithm},
+    };
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        core_str_add(line, members[i].name);
+        core_str_json(line, members[i].text);
+    }
+    core_str_add(line, ",\"value\":\"");
+    cli_sql_binary(line, row->value, row->value_len);
+    core_str_add(line, "\"}\n");
 }
 
 core_status cli_row_write(FILE *file, const char *name, const cli_row *row, core_err *err)
 {
     core_str line = {0};
-    core_str_add(&line, "{\"cek\":");
-    core_str_json(&line, row->cek);
-    core_str_add(&line, ",\"cmk\":");
-    core_str_json(&line, row->cmk);
-    core_str_add(&line, ",\"provider\":");
-    core_str_json(&line, row->provider);
-    core_str_add(&line, ",\"path\":");
-    core_str_json(&line, row->path);
-    core_str_add(&line, ",\"algorithm\":");
-    core_str_json(&line, row->algorithm);
-    core_str_add(&line, ",\"value\":\"");
-    cli_sql_binary(&line, row->value, row->value_len);
-    core_str_add(&line, "\"}\n");
+    cli_row_format(row, &line);
     bool written = !line.failed && fputs(core_str_get(&line), file) >= 0 && fflush(file) == 0;
     core_str_free(&line);
     return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", name);
 }
 
-bool cli_rows_have(const cli_rows *rows, const char *cek, const char *cmk)
+const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *cmk)
 {
     for (size_t i = 0; i < rows->count; i++) {
         if (strcmp(rows->rows[i].cek, cek) == 0 && strcmp(rows->rows[i].cmk, cmk) == 0) {
-            return true;
+            return &rows->rows[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+core_status cli_file_write(const char *path, const core_str *text, core_err *err)
+{
+    FILE *file = text->failed ? NULL : fopen(path, "wbx");
+    if (file == NULL) {
+        return core_fail(err, ST_IO, "%s: cannot be made, or exists: nothing is overwritten", path);
+    }
+    bool written = fputs(core_str_get(text), file) >= 0;
+    written = fclose(file) == 0 && written;
+    return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", path);
+}
+
+core_status cli_file_mend(const char *path, bool *empty, core_err *err)
+{
+    core_str text = {0};
+    FILE *file = fopen(path, "rb");
+    *empty = true;
+    if (file == NULL) {
+        return ST_OK;
+    }
+    (void)fclose(file);
+    core_status st = read_all(path, &text, err);
+    if (st == ST_OK && text.length > 0) {
+        const char *end = strrchr(text.text, '\n');
+        size_t whole = end == NULL ? 0 : (size_t)(end - text.text) + 1;
+        *empty = whole == 0;
+        if (whole < text.length) {
+            file = fopen(path, "wb");
+            bool written = file != NULL && fwrite(text.text, 1, whole, file) == whole;
+            written = file != NULL && fclose(file) == 0 && written;
+            st = written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written", path);
+        }
+    }
+    core_str_free(&text);
+    return st;
 }
 
 static void add_doubled(core_str *out, const char *text, char twice)

@@ -7,6 +7,7 @@
 #ifndef TOOLS_P11EKM_VALUES_H
 #define TOOLS_P11EKM_VALUES_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,28 +15,41 @@
 #include "core/status.h"
 #include "core/text.h"
 
-/* One encrypted value of a column encryption key, and the master key it is encrypted with. */
+/* One encrypted value of a column encryption key and the master key it is encrypted with; or one
+ * master key, whose value is its signature (cek and algorithm are NULL then). Texts and value
+ * belong to somebody else, in cli_rows to its documents and to `block`. */
 typedef struct cli_row {
-    char *cek, *cmk, *provider, *path, *algorithm;
-    uint8_t *value;
+    const char *cek, *cmk, *provider, *path, *algorithm;
+    const uint8_t *value;
     size_t value_len;
+    uint8_t *block;
 } cli_row;
+
+typedef enum cli_row_kind { CLI_ROWS_VALUES, CLI_ROWS_MASTER_KEYS } cli_row_kind;
 
 typedef struct cli_rows {
     cli_row *rows;
     size_t count, room;
+    json_t *documents; /* the rows' texts are in here */
 } cli_rows;
 
 /* Reads a file ("-": standard input), UTF-8 or UTF-16 with its mark. Line ends count for nothing,
  * also inside a string: sqlcmd breaks long lines anywhere. ST_IO, ST_FORMAT with the number of the
  * object. Release with cli_rows_free. */
-CORE_MUST_USE core_status cli_rows_read(const char *file, cli_rows *rows, core_err *err);
+CORE_MUST_USE core_status cli_rows_read(const char *file, cli_row_kind kind, cli_rows *rows,
+                                        core_err *err);
 void cli_rows_free(cli_rows *rows);
-/* Appends one object and a line end, and sees it through to the disk. */
+/* One object and a line end. And the same, written to a file at once. */
+void cli_row_format(const cli_row *row, core_str *line);
 CORE_MUST_USE core_status cli_row_write(FILE *file, const char *name, const cli_row *row,
                                         core_err *err);
-/* Whether a row of the same column encryption key and master key is there. */
-bool cli_rows_have(const cli_rows *rows, const char *cek, const char *cmk);
+/* The row of this column encryption key and master key, NULL where there is none. */
+const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *cmk);
+/* Writes a new file; ST_IO where it is there already. */
+CORE_MUST_USE core_status cli_file_write(const char *path, const core_str *text, core_err *err);
+
+/* Cuts a last line without its end off; *empty: nothing is left, or there is no such file. */
+CORE_MUST_USE core_status cli_file_mend(const char *path, bool *empty, core_err *err);
 
 /* T-SQL: [name], N'text' and 0x..., with what they need doubled. */
 void cli_sql_name(core_str *out, const char *name);

@@ -37,9 +37,9 @@ static void report(cli_call *call, const tok_key *key, const char *name, const c
     }
 }
 
-static core_status find_algorithm(cli_call *call, core_algorithm *algorithm, core_err *err)
+core_status cli_algorithm(cli_call *call, const char *wanted, core_algorithm *algorithm,
+                          core_err *err)
 {
-    const char *wanted = cli_value(call, "--algorithm");
     core_str known = {0};
     for (core_algorithm a = 0; a < CORE_ALG_COUNT; a++) {
         if (core_ascii_equal_nocase(core_algorithm_tag(a), wanted)) {
@@ -66,7 +66,7 @@ core_status cli_key_create(cli_call *call, core_err *err)
         .persistent = true,
         .extractable = cli_value(call, "--extractable") != NULL,
     };
-    core_status st = find_algorithm(call, &spec.algorithm, err);
+    core_status st = cli_algorithm(call, cli_value(call, "--algorithm"), &spec.algorithm, err);
     if (st == ST_OK) {
         st = cli_session_login(call, &session, err);
     }
