@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #if defined(__GNUC__)
-#define CORE_MUST_USE     __attribute__((warn_unused_result))
+#define CORE_MUST_USE __attribute__((warn_unused_result))
 #ifdef __MINGW32__ /* "printf" means Microsoft's dialect there, and we link C99's */
 #define CORE_PRINTF(f, a) __attribute__((format(gnu_printf, f, a)))
 #else
@@ -106,7 +106,9 @@ typedef enum core_class {
       "p11ekm key list shows whether it is still on the token")                                    \
     X(UNTRUSTED_PATH, 2082, POLICY, "the key path is not on the list of trusted paths",            \
       "add it to trusted_paths if it is yours")                                                    \
-    X(SIGN_FAILED, 2083, DEVICE, "the token did not sign", "p11ekm doctor")
+    X(SIGN_FAILED, 2083, DEVICE, "the token did not sign", "p11ekm doctor")                        \
+    X(SESSION_BUSY, 2084, SESSION, "an operation was left open in the session",                    \
+      "operation resumes by itself")
 
 typedef enum core_status {
 #define CORE_STATUS_ENUM(name, code, cls, text, next) ST_##name,

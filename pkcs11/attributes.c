@@ -91,9 +91,11 @@ core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG
         }
         *count += got < STEP ? got : STEP;
     } while (got > 0);
-    rv = session->f->C_FindObjectsFinal(session->handle);
-    if (st == ST_OK && rv != CKR_OK) {
-        st = tok_rv_fail(err, session->token, "C_FindObjectsFinal", rv, TOK_CALL_OTHER);
+    if (st != ST_SESSION_LOST) {
+        rv = session->f->C_FindObjectsFinal(session->handle);
+        if (st == ST_OK && rv != CKR_OK) {
+            st = tok_rv_fail(err, session->token, "C_FindObjectsFinal", rv, TOK_CALL_OTHER);
+        }
     }
     if (st != ST_OK) {
         core_free(*out);

@@ -117,19 +117,32 @@ static core_status set_id(tok_session *session, creation *c, core_err *err)
     return ST_OK;
 }
 
-/* Nothing is left behind by a failure. */
+/* Nothing is left behind by a failure. Done in a session of its own, as the one at work may be what
+ * failed. */
 static void undo(tok_session *session, creation *c)
 {
     const CK_OBJECT_HANDLE made[] = {c->private, c->public};
+    CK_SESSION_HANDLE other = 0;
+    core_status st = ST_OK;
+
+    if (made[0] != 0 || made[1] != 0) {
+        st = tok_session_open(session->token, &other, NULL);
+    }
     for (size_t i = 0; i < 2; i++) {
-        CK_RV rv = made[i] != 0 ? session->f->C_DestroyObject(session->handle, made[i]) : CKR_OK;
-        if (rv != CKR_OK) {
-            core_log(CORE_LOG_ERROR,
-                     "token \"%s\": an unfinished key \"%s\" could not be destroyed (%s 0x%lx); "
-                     "remove it "
-                     "with p11ekm key purge",
-                     session->token->info.label, c->spec->name, tok_rv_name(rv), (unsigned long)rv);
+        CK_RV rv = CKR_OK;
+        if (st == ST_OK && made[i] != 0) {
+            rv = session->f->C_DestroyObject(other, made[i]);
         }
+        if (st != ST_OK || rv != CKR_OK) {
+            core_log(CORE_LOG_ERROR,
+                     "token \"%s\": an unfinished key \"%s\" could not be destroyed (%s); remove "
+                     "it with "
+                     "p11ekm key purge",
+                     session->token->info.label, c->spec->name, tok_rv_name(rv));
+        }
+    }
+    if (other != 0 && st == ST_OK) {
+        (void)session->f->C_CloseSession(other);
     }
     if (c->key != NULL) {
         tok_key_release(c->key);
@@ -162,11 +175,15 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
     if (st == ST_OK && c->spec->persistent) {
         st = set_id(&own, c, err);
     }
-    if (st != ST_OK) {
-        undo(&own, c);
-        if (c->own_session != 0) {
+    if (st != ST_OK && c->own_session != 0) {
+        /* What was made in it goes with it. */
+        if (st != ST_SESSION_LOST) {
             (void)session->f->C_CloseSession(c->own_session);
         }
+        c->own_session = c->private = c->public = 0;
+    }
+    if (st != ST_OK) {
+        undo(session, c);
         return st;
     }
     c->key->own_session = c->own_session;

@@ -94,6 +94,7 @@ static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how,
          */
         if (st != ST_OK) {
             session->dirty = true;
+            session->gone |= st == ST_SESSION_LOST;
         }
         tok_pool_give(token, session);
     }

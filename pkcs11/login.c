@@ -84,6 +84,9 @@ static core_status login_token(tok_token *token, const char *pin, size_t length,
         rv = again ? CKR_OK : login_beside(token, pin, length);
     }
     if (rv != CKR_OK) {
+        if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST) {
+            token->keeper = 0;
+        }
         keeper_close(token);
         st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
         set_logged_in(token, false);
@@ -205,8 +208,9 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     }
     uint64_t epoch = atomic_load(&token->epoch);
     st = login_with(token, pin, pin_len, err);
-    if (core_status_class(st) == CORE_CLASS_DEVICE) {
-        st = tok_heal(token, st, epoch, err);
+    core_class class = core_status_class(st);
+    if (class == CORE_CLASS_DEVICE || class == CORE_CLASS_SESSION) {
+        st = class == CORE_CLASS_DEVICE ? tok_heal(token, st, epoch, err) : ST_OK;
         if (st == ST_OK) {
             st = login_with(token, pin, pin_len, err);
         }

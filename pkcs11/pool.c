@@ -142,7 +142,9 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
 void tok_pool_give(tok_token *token, tok_session *session)
 {
     if (session->dirty) {
-        (void)session->f->C_CloseSession(session->handle);
+        if (!session->gone) {
+            (void)session->f->C_CloseSession(session->handle);
+        }
         session_free(session);
         (void)unclaim(token, false);
         return;

@@ -42,7 +42,8 @@ typedef struct tok_session {
     CK_SESSION_HANDLE handle;
     tok_token *token;
     const CK_FUNCTION_LIST *f;
-    bool dirty;          /* an operation may still be active: close it, do not give it back */
+    bool dirty; /* an operation may still be active: close it, do not give it back */
+    bool gone;  /* the token does not know it any more: its handle may be another's by now */
     core_secret scratch; /* for what the token decrypts, wiped after each use */
     struct tok_session *next;
 } tok_session;

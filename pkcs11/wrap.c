@@ -55,6 +55,20 @@ static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJ
                         : tok_rv_fail(err, session->token, "C_GenerateKey", rv, TOK_CALL_OTHER);
 }
 
+/* The end of such a key: destroyed, or closed with its session. */
+static void transit_end(tok_session *session, CK_OBJECT_HANDLE key, core_status st)
+{
+    CK_RV rv = CKR_OK;
+
+    if (key != 0 && st != ST_SESSION_LOST && !session->gone) {
+        rv = session->f->C_DestroyObject(session->handle, key);
+    }
+    if (rv != CKR_OK) {
+        session->dirty = true;
+        session->gone = tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST;
+    }
+}
+
 /* The length of a key that the token does not tell: wrapped by an AES key made for this, it is 8
  * bytes longer (RFC 3394), and the size is all that is asked for. */
 static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK_ULONG *length,
@@ -77,10 +91,8 @@ static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK
     } else {
         *length = wrapped_len >= 8 ? wrapped_len - 8 : 0;
     }
-    if (session->f->C_DestroyObject(session->handle, ruler) != CKR_OK) {
-        session->dirty = true;
-    }
-    return st;
+    transit_end(session, ruler, st);
+    return session->gone ? ST_SESSION_LOST : st;
 }
 
 /* Whether it is the template that a token refuses, not the wrapped key. */
@@ -165,9 +177,7 @@ static core_status wrap_op(tok_session *session, void *arg, core_err *err)
     if (st == ST_OK) {
         st = transit_wrap(session, job, key, err);
     }
-    if (key != 0 && session->f->C_DestroyObject(session->handle, key) != CKR_OK) {
-        session->dirty = true; /* closing the session destroys it, too */
-    }
+    transit_end(session, key, st);
     if (job->from != NULL) {
         (void)tok_key_outcome(job->from, st);
     }

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Torture: for every operation of the pkcs11 room, for every Cryptoki call it makes, for every
+ * return value of a list: that call fails with that value, once. Required each time: an answer (no
+ * crash, no hang), no breach of Cryptoki's rules, no key lost, none left over, and the same
+ * operation works right after. Run by with-token --count; `torture short` takes the telling values
+ * only, `torture` all.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/memory.h"
+#include "core/platform.h"
+#include "pkcs11/key.h"
+#include "tests/fault/rv_list.h"
+#include "tests/tokens/count.h"
+#include "testing.h"
+
+static unsigned long (*count_get)(const char *);
+static unsigned long (*count_violations)(void);
+static void (*count_reset)(void);
+static const char *(*count_log)(void);
+static int (*count_plan)(const char *);
+
+typedef struct world {
+    char config[512];
+    tok_context *ctx;
+    tok_token *token;
+    tok_key *rsa;
+    tok_key *aes;
+    uint8_t rsa_thumb[TOK_THUMB_LEN];
+    uint8_t cipher[512];
+    size_t cipher_len;
+    uint8_t wrapped[512];
+    size_t wrapped_len;
+    size_t keys; /* on the token, in peace */
+} world;
+
+static const uint8_t plain[] = "a database encryption key, or so";
+enum { CMK = TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP };
+
+/* --- the operations: each leaves the world as it was --- */
+
+/* From nothing: module, token, login, key, decryption. */
+static core_status do_start(world *w)
+{
+    tok_context *ctx = NULL;
+    tok_token *token = NULL;
+    const char *pin = getenv("PIN");
+
+    core_status st = tok_context_open(w->config, &ctx, NULL);
+    if (st != ST_OK) {
+        return st;
+    }
+    st = tok_token_find(ctx, "main", &token, NULL);
+    if (st == ST_OK) {
+        st = tok_token_login(token, pin, strlen(pin), NULL);
+        if (st == ST_OK) {
+            tok_token_logout(token);
+        }
+    }
+    tok_token_release(token);
+    tok_context_close(ctx);
+    return st;
+}
+
+static core_status do_list(world *w)
+{
+    tok_key **keys = NULL;
+    size_t count = 0;
+    core_status st = tok_key_list(w->token, &keys, &count, NULL);
+    tok_key_list_free(keys, count);
+    return st;
+}
+
+static core_status do_name(world *w)
+{
+    tok_key *key = NULL;
+    core_status st = tok_key_by_name(w->token, "torture-rsa", &key, NULL);
+    tok_key_release(key);
+    return st;
+}
+
+static core_status do_encrypt(world *w)
+{
+    uint8_t out[512];
+    size_t out_len = sizeof out;
+    return tok_encrypt(w->rsa, NULL, 0, plain, sizeof plain, out, &out_len, NULL);
+}
+
+static core_status do_decrypt(world *w)
+{
+    uint8_t out[512];
+    size_t out_len = sizeof out;
+    core_status st = tok_decrypt(w->rsa, NULL, 0, w->cipher, w->cipher_len, out, &out_len, NULL);
+    if (st == ST_OK && (out_len != sizeof plain || memcmp(out, plain, sizeof plain) != 0)) {
+        return ST_FAILURE;
+    }
+    return st;
+}
+
+static core_status do_aes(world *w)
+{
+    static const uint8_t iv[16] = {1};
+    uint8_t cipher[64];
+    uint8_t back[64];
+    size_t cipher_len = sizeof cipher;
+    size_t back_len = sizeof back;
+    core_status st = tok_encrypt(w->aes, iv, 16, plain, sizeof plain, cipher, &cipher_len, NULL);
+    if (st == ST_OK) {
+        st = tok_decrypt(w->aes, iv, 16, cipher, cipher_len, back, &back_len, NULL);
+    }
+    if (st == ST_OK && (back_len != sizeof plain || memcmp(back, plain, sizeof plain) != 0)) {
+        return ST_FAILURE;
+    }
+    return st;
+}
+
+static core_status do_sign(world *w)
+{
+    uint8_t sig[512];
+    size_t sig_len = sizeof sig;
+    return tok_rsa_sign(w->rsa, plain, sizeof plain, sig, &sig_len, NULL);
+}
+
+static core_status do_wrap(world *w)
+{
+    uint8_t out[512];
+    size_t out_len = sizeof out;
+    return tok_wrap_new(w->rsa, 32, out, &out_len, NULL);
+}
+
+static core_status do_rewrap(world *w)
+{
+    uint8_t out[512];
+    size_t out_len = sizeof out;
+    return tok_rewrap(w->rsa, w->rsa, w->wrapped, w->wrapped_len, 32, out, &out_len, NULL);
+}
+
+static core_status do_create(world *w)
+{
+    tok_key_spec spec = {"torture-new", CORE_ALG_AES_256, 0, true, false};
+    tok_key *key = NULL;
+    core_status st = tok_key_create(w->token, &spec, &key, NULL);
+    if (st == ST_OK) {
+        st = tok_key_destroy(key, NULL);
+    }
+    /* The second half failed: what is left is the test's to clear up, not a leftover of a creation.
+     */
+    if (st != ST_OK && key != NULL) {
+        count_plan("");
+        if (tok_key_destroy(key, NULL) != ST_OK) {
+            st = ST_OK; /* it was destroyed, only the answer was lost */
+        }
+    }
+    tok_key_release(key);
+    return st;
+}
+
+static core_status do_volatile(world *w)
+{
+    tok_key_spec spec = {"torture-volatile", CORE_ALG_AES_256, 0, false, false};
+    tok_key *key = NULL;
+    core_status st = tok_key_create(w->token, &spec, &key, NULL);
+    tok_key_release(key);
+    return st;
+}
+
+static tok_key *find_thumb(world *w, const uint8_t thumb[TOK_THUMB_LEN])
+{
+    tok_key **keys = NULL;
+    size_t count = 0;
+    tok_key *found = NULL;
+
+    if (tok_key_list(w->token, &keys, &count, NULL) != ST_OK) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (found == NULL && memcmp(tok_key_about(keys[i])->thumb, thumb, TOK_THUMB_LEN) == 0) {
+            found = tok_key_ref(keys[i]);
+        }
+    }
+    tok_key_list_free(keys, count);
+    return found;
+}
+
+static core_status do_retire(world *w)
+{
+    uint8_t thumb[TOK_THUMB_LEN];
+    memcpy(thumb, tok_key_about(w->aes)->thumb, sizeof thumb);
+
+    core_status st = tok_key_retire(w->aes, NULL);
+    count_plan("");
+    tok_key *now = find_thumb(w, thumb);
+    if (now == NULL) {
+        return ST_FAILURE; /* lost */
+    }
+    if (tok_key_about(now)->retired && tok_key_restore(now, NULL) != ST_OK) {
+        st = ST_FAILURE;
+    }
+    tok_key_release(now);
+    now = find_thumb(w, thumb);
+    if (now != NULL) {
+        tok_key_release(w->aes);
+        w->aes = now;
+    }
+    return st;
+}
+
+static const struct operation {
+    const char *name;
+    core_status (*run)(world *w);
+} operations[] = {
+    {"start", do_start},
+    /* first: the others work in a context that is open */ {"list", do_list},
+    {"by name", do_name},
+    {"encrypt", do_encrypt},
+    {"decrypt", do_decrypt},
+    {"AES", do_aes},
+    {"sign", do_sign},
+    {"wrap", do_wrap},
+    {"rewrap", do_rewrap},
+    {"create", do_create},
+    {"volatile", do_volatile},
+    {"retire", do_retire},
+};
+
+/* --- the loop --- */
+
+typedef struct tally {
+    unsigned long runs, refused, healed, failures;
+} tally;
+
+static void complain(tally *t, const char *operation, unsigned long nth, const char *rv,
+                     const char *what)
+{
+    t->failures++;
+    printf("FAILED %s, call %lu gives %s: %s\n", operation, nth, rv, what);
+}
+
+/* After a fault: the same operation works, at once or after the back-off that the fault began. */
+static bool works_again(const struct operation *op, world *w)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        core_status st = op->run(w);
+        if (st == ST_OK) {
+            return true;
+        }
+        core_sleep_ms(100u << i);
+    }
+    return false;
+}
+
+static bool keys_complete(world *w)
+{
+    if (w->ctx == NULL) {
+        return true;
+    }
+    tok_key **keys = NULL;
+    size_t count = 0;
+    bool good = tok_key_list(w->token, &keys, &count, NULL) == ST_OK && count == w->keys;
+    tok_key_list_free(keys, count);
+    return good;
+}
+
+static void fault_once(const struct operation *op, world *w, unsigned long nth, const rv_entry *rv,
+                       tally *t)
+{
+    char plan[128];
+
+    snprintf(plan, sizeof plan, "call=* nth=%lu rv=%lu", nth, rv->value);
+    count_reset();
+    if (count_plan(plan) != 0) {
+        complain(t, op->name, nth, rv->name, "the plan is not understood");
+        return;
+    }
+    core_status st = op->run(w);
+    count_plan("");
+    t->runs++;
+    *(st == ST_OK ? &t->healed : &t->refused) += 1;
+    if (count_violations() > 0) {
+        complain(t, op->name, nth, rv->name, "Cryptoki's rules were broken");
+        printf("%s\n", count_log());
+    }
+    if (st == ST_FAILURE) {
+        complain(t, op->name, nth, rv->name, "a wrong result");
+    }
+    if (!works_again(op, w)) {
+        complain(t, op->name, nth, rv->name, "does not work afterwards");
+    }
+    if (!keys_complete(w)) {
+        complain(t, op->name, nth, rv->name, "a key is lost or left over");
+    }
+}
+
+static void torture(const struct operation *op, world *w, bool brief, tally *t)
+{
+    count_reset();
+    core_status st = op->run(w);
+    unsigned long calls = count_get(NULL);
+    if (st == ST_MECHANISM) {
+        printf("SKIPPED %s: the token cannot do it\n", op->name);
+        return;
+    }
+    if (st != ST_OK) {
+        complain(t, op->name, 0, "nothing", core_status_name(st));
+        return;
+    }
+    for (unsigned long nth = 1; nth <= calls; nth++) {
+        for (size_t i = 0; i < rv_count; i++) {
+            if (!brief || rv_list[i].telling) {
+                fault_once(op, w, nth, &rv_list[i], t);
+            }
+        }
+    }
+    printf("%-10s %3lu calls, so far %lu runs, %lu refused, %lu healed, %lu failures\n", op->name,
+           calls, t->runs, t->refused, t->healed, t->failures);
+}
+
+static bool load_counters(void)
+{
+    void *counter = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
+    if (counter == NULL) {
+        return false;
+    }
+    *(void **)&count_get = dlsym(counter, "p11count_get");
+    *(void **)&count_violations = dlsym(counter, "p11count_violations");
+    *(void **)&count_reset = dlsym(counter, "p11count_reset");
+    *(void **)&count_log = dlsym(counter, "p11count_log");
+    *(void **)&count_plan = dlsym(counter, "p11count_plan");
+    return count_get && count_violations && count_reset && count_log && count_plan;
+}
+
+static bool write_config(const char *path)
+{
+    char text[2048];
+    const char *init = getenv("INIT_ARGS");
+    bool args = init != NULL && *init != '\0';
+    /* Loaded directly: p11-kit would answer some calls itself. */
+    int length =
+        snprintf(text, sizeof text,
+                 "module = %s\nmodule_loader = direct\nlog = none\nserialize = no\n%s%s%s\n"
+                 "session_wait_ms = 2000\n[token main]\ntoken = %s\n",
+                 getenv("MODULE"), args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "",
+                 getenv("TOKEN"));
+    return core_file_create(path, text, (size_t)length, NULL) == ST_OK;
+}
+
+static tok_key *make(world *w, const char *name, core_algorithm algorithm, unsigned can)
+{
+    tok_key_spec spec = {name, algorithm, can, true, false};
+    tok_key *key = NULL;
+    core_err err = {ST_OK, ""};
+    if (tok_key_create(w->token, &spec, &key, &err) != ST_OK) {
+        printf("%s\n", err.text);
+    }
+    return key;
+}
+
+static bool open_world(world *w)
+{
+    const char *pin = getenv("PIN");
+    tok_key **keys = NULL;
+
+    if (tok_context_open(w->config, &w->ctx, NULL) != ST_OK ||
+        tok_token_find(w->ctx, "main", &w->token, NULL) != ST_OK ||
+        tok_token_login(w->token, pin, strlen(pin), NULL) != ST_OK) {
+        return false;
+    }
+    w->rsa = make(w, "torture-rsa", CORE_ALG_RSA_2048, CMK);
+    w->aes = make(w, "torture-aes", CORE_ALG_AES_256, 0);
+    w->cipher_len = sizeof w->cipher;
+    w->wrapped_len = sizeof w->wrapped;
+    if (w->rsa == NULL || w->aes == NULL ||
+        tok_encrypt(w->rsa, NULL, 0, plain, sizeof plain, w->cipher, &w->cipher_len, NULL) !=
+            ST_OK ||
+        tok_key_list(w->token, &keys, &w->keys, NULL) != ST_OK) {
+        return false;
+    }
+    tok_key_list_free(keys, w->keys);
+    if (tok_wrap_new(w->rsa, 32, w->wrapped, &w->wrapped_len, NULL) != ST_OK) {
+        w->wrapped_len = 0;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static world w;
+    tally t = {0};
+    bool brief = argc > 1 && strcmp(argv[1], "short") == 0;
+    const char *only = argc > 2 ? argv[2] : NULL;
+
+    if (getenv("MODULE") == NULL || !load_counters()) {
+        printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
+        return 77;
+    }
+    snprintf(w.config, sizeof w.config, "%s", testing_path("torture.conf"));
+    if (!write_config(w.config)) {
+        printf("FAILED: no configuration\n");
+        return 1;
+    }
+    if (only == NULL || strcmp(only, "start") == 0) {
+        torture(&operations[0], &w, brief, &t);
+    }
+    if (!open_world(&w)) {
+        printf("FAILED: the token cannot be set up\n");
+        return 1;
+    }
+    for (size_t i = 1; i < sizeof operations / sizeof operations[0]; i++) {
+        if (only == NULL || strcmp(only, operations[i].name) == 0) {
+            torture(&operations[i], &w, brief, &t);
+        }
+    }
+    tok_key_release(w.rsa);
+    tok_key_release(w.aes);
+    tok_token_logout(w.token);
+    tok_token_release(w.token);
+    tok_context_close(w.ctx);
+    printf("%lu runs, %lu refused, %lu healed, %lu failures\n", t.runs, t.refused, t.healed,
+           t.failures);
+    return t.failures == 0 && t.runs > 0 ? 0 : 1;
+}
