@@ -173,7 +173,7 @@ const char *config_key_near(const char *name)
     unsigned best = 4; /* three slips at most, and fewer than half the letters */
     for (size_t i = 0; i < config_key_count; i++) {
         const unsigned d = distance(name, config_keys[i].name);
-        if (d < best && 2 * d < strlen(config_keys[i].name)) {
+        if (d < best && 2 * (size_t)d < strlen(config_keys[i].name)) {
             best = d;
             nearest = config_keys[i].name;
         }

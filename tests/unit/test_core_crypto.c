@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -319,6 +321,47 @@ static void the_hosts_errors_stay(void)
     CU_ASSERT_EQUAL(ERR_get_error(), 0);
 }
 
+enum { THREADS = 8, ROUNDS = 200 };
+
+static void *work(void *gate)
+{
+    uint8_t sealed[5 + CORE_SEAL_OVERHEAD], digest[32];
+    core_secret out;
+    uintptr_t wrong = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        wrong += core_crypto_open() != ST_OK;
+        wrong += core_seal("12345", 5, sealed) != ST_OK;
+        wrong += core_sha256(sealed, sizeof sealed, NULL, 0, NULL, 0, digest) != ST_OK;
+        wrong += core_unseal(sealed, sizeof sealed, &out) != ST_OK || out.length != 5;
+        core_secret_close(&out);
+        core_crypto_close();
+    }
+    (void)pthread_barrier_wait(gate); /* done */
+    (void)pthread_barrier_wait(gate); /* closed: ends after the context's last user */
+    return (void *)wrong;
+}
+
+/* OpenSSL cleans up after a thread when it ends, which may be long after us. */
+static void threads_that_outlive_us(void)
+{
+    pthread_barrier_t gate;
+    pthread_t threads[THREADS];
+    CU_ASSERT_EQUAL_FATAL(pthread_barrier_init(&gate, NULL, THREADS + 1), 0);
+    for (int i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, work, &gate), 0);
+    (void)pthread_barrier_wait(&gate);
+    core_crypto_close();
+    CU_ASSERT_PTR_NULL(core_crypto_ctx());
+    (void)pthread_barrier_wait(&gate);
+    for (int i = 0; i < THREADS; i++) {
+        void *wrong = NULL;
+        CU_ASSERT_EQUAL(pthread_join(threads[i], &wrong), 0);
+        CU_ASSERT_PTR_NULL(wrong);
+    }
+    (void)pthread_barrier_destroy(&gate);
+    CU_ASSERT_EQUAL_FATAL(core_crypto_open(), ST_OK);
+}
+
 static bool open_once_more(void *context)
 {
     (void)context;
@@ -350,6 +393,7 @@ static const test_case cases[] = {
     {"encrypts", encrypts},
     {"the_hosts_configuration_is_not_read", the_hosts_configuration_is_not_read},
     {"the_hosts_errors_stay", the_hosts_errors_stay},
+    {"threads_that_outlive_us", threads_that_outlive_us},
     {"opens_without_memory", opens_without_memory},
     {NULL, NULL}};
 const test_suite core_crypto_suite = {
