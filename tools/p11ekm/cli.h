@@ -15,8 +15,6 @@
 #include "core/memory.h"
 #include "core/status.h"
 #include "core/text.h"
-#include "pkcs11/key.h"
-#include "pkcs11/token.h"
 
 /* The exit status, documented in p11ekm(1). */
 enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2 };
@@ -103,41 +101,6 @@ CORE_MUST_USE core_status cli_pin_read(cli_call *call, const core_token_config *
  */
 CORE_MUST_USE core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *out,
                                               core_err *err);
-
-/* session.c: a context, one of its tokens, and the login to it. Zero it first; close it always. */
-typedef struct cli_session {
-    tok_context *context;
-    tok_token *token;
-    bool logged_in;
-    const char *identity; /* what named the token; owned by the call or the context */
-} cli_session;
-
-CORE_MUST_USE core_status cli_session_find(cli_call *call, cli_session *session, core_err *err);
-CORE_MUST_USE core_status cli_session_login(cli_call *call, cli_session *session, core_err *err);
-void cli_session_close(cli_session *session);
-/* The identity that --token gives, or the configuration's only token. */
-CORE_MUST_USE core_status cli_identity(const cli_call *call, const core_config *config,
-                                       const char **identity, core_err *err);
-/* The audit record of a change to a key, begun by core_audit_ready. Returns `result`, or the
- * audit's own failure where the change worked and its record could not be written. */
-core_status cli_audit_key(const cli_session *session, const char *operation, const char *name,
-                          const tok_key *key, core_status result, uint64_t started, core_err *err);
-
-/* keys.c: all keys sorted by name; the one that a name or thumbprint means, retired ones, too. */
-typedef struct cli_keys {
-    tok_key **keys;
-    size_t count;
-} cli_keys;
-
-CORE_MUST_USE core_status cli_keys_list(cli_session *session, cli_keys *keys, core_err *err);
-void cli_keys_free(cli_keys *keys);
-typedef enum cli_which { CLI_ANY_KEY, CLI_LIVE_KEY, CLI_RETIRED_KEY } cli_which;
-/* The key belongs to *keys. ST_NOT_FOUND, ST_KEY_AMBIGUOUS with the thumbprints. */
-CORE_MUST_USE core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb,
-                                        cli_which which, tok_key **out, core_err *err);
-/* The name a retired key had; the name itself of one in use. */
-const char *cli_key_plain_name(const tok_key_info *info);
-const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size);
 
 /* verb_key_life.c: the algorithm of a name, or wrong use with the names there are. */
 CORE_MUST_USE core_status cli_algorithm(cli_call *call, const char *name, core_algorithm *out,

@@ -7,7 +7,7 @@
 #define TOOLS_P11EKM_CMK_OPS_H
 
 #include "cmk/store.h"
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/session.h"
 #include "tools/p11ekm/values.h"
 
 enum { CLI_ECEK_MAX = 8192 };

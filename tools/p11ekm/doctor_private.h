@@ -5,7 +5,7 @@
 #ifndef TOOLS_P11EKM_DOCTOR_PRIVATE_H
 #define TOOLS_P11EKM_DOCTOR_PRIVATE_H
 
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/session.h"
 
 typedef enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_SKIP } doctor_state;
 

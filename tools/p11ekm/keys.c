@@ -3,7 +3,7 @@
  * The keys of a token as the verbs see them: sorted, and found by name or thumbprint with the
  * retired ones among them, which no search of the token layer finds.
  */
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>

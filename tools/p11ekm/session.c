@@ -2,7 +2,7 @@
  *
  * From the command line to a token that is logged in, and the audit records of what is done there.
  */
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/session.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * beforehand where its record could not be written. A key is destroyed in two steps only: retired
  * first, then purged with its name typed again.
  */
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/session.h"
 
 #include <string.h>
 
