@@ -85,7 +85,7 @@ static bool run(bench *b)
 
 int main(int argc, char **argv)
 {
-    static bench b = {.rounds = 9, .slice = 0.3, .keys_max = 1000, .first = true};
+    static bench b = {.rounds = 31, .slice = 0.1, .keys_max = 1000, .first = true};
     bool good;
 
     if (!read_options(&b, argc, argv)) {

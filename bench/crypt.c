@@ -10,6 +10,7 @@
 #include "bench.h"
 
 enum { DATA_MAX = 8192 + 64 };
+static const double pair_seconds = 4; /* each row */
 
 typedef struct job {
     bench *b;
@@ -130,27 +131,54 @@ static bool prepare_data(job *j, size_t length)
     return true;
 }
 
+static const variant variants[] = {
+    {"raw", run_raw}, {"provider", run_provider}, {"provider+size", run_engine}};
+enum { VARIANTS = sizeof variants / sizeof variants[0] };
+
+/* Single operations by turns. */
+static bool measure_pairs(job *j, const char *name)
+{
+    paired results[VARIANTS];
+    double start = seconds(), each;
+    unsigned pairs;
+
+    for (int i = 0; i < 20; i++)
+        if (!run_raw(j, 0))
+            return false;
+    each = (seconds() - start) / 20;
+    pairs = (unsigned)(pair_seconds / VARIANTS / each);
+    pairs = pairs < 200 ? 200 : pairs > PAIRS_MAX ? PAIRS_MAX : pairs;
+    if (!measure_paired(variants, VARIANTS, j, pairs, results))
+        return false;
+    for (size_t v = 0; v < VARIANTS; v++)
+        tell(j->b, name, variants[v].name, "pairs", (double)pairs, "ratio", results[v].ratio,
+             "cpu-us", results[v].cpu_us, "added-us", results[v].added_us, NULL);
+    return true;
+}
+
+static bool measure_slices(job *j, const char *name, unsigned threads)
+{
+    result results[VARIANTS];
+
+    if (!measure(variants, VARIANTS, j, threads, j->b->rounds, j->b->slice, results))
+        return false;
+    for (size_t v = 0; v < VARIANTS; v++)
+        tell(j->b, name, variants[v].name, "threads", (double)threads, "ops/s", results[v].ops,
+             "ratio", results[v].ratio, "q1", results[v].ratio_low, "q3", results[v].ratio_high,
+             "cpu-us", results[v].cpu_us, "added-us", results[v].added_us, NULL);
+    return true;
+}
+
 static bool measure_job(job *j, const char *name)
 {
-    static const variant variants[] = {
-        {"raw", run_raw}, {"provider", run_provider}, {"provider+size", run_engine}};
     static const unsigned threads[] = {1, 2, 8};
-    enum { VARIANTS = sizeof variants / sizeof variants[0] };
+    bool good = measure_pairs(j, name);
 
-    for (size_t t = 0; t < sizeof threads / sizeof threads[0]; t++) {
-        result results[VARIANTS];
-
-        if (!measure(variants, VARIANTS, j, threads[t], j->b->rounds, j->b->slice, results)) {
-            fprintf(stderr, "bench: %s with %u threads: an operation failed\n", name, threads[t]);
-            return false;
-        }
-        for (size_t v = 0; v < VARIANTS; v++)
-            tell(j->b, name, variants[v].name, "threads", (double)threads[t], "ops/s",
-                 results[v].ops, "ratio", results[v].ratio, "q1", results[v].ratio_low, "q3",
-                 results[v].ratio_high, "cpu-us", results[v].cpu_us, "added-us",
-                 results[v].added_us, NULL);
-    }
-    return true;
+    for (size_t t = 0; good && t < sizeof threads / sizeof threads[0]; t++)
+        good = measure_slices(j, name, threads[t]);
+    if (!good)
+        fprintf(stderr, "bench: %s: an operation failed\n", name);
+    return good;
 }
 
 /* The OAEP the provider chose for this token: the one that gives the plaintext back. */

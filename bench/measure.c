@@ -130,3 +130,35 @@ bool measure(const variant *variants, size_t count, void *context, unsigned thre
     summarise(ops, cpu, count, rounds, out);
     return true;
 }
+
+static double thread_cpu_seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+bool measure_paired(const variant *variants, size_t count, void *context, unsigned pairs,
+                    paired *out)
+{
+    static double cpu[VARIANTS_MAX][PAIRS_MAX], wall[VARIANTS_MAX][PAIRS_MAX];
+
+    for (unsigned i = 0; i < pairs; i++) {
+        for (size_t j = 0; j < count; j++) {
+            size_t v = (i + j) % count;
+            double wall_start = seconds(), cpu_start = thread_cpu_seconds();
+
+            if (!variants[v].run(context, 0))
+                return false;
+            cpu[v][i] = thread_cpu_seconds() - cpu_start;
+            wall[v][i] = seconds() - wall_start;
+        }
+    }
+    for (size_t v = 0; v < count; v++) {
+        out[v].cpu_us = median(cpu[v], pairs) * 1e6;
+        out[v].ratio = median(wall[0], pairs) / median(wall[v], pairs);
+        out[v].added_us = out[v].cpu_us - out[0].cpu_us;
+    }
+    return true;
+}

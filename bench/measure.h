@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VARIANTS_MAX = 4, ROUNDS_MAX = 64, THREADS_MAX = 16 };
+enum { VARIANTS_MAX = 4, ROUNDS_MAX = 128, PAIRS_MAX = 20000, THREADS_MAX = 16 };
 
 /* One way to do the operation. `thread` counts from 0. False stops the measurement. */
 typedef struct variant {
@@ -30,6 +30,16 @@ typedef struct result {
  * when an operation failed. */
 bool measure(const variant *variants, size_t count, void *context, unsigned threads,
              unsigned rounds, double slice_s, result *out);
+
+/* The same operation of each variant by turns, one by one in one thread: what differs by
+ * microseconds is lost in slices, but not between medians of single operations. */
+typedef struct paired {
+    double cpu_us;   /* of this thread, median of the operations */
+    double added_us; /* less the first variant's */
+    double ratio;    /* the first variant's median time against this one's */
+} paired;
+bool measure_paired(const variant *variants, size_t count, void *context, unsigned pairs,
+                    paired *out);
 
 double seconds(void);
 /* Sorts. */
