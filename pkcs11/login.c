@@ -259,7 +259,7 @@ static core_status login_patiently(tok_token *token, const core_secret *pin, cor
 
     for (unsigned i = 0; i < TRIES && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
         if (i > 0) {
-            core_sleep_ms(PAUSE_MS << i);
+            core_sleep_ms((unsigned)PAUSE_MS << i);
         }
         st = login_token(token, (const char *)pin->data, pin->length, true, err);
     }

@@ -105,7 +105,7 @@ static core_status reset_patiently(tok_context *ctx, tok_token *asker, core_err 
 
     for (unsigned i = 1; i < TRIES && !ctx->down && core_status_class(st) == CORE_CLASS_DEVICE;
          i++) {
-        core_sleep_ms(PAUSE_MS << i);
+        core_sleep_ms((unsigned)PAUSE_MS << i);
         st = reset(ctx, asker, err);
     }
     return st;
