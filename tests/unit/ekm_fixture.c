@@ -5,7 +5,6 @@
 #include <string.h>
 #include "core/text.h"
 #include "tests/unit/ekm_fixture.h"
-#include "tests/unit/fake_tok.h"
 
 const SqlCpStr *fx_str(fx_text *text, const char *utf8)
 {
@@ -128,21 +127,4 @@ SqlCpError fx_decrypt(SqlCpSession s, const uint8_t *thumb, const uint8_t *iv, S
                       const void *in, size_t in_len, uint8_t *out, size_t *out_len)
 {
     return twice(SqlCryptDecrypt, s, thumb, iv, iv_len, in, in_len, out, out_len);
-}
-
-SqlCpSession fx_begin(const char *config)
-{
-    SqlCpSession s = NULL;
-    fake_reset(config);
-    CU_ASSERT_EQUAL_FATAL(SqlCryptInitializeProvider(), scp_err_Success);
-    CU_ASSERT_EQUAL_FATAL(fx_open("alpha", "1234", &s), scp_err_Success);
-    return s;
-}
-
-void fx_end(void)
-{
-    CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
-    CU_ASSERT_EQUAL(fake_live(), 0);
-    CU_ASSERT_EQUAL(fake_misuses(), 0);
-    fake_reset(NULL);
 }

@@ -4,6 +4,24 @@
  */
 #include <CUnit/Basic.h>
 #include "tests/unit/ekm_fixture.h"
+#include "tests/unit/fake_tok.h"
+
+SqlCpSession fx_begin(const char *config)
+{
+    SqlCpSession s = NULL;
+    fake_reset(config);
+    CU_ASSERT_EQUAL_FATAL(SqlCryptInitializeProvider(), scp_err_Success);
+    CU_ASSERT_EQUAL_FATAL(fx_open("alpha", "1234", &s), scp_err_Success);
+    return s;
+}
+
+void fx_end(void)
+{
+    CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
+    CU_ASSERT_EQUAL(fake_live(), 0);
+    CU_ASSERT_EQUAL(fake_misuses(), 0);
+    fake_reset(NULL);
+}
 
 int main(void)
 {
