@@ -9,9 +9,9 @@ from pathlib import Path
 
 import mssql_python_odbc
 
-from keystores import FileKeys, KeyStore, TokenKeys
+from keystores import FileKeys, KeyStore, TokenKeys, ToolKeys
 
-_ROOT = Path(__file__).parents[2]
+_MAKE_TOKEN = Path(__file__).parents[2] / "scripts" / "make-softhsm-token"
 
 
 @cache
@@ -36,7 +36,12 @@ def make_keystore(directory: Path) -> KeyStore:
     """Keys in files for the harness's own provider, on a token for the product."""
     if os.environ["P11EKM_TEST_KEYS"] == "files":
         return FileKeys(directory)
-    return TokenKeys(directory, _ROOT / "scripts" / "make-softhsm-token")
+    return TokenKeys(directory, _MAKE_TOKEN)
+
+
+def make_tool_keystore(directory: Path) -> ToolKeys:
+    """A token whose keys the product's command line makes."""
+    return ToolKeys(directory, _MAKE_TOKEN, Path(os.environ["P11EKM_TEST_TOOL"]))
 
 
 def connection_string(port: int, encryption: str = "Enabled") -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Protocol
@@ -125,24 +126,32 @@ class ToolKeys(TokenKeys):
         super().__init__(directory, make_token)
         self._tool = tool
         self._pin_file = directory / "pin"
-        self._pin_file.write_text(PIN)
+        self._pin_file.write_text(PIN + "\n")
         self._pin_file.chmod(0o600)
 
-    def _p11ekm(self, *arguments: str) -> dict[str, str]:
-        """Runs a verb. The only place that knows how the command line is called."""
-        command = [self._tool, "--config", self.configuration, "--pin-file", self._pin_file,
-                   "--json", *arguments]
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, check=True, capture_output=True, env=environment)
-        return json.loads(done.stdout)
+    def run(self, *arguments: str) -> str:
+        """What a verb prints. The only place that knows how the command line is called."""
+        command = [self._tool, "--conf", self.configuration, *arguments, "--token", TOKEN,
+                   "--pin-file", self._pin_file]
+        variables = {**os.environ, **self.environment}
+        done = subprocess.run(command, capture_output=True, text=True, env=variables)
+        if done.returncode != 0:
+            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def create(self, name: str) -> None:
-        self._p11ekm("cmk", "create", key_path(name))
+        made = json.loads(self.run("--json", "cmk", "create", name, "--algorithm", "RSA_2048"))
+        if made["path"] != key_path(name):
+            raise RuntimeError(f"the key's path is {made['path']}, not {key_path(name)}")
 
     def create_cek(self, name: str) -> bytes:
-        answer = self._p11ekm("cek", "create", key_path(name))
-        return bytes.fromhex(answer["encrypted_value"].removeprefix("0x"))
+        """A CEK made inside the token; gives its encrypted value."""
+        made = self.run("--json", "cek", "create", "cek1", "--key", name, "--cmk", name)
+        return bytes.fromhex(json.loads(made)["value"].removeprefix("0x"))
 
     def sign_metadata(self, name: str) -> bytes:
-        answer = self._p11ekm("cmk", "sql", "--enclave", key_path(name))
-        return bytes.fromhex(answer["signature"].removeprefix("0x"))
+        sql = self.run("cmk", "sql", name, "--cmk", name, "--enclave")
+        signature = re.search(r"SIGNATURE = 0x([0-9a-fA-F]+)", sql)
+        if signature is None:
+            raise RuntimeError(f"no signature in: {sql}")
+        return bytes.fromhex(signature[1])

@@ -4,7 +4,7 @@
  * loads a key store provider, configures it, runs one statement and prints what it got. Tests run
  * it and compare its output, one line a fact:
  *
- *   status TEXT            what the provider answered to a Read
+ *   status TEXT            a line of what the provider answered to a Read
  *   row VALUE|VALUE...     integers in decimal, text in UTF-8, binaries as 0x..., NULL
  *   rows N                 how many rows an INSERT made
  *   diag STATE TEXT        a diagnostic record
@@ -192,7 +192,11 @@ static int configure_provider(SQLHDBC dbc, const struct options *options)
     code = SQLGetConnectAttr(dbc, SQL_COPT_SS_CEKEYSTOREDATA, &data, SQL_IS_POINTER, &len);
     if (!succeeded(SQL_HANDLE_DBC, dbc, code))
         return 0;
-    printf("status %.*s\n", (int)data.size, data.data);
+    data.data[data.size < TEXT_SIZE ? data.size : TEXT_SIZE - 1] = '\0';
+    for (char *rest = data.data, *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (*line != '\0')
+            printf("status %s\n", line);
+    }
     return 1;
 }
 

@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs Microsoft's ODBC driver with a key store provider against the stand-in server.
 #
-#   run.sh KEYS MODULE CLIENT [TEST]
+#   run.sh KEYS MODULE CLIENT TEST [TOOL]
 #     KEYS    files: the harness's own provider; token: the product with SoftHSM
 #     MODULE  the provider's library
 #     CLIENT  the program of odbc_client.c
-#     TEST    a test module (test_odbc)
+#     TEST    the module of tests: test_odbc, test_concurrency, test_product
+#     TOOL    the program p11ekm, for test_product
 #
 # The driver and what the tests need come from PyPI into a cache outside the tree, for development
 # and test only: the driver is Microsoft's, under its own licence, and is never redistributed.
 # Ends with 77 and says SKIPPED where something is missing.
 set -eu
 
-[ $# -ge 3 ] || { echo "usage: $0 KEYS MODULE CLIENT [TEST]" >&2; exit 2; }
-export P11EKM_TEST_KEYS="$1" P11EKM_TEST_MODULE="$2" P11EKM_TEST_CLIENT="$3"
-test=${4:-test_odbc}
+[ $# -ge 4 ] || { echo "usage: $0 KEYS MODULE CLIENT TEST [TOOL]" >&2; exit 2; }
+export P11EKM_TEST_KEYS="$1" P11EKM_TEST_MODULE="$2" P11EKM_TEST_CLIENT="$3" P11EKM_TEST_TOOL="${5-}"
+test=$4
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/p11ekm
 venv=$cache/drivers

@@ -10,6 +10,11 @@ import aead
 from keystores import PROVIDER, key_path
 
 SSN, SALARY, PHOTO = "123-45-6789", -70000, bytes.fromhex("00ff10")
+SELECT = "SELECT id, ssn, salary, photo FROM people"
+
+# What the clients print of the table.
+FIRST_ROW = f"row 1|{SSN}|{SALARY}|0x{PHOTO.hex()}"
+NULL_ROW = "row 5|NULL|NULL|NULL"
 
 COLUMNS = [
     {"name": "id", "type": "int"},

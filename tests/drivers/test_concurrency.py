@@ -6,29 +6,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
-import certificate
 import environment
-from scenario import Key
+from harness import DriverCase
 from tds_server import TdsServer
 
 WORKERS = Path(__file__).with_name("workers.py")
 
 
-class Concurrency(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls) -> None:
-        directory = tempfile.TemporaryDirectory(prefix="p11ekm-drivers-")
-        cls.addClassCleanup(directory.cleanup)
-        cls.certificate = certificate.make(Path(directory.name))
-        cls.keystore = environment.make_keystore(Path(directory.name))
-        cls.keystore.create("cmk1")
-        cek = os.urandom(32)
-        cls.key = Key(cek, cls.keystore.encrypt("cmk1", cek))
-
+class Concurrency(DriverCase):
     def check(self, way: str, count: int, rounds: int) -> None:
         with TdsServer(self.key.scenario(), self.certificate) as server:
             command = [

@@ -8,76 +8,22 @@ what the server received.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
 
 import aead
-import certificate
 import environment
-from database import Parameter
-from keystores import PROVIDER, KeyStore, key_path
-from scenario import PHOTO, SALARY, SSN, Key
-from tds_server import TdsServer
+from harness import INSERT, NEW_ROW, DriverCase
+from keystores import PROVIDER, key_path
+from scenario import FIRST_ROW, NULL_ROW, SELECT, SSN
 
-SELECT = "SELECT id, ssn, salary, photo FROM people"
-INSERT = "INSERT INTO people (id, ssn, salary, photo) VALUES (?, ?, ?, ?)"
-NEW_ROW = ["int=2", "nvarchar(11)=zä-€", "int=42", "varbinary(40)=c0ffee"]
 HERE = Path(__file__).parent
-
-FIRST_ROW = f"row 1|{SSN}|{SALARY}|0x{PHOTO.hex()}"
-NULL_ROW = "row 5|NULL|NULL|NULL"
 
 
 class OdbcTests:
-    """The tests of one client program; `client` is its command."""
-
-    client: list[str]
-    keystore: KeyStore
-    key: Key
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        directory = tempfile.TemporaryDirectory(prefix="p11ekm-drivers-")
-        cls.addClassCleanup(directory.cleanup)  # type: ignore[attr-defined]
-        cls.certificate = certificate.make(Path(directory.name))
-        cls.keystore = environment.make_keystore(Path(directory.name))
-        cls.keystore.create("cmk1")
-        cek = os.urandom(32)
-        cls.key = Key(cek, cls.keystore.encrypt("cmk1", cek))
-
-    def run_client(self, key: Key, *arguments: str, status: int = 0, load: bool = True,
-                   configure: bool = True, enclave: bool = False) -> list[str]:
-        """The lines that the client prints; `self.inserted` is what the server then has got."""
-        with TdsServer(key.scenario(), self.certificate) as server:
-            mode = "VBS-NONE" if enclave else "Enabled"
-            command = [*self.client, "-c", environment.connection_string(server.port, mode)]
-            command += ["-m", str(environment.module())] if load else []
-            command += ["-d", self.keystore.data] if load and configure else []
-            variables = {**os.environ, **self.keystore.environment}
-            done = subprocess.run([*command, *arguments], capture_output=True, text=True,
-                                  env=variables, timeout=60)
-            self.inserted = server.database.inserted
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return [line for line in done.stdout.splitlines() if not line.startswith("status")]
-
-    def refused(self, key: Key, *causes: str, **how: bool) -> None:
-        """A SELECT (with `enclave`, an INSERT) fails, and the diagnostics name each cause."""
-        statement = [INSERT, *NEW_ROW] if how.get("enclave") else [SELECT]
-        told = "\n".join(self.run_client(key, *statement, status=1, **how))
-        for cause in causes:
-            self.assertRegex(told, cause)
-        self.assertNotIn("row ", told)
-
-    def plaintexts(self, parameters: list[Parameter]) -> list[bytes | None]:
-        return [
-            aead.decrypt(self.key.cek, p.value) if p.encryption and p.value else p.value
-            for p in parameters
-        ]
+    """The tests of one client program."""
 
     def check_insert(self, *options: str) -> None:
         lines = self.run_client(self.key, *options, INSERT, *NEW_ROW)
@@ -132,21 +78,16 @@ class OdbcTests:
         self.refused(replace(self.key, path=key_path("cmk2")), "CEKSP", "(?i)signature")
 
     def test_tampered_ciphertext(self) -> None:
-        self.refused(self._tampered(-300), "CEKSP", "(?i)signature")
+        self.refused(self.tampered(-300), "CEKSP", "(?i)signature")
 
     def test_tampered_signature(self) -> None:
-        self.refused(self._tampered(-1), "CEKSP", "(?i)signature")
+        self.refused(self.tampered(-1), "CEKSP", "(?i)signature")
 
     def test_tampered_version(self) -> None:
-        self.refused(self._tampered(0), "CEKSP")
+        self.refused(self.tampered(0), "CEKSP")
 
     def test_truncated(self) -> None:
         self.refused(replace(self.key, encrypted=self.key.encrypted[:-1]), "CEKSP")
-
-    def _tampered(self, place: int) -> Key:
-        encrypted = bytearray(self.key.encrypted)
-        encrypted[place] ^= 0x40
-        return replace(self.key, encrypted=bytes(encrypted))
 
     def test_unknown_path(self) -> None:
         self.refused(replace(self.key, path=key_path("cmk9")), "CEKSP", "cmk9")
@@ -158,7 +99,7 @@ class OdbcTests:
         self.refused(self.key, "CE200", PROVIDER, load=False)
 
     def test_provider_not_configured(self) -> None:
-        self.refused(self.key, "CEKSP", "(?i)config", configure=False)
+        self.refused(self.key, "CEKSP", "(?i)conf", configure=False)
 
     def test_provider_name_in_another_case(self) -> None:
         self.refused(replace(self.key, provider=PROVIDER.lower()), "CE200", PROVIDER.lower())
@@ -171,7 +112,7 @@ class OdbcTests:
         self.assertEqual(self.run_client(self.key, "-L", SELECT), [FIRST_ROW, NULL_ROW])
 
 
-class FromC(OdbcTests, unittest.TestCase):
+class FromC(OdbcTests, DriverCase):
     """The C client: SQLExecDirect, and SQLPrepare where a test asks for it."""
 
     client = [str(environment.client())]
@@ -183,10 +124,10 @@ class FromC(OdbcTests, unittest.TestCase):
         self.assertEqual(self.run_client(self.key, "-P", SELECT), [FIRST_ROW, NULL_ROW])
 
     def test_failure_names_both_records(self) -> None:
-        self.refused(self._tampered(-1), "diag CEKSP", "diag CE202")
+        self.refused(self.tampered(-1), "diag CEKSP", "diag CE202")
 
 
-class FromPython(OdbcTests, unittest.TestCase):
+class FromPython(OdbcTests, DriverCase):
     """The Python client: pyodbc, which prepares what has parameters."""
 
     client = [sys.executable, str(HERE / "odbc_client.py")]

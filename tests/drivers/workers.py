@@ -15,9 +15,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import odbc_client
+from scenario import SELECT, SSN
 
 SQL_COPT_SS_CEKCACHETTL = 1254
-SELECT = "SELECT id, ssn, salary, photo FROM people"
 
 
 def work(options: argparse.Namespace) -> int:
@@ -26,7 +26,7 @@ def work(options: argparse.Namespace) -> int:
     good = 0
     for _ in range(options.rounds):
         rows = connection.cursor().execute(SELECT).fetchall()
-        good += rows[0][1] == "123-45-6789"
+        good += rows[0][1] == SSN
     return good
 
 
