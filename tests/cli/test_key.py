@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 
 import common
@@ -116,6 +117,25 @@ class Pin(common.TokenCase):
         self.fails("INVALID_ARGUMENT", "key", "list", "--pin-fd", "3", "--pin-file", "f", status=2)
         self.fails("UNSAFE_FILE", "key", "list", "--pin-file", self.write("open", "1234", 0o644))
         self.fails("PIN_SOURCE", "key", "list", "--pin-file", self.write("empty", "\n"))
+
+    def test_typed_at_the_terminal_without_echo(self):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execve(common.CLI, [common.CLI, "key", "list"], self.environment)
+        seen = b""
+        while b"PIN of the token: " not in seen:
+            seen += os.read(terminal, 1024)
+        os.write(terminal, common.PIN.encode() + b"\n")
+        try:
+            while piece := os.read(terminal, 1024):
+                seen += piece
+        except OSError:  # the terminal is gone with the child
+            pass
+        os.close(terminal)
+        status = os.waitpid(child, 0)[1]
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0, seen)
+        self.assertIn(b"no keys on token", seen)
+        self.assertNotIn(common.PIN.encode(), seen)
 
     def test_wrong_pin(self):
         run = self.fails("AUTH_FAILED", "key", "list", "--pin-file", self.write("wrong", "98765432"))
