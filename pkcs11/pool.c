@@ -16,11 +16,9 @@ enum {
 core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
 {
     const CK_FUNCTION_LIST *f = token->ctx->library.f;
-    CK_FLAGS flags = CKF_SERIAL_SESSION | (token->write_protected ? 0 : CKF_RW_SESSION);
-    CK_RV rv = f->C_OpenSession(token->slot, flags, NULL, NULL, out);
+    CK_RV rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, out);
 
     if (rv == CKR_TOKEN_WRITE_PROTECTED) {
-        token->write_protected = true;
         rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, out);
     }
     return rv == CKR_OK ? ST_OK : tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);

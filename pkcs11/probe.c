@@ -19,7 +19,6 @@ static const probe_row rows[] = {
     {"oaep-sha256-encrypt", probe_rsa_encrypt, CKM_RSA_PKCS_OAEP, "SHA256", 0, 0, NULL},
     {"rsa-pkcs1-decrypt", probe_rsa_decrypt, CKM_RSA_PKCS, NULL, 0, 0, NULL},
     {"rsa-pkcs1-encrypt", probe_rsa_encrypt, CKM_RSA_PKCS, NULL, 0, 0, NULL},
-    {"session-after-error", probe_rsa_after_error, CKM_RSA_PKCS_OAEP, "SHA1", 0, 0, NULL},
     {"sha256-rsa-pkcs-sign", probe_rsa_sign, CKM_SHA256_RSA_PKCS, NULL, 0, 0, NULL},
     {"rsa-pkcs-digestinfo-sign", probe_rsa_sign, CKM_RSA_PKCS, NULL, 0, 0, NULL},
     {"aes-128-generate", probe_generate, CKM_AES_KEY_GEN, NULL, CKK_AES, 128, NULL},
@@ -43,6 +42,8 @@ static const probe_row rows[] = {
      NULL},
     {"oaep-sha1-unwrap-generic", probe_unwrap, CKM_RSA_PKCS_OAEP, "SHA1", CKK_GENERIC_SECRET, 256,
      NULL},
+    /* Last, because some tokens do not come back from it. */
+    {"session-after-error", probe_rsa_after_error, CKM_RSA_PKCS_OAEP, "SHA1", 0, 0, NULL},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

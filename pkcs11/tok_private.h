@@ -104,7 +104,6 @@ struct tok_token {
     _Atomic unsigned refs;
     const core_token_config *config;
     tok_token_info info;
-    bool write_protected;
     _Atomic uint64_t epoch; /* changes only while nobody is inside */
     CK_SLOT_ID slot;
     bool present; /* guarded by the gate */
