@@ -52,5 +52,7 @@ void add_data_suite(void);
 void add_audit_suite(void);
 void add_fault_suite(void);
 void add_thread_suite(void);
+void add_manual_suite(void);
+void print_manual_table(void);
 
 #endif

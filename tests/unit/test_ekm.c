@@ -3,6 +3,7 @@
  * The suites of the EKM door over the fake back door.
  */
 #include <CUnit/Basic.h>
+#include <string.h>
 #include "tests/unit/ekm_fixture.h"
 #include "tests/unit/fake_tok.h"
 
@@ -23,8 +24,12 @@ void fx_end(void)
     fake_reset(NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--manual") == 0) {
+        print_manual_table();
+        return 0;
+    }
     if (CU_initialize_registry() != CUE_SUCCESS)
         return 2;
     add_argument_suite();
@@ -34,6 +39,7 @@ int main(void)
     add_audit_suite();
     add_fault_suite();
     add_thread_suite();
+    add_manual_suite();
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failures();
