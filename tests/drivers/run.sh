@@ -34,6 +34,9 @@ install_packages() {
     touch "$venv/complete"
 }
 
+if grep -q -e __asan_init -e __tsan_init "$2"; then
+    skip "$2 is built with a sanitizer, whose runtime Python and the driver do not have"
+fi
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9

@@ -126,6 +126,9 @@ class FromC(OdbcTests, DriverCase):
     def test_failure_names_both_records(self) -> None:
         self.refused(self.tampered(-1), "diag CEKSP", "diag CE202")
 
+    def test_enclave_failure_names_its_cause(self) -> None:
+        self.refused(replace(self.key, signature=bytes(256)), "diag CEKSP .*signature", enclave=True)
+
 
 class FromPython(OdbcTests, DriverCase):
     """The Python client: pyodbc, which prepares what has parameters."""
