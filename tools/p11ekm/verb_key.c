@@ -43,7 +43,7 @@ static void add_row(core_str *out, const tok_key_info *info)
 {
     char algorithm[32], thumb[2 * TOK_THUMB_LEN + 1];
     core_hex(info->thumb, sizeof info->thumb, thumb);
-    core_str_addf(out, "%s  %-16s %-32s%s\n", thumb,
+    core_str_addf(out, "%s  %-16s %s%s\n", thumb,
                   cli_key_algorithm(info, algorithm, sizeof algorithm), cli_key_plain_name(info),
                   info->retired ? "  retired" : "");
 }
