@@ -113,7 +113,12 @@ static core_status run_all(tok_session *session, void *arg, core_err *err)
         st = run_row(p, &rows[i], err);
     }
     for (size_t i = p->made_count; i-- > 0;) {
-        (void)p->f->C_DestroyObject(session->handle, p->made[i]);
+        if (p->f->C_DestroyObject(session->handle, p->made[i]) != CKR_OK) {
+            core_log(CORE_LOG_WARNING,
+                     "token \"%s\": an object of the probe could not be destroyed; if one with the "
+                     "label p11ekm-probe is left, remove it",
+                     session->token->info.label);
+        }
     }
     core_rsa_free(p->rsa);
     core_wipe(p, sizeof *p);

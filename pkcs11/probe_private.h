@@ -29,6 +29,7 @@ typedef struct probe {
     size_t made_count;
 
     CK_OBJECT_HANDLE public_key, private_key; /* RSA-2048; 0: none */
+    bool rsa_kept;                            /* they are token objects */
     uint8_t modulus[1024];
     size_t modulus_len;
     EVP_PKEY *rsa; /* its public part, in OpenSSL */

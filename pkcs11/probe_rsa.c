@@ -76,6 +76,7 @@ void probe_rsa_generate(probe *p, const probe_row *row)
     if (p->private_key == 0) {
         p->public_key = public_key;
         p->private_key = private_key;
+        p->rsa_kept = kept;
         memcpy(p->modulus, modulus, length);
         p->modulus_len = length;
         p->rsa = core_rsa_public(modulus, length, exponent, sizeof exponent);
@@ -165,7 +166,7 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = probe_rsa_mechanism(row, &params);
     uint8_t sealed[MODULUS_MAX], out[MODULUS_MAX];
-    CK_ULONG length = sizeof sealed, out_len = sizeof out;
+    CK_ULONG length = (CK_ULONG)p->modulus_len, out_len = sizeof out;
     CK_RV rv;
 
     if (!have_key(p)) {
@@ -180,11 +181,16 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
         probe_refused(p, rv);
         return;
     }
+    if (length != p->modulus_len) {
+        probe_wrong(p, "the ciphertext has another length");
+        return;
+    }
     rv = probe_rsa_open(p, row, sealed, length, out, &out_len);
     judge_plaintext(p, rv, out, out_len);
 }
 
-/* Whether a session can be used after a ciphertext that does not decrypt. */
+/* Whether a session can be used after a ciphertext that does not decrypt. Where it cannot, the key
+ * may be stuck in the operation and not be destroyed: so not with a key that would stay. */
 void probe_rsa_after_error(probe *p, const probe_row *row)
 {
     uint8_t sealed[MODULUS_MAX], out[MODULUS_MAX];
@@ -193,6 +199,10 @@ void probe_rsa_after_error(probe *p, const probe_row *row)
     CK_RV first, second;
 
     if (!have_key(p)) {
+        return;
+    }
+    if (p->rsa_kept) {
+        probe_no(p, "not tried: token keys only");
         return;
     }
     if (!seal(p, row, sealed, &length)) {

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A TPM 2.0 token for tests: tpm2-pkcs11 on the software TPM swtpm. The keys are made here, through
-# tpm2-abrmd on a private bus, because the module makes no AES keys and a bare TPM runs out of object
-# contexts; afterwards the module talks to swtpm directly (one process at a time).
+# A TPM 2.0 token for tests: tpm2-pkcs11 on the software TPM swtpm, through the resource manager
+# tpm2-abrmd on a private bus, because a bare TPM runs out of object contexts. The AES key is made
+# here: the module makes none.
 #
-#   setup-tpm2.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS and the TPM's address
+#   setup-tpm2.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS and the way to the TPM
 #   setup-tpm2.sh stop DIR
 #
 # Exit status 77 with "SKIPPED: reason" where a part is missing.
@@ -48,7 +48,7 @@ start()
     for candidate in /usr/lib/*/pkcs11/libtpm2_pkcs11.so /usr/lib/*/libtpm2_pkcs11.so; do
         [ ! -f "$candidate" ] || module=${module:-$candidate}
     done
-    for need in swtpm tpm2_ptool tpm2-abrmd dbus-daemon tpm2_flushcontext; do
+    for need in swtpm tpm2_ptool tpm2-abrmd dbus-daemon; do
         command -v "$need" >/dev/null || module=
     done
     if [ -z "$module" ]; then
@@ -75,12 +75,8 @@ start()
         stop
         exit 1
     }
-    kill_from "$dir/tpm/abrmd.pid"
-    sleep 0.5
-    kill_from "$dir/tpm/dbus.pid"
-    tcti="swtpm:host=127.0.0.1,port=$port"
-    TPM2TOOLS_TCTI=$tcti tpm2_flushcontext -t >/dev/null 2>&1 || true
-    echo "export TPM2_PKCS11_TCTI='$tcti' TPM2_PKCS11_STORE='$dir/tpm/store'"
+    echo "export DBUS_SESSION_BUS_ADDRESS='$DBUS_SESSION_BUS_ADDRESS'"
+    echo "export TPM2_PKCS11_TCTI=tabrmd:bus_type=session TPM2_PKCS11_STORE='$dir/tpm/store'"
     echo "export TPM2_PKCS11_BACKEND=esysdb TSS2_LOG=all+NONE"
     echo "export MODULE='$module' TOKEN=tpm PIN=1234 INIT_ARGS="
 }

@@ -49,9 +49,10 @@ static bool nothing_left(tok_token *token, core_err *err)
 {
     tok_key **keys = NULL;
     size_t count = 0, ours = 0;
+    core_status st = tok_key_list(token, &keys, &count, err);
 
-    if (tok_key_list(token, &keys, &count, err) != ST_OK)
-        return false;
+    if (st != ST_OK)
+        return complain("tok_key_list", st, err) == EXIT_SUCCESS;
     for (size_t i = 0; i < count; i++)
         ours += strcmp(tok_key_about(keys[i])->name, "p11ekm-probe") == 0;
     tok_key_list_free(keys, count);
