@@ -25,6 +25,11 @@ PIN = "1234"
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 
+def value_bytes(value: dict[str, str]) -> bytes:
+    """The encrypted CEK of a line that the verbs exchange."""
+    return bytes.fromhex(value["value"].removeprefix("0x"))
+
+
 def key_path(name: str) -> str:
     return f"pkcs11:token={TOKEN};object={name}"
 
@@ -144,10 +149,18 @@ class ToolKeys(TokenKeys):
         if made["path"] != key_path(name):
             raise RuntimeError(f"the key's path is {made['path']}, not {key_path(name)}")
 
-    def create_cek(self, name: str) -> bytes:
-        """A CEK made inside the token; gives its encrypted value."""
-        made = self.run("--json", "cek", "create", "cek1", "--key", name, "--cmk", name)
-        return bytes.fromhex(json.loads(made)["value"].removeprefix("0x"))
+    def create_cek(self, name: str) -> dict[str, str]:
+        """A CEK made inside the token: a line of the files that the verbs exchange."""
+        return json.loads(self.run("--json", "cek", "create", "cek1", "--key", name, "--cmk", name))
+
+    def rotate(self, value: dict[str, str], name: str) -> dict[str, str]:
+        """The same CEK under another master key."""
+        export, rotated = self._directory / "export.json", self._directory / "rotated.json"
+        export.write_text(json.dumps(value) + "\n")
+        self.run("cmk", "rotate", str(export), "--to", name, "--to-cmk", name, "--output",
+                 str(rotated), "--add", str(self._directory / "add.sql"), "--drop",
+                 str(self._directory / "drop.sql"))
+        return json.loads(rotated.read_text())
 
     def sign_metadata(self, name: str) -> bytes:
         sql = self.run("cmk", "sql", name, "--cmk", name, "--enclave")

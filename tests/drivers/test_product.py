@@ -10,7 +10,7 @@ from pathlib import Path
 import aead
 import environment
 from harness import INSERT, NEW_ROW, DriverCase
-from keystores import PROVIDER, TOKEN, ToolKeys
+from keystores import PROVIDER, TOKEN, ToolKeys, key_path, value_bytes
 from scenario import FIRST_ROW, NULL_ROW, SELECT, Key
 
 
@@ -26,7 +26,8 @@ class Product(DriverCase):
 
     @classmethod
     def make_key(cls) -> Key:
-        encrypted = cls.keystore.create_cek("cmk1")
+        cls.value = cls.keystore.create_cek("cmk1")
+        encrypted = value_bytes(cls.value)
         return Key(cls.keystore.decrypt("cmk1", encrypted), encrypted)
 
     def with_settings(self, settings: str, *causes: str) -> None:
@@ -45,6 +46,13 @@ class Product(DriverCase):
     def test_enclave(self) -> None:
         key = replace(self.key, signature=self.keystore.sign_metadata("cmk1"))
         self.assertEqual(self.run_client(key, INSERT, *NEW_ROW, enclave=True), ["rows 1"])
+
+    def test_rotated_key(self) -> None:
+        self.keystore.create("cmk2")
+        rotated = self.keystore.rotate(self.value, "cmk2")
+        key = replace(self.key, encrypted=value_bytes(rotated), path=key_path("cmk2"))
+        self.assertNotEqual(key.encrypted, self.key.encrypted)
+        self.assertEqual(self.run_client(key, SELECT), [FIRST_ROW, NULL_ROW])
 
     def test_status(self) -> None:
         self.run_client(self.key, SELECT)
