@@ -6,6 +6,8 @@ import os
 import pathlib
 import pty
 import re
+import termios
+import time
 
 import common
 
@@ -125,6 +127,9 @@ class Pin(common.TokenCase):
         seen = b""
         while b"PIN of the token: " not in seen:
             seen += os.read(terminal, 1024)
+        # The prompt comes first, then the echo goes: typed in between it would be seen.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.01)
         os.write(terminal, common.PIN.encode() + b"\n")
         try:
             while piece := os.read(terminal, 1024):
