@@ -96,7 +96,7 @@ bool cmk_path_trusted(const char *patterns, const char *path)
 }
 
 /* More than any name on a token has. */
-enum { NAME_UNITS = 2 * TOK_NAME_MAX };
+enum { NAME_UNITS = 2 * TOK_LABEL_MAX };
 
 /* Whether two texts are the same in lower case. Text that is not UTF-8, or longer than any name, is
  * compared byte by byte. */

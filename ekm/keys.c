@@ -55,9 +55,7 @@ static core_status take_name(ekm_call *call, const SqlCpStr *name)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "the key name is empty");
     st = core_utf16_to_utf8(name->ws, name->cb, call->name, sizeof call->name);
     if (st != ST_OK)
-        return core_fail(&call->err, ST_INVALID_ARGUMENT,
-                         "the key name is not valid UTF-16 of at most %d bytes as UTF-8",
-                         TOK_NAME_MAX);
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "the key name is not valid UTF-16");
     return ST_OK;
 }
 

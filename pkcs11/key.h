@@ -17,7 +17,9 @@
 
 typedef struct tok_key tok_key;
 
-enum { TOK_THUMB_LEN = 16, TOK_NAME_MAX = 256 };
+/* The longest name a key may be given, in bytes of UTF-8: what 512 bytes of UTF-16 may take. A
+ * label on the token has room for the mark of a retired key, too. */
+enum { TOK_THUMB_LEN = 16, TOK_NAME_MAX = 768, TOK_LABEL_MAX = 832 };
 
 /* What a key may be used for, or'ed. */
 enum {
@@ -29,7 +31,7 @@ enum {
 };
 
 typedef struct tok_key_info {
-    char name[TOK_NAME_MAX + 1]; /* CKA_LABEL, UTF-8 */
+    char name[TOK_LABEL_MAX + 1]; /* CKA_LABEL, UTF-8 */
     uint8_t thumb[TOK_THUMB_LEN];
     core_algorithm algorithm; /* CORE_ALG_COUNT: none that SQL Server knows; invisible to it */
     bool rsa;

@@ -31,7 +31,7 @@ static core_status read_raw(tok_session *session, CK_OBJECT_HANDLE object, bool 
 {
     CK_ATTRIBUTE a[] = {
         {CKA_KEY_TYPE, &raw->type, sizeof raw->type},
-        {CKA_LABEL, info->name, TOK_NAME_MAX},
+        {CKA_LABEL, info->name, TOK_LABEL_MAX},
         {CKA_ID, info->id, sizeof info->id},
         {CKA_TOKEN, &raw->token, sizeof raw->token},
         {CKA_EXTRACTABLE, &raw->extractable, sizeof raw->extractable},

@@ -57,7 +57,7 @@ static core_status rename_key(tok_key *key, const char *name, core_err *err)
 
 core_status tok_key_retire(tok_key *key, core_err *err)
 {
-    core_str name = {.limit = TOK_NAME_MAX};
+    core_str name = {.limit = TOK_LABEL_MAX};
     char now[28];
     core_status st;
 

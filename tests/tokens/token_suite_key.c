@@ -82,7 +82,7 @@ static void names_clash(void)
 
 static void refuses_bad_specs(void)
 {
-    char longer[300];
+    char longer[TOK_NAME_MAX + 2];
     memset(longer, 'a', sizeof longer);
     longer[sizeof longer - 1] = '\0';
     const tok_key_spec bad[] = {

@@ -39,8 +39,8 @@ void cli_key_path(const tok_token *token, const char *name_or_path, core_str *pa
         return;
     }
     tok_token_info info = *tok_token_about(token);
-    char object[TOK_NAME_MAX + 1] = "";
-    memcpy(object, name_or_path, strnlen(name_or_path, TOK_NAME_MAX));
+    char object[TOK_LABEL_MAX + 1] = "";
+    memcpy(object, name_or_path, strnlen(name_or_path, TOK_LABEL_MAX));
     const tok_uri uri = {.token = info.label, .object = object};
     tok_uri_format(&uri, path);
 }

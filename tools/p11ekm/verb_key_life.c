@@ -110,7 +110,7 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
         st = core_audit_ready(err);
     }
     if (st == ST_OK) {
-        char name[TOK_NAME_MAX + 1];
+        char name[TOK_LABEL_MAX + 1];
         const char *plain = cli_key_plain_name(tok_key_about(key));
         memcpy(name, plain, strlen(plain) + 1);
         uint64_t started = core_now_us();
