@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests run with: the driver's library, and the programs run.sh names in the environment."""
+"""What the tests run with: the driver's library, and what run.sh names in the environment."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ class DriverCase(unittest.TestCase):
     client: list[str]
     keystore: KeyStore
     key: Key
+    certificate: Path
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -66,10 +67,13 @@ class DriverCase(unittest.TestCase):
         self.status = [line for line in lines if line.startswith("status ")]
         return [line for line in lines if line not in self.status]
 
-    def refused(self, key: Key, *causes: str, **how: bool) -> None:
+    def refused(self, key: Key, *causes: str, load: bool = True, configure: bool = True,
+                enclave: bool = False) -> None:
         """A SELECT (with `enclave`, an INSERT) fails, and the diagnostics name each cause."""
-        statement = [INSERT, *NEW_ROW] if how.get("enclave") else [SELECT]
-        told = "\n".join(self.run_client(key, *statement, status=1, **how))
+        statement = [INSERT, *NEW_ROW] if enclave else [SELECT]
+        lines = self.run_client(key, *statement, status=1, load=load, configure=configure,
+                                enclave=enclave)
+        told = "\n".join(lines)
         for cause in causes:
             self.assertRegex(told, cause)
         self.assertNotIn("row ", told)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the tests' master keys are: in files for the harness's provider, on a token for the product.
+"""The tests' master keys: in files for the harness's provider, on a token for the product.
 
 Either way the encrypted CEKs and signatures are made here by the formats' rules, with none of the
 product's code: what the product then opens, it opens for the right reason.
@@ -76,7 +76,8 @@ class TokenKeys:
         self.environment = {"SOFTHSM2_CONF": str(directory / "softhsm2.conf")}
         self.configuration = directory / "p11ekm.conf"
         self.configuration.write_text(
-            f"module = {SOFTHSM}\nlog = stderr\nlog_level = error\n[token {TOKEN}]\ntoken = {TOKEN}\n"
+            f"module = {SOFTHSM}\nlog = stderr\nlog_level = error\n"
+            f"[token {TOKEN}]\ntoken = {TOKEN}\n"
         )
         self.configuration.chmod(0o600)
         self.data = f"config={self.configuration}\ntoken={TOKEN}\npin={PIN}\n"
@@ -125,7 +126,7 @@ class TokenKeys:
 
 
 class ToolKeys(TokenKeys):
-    """The same token, but keys, encrypted CEKs and signatures made by the product's command line."""
+    """The same token, but keys, encrypted CEKs and signatures by the product's command line."""
 
     def __init__(self, directory: Path, make_token: Path, tool: Path) -> None:
         super().__init__(directory, make_token)
@@ -136,8 +137,8 @@ class ToolKeys(TokenKeys):
 
     def run(self, *arguments: str) -> str:
         """What a verb prints. The only place that knows how the command line is called."""
-        command = [self._tool, "--conf", self.configuration, *arguments, "--token", TOKEN,
-                   "--pin-file", self._pin_file]
+        command: list[str | Path] = [self._tool, "--conf", self.configuration, *arguments,
+                                     "--token", TOKEN, "--pin-file", self._pin_file]
         variables = {**os.environ, **self.environment}
         done = subprocess.run(command, capture_output=True, text=True, env=variables)
         if done.returncode != 0:

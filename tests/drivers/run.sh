@@ -15,7 +15,8 @@
 set -eu
 
 [ $# -ge 4 ] || { echo "usage: $0 KEYS MODULE CLIENT TEST [TOOL]" >&2; exit 2; }
-export P11EKM_TEST_KEYS="$1" P11EKM_TEST_MODULE="$2" P11EKM_TEST_CLIENT="$3" P11EKM_TEST_TOOL="${5-}"
+export P11EKM_TEST_KEYS="$1" P11EKM_TEST_MODULE="$2" P11EKM_TEST_CLIENT="$3"
+export P11EKM_TEST_TOOL="${5-}"
 test=$4
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/p11ekm
@@ -30,7 +31,8 @@ install_packages() {
     [ ! -e "$venv/complete" ] || return 0
     rm -rf "$venv"
     python3 -m venv "$venv" || return 1
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" || return 1
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --retries 1 \
+        -r "$here/requirements.txt" || return 1
     touch "$venv/complete"
 }
 

@@ -114,7 +114,8 @@ class Transport:
 
 
 def _prelogin_reply() -> bytes:
-    options = [(0, bytes.fromhex("100003e80000")), (1, _ENCRYPT_OFF), (2, b"\0"), (3, b""), (4, b"\0")]
+    version = bytes.fromhex("100003e80000")
+    options = [(0, version), (1, _ENCRYPT_OFF), (2, b"\0"), (3, b""), (4, b"\0")]
     at = 5 * len(options) + 1
     table, data = b"", b""
     for token, value in options:

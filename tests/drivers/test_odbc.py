@@ -19,11 +19,11 @@ from harness import INSERT, NEW_ROW, DriverCase
 from keystores import PROVIDER, key_path
 from scenario import FIRST_ROW, NULL_ROW, SELECT, SSN
 
-HERE = Path(__file__).parent
 
+class FromPython(DriverCase):
+    """The Python client: pyodbc, which prepares what has parameters."""
 
-class OdbcTests:
-    """The tests of one client program."""
+    client = [sys.executable, str(Path(__file__).with_name("odbc_client.py"))]
 
     def check_insert(self, *options: str) -> None:
         lines = self.run_client(self.key, *options, INSERT, *NEW_ROW)
@@ -112,8 +112,8 @@ class OdbcTests:
         self.assertEqual(self.run_client(self.key, "-L", SELECT), [FIRST_ROW, NULL_ROW])
 
 
-class FromC(OdbcTests, DriverCase):
-    """The C client: SQLExecDirect, and SQLPrepare where a test asks for it."""
+class FromC(FromPython):
+    """The same from C: with SQLExecDirect, and SQLPrepare where a test asks for it."""
 
     client = [str(environment.client())]
 
@@ -127,13 +127,8 @@ class FromC(OdbcTests, DriverCase):
         self.refused(self.tampered(-1), "diag CEKSP", "diag CE202")
 
     def test_enclave_failure_names_its_cause(self) -> None:
-        self.refused(replace(self.key, signature=bytes(256)), "diag CEKSP .*signature", enclave=True)
-
-
-class FromPython(OdbcTests, DriverCase):
-    """The Python client: pyodbc, which prepares what has parameters."""
-
-    client = [sys.executable, str(HERE / "odbc_client.py")]
+        key = replace(self.key, signature=bytes(256))
+        self.refused(key, "diag CEKSP .*signature", enclave=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class Product(DriverCase):
 
     client = [str(environment.client())]
     keystore: ToolKeys
+    value: dict[str, str]
 
     @classmethod
     def make_keystore(cls, directory: Path) -> ToolKeys:
