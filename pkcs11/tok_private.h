@@ -105,7 +105,7 @@ struct tok_token {
     const core_token_config *config;
     tok_token_info info;
     _Atomic uint64_t epoch; /* changes only while nobody is inside */
-    CK_SLOT_ID slot;
+    _Atomic CK_SLOT_ID slot;
     bool present; /* guarded by the gate */
 
     pthread_mutex_t lock; /* guards all up to `learned_*` */

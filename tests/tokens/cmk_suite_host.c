@@ -128,6 +128,8 @@ static void serves_children_of_threads(void)
         }
         CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
         CU_ASSERT_EQUAL(status, 0);
+        if (status != 0)
+            fprintf(stderr, "child %zu ends with status 0x%x\n", i, (unsigned)status);
     }
     for (size_t i = 0; i < 2; i++)
         CU_ASSERT_EQUAL(pthread_join(threads[i], NULL), 0);

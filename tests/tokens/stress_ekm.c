@@ -171,7 +171,7 @@ int main(int argc, char **argv)
         printf("SKIPPED: no token: run it by tests/tokens/with-token\n");
         return 77;
     }
-    if (!token_conf_make("") || SqlCryptInitializeProvider() != scp_err_Success ||
+    if (!token_conf_make("max_sessions = 8\n") || SqlCryptInitializeProvider() != scp_err_Success ||
         fx_open("test", getenv("PIN"), &shared) != scp_err_Success ||
         fx_create(shared, "stress-rsa", CORE_ALG_RSA_2048, 0, rsa) != scp_err_Success ||
         fx_create(shared, "stress-aes", CORE_ALG_AES_256, 0, aes) != scp_err_Success) {
