@@ -42,7 +42,7 @@ static bool literal(sql_engine *e, const sql_expr *x, sql_value *out)
         *out = sql_ntext(e, t->text);
     } else if (t->kind == SQL_TOK_BINARY) {
         /* An odd number of digits has a 0 in front. */
-        const char *digits = t->len % 2 == 0 ? t->text + 1 : sql_format(e, "0%s", t->text + 1);
+        const char *digits = t->len % 2 == 0 ? t->text : sql_format(e, "0%s", t->text);
         sql_hex_parse(&bytes, digits, strlen(digits));
         *out = sql_bytes(e, SQL_VARBINARY, bytes.p, bytes.len);
     } else {

@@ -185,7 +185,7 @@ static void take_line(sql_script *x, const char *line, size_t len)
         sql_buf_text(&text);
         if (is_go((const char *)text.p, &times)) {
             go(x, times);
-        } else if (text.p[0] == ':' && x->batch.len == 0) {
+        } else if (text.p[0] == ':') {
             command(x, (char *)text.p);
         } else {
             sql_buf_add(&x->batch, text.p, text.len);

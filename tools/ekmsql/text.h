@@ -11,6 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __MINGW32__ /* "printf" means Microsoft's dialect there, and we link C99's */
+#define SQL_PRINTF(f, a) __attribute__((format(gnu_printf, f, a)))
+#else
+#define SQL_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#endif
+
 /* ekmsql is a command: when memory is gone it says so and ends, so these never return NULL. */
 void *sql_alloc(size_t size);
 char *sql_strdup(const char *text);
@@ -29,7 +35,7 @@ typedef struct sql_buf {
 } sql_buf;
 void sql_buf_add(sql_buf *buf, const void *data, size_t len);
 void sql_buf_puts(sql_buf *buf, const char *text);
-void sql_buf_printf(sql_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sql_buf_printf(sql_buf *buf, const char *format, ...) SQL_PRINTF(2, 3);
 /* The content as a C string; valid until the buffer changes. */
 const char *sql_buf_text(sql_buf *buf);
 void sql_buf_set(sql_buf *buf, const void *data, size_t len);
