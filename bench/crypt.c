@@ -208,7 +208,7 @@ static bool bench_rsa(bench *b)
         return false;
     j->b = b;
     j->decrypt = true;
-    if (!open_sessions(j) || !provider_create(&b->provider, "bench-rsa", "RSA_2048", j->thumb))
+    if (!open_sessions(j) || !provider_create(&b->provider, "bench-rsa", "RSA_2048", 0, j->thumb))
         goto done;
     private_key = raw_find(&b->raw, CKO_PRIVATE_KEY, "bench-rsa");
     j->object = private_key;
@@ -230,16 +230,14 @@ done:
     return good;
 }
 
-static bool bench_aes(bench *b)
+typedef struct aes_row {
+    const char *name;
+    size_t length;
+    bool decrypt;
+} aes_row;
+
+static bool bench_aes(bench *b, SqlCpKeyFlags flags, const aes_row *rows, size_t count)
 {
-    static const struct {
-        const char *name;
-        size_t length;
-        bool decrypt;
-    } rows[] = {{"AES-256-CBC 64 B encrypt", 64, false},
-                {"AES-256-CBC 64 B decrypt", 64, true},
-                {"AES-256-CBC 8 KiB encrypt", 8192, false},
-                {"AES-256-CBC 8 KiB decrypt", 8192, true}};
     job *j = calloc(1, sizeof *j);
     bool good = false;
 
@@ -252,15 +250,15 @@ static bool bench_aes(bench *b)
     if (!open_sessions(j))
         goto done;
     if (!raw_has(&b->raw, CKM_AES_CBC_PAD) || !raw_has(&b->raw, CKM_AES_KEY_GEN)) {
-        tell_skipped(b, "AES-256-CBC", "the token has no CKM_AES_CBC_PAD");
+        tell_skipped(b, rows->name, "the token has no CKM_AES_CBC_PAD");
         good = true;
         goto done;
     }
-    if (!provider_create(&b->provider, "bench-aes", "AES_256", j->thumb))
+    if (!provider_create(&b->provider, "bench-aes", "AES_256", flags, j->thumb))
         goto done;
     j->object = raw_find(&b->raw, CKO_SECRET_KEY, "bench-aes");
     good = true;
-    for (size_t i = 0; good && i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; good && i < count; i++) {
         j->decrypt = rows[i].decrypt;
         good = prepare_data(j, rows[i].length) && measure_job(j, rows[i].name);
     }
@@ -273,6 +271,15 @@ done:
 
 bool bench_crypt(bench *b)
 {
+    static const aes_row kept[] = {{"AES-256-CBC 64 B encrypt", 64, false},
+                                   {"AES-256-CBC 64 B decrypt", 64, true},
+                                   {"AES-256-CBC 8 KiB encrypt", 8192, false},
+                                   {"AES-256-CBC 8 KiB decrypt", 8192, true}};
+    /* Some tokens read a kept key from their database at each use: without that, what the provider
+     * adds weighs most. */
+    static const aes_row passing[] = {{"AES-256-CBC 64 B encrypt, volatile", 64, false}};
     bool rsa = bench_rsa(b);
-    return bench_aes(b) && rsa;
+    bool aes = bench_aes(b, 0, kept, sizeof kept / sizeof kept[0]);
+
+    return bench_aes(b, scp_kf_Volatile, passing, 1) && aes && rsa;
 }

@@ -87,13 +87,14 @@ static SqlCpAlgId algorithm_id(provider *p, const char *tag)
     return 0;
 }
 
-bool provider_create(provider *p, const char *name, const char *algorithm, SqlCpByte thumb[16])
+bool provider_create(provider *p, const char *name, const char *algorithm, SqlCpKeyFlags flags,
+                     SqlCpByte thumb[16])
 {
     SqlCpWchar room[128];
     SqlCpStr text = utf16(name, room);
     SqlCpKeyThumbprint out = {16, thumb};
     SqlCpError error =
-        p->SqlCryptCreateKey(&p->session, &text, algorithm_id(p, algorithm), 0, &out);
+        p->SqlCryptCreateKey(&p->session, &text, algorithm_id(p, algorithm), flags, &out);
 
     return error == scp_err_Success || complain(name, error);
 }

@@ -24,7 +24,8 @@ bool provider_open(provider *p);
 void provider_close(provider *p);
 
 /* Makes a key on the token; its thumbprint is 16 bytes. Algorithms as in AES_256, by tag. */
-bool provider_create(provider *p, const char *name, const char *algorithm, SqlCpByte thumb[16]);
+bool provider_create(provider *p, const char *name, const char *algorithm, SqlCpKeyFlags flags,
+                     SqlCpByte thumb[16]);
 bool provider_drop(provider *p, const SqlCpByte thumb[16]);
 bool provider_find(provider *p, const SqlCpByte thumb[16]);
 
