@@ -26,9 +26,10 @@ SOFTHSM2_CONF=$work/hsm/softhsm2.conf
 P11EKM_CONF=$work/p11ekm.conf
 export SOFTHSM2_CONF P11EKM_CONF
 cat >"$P11EKM_CONF" <<END
-[p11ekm]
 module = $softhsm
-log-level = error
+log = $work/module.log
+# A token that is gone stays gone here: do not wait for it.
+startup_tries = 1
 
 [token demo]
 token = demo
@@ -91,11 +92,17 @@ SQL
 check "and not one byte of the data" cmp -s "$work/before" "$instance"/P11EKM_Demo.*.mdf
 tsql "rotation and views" 07 09
 
+# The other server's token is a replica: the same keys in another token store.
 first=$instance
+first_hsm=$SOFTHSM2_CONF
 instance=$work/second
+cp -R "$work/hsm" "$work/replica"
+sed "s|$work/hsm|$work/replica|" "$first_hsm" >"$work/replica/softhsm2.conf"
+SOFTHSM2_CONF=$work/replica/softhsm2.conf
 tsql "on another server" 01 02 03 08
 sql "restart there" -d P11EKM_Demo -Q "SELECT Id, Body FROM Notes ORDER BY Id"
 instance=$first
+SOFTHSM2_CONF=$first_hsm
 sql "an extra login in the way" -b <<'SQL'
 ALTER LOGIN extra_login DROP CREDENTIAL extra_cred;
 DROP LOGIN extra_login;
