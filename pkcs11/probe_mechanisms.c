@@ -81,7 +81,9 @@ static const struct {
 };
 #undef NAME
 
-enum { MECHANISMS_MAX = 4096, TRIES = 3 };
+/* Room for more than the token says it has: p11-kit's client (0.24) writes the mechanisms that it
+ * then leaves out of its answer, too, beyond a buffer of the size it asked for. */
+enum { MECHANISMS_MAX = 4096, MECHANISMS_SPARE = 512, TRIES = 3 };
 
 static void set_name(tok_mechanism *out, CK_MECHANISM_TYPE type)
 {
@@ -135,6 +137,7 @@ static CK_RV get_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG
         if (*count > MECHANISMS_MAX) {
             return CKR_GENERAL_ERROR;
         }
+        *count += MECHANISMS_SPARE;
         *types = core_calloc(*count, sizeof **types);
         if (*types == NULL) {
             return CKR_HOST_MEMORY;
