@@ -36,7 +36,8 @@ def main():
         Demo.certificate = certificate.make(directory)
         Demo.keystore = environment.make_tool_keystore(directory)
         Demo.keystore.create("cmk1")
-        encrypted = Demo.keystore.create_cek("cmk1")
+        value = Demo.keystore.create_cek("cmk1")["value"]
+        encrypted = bytes.fromhex(value.removeprefix("0x"))
         Demo.key = Key(Demo.keystore.decrypt("cmk1", encrypted), encrypted)
         stored = Demo.key.scenario()["tables"]["people"]["rows"][0]
         print(f"The server stores:      {stored[1][:60]}...")
