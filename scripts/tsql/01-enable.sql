@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 01: allow EKM providers on this server. Needs no restart.
 -- 'EKM provider enabled' is an advanced option, so those are shown first.
 USE master;

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 02: register the provider library.
 --   $(PROVIDER_FILE)  its full path, for example C:\Program Files\p11ekm\p11ekm.dll
 -- SQL Server checks the library's signature, loads it, and remembers its GUID and version.

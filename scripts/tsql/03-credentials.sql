@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 03: credentials for the token.
 --   $(TOKEN)      IDENTITY: the token's alias, label or PKCS#11 URI. It is visible in views: no secret
 --   $(PIN)        SECRET: the token's PIN

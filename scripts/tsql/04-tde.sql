@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 04: transparent data encryption of a new database, P11EKM_Demo.
 -- The asymmetric key is made inside the token and never leaves it. It wraps the database encryption
 -- key, which SQL Server keeps in the database in wrapped form only.

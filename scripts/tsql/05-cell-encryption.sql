@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 05: cell encryption, three ways, in P11EKM_Demo:
 --   an AES key in the token    each value is one call of the token; opened automatically
 --   an RSA key in the token    for values of up to about 190 bytes

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 06: backups of the encrypted database.
 --   $(BACKUP_DIR)  a folder that SQL Server can write to
 -- A plain backup of a TDE database is encrypted all the same, under its database encryption key.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 07: rotation.
 --   $(TOKEN), $(PIN)  as in 03
 -- A new protector: the database encryption key is unwrapped with the old key and wrapped with the

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 08: restore on another server. Run 01, 02 and 03 there first; its token must hold the same keys
 -- (the same token, a replica, or a copy): they are found by thumbprint, whatever their names are.
 --   $(BACKUP_DIR)  the folder with the backups of 06

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 09: what SQL Server shows of the provider, its keys and the databases under them.
 USE master;
 GO

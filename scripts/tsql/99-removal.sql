@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- 99: take everything of these scripts out of the server again. The database P11EKM_Demo is lost.
 --   $(DBA_LOGIN)  as in 03
 -- The keys stay in the token, because backups may need them. To drop one in the token, too, write

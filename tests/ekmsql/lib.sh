@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Shared by the scripts here: an instance in a folder of its own, ekmsql run on statements from
 # standard input, and its output compared with expected/NAME.out. Set UPDATE=1 to write that file
 # anew (and then read the difference).

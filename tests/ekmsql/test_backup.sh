@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Backups, and restoring them in a second instance.
+# shellcheck disable=SC1091,SC2034,SC2154 # lib.sh sets and uses these
 . "$(dirname "$0")/lib.sh"
 prepare_tde
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Loading, checking and registering a provider, and credentials: every refusal.
+# shellcheck disable=SC1091,SC2034,SC2154 # lib.sh sets and uses these
 . "$(dirname "$0")/lib.sh"
 
 create="CREATE CRYPTOGRAPHIC PROVIDER P FROM FILE = '$fakes/fake.so'"
@@ -21,7 +22,7 @@ for trouble in api auth-type thumb-length bits endless pointer no-size init=7 in
     TROUBLE=$trouble sql "trouble: $trouble" -Q "$create"
 done
 sql "nothing was registered" -Q "SELECT name FROM sys.cryptographic_providers"
-TROUBLE= sql "trace of a registration" -t -Q "$create"
+TROUBLE="" sql "trace of a registration" -t -Q "$create"
 sql "the same name" -Q "$create"
 sql "the same GUID" -Q "CREATE CRYPTOGRAPHIC PROVIDER Q FROM FILE = '$fakes/fake.so'"
 sql "row" -Q "SELECT * FROM sys.cryptographic_providers"
@@ -34,6 +35,8 @@ CREATE CREDENTIAL nowhere WITH IDENTITY = 'x' FOR CRYPTOGRAPHIC PROVIDER Nope;
 CREATE LOGIN alice WITH PASSWORD = 'irrelevant', CHECK_POLICY = OFF;
 CREATE LOGIN bob WITH PASSWORD = 'irrelevant';
 CREATE LOGIN bob WITH PASSWORD = 'irrelevant';
+ALTER LOGIN alice WITH PASSWORD = 'another';
+ALTER LOGIN nobody WITH PASSWORD = 'another';
 ALTER LOGIN alice ADD CREDENTIAL good;
 ALTER LOGIN bob ADD CREDENTIAL good;
 ALTER LOGIN alice ADD CREDENTIAL bad;

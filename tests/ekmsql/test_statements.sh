@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The shell and the language: scripts, variables, batches, tables, and what is refused.
+# shellcheck disable=SC1091,SC2034,SC2154 # lib.sh sets and uses these
 . "$(dirname "$0")/lib.sh"
 
 sql "refused by name" <<'SQL'
@@ -44,6 +45,7 @@ PRINT '$(C)'
 GO
 PRINT 'not reached'
 SQL
+# shellcheck disable=SC2016 # it is sqlcmd's variable
 printf 'PRINT $(X)\r\nGO\r\n' >"$work/included.sql"
 sql "included" -v X=7 <<SQL
 :r $work/included.sql

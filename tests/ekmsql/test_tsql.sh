@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The T-SQL set of scripts/tsql with the module on SoftHSM tokens: everything a DBA does, a restart,
 # a wrong PIN, a token that is gone, and a restore in a second instance. Usage: EKMSQL MODULE
+# shellcheck disable=SC1091,SC2034,SC2154 # lib.sh sets and uses these
 . "$(dirname "$0")/lib.sh"
 module=$fakes
 scripts=$here/../../scripts

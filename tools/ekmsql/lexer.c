@@ -90,22 +90,23 @@ static bool skip_space(lexer *x)
 /* Text between quotes, where a doubled closing quote stands for one. */
 static bool quoted(lexer *x, char close, sql_token *t)
 {
-    char *out = sql_arena_alloc(x->arena, (size_t)(x->end - x->p) + 1);
-    size_t n = 0;
-    for (x->p++; x->p < x->end; x->p++) {
-        if (*x->p == close) {
-            if (peek(x, 1) != close) {
-                x->p++;
-                t->text = out;
-                t->len = n;
-                return true;
-            }
-            x->p++;
-        }
-        x->line += *x->p == '\n';
-        out[n++] = *x->p;
+    const char *start = ++x->p;
+    while (x->p < x->end && (*x->p != close || peek(x, 1) == close)) {
+        x->p += *x->p == close ? 2 : 1;
     }
-    return fail(x, 105, out);
+    char *out = sql_arena_alloc(x->arena, (size_t)(x->p - start) + 1);
+    for (const char *p = start; p < x->p; p++) {
+        x->line += *p == '\n';
+        out[t->len++] = *p;
+        p += *p == close;
+    }
+    t->text = out;
+    if (x->p == x->end) {
+        x->line = t->line;
+        return fail(x, 105, out);
+    }
+    x->p++;
+    return true;
 }
 
 static void run(lexer *x, sql_token *t, sql_token_kind kind, bool (*belongs)(char))

@@ -303,6 +303,12 @@ static int64_t login_id(sql_engine *e, const char *name)
     return id;
 }
 
+/* There is nothing to alter: passwords and policies are not kept. */
+bool sql_do_alter_login(sql_engine *e, const sql_stmt *s)
+{
+    return login_id(e, s->slot[SQL_NAME]) != 0;
+}
+
 bool sql_do_login_add_credential(sql_engine *e, const sql_stmt *s)
 {
     int64_t login = login_id(e, s->slot[SQL_NAME]);

@@ -36,6 +36,8 @@
     X(CREATE_LOGIN, create_login, "PASSWORD CHECK_POLICY CHECK_EXPIRATION DEFAULT_DATABASE",    \
       "CREATE LOGIN <name> WITH *options")                                                      \
     X(CREATE_KEY_LOGIN, create_login, "", "CREATE LOGIN <name> FROM ASYMMETRIC KEY <key>")      \
+    X(ALTER_LOGIN, alter_login, "PASSWORD CHECK_POLICY CHECK_EXPIRATION DEFAULT_DATABASE",      \
+      "ALTER LOGIN <name> WITH *options")                                                       \
     X(LOGIN_ADD, login_add_credential, "", "ALTER LOGIN <name> ADD CREDENTIAL <credential>")    \
     X(LOGIN_DROP, login_drop_credential, "", "ALTER LOGIN <name> DROP CREDENTIAL <credential>") \
     X(DROP_LOGIN, drop_login, "", "DROP LOGIN <name>")                                          \
@@ -94,10 +96,11 @@
 typedef enum sql_statement_id { SQL_STATEMENTS(SQL_STATEMENT_ID) SQL_ST_COUNT } sql_statement_id;
 #undef SQL_STATEMENT_ID
 
-#define SQL_SLOTS(X)                                                                            \
-    X(NAME, "name")                                                                             \
-    X(PROVIDER, "provider") X(CREDENTIAL, "credential") X(KEY, "key") X(ALGORITHM, "algorithm") \
-        X(TABLE, "table") X(TEXT, "text") X(NUMBER, "number")
+#define SQL_SLOTS(X)            \
+    X(NAME, "name")             \
+    X(PROVIDER, "provider")     \
+    X(CREDENTIAL, "credential") \
+    X(KEY, "key") X(ALGORITHM, "algorithm") X(TABLE, "table") X(TEXT, "text") X(NUMBER, "number")
 
 #define SQL_SLOT_ID(id, text) SQL_##id,
 typedef enum sql_slot { SQL_SLOTS(SQL_SLOT_ID) SQL_SLOT_COUNT } sql_slot;

@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __MINGW32__ /* "printf" means Microsoft's dialect there, and we link C99's */
-#define SQL_PRINTF(f, a) __attribute__((format(gnu_printf, f, a)))
-#else
-#define SQL_PRINTF(f, a) __attribute__((format(printf, f, a)))
+/* The build names another where "printf" means Microsoft's dialect to the compiler. */
+#ifndef SQL_PRINTF_DIALECT
+#define SQL_PRINTF_DIALECT printf
 #endif
+#define SQL_PRINTF(f, a) __attribute__((format(SQL_PRINTF_DIALECT, f, a)))
 
 /* ekmsql is a command: when memory is gone it says so and ends, so these never return NULL. */
 void *sql_alloc(size_t size);

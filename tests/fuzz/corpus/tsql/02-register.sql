@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- 02: register the provider library.
+--   $(PROVIDER_FILE)  its full path, for example C:\Program Files\p11ekm\p11ekm.dll
+-- SQL Server checks the library's signature, loads it, and remembers its GUID and version.
+USE master;
+GO
+CREATE CRYPTOGRAPHIC PROVIDER P11EKM FROM FILE = '$(PROVIDER_FILE)';
+GO
+SELECT provider_id, name, version, is_enabled FROM sys.cryptographic_providers;
+GO

@@ -1,0 +1,22 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- 03: credentials for the token.
+--   $(TOKEN)      IDENTITY: the token's alias, label or PKCS#11 URI. It is visible in views: no secret
+--   $(PIN)        SECRET: the token's PIN
+--   $(DBA_LOGIN)  the login that administers keys, for example sa or DOMAIN\dba
+-- One credential belongs to one login, so each login that uses the provider has its own:
+-- the administrator now; the logins of the TDE key (04) and of the backup key (06) later.
+-- SQL Server does not check the PIN here: a wrong one shows at the first use (error 33028).
+USE master;
+GO
+CREATE CREDENTIAL P11EKM_DBA_CRED
+    WITH IDENTITY = '$(TOKEN)', SECRET = '$(PIN)'
+    FOR CRYPTOGRAPHIC PROVIDER P11EKM;
+CREATE CREDENTIAL P11EKM_TDE_CRED
+    WITH IDENTITY = '$(TOKEN)', SECRET = '$(PIN)'
+    FOR CRYPTOGRAPHIC PROVIDER P11EKM;
+CREATE CREDENTIAL P11EKM_BACKUP_CRED
+    WITH IDENTITY = '$(TOKEN)', SECRET = '$(PIN)'
+    FOR CRYPTOGRAPHIC PROVIDER P11EKM;
+GO
+ALTER LOGIN [$(DBA_LOGIN)] ADD CREDENTIAL P11EKM_DBA_CRED;
+GO
