@@ -170,7 +170,9 @@ static bool find_among(bench *b, CK_OBJECT_HANDLE *keys, CK_BYTE (*thumbs)[THUMB
         }
         good = measure_find(b, made, thumbs);
     }
-    destroy_keys(&b->raw, keys, made);
+    /* A token of with-token's goes as a whole, in no time. */
+    if (!getenv("TOKEN_DIR"))
+        destroy_keys(&b->raw, keys, made);
     return good;
 }
 
