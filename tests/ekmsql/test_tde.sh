@@ -57,6 +57,23 @@ echo garbage >"$instance/Vault.header.new"
 sql "after a crash" -d Vault -Q "SELECT * FROM t"
 check "the stray file was removed" [ ! -e "$instance/Vault.3.mdf" ]
 
+# Killed at any moment of rewriting the data, the instance opens with the old file or the new one.
+survived=0
+for moment in 02 03 04 05 06 07 08 09 10 11 12 13 14 15; do
+    timeout --foreground -s KILL "0.$moment" "$ekmsql" -S "$instance" -d Vault \
+        -Q "ALTER DATABASE ENCRYPTION KEY REGENERATE; ALTER DATABASE Vault SET ENCRYPTION OFF;
+            ALTER DATABASE Vault SET ENCRYPTION ON" >/dev/null 2>&1
+    if "$ekmsql" -S "$instance" -d Vault -Q "SELECT word FROM t" >"$work/after" 2>&1 &&
+        grep -q MARKER-of-plaintext "$work/after"; then
+        survived=$((survived + 1))
+    else
+        cat "$work/after"
+    fi
+done
+check "14 kills, 14 recoveries" [ "$survived" -eq 14 ]
+"$ekmsql" -S "$instance" -Q "ALTER DATABASE Vault SET ENCRYPTION ON" >/dev/null 2>&1
+check "two files are left: header and data" [ "$(find "$instance" -name 'Vault.*' | grep -cv 'new$')" -eq 2 ]
+
 for trouble in decrypt=2056 open=5 init=2063 guid key-pointer; do
     TROUBLE=$trouble sql "start-up, trouble: $trouble" -d Vault -Q "SELECT * FROM t"
 done
@@ -95,7 +112,8 @@ ALTER DATABASE Vault SET OFFLINE;
 DROP DATABASE Vault;
 SQL
 
-cp "$instance/Vault.2.mdf" "$work/before"
+data=$(echo "$instance"/Vault.*.mdf)
+cp "$data" "$work/before"
 sql "a new protector" -t -d Vault <<'SQL'
 CREATE CREDENTIAL c3 WITH IDENTITY = 'token', SECRET = '1234' FOR CRYPTOGRAPHIC PROVIDER P;
 USE master;
@@ -105,7 +123,7 @@ ALTER LOGIN L2 ADD CREDENTIAL c3;
 USE Vault;
 ALTER DATABASE ENCRYPTION KEY ENCRYPTION BY SERVER ASYMMETRIC KEY K2;
 SQL
-check "rotation leaves the data file alone" cmp -s "$work/before" "$instance/Vault.2.mdf"
+check "rotation leaves the data file alone" cmp -s "$work/before" "$data"
 sql "the old key is not needed any more" <<'SQL'
 DROP LOGIN L;
 DROP ASYMMETRIC KEY K2;
@@ -114,7 +132,7 @@ SQL
 sql "restart with the new one" -d Vault -Q "SELECT * FROM t"
 cp "$instance/Vault.header" "$work/header"
 TROUBLE=encrypt=2062 sql "REGENERATE fails" -d Vault -Q "ALTER DATABASE ENCRYPTION KEY REGENERATE"
-check "and changes nothing" sh -c "cmp -s '$work/before' '$instance/Vault.2.mdf' && cmp -s '$work/header' '$instance/Vault.header'"
+check "and changes nothing" sh -c "cmp -s '$work/before' '$data' && cmp -s '$work/header' '$instance/Vault.header'"
 for algorithm in AES_128 AES_192 TRIPLE_DES_3KEY AES_256; do
     sql "REGENERATE $algorithm" -d Vault \
         -Q "ALTER DATABASE ENCRYPTION KEY REGENERATE WITH ALGORITHM = $algorithm"
