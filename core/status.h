@@ -45,7 +45,8 @@ typedef enum core_class {
     X(NOT_SUPPORTED, 3, POLICY, "not supported", "see the documentation of this function")         \
     X(NOT_FOUND, 4, USAGE, "no such object", "list what is there: p11ekm key list")                \
     X(AUTH_FAILED, 5, PIN, "the token refused the PIN, or no session is open",                     \
-      "check IDENTITY and SECRET of the credential; wrong PINs are not repeated to the token")     \
+      "check the PIN (SECRET of the credential, pin_file); a wrong one is not sent to the token "  \
+      "twice")                                                                                     \
     X(INVALID_ARGUMENT, 6, USAGE, "invalid argument", "report it: the caller broke the interface") \
     X(PROVIDER_ERROR, 7, USAGE, "provider not initialised", "load the provider first")             \
     X(CONFIG_MISSING, 2049, POLICY, "no configuration", "run p11ekm init, or set P11EKM_CONF")     \

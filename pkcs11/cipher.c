@@ -5,6 +5,7 @@
  * the session's locked one.
  */
 #include <string.h>
+#include "pkcs11/pad_private.h"
 #include "pkcs11/rsa_private.h"
 
 typedef struct cbc_job {
@@ -18,77 +19,109 @@ typedef struct cbc_job {
     size_t length; /* of the result */
 } cbc_job;
 
-static CK_MECHANISM cbc_mechanism(const cbc_job *job)
+static size_t block_of(const tok_key *key)
+{
+    return key->info.algorithm == CORE_ALG_3DES ? 8 : 16;
+}
+
+static CK_MECHANISM cbc_mechanism(tok_session *session, const cbc_job *job, bool *pads)
 {
     bool aes = job->key->info.algorithm != CORE_ALG_3DES;
-    CK_MECHANISM mechanism = {aes ? CKM_AES_CBC_PAD : CKM_DES3_CBC_PAD, (void *)(uintptr_t)job->iv,
+    const tok_mech_info *padded = tok_mech(session, aes ? CKM_AES_CBC_PAD : CKM_DES3_CBC_PAD);
+    const tok_mech_info *raw = tok_mech(session, aes ? CKM_AES_CBC : CKM_DES3_CBC);
+    /* One that lists neither gets to refuse the usual one itself. */
+    *pads = padded->listed || !raw->listed;
+    CK_MECHANISM mechanism = {*pads ? padded->type : raw->type, (void *)(uintptr_t)job->iv,
                               (CK_ULONG)job->iv_len};
     return mechanism;
+}
+
+static core_status scratch_room(tok_session *session, size_t size, core_err *err)
+{
+    core_status st = ST_OK;
+    if (session->scratch.capacity < size) {
+        core_secret_close(&session->scratch);
+        st = core_secret_open(&session->scratch, size);
+    }
+    return st == ST_OK ? st : core_fail(err, st, "out of memory for %zu bytes", size);
 }
 
 static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err)
 {
     cbc_job *job = arg;
-    CK_MECHANISM mechanism = cbc_mechanism(job);
+    bool pads;
+    CK_MECHANISM mechanism = cbc_mechanism(session, job, &pads);
     CK_OBJECT_HANDLE object = 0;
     CK_ULONG length = (CK_ULONG)job->room;
+    const uint8_t *in = job->in;
+    size_t in_len = job->in_len;
 
     core_status st = tok_key_handle(session, job->key, &object, err);
+    if (st == ST_OK && !pads) {
+        st = scratch_room(session, in_len + block_of(job->key), err);
+        if (st == ST_OK) {
+            memcpy(session->scratch.data, in, in_len);
+            in = session->scratch.data;
+            in_len = tok_pkcs7_pad(session->scratch.data, in_len, block_of(job->key));
+        }
+    }
     if (st != ST_OK) {
         return tok_key_outcome(job->key, st);
     }
+    const char *function = "C_EncryptInit";
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
-    if (rv != CKR_OK) {
-        st = tok_rv_fail(err, session->token, "C_EncryptInit", rv, TOK_CALL_OTHER);
-        return tok_key_outcome(job->key, st);
+    if (rv == CKR_OK) {
+        function = "C_Encrypt";
+        rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)in, (CK_ULONG)in_len,
+                                   job->out, &length);
     }
-    rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
-                               (CK_ULONG)job->in_len, job->out, &length);
+    if (!pads) {
+        core_wipe(session->scratch.data, in_len);
+    }
     if (rv != CKR_OK) {
-        st = tok_rv_fail(err, session->token, "C_Encrypt", rv, TOK_CALL_OTHER);
-        return tok_key_outcome(job->key, st);
+        st = tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
     }
     job->length = length;
-    return ST_OK;
+    return tok_key_outcome(job->key, st);
 }
 
-/* The memory that the token decrypts into: the caller's if all of it would fit, else the session's.
- */
-static core_status decrypt_memory(tok_session *session, const cbc_job *job, uint8_t **out,
-                                  size_t *room, core_err *err)
+/* What came out of the token, without the padding that it left on, to where the caller wants it. */
+static core_status hand_over(const cbc_job *job, bool pads, const uint8_t *out, size_t *length,
+                             core_err *err)
 {
-    *out = job->out;
-    *room = job->room;
-    if (job->room >= job->in_len) {
-        return ST_OK;
-    }
-    if (session->scratch.capacity < job->in_len) {
-        core_secret_close(&session->scratch);
-        core_status st = core_secret_open(&session->scratch, job->in_len);
-        if (st != ST_OK) {
-            return core_fail(err, st, "out of memory for a result of %zu bytes", job->in_len);
+    if (!pads) {
+        *length = tok_pkcs7_unpad(out, *length, block_of(job->key));
+        if (*length == SIZE_MAX) {
+            return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
+                             core_status_next(ST_DECRYPT_FAILED));
         }
     }
-    *out = session->scratch.data;
-    *room = session->scratch.capacity;
+    if (*length > job->room) {
+        return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", *length);
+    }
+    if (out != job->out) {
+        memcpy(job->out, out, *length);
+    }
     return ST_OK;
 }
 
 static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err)
 {
     cbc_job *job = arg;
-    CK_MECHANISM mechanism = cbc_mechanism(job);
+    bool pads;
+    CK_MECHANISM mechanism = cbc_mechanism(session, job, &pads);
     CK_OBJECT_HANDLE object = 0;
-    uint8_t *out = NULL;
-    size_t room = 0;
+    bool direct = job->room >= job->in_len;
 
     core_status st = tok_key_handle(session, job->key, &object, err);
-    if (st == ST_OK) {
-        st = decrypt_memory(session, job, &out, &room, err);
+    if (st == ST_OK && !direct) {
+        st = scratch_room(session, job->in_len, err);
     }
     if (st != ST_OK) {
         return tok_key_outcome(job->key, st);
     }
+    uint8_t *out = direct ? job->out : session->scratch.data;
+    size_t room = direct ? job->room : session->scratch.capacity;
     CK_ULONG length = (CK_ULONG)room;
     CK_RV rv = session->f->C_DecryptInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
@@ -97,20 +130,16 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
     }
     rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, out, &length);
-    job->length = length;
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_DATA);
-        core_wipe(out, room);
     } else if (length > room) {
         st = core_fail(err, ST_DEVICE, "token \"%s\": C_Decrypt gave %lu bytes",
                        session->token->info.label, (unsigned long)length);
-    } else if (out != job->out) {
-        if (length > job->room) {
-            st = core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %lu bytes",
-                           (unsigned long)length);
-        } else {
-            memcpy(job->out, out, length);
-        }
+    } else {
+        job->length = length;
+        st = hand_over(job, pads, out, &job->length, err);
+    }
+    if (st != ST_OK || !direct) {
         core_wipe(out, room);
     }
     return tok_key_outcome(job->key, st);
@@ -118,7 +147,7 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
 
 static core_status check_iv(const tok_key *key, size_t iv_len, core_err *err)
 {
-    size_t wanted = key->info.rsa ? 0 : key->info.algorithm == CORE_ALG_3DES ? 8 : 16;
+    size_t wanted = key->info.rsa ? 0 : block_of(key);
     if (iv_len != wanted) {
         return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" takes an IV of %zu bytes, not %zu",
                          key->info.name, wanted, iv_len);
@@ -155,7 +184,6 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
                         size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
     cbc_job job = {key, iv, iv_len, in, in_len, out, *out_len, 0};
-    size_t block = key->info.algorithm == CORE_ALG_3DES ? 8 : 16;
 
     core_status st = check_iv(key, iv_len, err);
     if (st == ST_OK) {
@@ -167,7 +195,7 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     if (key->info.rsa) {
         return tok_rsa_decrypt_any(key, in, in_len, out, out_len, err);
     }
-    if (in_len == 0 || in_len % block != 0) {
+    if (in_len == 0 || in_len % block_of(key) != 0) {
         return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
                          core_status_next(ST_DECRYPT_FAILED));
     }

@@ -103,6 +103,13 @@ static core_status login_first(tok_token *token, const char *pin, size_t length,
     tok_token_info now;
     core_status st = tok_pin_allowed(token, hash, err);
 
+    if (st == ST_OK && (length < token->info.min_pin ||
+                        (token->info.max_pin > 0 && length > token->info.max_pin))) {
+        return core_fail(err, ST_AUTH_FAILED,
+                         "token \"%s\" takes PINs of %u to %u characters; check SECRET",
+                         token->info.label, token->info.min_pin, token->info.max_pin);
+    }
+
     if (st == ST_OK) {
         st = tok_slot_info(token->ctx, token->slot, &now, NULL);
         if (st != ST_OK) {

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+p11ekm_unit(pad tok)
