@@ -59,6 +59,10 @@ bool core_file_moved(FILE *file, const char *path);
 /* Writes a new file of this user only; refuses to overwrite. */
 CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
                                            core_err *err);
+/* The same for a short secret (256 bytes at most), sealed to this machine: core_file_read opens it
+ * where it is asked for a CORE_FILE_SECRET. ST_NOT_SUPPORTED but on Windows. */
+CORE_MUST_USE core_status core_file_create_sealed(const char *path, const void *bytes,
+                                                  size_t length, core_err *err);
 /* The path with links resolved, to be released with core_free; NULL when there is none. */
 char *core_path_real(const char *path);
 

@@ -280,6 +280,17 @@ core_status core_file_create(const char *path, const void *bytes, size_t length,
     return fail_errno(err, path, "write it", error);
 }
 
+core_status core_file_create_sealed(const char *path, const void *bytes, size_t length,
+                                    core_err *err)
+{
+    (void)bytes;
+    (void)length;
+    return core_fail(err, ST_NOT_SUPPORTED,
+                     "%s: only Windows can seal a file to the machine; here its rights protect it "
+                     "(chmod 600)",
+                     path);
+}
+
 char *core_path_real(const char *path)
 {
     char *real = realpath(path, NULL);

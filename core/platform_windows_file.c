@@ -168,11 +168,20 @@ static core_status read_all(HANDLE file, const char *path, core_secret *out, cor
     return core_fail(err, ST_IO, "%s: it grew while it was read; try again", path);
 }
 
+enum { SEAL_ROOM = 2048 }; /* what sealing may add */
+
+static core_status too_long(const char *path, size_t limit, core_err *err)
+{
+    return core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; is it the right file?", path,
+                     limit);
+}
+
 core_status core_file_read(const char *path, core_file_kind kind, size_t limit, core_secret *out,
                            core_err *err)
 {
     HANDLE file = INVALID_HANDLE_VALUE;
     LARGE_INTEGER size = {.QuadPart = 0};
+    size_t room = 0;
     *out = (core_secret){0};
     core_status st = open_checked(path, kind, &file, err);
     if (st != ST_OK)
@@ -181,9 +190,9 @@ core_status core_file_read(const char *path, core_file_kind kind, size_t limit, 
         st = fail_windows(err, path, "look at it", GetLastError());
         goto done;
     }
-    if ((uint64_t)size.QuadPart > limit) {
-        st = core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; is it the right file?", path,
-                       limit);
+    room = limit + (kind == CORE_FILE_SECRET ? SEAL_ROOM : 0);
+    if ((uint64_t)size.QuadPart > room) {
+        st = too_long(path, limit, err);
         goto done;
     }
     st = core_secret_open(out, (size_t)size.QuadPart + 1);
@@ -192,6 +201,10 @@ core_status core_file_read(const char *path, core_file_kind kind, size_t limit, 
         goto done;
     }
     st = read_all(file, path, out, err);
+    if (st == ST_OK && kind == CORE_FILE_SECRET && core_seal_marked(out))
+        st = core_seal_open(path, out, err);
+    if (st == ST_OK && out->length > limit)
+        st = too_long(path, limit, err);
 done:
     if (st != ST_OK)
         core_secret_close(out);

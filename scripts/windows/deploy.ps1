@@ -21,7 +21,7 @@ Neither stops nor starts the service: somebody else does, when asked to.
 param(
     [string] $InstanceName = 'MSSQLSERVER',
     [string] $Server = '.',
-    [string] $Provider = 'p11ekm',
+    [string] $Provider = 'P11EKM',
     [string] $Target = "$env:ProgramFiles\p11ekm",
     [switch] $NoRestart
 )

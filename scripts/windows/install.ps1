@@ -89,5 +89,5 @@ p11ekm $version is in $folder
 2. In SQL Server:
      EXEC sp_configure 'show advanced options', 1; RECONFIGURE;
      EXEC sp_configure 'EKM provider enabled', 1; RECONFIGURE;
-     CREATE CRYPTOGRAPHIC PROVIDER p11ekm FROM FILE = '$folder\p11ekm.dll';
+     CREATE CRYPTOGRAPHIC PROVIDER P11EKM FROM FILE = '$folder\p11ekm.dll';
 "@

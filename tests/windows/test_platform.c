@@ -96,6 +96,32 @@ static void files(void)
     CU_ASSERT_EQUAL(core_file_check("created", CORE_FILE_MODULE, NULL) == ST_OK, false);
 }
 
+static void sealed_files(void)
+{
+    size_t length = 0;
+    core_secret read;
+    const char *path = testing_path("sealed");
+    CU_ASSERT_EQUAL_FATAL(core_file_create_sealed(path, "secret-pin", 10, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_file_create_sealed(path, "secret-pin", 10, NULL), ST_IO);
+    char *raw = testing_read(path, &length);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
+    CU_ASSERT_EQUAL(memcmp(raw, "p11ekm DPAPI 1\n", 15), 0);
+    for (size_t i = 0; i + 10 <= length; i++)
+        CU_ASSERT_NOT_EQUAL(memcmp(raw + i, "secret-pin", 10), 0);
+    CU_ASSERT_EQUAL_FATAL(core_file_read(path, CORE_FILE_SECRET, 64, &read, NULL), ST_OK);
+    CU_ASSERT_EQUAL(read.length, 10);
+    CU_ASSERT_STRING_EQUAL((char *)read.data, "secret-pin");
+    core_secret_close(&read);
+    CU_ASSERT_EQUAL(core_file_read(path, CORE_FILE_SECRET, 9, &read, NULL), ST_FORMAT);
+
+    raw[length - 20] ^= 1;
+    const char *other = testing_path("unsealed");
+    CU_ASSERT_EQUAL_FATAL(core_file_create(other, raw, length, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_file_read(other, CORE_FILE_SECRET, 64, &read, NULL), ST_PIN_SOURCE);
+    CU_ASSERT_PTR_NULL(read.data);
+    free(raw);
+}
+
 static void appended(void)
 {
     size_t length = 0;
@@ -219,17 +245,13 @@ static void system_log(void)
     core_free(endless);
 }
 
-static const test_case platform_cases[] = {{"clocks", clocks},
-                                           {"environment", environment},
-                                           {"paths", paths},
-                                           {"long_paths", long_paths},
-                                           {"files", files},
-                                           {"appended", appended},
-                                           {"judgement", judgement},
-                                           {"no_list", no_list},
-                                           {"access_lists", access_lists},
-                                           {"system_log", system_log},
-                                           {NULL, NULL}};
+static const test_case platform_cases[] = {
+    {"clocks", clocks},         {"environment", environment},
+    {"paths", paths},           {"long_paths", long_paths},
+    {"files", files},           {"sealed_files", sealed_files},
+    {"appended", appended},     {"judgement", judgement},
+    {"no_list", no_list},       {"access_lists", access_lists},
+    {"system_log", system_log}, {NULL, NULL}};
 const test_suite core_platform_suite = {.name = "platform", .cases = platform_cases};
 
 static DWORD protection(const void *address)

@@ -23,6 +23,8 @@ const cli_verb cli_verbs[] = {
     {NULL, "probe", "", 0, cli_login_options, "test what the token can really do", cli_probe},
     {NULL, "doctor", "", 0, cli_login_options, "check everything and say how to mend it",
      cli_doctor},
+    {"pin", "protect", "FILE", 1, cli_pin_options, "make a PIN file that only this machine opens",
+     cli_pin_protect},
     {"token", "list", "", 0, cli_no_options, "the tokens the module shows", cli_token_list},
     {"key", "list", "", 0, cli_login_options, "the keys on the token", cli_key_list},
     {"key", "show", "NAME-or-THUMBPRINT", 1, cli_login_options, "all that is known of a key",
