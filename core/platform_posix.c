@@ -6,6 +6,7 @@
 #include "core/platform.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -61,9 +62,42 @@ void core_sleep_ms(unsigned milliseconds)
         ;
 }
 
+/* The process's number lies in a page that the kernel empties in a child of a fork, so that
+ * noticing one costs a look at memory, not a system call: this is asked several times an operation.
+ * Where there is no such page, the kernel is asked each time. One page for the life of the process.
+ */
+typedef struct process_page {
+    _Atomic uint32_t id;
+} process_page;
+
+static process_page *fork_page(void)
+{
+    static _Atomic(process_page *) known;
+    static process_page none; /* stands for "there is no such page" */
+    process_page *page = atomic_load_explicit(&known, memory_order_acquire);
+    if (page != NULL)
+        return page == &none ? NULL : page;
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *fresh = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool good = fresh != MAP_FAILED && madvise(fresh, size, MADV_WIPEONFORK) == 0;
+    process_page *made = good ? (process_page *)fresh : &none;
+    const bool first = atomic_compare_exchange_strong(&known, &page, made);
+    if (fresh != MAP_FAILED && (!good || !first))
+        munmap(fresh, size);
+    page = first ? made : page;
+    return page == &none ? NULL : page;
+}
+
 uint32_t core_process_id(void)
 {
-    return (uint32_t)getpid();
+    process_page *page = fork_page();
+    uint32_t id = page != NULL ? atomic_load_explicit(&page->id, memory_order_relaxed) : 0;
+    if (id == 0) {
+        id = (uint32_t)getpid();
+        if (page != NULL)
+            atomic_store_explicit(&page->id, id, memory_order_relaxed);
+    }
+    return id;
 }
 
 bool core_process_privileged(void)
