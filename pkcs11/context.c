@@ -27,7 +27,8 @@ static core_status context_load(tok_context *ctx, core_err *err)
 
     if (st == ST_OK) {
         ctx->mask_sigpipe = ctx->config->mask_sigpipe == CORE_YES ||
-                            (ctx->config->mask_sigpipe == CORE_AUTO && core_sigpipe_default());
+                            (ctx->config->mask_sigpipe == CORE_AUTO && !ctx->library.local &&
+                             core_sigpipe_default());
         if (tok_context_ready(ctx, &late) != ST_OK) {
             core_log(CORE_LOG_WARNING, "going on without it: %s",
                      core_err_text(&late, late.status));

@@ -85,6 +85,19 @@ static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_er
     return ST_OK;
 }
 
+static bool known_local(const char *path)
+{
+    static const char *const names[] = {"/libsofthsm2.so", "/libsoftokn3.so"};
+    const char *file = strrchr(path, '/');
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (file != NULL && strcmp(file, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static core_status load(const core_config *config, const char *path, tok_library *out,
                         core_err *err)
 {
@@ -102,6 +115,7 @@ static core_status load(const core_config *config, const char *path, tok_library
     } else {
         st = load_direct(path, &out->f, err);
     }
+    out->local = known_local(path);
     if (st == ST_OK) {
         file_digest(path, out->sha256);
         core_log(CORE_LOG_INFO, "module \"%s\" loaded %s, SHA-256 %s", path,

@@ -120,7 +120,8 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = tok_padding_mechanism(&paddings[job->padding], &params);
     CK_OBJECT_HANDLE object = 0;
-    CK_ULONG length = (CK_ULONG)*job->out_len;
+    /* No more room than the result takes: some tokens leave the length as they find it. */
+    CK_ULONG length = (CK_ULONG)job->key->info.modulus_len;
 
     core_status st = tok_key_public_handle(session, job->key, &object, err);
     job->no_public = st == ST_OK && object == 0;
@@ -136,6 +137,10 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     if (rv != CKR_OK) {
         return tok_key_outcome(job->key,
                                tok_rv_fail(err, session->token, "C_Encrypt", rv, TOK_CALL_OTHER));
+    }
+    if (length != job->key->info.modulus_len) {
+        return core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes for key \"%s\"",
+                         session->token->info.label, (unsigned long)length, job->key->info.name);
     }
     *job->out_len = length;
     return ST_OK;

@@ -24,7 +24,7 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
     bool by_token = whole != NULL && whole->listed;
     CK_MECHANISM mechanism = {by_token ? CKM_SHA256_RSA_PKCS : CKM_RSA_PKCS, NULL, 0};
     uint8_t info[sizeof digest_info + 32];
-    CK_ULONG length = (CK_ULONG)job->sig_len;
+    CK_ULONG length = (CK_ULONG)job->key->info.modulus_len; /* as much room as it takes */
     CK_OBJECT_HANDLE object = 0;
 
     memcpy(info, digest_info, sizeof digest_info);
