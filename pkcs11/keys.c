@@ -146,8 +146,10 @@ static core_status each_of_class(tok_session *session, const CK_ATTRIBUTE *match
     for (size_t i = 0; st == ST_OK && more && i < count; i++) {
         tok_key *key = NULL;
         st = tok_key_load(session, objects[i], object_class, &key, err);
-        /* Objects of other kinds, and one that was deleted since, are none of ours. */
-        if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST || st == ST_KEY_USAGE) {
+        /* Objects of other kinds, one that cannot tell its thumbprint, and one that was deleted
+         * since, are none of ours. */
+        if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST || st == ST_KEY_USAGE ||
+            st == ST_MECHANISM) {
             st = ST_OK;
         } else if (st == ST_OK) {
             more = seen(key, arg);

@@ -188,10 +188,15 @@ core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *i
     rsa_job job = {key, padding, in, in_len, out, out_len, false};
 
     if (!key->info.rsa || in_len != key->info.modulus_len) {
+        *out_len = 0;
         return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
                          core_status_next(ST_DECRYPT_FAILED));
     }
-    return tok_run(key->token, decrypt_op, &job, err);
+    core_status st = tok_run(key->token, decrypt_op, &job, err);
+    if (st != ST_OK && st != ST_BUFFER_TOO_SMALL) {
+        *out_len = 0;
+    }
+    return st;
 }
 
 core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
