@@ -67,9 +67,10 @@ static void to_hex(FILE *f, const SqlCpByte *data, int len)
 static int from_hex(const char *text, SqlCpByte *out, int cap)
 {
     int n = 0;
-    unsigned byte = 0;
-    while (n < cap && sscanf(text + 2 * n, "%2x", &byte) == 1) {
-        out[n++] = (SqlCpByte)byte;
+    while (n < cap && text[0] != 0 && text[1] != 0) {
+        char two[3] = {text[0], text[1], 0};
+        out[n++] = (SqlCpByte)strtoul(two, NULL, 16);
+        text += 2;
     }
     return n;
 }
@@ -77,6 +78,7 @@ static int from_hex(const char *text, SqlCpByte *out, int cap)
 int fake_load(fake_key keys[FAKE_MAX_KEYS])
 {
     static char line[3 * FAKE_DATA];
+    char number[16];
     char thumb[64];
     static char data[2 * FAKE_DATA + 1];
     int count = 0;
@@ -84,7 +86,8 @@ int fake_load(fake_key keys[FAKE_MAX_KEYS])
     FILE *f = path == NULL ? NULL : fopen(path, "rb");
     while (f != NULL && count < FAKE_MAX_KEYS && fgets(line, sizeof line, f) != NULL) {
         fake_key *k = &keys[count];
-        if (sscanf(line, "%255s %u %63s %8191s", k->name, &k->algorithm, thumb, data) == 4) {
+        if (sscanf(line, "%255s %15s %63s %8191s", k->name, number, thumb, data) == 4) {
+            k->algorithm = (SqlCpAlgId)strtoul(number, NULL, 10);
             from_hex(thumb, k->thumb, FAKE_THUMB);
             k->len = from_hex(data, k->data, FAKE_DATA);
             count++;

@@ -37,6 +37,9 @@ static void test_tokens(void)
     sql_problem p;
     const sql_token *t = lex("select [a ]]b] \"q\"\"q\" 'it''s' n'n' 0x0AfF 12 @v <> ; -- end", &p);
     CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    if (t == NULL) {
+        return;
+    }
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         CU_ASSERT_EQUAL(t[i].kind, expected[i].kind);
         CU_ASSERT_STRING_EQUAL(t[i].text, expected[i].text);
@@ -48,6 +51,9 @@ static void test_lines(void)
     sql_problem p;
     const sql_token *t = lex("a /* x\n/* y\n*/ */ b\n'c\nd' e", &p);
     CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    if (t == NULL) {
+        return;
+    }
     CU_ASSERT_EQUAL(t[0].line, 1);
     CU_ASSERT_EQUAL(t[1].line, 3);
     CU_ASSERT_EQUAL(t[2].line, 4);
@@ -73,6 +79,9 @@ static void test_length_is_kept(void)
     sql_problem p;
     const sql_token *t = sql_lex(arena, "abc'def", 3, &p);
     CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    if (t == NULL) {
+        return;
+    }
     CU_ASSERT_STRING_EQUAL(t[0].text, "abc");
     CU_ASSERT_EQUAL(t[1].kind, SQL_TOK_END);
 }
@@ -129,14 +138,23 @@ static void test_parts(void)
                               "DROP ASYMMETRIC KEY a REMOVE PROVIDER KEY; DROP ASYMMETRIC KEY b",
                               &p);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    if (s == NULL) {
+        return;
+    }
     CU_ASSERT_STRING_EQUAL(s->slot[SQL_NAME], "my c");
     CU_ASSERT_STRING_EQUAL(sql_option_value(s, "identity"), "i");
     CU_ASSERT_STRING_EQUAL(sql_option_value(s, "SECRET"), "s");
     CU_ASSERT_PTR_NULL(sql_option_value(s, "OTHER"));
     CU_ASSERT_PTR_NOT_NULL_FATAL(s->next);
+    if (s->next == NULL) {
+        return;
+    }
     CU_ASSERT_TRUE(s->next->flag);
     CU_ASSERT_EQUAL(s->next->line, 2);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s->next->next);
+    if (s->next->next == NULL) {
+        return;
+    }
     CU_ASSERT_FALSE(s->next->next->flag);
     CU_ASSERT_STRING_EQUAL(s->next->next->slot[SQL_NAME], "b");
 }
@@ -145,20 +163,20 @@ static void test_errors(void)
 {
     static const struct {
         const char *text;
-        int number;
         const char *near;
+        int number;
         int line;
     } bad[] = {
-        {"SELECT", 102, "", 1},
-        {"PRINT 1;\nUSE", 102, "", 2},
-        {"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM AES", 102, "AES", 1},
-        {"CREATE CREDENTIAL c WITH PASSWORD='x'", 102, "PASSWORD", 1},
-        {"ALTER LOGIN l ADD NOTHING", 102, "NOTHING", 1},
-        {"SELECT 1 +", 102, "", 1},
-        {"\nFROB nicate it now", 0, "FROB nicate it", 2},
-        {"CREATE CERTIFICATE c", 0, "CREATE CERTIFICATE c", 1},
-        {")", 0, ")", 1},
-        {"DROP", 0, "DROP", 1},
+        {"SELECT", "", 102, 1},
+        {"PRINT 1;\nUSE", "", 102, 2},
+        {"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM AES", "AES", 102, 1},
+        {"CREATE CREDENTIAL c WITH PASSWORD='x'", "PASSWORD", 102, 1},
+        {"ALTER LOGIN l ADD NOTHING", "NOTHING", 102, 1},
+        {"SELECT 1 +", "", 102, 1},
+        {"\nFROB nicate it now", "FROB nicate it", 0, 2},
+        {"CREATE CERTIFICATE c", "CREATE CERTIFICATE c", 0, 1},
+        {")", ")", 0, 1},
+        {"DROP", "DROP", 0, 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         sql_problem p;

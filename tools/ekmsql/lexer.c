@@ -26,7 +26,10 @@ static bool fail(lexer *x, int number, const char *text)
 
 static char peek(const lexer *x, size_t ahead)
 {
-    return (size_t)(x->end - x->p) > ahead ? x->p[ahead] : 0;
+    if ((size_t)(x->end - x->p) <= ahead) {
+        return 0;
+    }
+    return x->p[ahead];
 }
 
 static bool is_letter(char c)
@@ -139,6 +142,14 @@ static void punctuation(lexer *x, sql_token *t)
     x->p += n;
 }
 
+static char closing(char open)
+{
+    if (open == '[') {
+        return ']';
+    }
+    return open;
+}
+
 static bool next(lexer *x, sql_token *t)
 {
     *t = (sql_token){SQL_TOK_END, "", 0, x->line};
@@ -152,7 +163,7 @@ static bool next(lexer *x, sql_token *t)
     char c = *x->p;
     if (c == '\'' || c == '"' || c == '[') {
         t->kind = c == '\'' ? SQL_TOK_STRING : SQL_TOK_NAME;
-        return quoted(x, c == '[' ? ']' : c, t);
+        return quoted(x, closing(c), t);
     }
     if ((c == 'N' || c == 'n') && peek(x, 1) == '\'') {
         t->kind = SQL_TOK_NATIONAL;

@@ -40,17 +40,18 @@ static element next_element(const char **pattern)
     return e;
 }
 
+static int upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? c - 32 : c;
+}
+
 static bool is_keyword(const sql_token *t, const char *word, size_t len)
 {
     if ((t->kind != SQL_TOK_WORD && t->kind != SQL_TOK_PUNCT) || t->len != len) {
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        char c = t->text[i];
-        char w = word[i];
-        c = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-        w = w >= 'a' && w <= 'z' ? (char)(w - 32) : w;
-        if (c != w) {
+        if (upper(t->text[i]) != upper(word[i])) {
             return false;
         }
     }
@@ -89,11 +90,10 @@ const char *sql_take_table(parser *p)
     if (last == NULL || sql_same(name, "dbo")) {
         return last;
     }
-    size_t size = strlen(name) + strlen(last) + 2;
-    char *both = sql_arena_alloc(p->arena, size);
-    memcpy(both, name, strlen(name));
-    both[strlen(name)] = '.';
-    memcpy(both + strlen(name) + 1, last, strlen(last));
+    sql_buf text = {0};
+    sql_buf_printf(&text, "%s.%s", name, last);
+    const char *both = sql_arena_text(p->arena, sql_buf_text(&text), text.len);
+    sql_buf_free(&text);
     return both;
 }
 

@@ -24,6 +24,7 @@ typedef struct sql_algorithm {
     struct sql_algorithm *next;
 } sql_algorithm;
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a parameter list cannot be put in parentheses. */
 #define SQL_CALL_MEMBER(state, name, parameters) SqlCpError(*name) parameters;
 typedef struct sql_calls {
     SQLCP_EXPORTS(SQL_CALL_MEMBER)

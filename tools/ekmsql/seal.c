@@ -114,7 +114,7 @@ bool sql_cbc_encrypt(const sql_buf *key, const sql_buf *in, sql_buf *out)
 
 bool sql_cbc_decrypt(const sql_buf *key, const uint8_t *in, size_t len, sql_buf *out)
 {
-    if (len < 2 * BLOCK || len % BLOCK != 0 || len >= INT32_MAX) {
+    if (len < (size_t)2 * BLOCK || len % BLOCK != 0 || len >= INT32_MAX) {
         return false;
     }
     uint8_t *text = sql_alloc(len);

@@ -137,7 +137,7 @@ static sql_value stored_value(sql_engine *e, sqlite3_stmt *row, int column, sql_
 
 sql_rowset *sql_table_rows(sql_engine *e, const char *name)
 {
-    table t;
+    table t = {0};
     if (!open_table(e, name, &t)) {
         return NULL;
     }
@@ -263,7 +263,7 @@ static bool finish(sql_engine *e, bool ok, size_t rows)
 
 bool sql_do_insert_rows(sql_engine *e, const sql_stmt *s)
 {
-    table t;
+    table t = {0};
     if (!open_table(e, s->slot[SQL_TABLE], &t)) {
         return false;
     }
@@ -303,8 +303,9 @@ static bool update_row(sql_engine *e, const sql_stmt *s, const table *t, const s
 
 bool sql_do_update_rows(sql_engine *e, const sql_stmt *s)
 {
-    table t;
-    sql_rowset *r = open_table(e, s->slot[SQL_TABLE], &t) ? sql_table_rows(e, t.name) : NULL;
+    table t = {0};
+    sql_rowset *r =
+        open_table(e, s->slot[SQL_TABLE], &t) ? sql_table_rows(e, s->slot[SQL_TABLE]) : NULL;
     if (r == NULL) {
         return false;
     }

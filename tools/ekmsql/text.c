@@ -281,9 +281,9 @@ void sql_guid_add(sql_buf *out, const uint8_t g[16])
     sql_hex_add(out, g + 10, 6);
 }
 
-static char lower(char c)
+static int lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
 }
 
 bool sql_same(const char *a, const char *b)
