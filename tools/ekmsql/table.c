@@ -49,7 +49,8 @@ static bool open_table(sql_engine *e, const char *name, table *t)
         return false;
     }
     if (!exists(e, name)) {
-        return SQL_RAISE(e, 208, 1, name);
+        SQL_RAISE(e, 208, 1, name);
+        return false;
     }
     char *sql = sqlite3_mprintf("PRAGMA table_info(\"%w\")", name);
     sqlite3_stmt *row = sql_store_query(e->current->db, sql, "");

@@ -18,14 +18,15 @@
 #define SQL_PRINTF(f, a) __attribute__((format(SQL_PRINTF_DIALECT, f, a)))
 
 /* ekmsql is a command: when memory is gone it says so and ends, so these never return NULL. */
-void *sql_alloc(size_t size);
-char *sql_strdup(const char *text);
+#define SQL_NEVER_NULL __attribute__((returns_nonnull))
+void *sql_alloc(size_t size) SQL_NEVER_NULL;
+char *sql_strdup(const char *text) SQL_NEVER_NULL;
 
 typedef struct sql_arena sql_arena;
 sql_arena *sql_arena_new(void);
-void *sql_arena_alloc(sql_arena *arena, size_t size);
-void *sql_arena_copy(sql_arena *arena, const void *data, size_t len);
-char *sql_arena_text(sql_arena *arena, const char *text, size_t len);
+void *sql_arena_alloc(sql_arena *arena, size_t size) SQL_NEVER_NULL;
+void *sql_arena_copy(sql_arena *arena, const void *data, size_t len) SQL_NEVER_NULL;
+char *sql_arena_text(sql_arena *arena, const char *text, size_t len) SQL_NEVER_NULL;
 void sql_arena_free(sql_arena *arena);
 
 typedef struct sql_buf {
