@@ -265,13 +265,6 @@ static void odbc_free(void)
     cmk_store_close(door_exchange(NULL));
 }
 
-static const p11ekm_odbc_provider version1 = {.name = provider_name,
-                                              .init = odbc_init,
-                                              .read = odbc_read,
-                                              .write = odbc_write,
-                                              .decrypt_cek = odbc_decrypt,
-                                              .encrypt_cek = odbc_encrypt,
-                                              .free = odbc_free};
 static const p11ekm_odbc_provider2 version2 = {.name = provider_name,
                                                .init = odbc_init,
                                                .read = odbc_read,
@@ -287,5 +280,20 @@ static const p11ekm_odbc_provider2 version2 = {.name = provider_name,
 #else
 #define EXPORTED
 #endif
-EXPORTED const p11ekm_odbc_provider *const CEKeystoreProvider[] = {&version1, NULL};
+/* Of a name in both arrays, the driver takes version 1's entry, and then refuses, or crashes at,
+ * every query of an enclave, because that cannot verify a master key (msodbcsql 18.6). Version 1 is
+ * therefore empty unless the build asks for it, for drivers before 17.4, which know no other. */
+#ifdef P11EKM_ODBC_VERSION1
+static const p11ekm_odbc_provider version1 = {.name = provider_name,
+                                              .init = odbc_init,
+                                              .read = odbc_read,
+                                              .write = odbc_write,
+                                              .decrypt_cek = odbc_decrypt,
+                                              .encrypt_cek = odbc_encrypt,
+                                              .free = odbc_free};
+#define VERSION1 &version1,
+#else
+#define VERSION1
+#endif
+EXPORTED const p11ekm_odbc_provider *const CEKeystoreProvider[] = {VERSION1 NULL};
 EXPORTED const p11ekm_odbc_provider2 *const CEKeystoreProvider2[] = {&version2, NULL};

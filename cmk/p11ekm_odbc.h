@@ -74,7 +74,9 @@ typedef int p11ekm_odbc_verify(p11ekm_odbc_context *, p11ekm_odbc_error *, const
                                unsigned char *signature, unsigned short signature_length);
 typedef void p11ekm_odbc_free(void);
 
-/* Version 1: drivers from 13.1. Version 2: from 17.4, also for enclave-enabled keys. */
+/* Version 1: drivers from 13.1; version 2: from 17.4, which also verifies enclave-enabled keys. A
+ * driver prefers version 1 where both have a name, so version 1's array is empty unless the library
+ * was built with P11EKM_ODBC_VERSION1 for drivers before 17.4. */
 typedef struct p11ekm_odbc_provider {
     const uint16_t *name;
     p11ekm_odbc_init *init;
