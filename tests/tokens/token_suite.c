@@ -13,16 +13,23 @@ const char *suite_pin(void)
     return getenv("PIN");
 }
 
+bool suite_limit(const char *limit)
+{
+    const char *limits = getenv("TOKEN_LIMITS");
+    return limits != NULL && strstr(limits, limit) != NULL;
+}
+
 const char *suite_config(const char *name, const char *more)
 {
     char text[4096];
     const char *init = getenv("INIT_ARGS");
+    const char *extra = getenv("CONF_EXTRA");
     int length = snprintf(
         text, sizeof text,
-        "module = %s\nlog = stderr\nlog_level = error\n%s%s%s%s\n[token main]\ntoken = %s\n",
+        "module = %s\nlog = stderr\nlog_level = error\n%s%s%s%s\n%s\n[token main]\ntoken = %s\n",
         getenv("MODULE"), init != NULL && *init != '\0' ? "init_args = \"" : "",
         init != NULL ? init : "", init != NULL && *init != '\0' ? "\"\n" : "", more,
-        getenv("TOKEN"));
+        extra != NULL ? extra : "", getenv("TOKEN"));
     /* Not testing_file: suites start outside of any test, where CUnit takes no assertion. */
     const char *path = testing_path(name);
     (void)remove(path);
@@ -66,6 +73,33 @@ const char *suite_name(const char *stem)
     char *name = names[next++ % 8];
     snprintf(name, sizeof names[0], "%s-%u-%u", stem, (unsigned)core_process_id(), ++serial);
     return name;
+}
+
+static char refusal[512];
+
+const char *suite_refusal(void)
+{
+    return refusal;
+}
+
+tok_key *suite_make(tok_token *token, core_algorithm algorithm, unsigned can, const char *name)
+{
+    unsigned rights = suite_limit("dual-use") ? SUITE_CMK : can;
+    tok_key_spec spec = {name, algorithm, rights, true, false};
+    tok_key *key = NULL;
+    core_err err = {ST_OK, ""};
+    core_status st = tok_key_create(token, &spec, &key, &err);
+
+    if (st != ST_OK && st != ST_MECHANISM) {
+        fprintf(stderr, "create %s: %s: %s\n", core_algorithm_tag(algorithm), core_status_name(st),
+                err.text);
+        CU_FAIL("create");
+    }
+    if (st == ST_MECHANISM) {
+        CU_ASSERT(strstr(err.text, "CKM_") != NULL || strstr(err.text, "CKR_") != NULL);
+    }
+    snprintf(refusal, sizeof refusal, "%s", err.text);
+    return key;
 }
 
 void suite_destroy(tok_key *key)

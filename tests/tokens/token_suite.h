@@ -15,8 +15,22 @@ const char *suite_config(const char *name, const char *more);
 bool suite_open(const char *config, tok_context **ctx, tok_token **token);
 void suite_close(tok_context *ctx, tok_token *token);
 const char *suite_pin(void);
+/* Whether setup-*.sh names this limit of the token in TOKEN_LIMITS (words): "dual-use", its RSA
+ * keys sign and decrypt and no other can be asked for; "no-fork", the module's connection is no
+ * good in a child; "rsa-3072", it makes none larger. */
+bool suite_limit(const char *limit);
 /* A fresh name for a key. Static, good until the eighth call after. */
 const char *suite_name(const char *stem);
+enum {
+    SUITE_CMK = TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP
+};
+/* Makes a key; NULL where the token cannot, which it must say by name: suite_refusal(). */
+tok_key *suite_make(tok_token *token, core_algorithm algorithm, unsigned can, const char *name);
+const char *suite_refusal(void);
+#define NEED(key)                   \
+    if ((key) == NULL) {            \
+        TEST_SKIP(suite_refusal()); \
+    }
 /* Destroys and releases a key of a test. */
 void suite_destroy(tok_key *key);
 
