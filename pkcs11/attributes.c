@@ -24,12 +24,10 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
     CK_ULONG room[MOST];
     CK_RV rv;
 
-    if (count > MOST) {
+    if (count > MOST)
         return core_fail(err, ST_FAILURE, "too many attributes");
-    }
-    for (CK_ULONG i = 0; i < count; i++) {
+    for (CK_ULONG i = 0; i < count; i++)
         room[i] = attributes[i].ulValueLen;
-    }
     rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
     if (partial(rv)) {
         for (CK_ULONG i = 0; i < count; i++) {
@@ -39,19 +37,15 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
                 attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
                 rv = CKR_OK;
             }
-            if (rv != CKR_OK) {
+            if (rv != CKR_OK)
                 break;
-            }
         }
     }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_GetAttributeValue", rv, TOK_CALL_OTHER);
-    }
-    for (CK_ULONG i = 0; i < count; i++) {
-        if (attributes[i].ulValueLen > room[i]) {
+    for (CK_ULONG i = 0; i < count; i++)
+        if (attributes[i].ulValueLen > room[i])
             attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
-        }
-    }
     return ST_OK;
 }
 
@@ -69,9 +63,8 @@ core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG
     atomic_fetch_add(&session->token->searches, 1);
     rv = session->f->C_FindObjectsInit(session->handle, (CK_ATTRIBUTE_PTR)(uintptr_t)match,
                                        match_count);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_FindObjectsInit", rv, TOK_CALL_OTHER);
-    }
     do {
         if (*count + STEP > room) {
             CK_OBJECT_HANDLE *more = core_realloc(*out, (room + STEP) * 2 * sizeof **out);
@@ -93,9 +86,8 @@ core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG
     } while (got > 0);
     if (st != ST_SESSION_LOST) {
         rv = session->f->C_FindObjectsFinal(session->handle);
-        if (st == ST_OK && rv != CKR_OK) {
+        if (st == ST_OK && rv != CKR_OK)
             st = tok_rv_fail(err, session->token, "C_FindObjectsFinal", rv, TOK_CALL_OTHER);
-        }
     }
     if (st != ST_OK) {
         core_free(*out);

@@ -65,9 +65,8 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
             in_len = tok_pkcs7_pad(session->scratch.data, in_len, block_of(job->key));
         }
     }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return tok_key_outcome(job->key, st);
-    }
     const char *function = "C_EncryptInit";
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
     if (rv == CKR_OK) {
@@ -75,12 +74,10 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
         rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)in, (CK_ULONG)in_len,
                                    job->out, &length);
     }
-    if (!pads) {
+    if (!pads)
         core_wipe(session->scratch.data, in_len);
-    }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
-    }
     job->length = length;
     return tok_key_outcome(job->key, st);
 }
@@ -96,12 +93,10 @@ static core_status hand_over(const cbc_job *job, bool pads, const uint8_t *out, 
                              core_status_next(ST_DECRYPT_FAILED));
         }
     }
-    if (*length > job->room) {
+    if (*length > job->room)
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", *length);
-    }
-    if (out != job->out) {
+    if (out != job->out)
         memcpy(job->out, out, *length);
-    }
     return ST_OK;
 }
 
@@ -114,12 +109,10 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
     bool direct = job->room >= job->in_len;
 
     core_status st = tok_key_handle(session, job->key, &object, err);
-    if (st == ST_OK && !direct) {
+    if (st == ST_OK && !direct)
         st = scratch_room(session, job->in_len, err);
-    }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return tok_key_outcome(job->key, st);
-    }
     uint8_t *out = direct ? job->out : session->scratch.data;
     size_t room = direct ? job->room : session->scratch.capacity;
     CK_ULONG length = (CK_ULONG)room;
@@ -139,9 +132,8 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
         job->length = length;
         st = hand_over(job, pads, out, &job->length, err);
     }
-    if (st != ST_OK || !direct) {
+    if (st != ST_OK || !direct)
         core_wipe(out, room);
-    }
     return tok_key_outcome(job->key, st);
 }
 
@@ -162,15 +154,12 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     size_t needed = tok_encrypt_size(key, in_len);
 
     core_status st = check_iv(key, iv_len, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_key_may(key, TOK_CAN_ENCRYPT, err);
-    }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
-    if (key->info.rsa) {
+    if (key->info.rsa)
         return tok_rsa_encrypt_policy(key, in, in_len, out, out_len, err);
-    }
     if (*out_len < needed) {
         *out_len = needed;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", needed);
@@ -186,15 +175,12 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     cbc_job job = {key, iv, iv_len, in, in_len, out, *out_len, 0};
 
     core_status st = check_iv(key, iv_len, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_key_may(key, TOK_CAN_DECRYPT, err);
-    }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
-    if (key->info.rsa) {
+    if (key->info.rsa)
         return tok_rsa_decrypt_any(key, in, in_len, out, out_len, err);
-    }
     if (in_len == 0 || in_len % block_of(key) != 0) {
         return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
                          core_status_next(ST_DECRYPT_FAILED));

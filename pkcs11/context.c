@@ -43,9 +43,8 @@ static core_status context_new(const char *path, tok_context **out, core_err *er
     core_status st;
     tok_context *ctx = core_calloc(1, sizeof *ctx);
 
-    if (ctx == NULL) {
+    if (ctx == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory");
-    }
     pthread_mutex_init(&ctx->gate, NULL);
     pthread_cond_init(&ctx->gate_moved, NULL);
     tok_turn_init(&ctx->serial);
@@ -57,22 +56,19 @@ static core_status context_new(const char *path, tok_context **out, core_err *er
         goto done;
     }
     st = core_config_load(path, &ctx->config, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         goto done;
-    }
     st = core_log_open(ctx->config, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         goto done;
-    }
     logging = true;
     st = context_load(ctx, err);
 done:
     if (st == ST_OK) {
         *out = ctx;
     } else {
-        if (logging) {
+        if (logging)
             core_log_close();
-        }
         context_free(ctx);
     }
     return st;
@@ -83,15 +79,13 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
     const char *path = config_path != NULL ? config_path : core_config_path();
     *out = NULL;
     core_status st = core_crypto_open();
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return core_fail(err, st, "OpenSSL does not start");
-    }
 
     pthread_mutex_lock(&contexts_lock);
     tok_context *ctx = contexts;
-    while (ctx != NULL && strcmp(ctx->path, path) != 0) {
+    while (ctx != NULL && strcmp(ctx->path, path) != 0)
         ctx = ctx->next;
-    }
     if (ctx != NULL) {
         ctx->refs++;
     } else {
@@ -103,11 +97,10 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
     }
     pthread_mutex_unlock(&contexts_lock);
 
-    if (st == ST_OK) {
+    if (st == ST_OK)
         *out = ctx;
-    } else {
+    else
         core_crypto_close();
-    }
     return st;
 }
 
@@ -122,9 +115,8 @@ static void context_close_module(tok_context *ctx)
             tok_token_free(token);
         }
         tok_leave(ctx, &stay, "closing");
-        if (ctx->own) {
+        if (ctx->own)
             (void)tok_library_finalize(&ctx->library);
-        }
     }
     while (ctx->tokens != NULL) {
         tok_token *token = ctx->tokens;
@@ -136,16 +128,14 @@ static void context_close_module(tok_context *ctx)
 
 void tok_context_close(tok_context *ctx)
 {
-    if (ctx == NULL) {
+    if (ctx == NULL)
         return;
-    }
     pthread_mutex_lock(&contexts_lock);
     bool last = --ctx->refs == 0;
     if (last) {
         tok_context **at = &contexts;
-        while (*at != ctx) {
+        while (*at != ctx)
             at = &(*at)->next;
-        }
         *at = ctx->next;
         /* Still under the lock, so that one who opens it again at once finds the module finalised.
          */
@@ -183,9 +173,8 @@ void tok_fork_check(tok_context *ctx)
     uint32_t pid = core_process_id();
     uint32_t none = 0;
 
-    if (atomic_load(&ctx->pid) == pid) {
+    if (atomic_load(&ctx->pid) == pid)
         return;
-    }
     none = atomic_load(&ctx->fork_pid);
     if (none != pid && atomic_compare_exchange_strong(&ctx->fork_pid, &none, pid)) {
         pthread_mutex_init(&ctx->gate, NULL);
@@ -195,13 +184,11 @@ void tok_fork_check(tok_context *ctx)
         ctx->closed = false;
         ctx->initialised = false;
         ctx->retry_at_us = 0;
-        for (tok_token *token = ctx->tokens; token != NULL; token = token->next) {
+        for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
             token_forget_process(token);
-        }
         atomic_store(&ctx->pid, pid);
         return;
     }
-    while (atomic_load(&ctx->pid) != pid) {
+    while (atomic_load(&ctx->pid) != pid)
         core_sleep_ms(1);
-    }
 }

@@ -63,9 +63,8 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
         {CKA_UNWRAP, flag((spec->can & TOK_CAN_UNWRAP) != 0), sizeof(CK_BBOOL)},
     };
     core_status st = tok_mech_need(session, CKM_RSA_PKCS_KEY_PAIR_GEN, bits, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     CK_RV rv = session->f->C_GenerateKeyPair(
         session->handle, &mechanism, public, sizeof public / sizeof public[0], private,
         sizeof private / sizeof private[0], &c -> public, &c->private);
@@ -90,9 +89,8 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
         {CKA_VALUE_LEN, &length, sizeof length}, /* not of 3DES, whose length is fixed */
     };
     const tok_mech_info *info = tok_mech(session, mechanism.mechanism);
-    if (info == NULL || !info->listed) {
+    if (info == NULL || !info->listed)
         return tok_mech_need(session, mechanism.mechanism, length, err);
-    }
     CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, key,
                                          (CK_ULONG)(sizeof key / sizeof key[0]) - (aes ? 0 : 1),
                                          &c->private);
@@ -106,12 +104,10 @@ static core_status set_id(tok_session *session, creation *c, core_err *err)
     CK_ATTRIBUTE id = {CKA_ID, info->thumb, TOK_THUMB_LEN};
     CK_RV rv = session->f->C_SetAttributeValue(session->handle, c->private, &id, 1);
 
-    if (rv == CKR_OK && c->public != 0) {
+    if (rv == CKR_OK && c->public != 0)
         rv = session->f->C_SetAttributeValue(session->handle, c->public, &id, 1);
-    }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_SetAttributeValue(CKA_ID)", rv, TOK_CALL_OTHER);
-    }
     memcpy(info->id, info->thumb, TOK_THUMB_LEN);
     info->id_len = TOK_THUMB_LEN;
     return ST_OK;
@@ -125,14 +121,12 @@ static void undo(tok_session *session, creation *c)
     CK_SESSION_HANDLE other = 0;
     core_status st = ST_OK;
 
-    if (made[0] != 0 || made[1] != 0) {
+    if (made[0] != 0 || made[1] != 0)
         st = tok_session_open(session->token, &other, NULL);
-    }
     for (size_t i = 0; i < 2; i++) {
         CK_RV rv = CKR_OK;
-        if (st == ST_OK && made[i] != 0) {
+        if (st == ST_OK && made[i] != 0)
             rv = session->f->C_DestroyObject(other, made[i]);
-        }
         if (st != ST_OK || rv != CKR_OK) {
             core_log(CORE_LOG_ERROR,
                      "token \"%s\": an unfinished key \"%s\" could not be destroyed (%s); remove "
@@ -141,9 +135,8 @@ static void undo(tok_session *session, creation *c)
                      session->token->info.label, c->spec->name, tok_rv_name(rv));
         }
     }
-    if (other != 0 && st == ST_OK) {
+    if (other != 0 && st == ST_OK)
         (void)session->f->C_CloseSession(other);
-    }
     if (c->key != NULL) {
         tok_key_release(c->key);
         c->key = NULL;
@@ -156,30 +149,25 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
     bool rsa = core_algorithm_is_rsa(c->spec->algorithm);
     core_status st = check_name(session, c->spec->name, err);
 
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     /* A volatile key lives in a session of its own: what makes it there. */
     tok_session own = *session;
     if (!c->spec->persistent) {
         st = tok_session_open(session->token, &own.handle, err);
-        if (st != ST_OK) {
+        if (st != ST_OK)
             return st;
-        }
         c->own_session = own.handle;
     }
     st = rsa ? generate_rsa(&own, c, err) : generate_symmetric(&own, c, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_key_load(&own, c->private, rsa ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, &c->key, err);
-    }
-    if (st == ST_OK && c->spec->persistent) {
+    if (st == ST_OK && c->spec->persistent)
         st = set_id(&own, c, err);
-    }
     if (st != ST_OK && c->own_session != 0) {
         /* What was made in it goes with it. */
-        if (st != ST_SESSION_LOST) {
+        if (st != ST_SESSION_LOST)
             (void)session->f->C_CloseSession(c->own_session);
-        }
         c->own_session = c->private = c->public = 0;
     }
     if (st != ST_OK) {
@@ -221,13 +209,11 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key
     creation c = {.spec = &spec};
 
     *out = NULL;
-    if (spec.can == 0) {
+    if (spec.can == 0)
         spec.can = TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT;
-    }
     core_status st = check_spec(token, &spec, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     /* The turn keeps two threads from making one name twice. */
     enum { CREATE_WAIT_MS = 60000 };
     if (!tok_turn_take(&token->key_turn, CREATE_WAIT_MS)) {
@@ -235,9 +221,8 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key
                          token->info.label);
     }
     st = tok_run_once(token, create_op, &c, err);
-    if (st == ST_OK && spec.persistent) {
+    if (st == ST_OK && spec.persistent)
         tok_keys_put(c.key);
-    }
     tok_turn_give(&token->key_turn);
     *out = c.key;
     return st;

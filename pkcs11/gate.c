@@ -16,14 +16,12 @@ core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
     pthread_mutex_lock(&ctx->gate);
     if (ctx->closed) {
         until = tok_deadline(ctx->config->defaults.session_wait_ms);
-        while (ctx->closed && rc != ETIMEDOUT) {
+        while (ctx->closed && rc != ETIMEDOUT)
             rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
-        }
     }
     open = !ctx->closed && ctx->initialised;
-    if (open) {
+    if (open)
         ctx->inside++;
-    }
     pthread_mutex_unlock(&ctx->gate);
 
     if (!open) {
@@ -39,9 +37,8 @@ core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
         return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
                          ctx->config->module);
     }
-    if (ctx->mask_sigpipe) {
+    if (ctx->mask_sigpipe)
         core_sigpipe_block(&stay->sigpipe);
-    }
     stay->since_us = ctx->config->slow_call_ms > 0 ? core_now_us() : 0;
     return ST_OK;
 }
@@ -55,16 +52,13 @@ void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
                      (unsigned long)took_ms);
         }
     }
-    if (ctx->mask_sigpipe) {
+    if (ctx->mask_sigpipe)
         core_sigpipe_restore(&stay->sigpipe);
-    }
-    if (ctx->config->serialize) {
+    if (ctx->config->serialize)
         tok_turn_give(&ctx->serial);
-    }
     pthread_mutex_lock(&ctx->gate);
-    if (--ctx->inside == 0 && ctx->closed) {
+    if (--ctx->inside == 0 && ctx->closed)
         pthread_cond_broadcast(&ctx->gate_moved);
-    }
     pthread_mutex_unlock(&ctx->gate);
 }
 
@@ -82,9 +76,8 @@ static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how,
     how->reached = false;
     how->epoch = atomic_load(&token->epoch);
     core_status st = tok_enter(token->ctx, &stay, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     how->epoch = atomic_load(&token->epoch);
     st = tok_pool_take(token, &session, err);
     if (st == ST_OK) {
@@ -107,9 +100,8 @@ static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_
     attempt how;
     core_status st = run_try(token, op, arg, &how, err);
 
-    if (st == ST_OK || (how.reached && !twice)) {
+    if (st == ST_OK || (how.reached && !twice))
         return st;
-    }
     switch (core_status_class(st)) {
     case CORE_CLASS_SESSION:
         break;              /* another session is all it takes */
@@ -117,9 +109,8 @@ static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_
     case CORE_CLASS_LOGIN:
     case CORE_CLASS_DEVICE: {
         core_status healed = tok_heal(token, st, how.epoch, err);
-        if (healed != ST_OK) {
+        if (healed != ST_OK)
             return healed;
-        }
         break;
     }
     case CORE_CLASS_NONE:

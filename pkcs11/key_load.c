@@ -52,16 +52,14 @@ static core_status read_raw(tok_session *session, CK_OBJECT_HANDLE object, bool 
          rsa ? (void *)&raw->always_authenticate : (void *)&raw->wrap, sizeof(CK_BBOOL)},
     };
     core_status st = tok_attributes(session, object, a, sizeof a / sizeof a[0], err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     info->name[tok_attribute_has(&a[1]) ? a[1].ulValueLen : 0] = '\0';
     info->id_len = tok_attribute_has(&a[2]) ? a[2].ulValueLen : 0;
     raw->has_start = tok_attribute_has(&a[10]) && a[10].ulValueLen == sizeof raw->start;
     raw->has_end = tok_attribute_has(&a[11]) && a[11].ulValueLen == sizeof raw->end;
-    if (!tok_attribute_has(&a[0]) || (rsa && !tok_attribute_has(&a[12]))) {
+    if (!tok_attribute_has(&a[0]) || (rsa && !tok_attribute_has(&a[12])))
         return ST_NOT_SUPPORTED;
-    }
     if (rsa) {
         info->modulus_len = a[12].ulValueLen;
         info->exponent_len = tok_attribute_has(&a[13]) ? a[13].ulValueLen : 0;
@@ -72,9 +70,8 @@ static core_status read_raw(tok_session *session, CK_OBJECT_HANDLE object, bool 
 static void strip_zeros(uint8_t *bytes, size_t *length)
 {
     size_t zeros = 0;
-    while (zeros < *length && bytes[zeros] == 0) {
+    while (zeros < *length && bytes[zeros] == 0)
         zeros++;
-    }
     *length -= zeros;
     memmove(bytes, bytes + zeros, *length);
 }
@@ -117,23 +114,20 @@ static core_status complete_rsa(tok_session *session, tok_key *key, const raw_ke
     if (info->exponent_len == 0) {
         core_status st =
             find_public(session, info, &public, info->exponent, &info->exponent_len, err);
-        if (st != ST_OK) {
+        if (st != ST_OK)
             return st;
-        }
         if (info->exponent_len == 0) { /* what every token makes, and nothing here says otherwise */
             memcpy(info->exponent, f4, sizeof f4);
             info->exponent_len = sizeof f4;
         }
     }
     strip_zeros(info->exponent, &info->exponent_len);
-    if (info->modulus_len < 64 || info->exponent_len == 0) {
+    if (info->modulus_len < 64 || info->exponent_len == 0)
         return ST_NOT_SUPPORTED;
-    }
     info->rsa = true;
     info->bits = (unsigned)info->modulus_len * 8;
-    for (unsigned bit = 0x80; bit != 0 && (info->modulus[0] & bit) == 0; bit >>= 1) {
+    for (unsigned bit = 0x80; bit != 0 && (info->modulus[0] & bit) == 0; bit >>= 1)
         info->bits--;
-    }
     info->can = (raw->decrypt ? TOK_CAN_DECRYPT | TOK_CAN_ENCRYPT : 0u) |
                 (raw->unwrap ? TOK_CAN_UNWRAP | TOK_CAN_WRAP : 0u) |
                 (raw->sign ? TOK_CAN_SIGN : 0u);
@@ -146,9 +140,8 @@ static core_status complete_symmetric(tok_session *session, CK_OBJECT_HANDLE obj
 {
     tok_key_info *info = &key->info;
 
-    if (raw->type != CKK_AES && raw->type != CKK_DES3) {
+    if (raw->type != CKK_AES && raw->type != CKK_DES3)
         return ST_NOT_SUPPORTED;
-    }
     info->bits = raw->type == CKK_AES ? (unsigned)raw->value_len * 8 : 192;
     info->can = (raw->encrypt ? TOK_CAN_ENCRYPT : 0u) | (raw->decrypt ? TOK_CAN_DECRYPT : 0u) |
                 (raw->wrap ? TOK_CAN_WRAP : 0u) | (raw->unwrap ? TOK_CAN_UNWRAP : 0u);
@@ -161,12 +154,10 @@ static core_status complete_symmetric(tok_session *session, CK_OBJECT_HANDLE obj
 
 static core_algorithm algorithm_of(const tok_key_info *info, CK_KEY_TYPE type)
 {
-    for (core_algorithm a = 0; a < CORE_ALG_COUNT; a++) {
+    for (core_algorithm a = 0; a < CORE_ALG_COUNT; a++)
         if (core_algorithm_is_rsa(a) == info->rsa && core_algorithm_bits(a) == info->bits &&
-            (info->rsa || (a == CORE_ALG_3DES) == (type == CKK_DES3))) {
+            (info->rsa || (a == CORE_ALG_3DES) == (type == CKK_DES3)))
             return a;
-        }
-    }
     return CORE_ALG_COUNT;
 }
 
@@ -179,13 +170,11 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
 
     *out = NULL;
     memset(&raw, 0, sizeof raw);
-    if (key == NULL) {
+    if (key == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory for a key");
-    }
     core_status st = read_raw(session, object, rsa, &key->info, &raw, err);
-    if (st == ST_OK && rsa && raw.type != CKK_RSA) {
+    if (st == ST_OK && rsa && raw.type != CKK_RSA)
         st = ST_NOT_SUPPORTED;
-    }
     if (st == ST_OK) {
         st = rsa ? complete_rsa(session, key, &raw, err)
                  : complete_symmetric(session, object, key, &raw, err);
@@ -251,12 +240,10 @@ static core_status find_again(tok_session *session, tok_key *key, core_err *err)
     bool found = false;
     core_status st = ST_OK;
 
-    if (key->info.id_len > 0) {
+    if (key->info.id_len > 0)
         st = find_same(session, key, match, 3, &found, err);
-    }
-    if (st == ST_OK && !found) {
+    if (st == ST_OK && !found)
         st = find_same(session, key, match, 2, &found, err);
-    }
     if (st == ST_OK && !found) {
         st =
             core_fail(err, ST_HANDLE_LOST, "key \"%s\" is no longer on token \"%s\"; %s",
@@ -311,9 +298,8 @@ EVP_PKEY *tok_key_software(tok_key *key)
     EVP_PKEY *none = NULL;
     EVP_PKEY *have = atomic_load(&key->software);
 
-    if (have != NULL || !key->info.rsa) {
+    if (have != NULL || !key->info.rsa)
         return have;
-    }
     made = core_rsa_public(key->info.modulus, key->info.modulus_len, key->info.exponent,
                            key->info.exponent_len);
     if (made != NULL && !atomic_compare_exchange_strong(&key->software, &none, made)) {

@@ -36,39 +36,34 @@ static void volatile_destroy(tok_key *key)
     tok_stay stay;
     if (tok_enter(key->token->ctx, &stay, NULL) == ST_OK) {
         /* Its object lives and dies with the session. */
-        if (atomic_load(&key->epoch) == atomic_load(&key->token->epoch)) {
+        if (atomic_load(&key->epoch) == atomic_load(&key->token->epoch))
             (void)key->token->ctx->library.f->C_CloseSession(key->own_session);
-        }
         tok_leave(key->token->ctx, &stay, key->token->info.label);
     }
 }
 
 void tok_key_release(tok_key *key)
 {
-    if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1) {
+    if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1)
         return;
-    }
-    if (key->own_session != 0) {
+    if (key->own_session != 0)
         volatile_destroy(key);
-    }
     core_rsa_free(atomic_load(&key->software));
     core_free(key);
 }
 
 void tok_key_list_free(tok_key **keys, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         tok_key_release(keys[i]);
-    }
     core_free(keys);
 }
 
 static tok_key *take_out_locked(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
 {
     tok_key **at = &token->keys[bucket_of(thumb)];
-    while (*at != NULL && memcmp((*at)->info.thumb, thumb, TOK_THUMB_LEN) != 0) {
+    while (*at != NULL && memcmp((*at)->info.thumb, thumb, TOK_THUMB_LEN) != 0)
         at = &(*at)->next;
-    }
     tok_key *key = *at;
     if (key != NULL) {
         *at = key->next;
@@ -119,12 +114,10 @@ static tok_key *cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
 {
     pthread_mutex_lock(&token->lock);
     tok_key *key = token->keys[bucket_of(thumb)];
-    while (key != NULL && memcmp(key->info.thumb, thumb, TOK_THUMB_LEN) != 0) {
+    while (key != NULL && memcmp(key->info.thumb, thumb, TOK_THUMB_LEN) != 0)
         key = key->next;
-    }
-    if (key != NULL) {
+    if (key != NULL)
         tok_key_ref(key);
-    }
     pthread_mutex_unlock(&token->lock);
     return key;
 }
@@ -183,9 +176,8 @@ static core_status each_key(tok_session *session, CK_ATTRIBUTE_TYPE type, const 
 static bool put_seen(tok_key *key, void *arg)
 {
     (void)arg;
-    if (!key->info.retired) {
+    if (!key->info.retired)
         tok_keys_put(key);
-    }
     return true;
 }
 
@@ -240,22 +232,19 @@ core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN
 
     tok_fork_check(token->ctx);
     *out = cached(token, thumb);
-    if (*out != NULL) {
+    if (*out != NULL)
         return ST_OK;
-    }
     core_hex(thumb, TOK_THUMB_LEN, hex);
     if (!tok_turn_take(&token->key_turn, token->config->session_wait_ms)) {
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another search has not come back",
                          token->info.label);
     }
     *out = cached(token, thumb); /* another thread may have found it meanwhile */
-    if (*out == NULL && !index_fresh(token)) {
+    if (*out == NULL && !index_fresh(token))
         st = search_thumb(token, thumb, out, err);
-    }
     tok_turn_give(&token->key_turn);
-    if (st == ST_OK && *out == NULL) {
+    if (st == ST_OK && *out == NULL)
         st = not_found(token, hex, err);
-    }
     return st;
 }
 
@@ -279,12 +268,10 @@ static bool count_seen(tok_key *key, void *arg)
     if (info->retired || (want->rsa_only && !info->rsa) ||
         (want->name != NULL && strcmp(info->name, want->name) != 0) ||
         (want->has_id &&
-         (info->id_len != want->id_len || memcmp(info->id, want->id, info->id_len) != 0))) {
+         (info->id_len != want->id_len || memcmp(info->id, want->id, info->id_len) != 0)))
         return true;
-    }
-    if (want->count++ == 0) {
+    if (want->count++ == 0)
         want->found = tok_key_ref(key);
-    }
     return true;
 }
 
@@ -295,9 +282,8 @@ static core_status find_wanted(tok_session *session, void *arg, core_err *err)
     tok_key_release(want->found); /* of a first try that failed */
     want->found = NULL;
     want->count = 0;
-    if (want->name != NULL) {
+    if (want->name != NULL)
         return each_key(session, CKA_LABEL, want->name, strlen(want->name), count_seen, want, err);
-    }
     return each_key(session, CKA_ID, want->id, want->id_len, count_seen, want, err);
 }
 
@@ -308,11 +294,10 @@ core_status tok_keys_named(tok_session *session, const char *name, tok_key **out
     core_status st = find_wanted(session, &want, err);
 
     *count = want.count;
-    if (out != NULL) {
+    if (out != NULL)
         *out = want.found;
-    } else {
+    else
         tok_key_release(want.found);
-    }
     return st;
 }
 
@@ -382,9 +367,8 @@ static core_status list_all(tok_session *session, void *arg, core_err *err)
     tok_key_list_free(array->keys, array->count);
     memset(array, 0, sizeof *array);
     core_status st = each_key(session, CKA_ID, NULL, 0, list_seen, array, err);
-    if (st == ST_OK && array->failed) {
+    if (st == ST_OK && array->failed)
         st = core_fail(err, ST_NO_MEMORY, "out of memory for the keys of the token");
-    }
     return st;
 }
 
@@ -399,9 +383,8 @@ core_status tok_key_list(tok_token *token, tok_key ***out, size_t *count, core_e
         tok_key_list_free(array.keys, array.count);
         return st;
     }
-    for (size_t i = 0; i < array.count; i++) {
+    for (size_t i = 0; i < array.count; i++)
         (void)put_seen(array.keys[i], NULL);
-    }
     *out = array.keys;
     *count = array.count;
     return ST_OK;

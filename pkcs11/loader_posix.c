@@ -38,16 +38,13 @@ static void file_digest(const char *path, char hex[65])
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     hex[0] = '\0';
-    if (fd < 0) {
+    if (fd < 0)
         return;
-    }
-    if (fstat(fd, &st) == 0 && st.st_size > 0) {
+    if (fstat(fd, &st) == 0 && st.st_size > 0)
         map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    }
     if (map != MAP_FAILED) {
-        if (core_sha256(map, (size_t)st.st_size, NULL, 0, NULL, 0, digest) == ST_OK) {
+        if (core_sha256(map, (size_t)st.st_size, NULL, 0, NULL, 0, digest) == ST_OK)
             core_hex(digest, sizeof digest, hex);
-        }
         munmap(map, (size_t)st.st_size);
     }
     close(fd);
@@ -90,11 +87,9 @@ static bool known_local(const char *path)
     static const char *const names[] = {"/libsofthsm2.so", "/libsoftokn3.so"};
     const char *file = strrchr(path, '/');
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (file != NULL && strcmp(file, names[i]) == 0) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (file != NULL && strcmp(file, names[i]) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -128,19 +123,16 @@ core_status tok_library_load(const core_config *config, tok_library *out, core_e
 {
     memset(out, 0, sizeof *out);
     core_status st = core_file_check(config->module, CORE_FILE_MODULE, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     char *path = core_path_real(config->module);
-    if (path == NULL) {
+    if (path == NULL)
         return core_fail(err, ST_MODULE_LOAD, "module \"%s\": no such file", config->module);
-    }
 
     pthread_mutex_lock(&loaded_lock);
     loaded *known = loaded_list;
-    while (known != NULL && strcmp(known->path, path) != 0) {
+    while (known != NULL && strcmp(known->path, path) != 0)
         known = known->next;
-    }
     if (known == NULL) {
         known = core_calloc(1, sizeof *known);
         st = known != NULL ? load(config, path, &known->library, err) : ST_NO_MEMORY;
@@ -153,9 +145,8 @@ core_status tok_library_load(const core_config *config, tok_library *out, core_e
             core_free(known);
         }
     }
-    if (st == ST_OK) {
+    if (st == ST_OK)
         *out = known->library;
-    }
     pthread_mutex_unlock(&loaded_lock);
     core_free(path);
     return st;

@@ -80,13 +80,11 @@ static core_status login_token(tok_token *token, const char *pin, size_t length,
     atomic_fetch_add(&token->logins, 1);
     rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
                                         (CK_ULONG)length);
-    if (rv == CKR_USER_ALREADY_LOGGED_IN) {
+    if (rv == CKR_USER_ALREADY_LOGGED_IN)
         rv = again ? CKR_OK : login_beside(token, pin, length);
-    }
     if (rv != CKR_OK) {
-        if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST) {
+        if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
             token->keeper = 0;
-        }
         keeper_close(token);
         st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
         set_logged_in(token, false);
@@ -120,11 +118,10 @@ static core_status login_first(tok_token *token, const char *pin, size_t length,
     }
     if (st == ST_OK) {
         st = login_token(token, pin, length, false, err);
-        if (st == ST_AUTH_FAILED) {
+        if (st == ST_AUTH_FAILED)
             tok_pin_wrong(token, hash);
-        } else if (st == ST_OK) {
+        else if (st == ST_OK)
             tok_pin_good(token, hash, pin, length);
-        }
     }
     return st;
 }
@@ -134,9 +131,8 @@ static core_status login_in_turn(tok_token *token, const char *pin, size_t lengt
     uint8_t hash[32];
     core_status st = tok_pin_hash(&token->pin, pin, length, hash);
 
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return core_fail(err, st, "OpenSSL failed");
-    }
     if (token->users > 0 && token->pin.known) {
         st = core_equal_ct(token->pin.verifier, hash, sizeof hash)
                  ? ST_OK
@@ -159,9 +155,8 @@ static core_status login_with(tok_token *token, const char *pin, size_t length, 
     tok_stay stay;
     core_status st = tok_enter(token->ctx, &stay, err);
 
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     if (tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
         st = login_in_turn(token, pin, length, err);
         tok_turn_give(&token->login_turn);
@@ -184,15 +179,12 @@ static core_status pin_from_file(const tok_token *token, core_secret *out, core_
                          core_status_text(ST_PIN_SOURCE), core_status_next(ST_PIN_SOURCE));
     }
     core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MOST, out, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
-    if (out->length > 0 && out->data[out->length - 1] == '\n') {
+    if (out->length > 0 && out->data[out->length - 1] == '\n')
         out->data[--out->length] = '\0';
-    }
-    if (out->length > 0 && out->data[out->length - 1] == '\r') {
+    if (out->length > 0 && out->data[out->length - 1] == '\r')
         out->data[--out->length] = '\0';
-    }
     if (out->length == 0) {
         core_secret_close(out);
         return core_fail(err, ST_PIN_SOURCE, "pin_file \"%s\": it is empty", path);
@@ -207,9 +199,8 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
 
     if (pin == NULL || pin_len == 0) {
         st = pin_from_file(token, &from_file, err);
-        if (st != ST_OK) {
+        if (st != ST_OK)
             return st;
-        }
         pin = (const char *)from_file.data;
         pin_len = from_file.length;
     }
@@ -218,9 +209,8 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     core_class class = core_status_class(st);
     if (class == CORE_CLASS_DEVICE || class == CORE_CLASS_SESSION) {
         st = class == CORE_CLASS_DEVICE ? tok_heal(token, st, epoch, err) : ST_OK;
-        if (st == ST_OK) {
+        if (st == ST_OK)
             st = login_with(token, pin, pin_len, err);
-        }
     }
     core_secret_close(&from_file);
     return st;
@@ -234,27 +224,23 @@ void tok_token_logout(tok_token *token)
 
     pthread_mutex_lock(&token->lock);
     bool last = token->users > 0 && --token->users == 0;
-    if (last) {
+    if (last)
         token->logged_in = false;
-    }
     pthread_mutex_unlock(&token->lock);
     if (last) {
         /* No C_Logout: it would log out whoever else in this process uses the token. The token does
          * that itself when the last session of the process is closed. */
         tok_pool_drain(token, !entered);
-        if (entered) {
+        if (entered)
             keeper_close(token);
-        }
         tok_pin_forget(token);
         tok_keys_forget(token);
         atomic_fetch_add(&token->epoch, 1);
     }
-    if (turn) {
+    if (turn)
         tok_turn_give(&token->login_turn);
-    }
-    if (entered) {
+    if (entered)
         tok_leave(token->ctx, &stay, token->info.label);
-    }
 }
 
 /* With a PIN that was right before: a token that many processes log in to at one moment may answer
@@ -265,9 +251,8 @@ static core_status login_patiently(tok_token *token, const core_secret *pin, cor
     core_status st = ST_DEVICE;
 
     for (unsigned i = 0; i < TRIES && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
-        if (i > 0) {
+        if (i > 0)
             core_sleep_ms((unsigned)PAUSE_MS << i);
-        }
         st = login_token(token, (const char *)pin->data, pin->length, true, err);
     }
     return st;
@@ -329,9 +314,8 @@ core_status tok_login_operation(tok_session *session, core_err *err)
     if (st == ST_OK) {
         rv = session->f->C_Login(session->handle, CKU_CONTEXT_SPECIFIC, pin.data,
                                  (CK_ULONG)pin.length);
-        if (rv != CKR_OK) {
+        if (rv != CKR_OK)
             st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
-        }
     }
     core_secret_close(&pin);
     return st;

@@ -44,11 +44,9 @@ const tok_mech_info *tok_mech(tok_session *session, CK_MECHANISM_TYPE type)
         }
         atomic_store(&token->mech_known, true);
     }
-    for (size_t i = 0; i < TOK_MECH_COUNT; i++) {
-        if (used[i].type == type) {
+    for (size_t i = 0; i < TOK_MECH_COUNT; i++)
+        if (used[i].type == type)
             return &token->mech[i];
-        }
-    }
     return NULL;
 }
 
@@ -58,11 +56,9 @@ core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG
     const tok_mech_info *info = tok_mech(session, type);
     const char *name = "?";
 
-    for (size_t i = 0; i < TOK_MECH_COUNT; i++) {
-        if (used[i].type == type) {
+    for (size_t i = 0; i < TOK_MECH_COUNT; i++)
+        if (used[i].type == type)
             name = used[i].name;
-        }
-    }
     if (info == NULL || !info->listed) {
         return core_fail(err, ST_MECHANISM,
                          "token \"%s\" does not offer %s; p11ekm probe shows what it can",

@@ -21,9 +21,8 @@ static unsigned mask_less(unsigned a, unsigned b)
 
 size_t tok_pkcs7_unpad(const uint8_t *data, size_t length, size_t block)
 {
-    if (length == 0 || length % block != 0) {
+    if (length == 0 || length % block != 0)
         return SIZE_MAX;
-    }
     const uint8_t *last = data + length - block;
     unsigned pad = data[length - 1];
     unsigned bad = mask_less(pad, 1) | mask_less((unsigned)block, pad);

@@ -20,9 +20,8 @@ core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *
     const tok_pin_state *pin = &token->pin;
     unsigned known = 0;
 
-    for (unsigned i = 0; i < pin->wrong_count; i++) {
+    for (unsigned i = 0; i < pin->wrong_count; i++)
         known |= (unsigned)core_equal_ct(pin->wrong[i], hash, 32);
-    }
     if (known != 0) {
         return core_fail(
             err, ST_AUTH_FAILED,
@@ -46,9 +45,8 @@ void tok_pin_wrong(tok_token *token, const uint8_t hash[32])
     tok_pin_state *pin = &token->pin;
     unsigned over;
 
-    if (pin->wrong_count < TOK_LATCHES) {
+    if (pin->wrong_count < TOK_LATCHES)
         memcpy(pin->wrong[pin->wrong_count++], hash, 32);
-    }
     pin->tries++;
     over = pin->tries > token->config->pin_tries ? pin->tries - token->config->pin_tries : 0;
     pin->next_try_us = core_now_us() + ((uint64_t)token->config->pin_retry_seconds * 1000000
@@ -74,15 +72,13 @@ void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, si
     pin->wrong_count = 0;
     pin->tries = 0;
     sealed_free(pin);
-    if (!token->config->relogin) {
+    if (!token->config->relogin)
         return;
-    }
     pin->sealed = core_calloc(1, length + CORE_SEAL_OVERHEAD);
     if (pin->sealed != NULL) {
         pin->sealed_len = length + CORE_SEAL_OVERHEAD;
-        if (core_seal(text, length, pin->sealed) != ST_OK) {
+        if (core_seal(text, length, pin->sealed) != ST_OK)
             sealed_free(pin); /* recovery will need a new session then, no more */
-        }
     }
 }
 

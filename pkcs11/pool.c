@@ -18,9 +18,8 @@ core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err 
     const CK_FUNCTION_LIST *f = token->ctx->library.f;
     CK_RV rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, out);
 
-    if (rv == CKR_TOKEN_WRITE_PROTECTED) {
+    if (rv == CKR_TOKEN_WRITE_PROTECTED)
         rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, out);
-    }
     return rv == CKR_OK ? ST_OK : tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
 }
 
@@ -29,9 +28,8 @@ static unsigned pool_limit(const tok_token *token)
     unsigned most = token->config->max_sessions != 0 ? token->config->max_sessions : POOL_MOST;
     uint64_t allowed = token->info.max_sessions;
     /* One of the token's is the keeper's. */
-    if (allowed > 1 && allowed - 1 < most) {
+    if (allowed > 1 && allowed - 1 < most)
         most = (unsigned)allowed - 1;
-    }
     return most;
 }
 
@@ -47,11 +45,10 @@ static core_status session_new(tok_token *token, tok_session **out, core_err *er
     core_status st =
         session != NULL ? core_secret_open(&session->scratch, SCRATCH_BYTES) : ST_NO_MEMORY;
 
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_session_open(token, &session->handle, err);
-    } else {
+    else
         st = core_fail(err, st, "out of memory for a session");
-    }
     if (st == ST_OK) {
         session->token = token;
         session->f = token->ctx->library.f;
@@ -77,9 +74,8 @@ static core_status claim(tok_token *token, tok_session **out, core_err *err)
                       "token \"%s\": nobody is logged in; open a session first", token->info.label);
         goto done;
     }
-    if (token->limit == 0) {
+    if (token->limit == 0)
         token->limit = pool_limit(token);
-    }
     while (token->idle == NULL && token->open >= token->limit) {
         if (!timed) {
             until = tok_deadline(token->config->session_wait_ms);
@@ -111,9 +107,8 @@ static bool unclaim(tok_token *token, bool shrink)
     pthread_mutex_lock(&token->lock);
     token->open--;
     bool others = token->open > 0;
-    if (shrink && others) {
+    if (shrink && others)
         token->limit = token->open;
-    }
     pthread_cond_signal(&token->freed);
     pthread_mutex_unlock(&token->lock);
     return others;
@@ -124,25 +119,21 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
     for (;;) {
         *out = NULL;
         core_status st = claim(token, out, err);
-        if (st != ST_OK || *out != NULL) {
+        if (st != ST_OK || *out != NULL)
             return st;
-        }
         st = session_new(token, out, err);
-        if (st == ST_OK) {
+        if (st == ST_OK)
             return ST_OK;
-        }
-        if (!unclaim(token, st == ST_TOKEN_FULL) || st != ST_TOKEN_FULL) {
+        if (!unclaim(token, st == ST_TOKEN_FULL) || st != ST_TOKEN_FULL)
             return st;
-        }
     }
 }
 
 void tok_pool_give(tok_token *token, tok_session *session)
 {
     if (session->dirty) {
-        if (!session->gone) {
+        if (!session->gone)
             (void)session->f->C_CloseSession(session->handle);
-        }
         session_free(session);
         (void)unclaim(token, false);
         return;
@@ -159,9 +150,8 @@ void tok_pool_drain(tok_token *token, bool forget)
     pthread_mutex_lock(&token->lock);
     tok_session *session = token->idle;
     token->idle = NULL;
-    for (tok_session *s = session; s != NULL; s = s->next) {
+    for (tok_session *s = session; s != NULL; s = s->next)
         token->open--;
-    }
     if (forget) {
         token->open = 0; /* after a fork, those in use were the parent's */
         token->limit = 0;
@@ -170,9 +160,8 @@ void tok_pool_drain(tok_token *token, bool forget)
 
     while (session != NULL) {
         tok_session *next = session->next;
-        if (!forget) {
+        if (!forget)
             (void)session->f->C_CloseSession(session->handle);
-        }
         session_free(session);
         session = next;
     }

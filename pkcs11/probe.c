@@ -78,18 +78,16 @@ void probe_refused(probe *p, CK_RV rv)
 
 void probe_made(probe *p, CK_OBJECT_HANDLE object)
 {
-    if (object != 0 && p->made_count < PROBE_MADE_MAX) {
+    if (object != 0 && p->made_count < PROBE_MADE_MAX)
         p->made[p->made_count++] = object;
-    }
 }
 
 static core_status run_row(probe *p, const probe_row *row, core_err *err)
 {
     core_status st = tok_session_open(p->session->token, &p->work, err);
 
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     p->item->name = row->name;
     row->run(p, row);
     (void)p->f->C_CloseSession(p->work);
@@ -103,9 +101,8 @@ static core_status run_all(tok_session *session, void *arg, core_err *err)
     core_status st = ST_OK;
     probe *p = core_calloc(1, sizeof *p);
 
-    if (p == NULL) {
+    if (p == NULL)
         return core_fail(err, ST_NO_MEMORY, "probe: out of memory");
-    }
     p->session = session;
     p->f = session->f;
     for (size_t i = 0; i < ROWS && st == ST_OK; i++) {
@@ -134,9 +131,8 @@ core_status tok_probe(tok_token *token, tok_probe_item **out, size_t *count, cor
     *out = NULL;
     *count = 0;
     items = core_calloc(ROWS, sizeof *items);
-    if (items == NULL) {
+    if (items == NULL)
         return core_fail(err, ST_NO_MEMORY, "probe: out of memory");
-    }
     st = tok_run_once(token, run_all, items, err);
     if (st != ST_OK) {
         core_free(items);

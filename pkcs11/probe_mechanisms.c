@@ -88,11 +88,9 @@ enum { MECHANISMS_MAX = 4096, MECHANISMS_SPARE = 512, TRIES = 3 };
 static void set_name(tok_mechanism *out, CK_MECHANISM_TYPE type)
 {
     (void)snprintf(out->name, sizeof out->name, "0x%lx", (unsigned long)type);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].type == type) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].type == type)
             (void)snprintf(out->name, sizeof out->name, "%s", names[i].name);
-        }
-    }
 }
 
 /* No AES key has fewer than 128 bits or more than 32 bytes, so the number tells its unit. */
@@ -131,17 +129,14 @@ static CK_RV get_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG
         core_free(*types);
         *types = NULL;
         rv = session->f->C_GetMechanismList(session->token->slot, NULL, count);
-        if (rv != CKR_OK || *count == 0) {
+        if (rv != CKR_OK || *count == 0)
             return rv;
-        }
-        if (*count > MECHANISMS_MAX) {
+        if (*count > MECHANISMS_MAX)
             return CKR_GENERAL_ERROR;
-        }
         *count += MECHANISMS_SPARE;
         *types = core_calloc(*count, sizeof **types);
-        if (*types == NULL) {
+        if (*types == NULL)
             return CKR_HOST_MEMORY;
-        }
         rv = session->f->C_GetMechanismList(session->token->slot, *types, count);
     }
     return rv;
@@ -159,17 +154,15 @@ static core_status list(tok_session *session, void *arg, core_err *err)
         st = tok_rv_fail(err, session->token, "C_GetMechanismList", rv, TOK_CALL_OTHER);
         goto done;
     }
-    if (count == 0) {
+    if (count == 0)
         goto done;
-    }
     out->mechanisms = core_calloc(count, sizeof *out->mechanisms);
     if (out->mechanisms == NULL) {
         st = core_fail(err, ST_NO_MEMORY, "mechanisms: out of memory");
         goto done;
     }
-    for (CK_ULONG i = 0; i < count; i++) {
+    for (CK_ULONG i = 0; i < count; i++)
         describe(session, types[i], &out->mechanisms[i]);
-    }
     out->count = count;
 done:
     core_free(types);

@@ -41,9 +41,8 @@ static CK_RV read_modulus(probe *p, CK_OBJECT_HANDLE key, uint8_t *modulus, size
     CK_RV rv = p->f->C_GetAttributeValue(p->work, key, &attribute, 1);
 
     *length = rv == CKR_OK && attribute.ulValueLen <= MODULUS_MAX ? attribute.ulValueLen : 0;
-    while (*length > 0 && modulus[0] == 0) {
+    while (*length > 0 && modulus[0] == 0)
         memmove(modulus, modulus + 1, --*length);
-    }
     return rv;
 }
 
@@ -116,9 +115,8 @@ CK_RV probe_rsa_open(probe *p, const probe_row *row, const uint8_t *in, size_t i
     CK_MECHANISM mechanism = probe_rsa_mechanism(row, &params);
     CK_RV rv = p->f->C_DecryptInit(p->work, &mechanism, p->private_key);
 
-    if (rv == CKR_OK) {
+    if (rv == CKR_OK)
         rv = p->f->C_Decrypt(p->work, (CK_BYTE_PTR)(uintptr_t)in, (CK_ULONG)in_len, out, out_len);
-    }
     return rv;
 }
 
@@ -134,13 +132,12 @@ static bool seal(probe *p, const probe_row *row, uint8_t *out, size_t *out_len)
 
 static void judge_plaintext(probe *p, CK_RV rv, const uint8_t *out, CK_ULONG length)
 {
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         probe_refused(p, rv);
-    } else if (length != MESSAGE_LEN || memcmp(out, message, MESSAGE_LEN) != 0) {
+    else if (length != MESSAGE_LEN || memcmp(out, message, MESSAGE_LEN) != 0)
         probe_wrong(p, "the plaintext is another");
-    } else {
+    else
         probe_yes(p, "");
-    }
 }
 
 void probe_rsa_decrypt(probe *p, const probe_row *row)
@@ -150,9 +147,8 @@ void probe_rsa_decrypt(probe *p, const probe_row *row)
     size_t length;
     CK_RV rv;
 
-    if (!have_key(p)) {
+    if (!have_key(p))
         return;
-    }
     if (!seal(p, row, sealed, &length)) {
         probe_no(p, "OpenSSL did not encrypt");
         return;
@@ -169,9 +165,8 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
     CK_ULONG length = (CK_ULONG)p->modulus_len, out_len = sizeof out;
     CK_RV rv;
 
-    if (!have_key(p)) {
+    if (!have_key(p))
         return;
-    }
     rv = p->f->C_EncryptInit(p->work, &mechanism, p->public_key);
     if (rv == CKR_OK) {
         rv =
@@ -198,9 +193,8 @@ void probe_rsa_after_error(probe *p, const probe_row *row)
     size_t length;
     CK_RV first, second;
 
-    if (!have_key(p)) {
+    if (!have_key(p))
         return;
-    }
     if (p->rsa_kept) {
         probe_no(p, "not tried: token keys only");
         return;
@@ -236,9 +230,8 @@ void probe_rsa_sign(probe *p, const probe_row *row)
     CK_ULONG length = sizeof signature;
     CK_RV rv;
 
-    if (!have_key(p)) {
+    if (!have_key(p))
         return;
-    }
     memcpy(info, prefix, sizeof prefix);
     if (core_sha256(message, MESSAGE_LEN, NULL, 0, NULL, 0, info + sizeof prefix) != ST_OK) {
         probe_no(p, "OpenSSL did not hash");
@@ -250,11 +243,10 @@ void probe_rsa_sign(probe *p, const probe_row *row)
                                    &length)
                     : p->f->C_Sign(p->work, info, sizeof info, signature, &length);
     }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         probe_refused(p, rv);
-    } else if (core_rsa_verify(p->rsa, info + sizeof prefix, signature, length) != ST_OK) {
+    else if (core_rsa_verify(p->rsa, info + sizeof prefix, signature, length) != ST_OK)
         probe_wrong(p, "OpenSSL does not verify the signature");
-    } else {
+    else
         probe_yes(p, "");
-    }
 }

@@ -48,9 +48,8 @@ static bool read_value(probe *p, CK_OBJECT_HANDLE key, uint8_t value[32], size_t
     CK_ATTRIBUTE attribute = {CKA_VALUE, value, 32};
 
     if (p->f->C_GetAttributeValue(p->work, key, &attribute, 1) != CKR_OK ||
-        attribute.ulValueLen == 0 || attribute.ulValueLen > 32) {
+        attribute.ulValueLen == 0 || attribute.ulValueLen > 32)
         return false;
-    }
     *length = attribute.ulValueLen;
     return true;
 }
@@ -115,9 +114,8 @@ void probe_import(probe *p, const probe_row *row)
         probe_no(p, "no random bytes");
         return;
     }
-    if (type == CKK_DES3) {
+    if (type == CKK_DES3)
         set_parity(value, length);
-    }
     rv = p->f->C_CreateObject(p->session->handle, template,
                               COUNT(template) - (type == CKK_GENERIC_SECRET ? 2 : 0), &key);
     if (rv != CKR_OK) {
@@ -183,17 +181,15 @@ static const char *try_length(probe *p, const probe_row *row, cipher_try *t, siz
     CK_ULONG sealed = 0, opened = 0;
 
     *rv = encrypt(p, row, t, length, &sealed);
-    if (*rv != CKR_OK) {
+    if (*rv != CKR_OK)
         return "refused";
-    }
     if (t->key->known && (!reference(row, t->key->value, t->iv, t->pad, t->in, length, t->expected,
                                      &t->expected_len) ||
                           sealed != t->expected_len || memcmp(t->sealed, t->expected, sealed) != 0))
         return "OpenSSL encrypts otherwise";
     *rv = decrypt(p, row, t, sealed, &opened);
-    if (*rv != CKR_OK) {
+    if (*rv != CKR_OK)
         return "refused";
-    }
     return opened == length && memcmp(t->opened, t->in, length) == 0 ? NULL
                                                                      : "the plaintext is another";
 }
@@ -215,18 +211,15 @@ void probe_cipher(probe *p, const probe_row *row)
     t->iv_len = row->type == CKK_AES ? 16 : 8;
     t->pad = row->mechanism == CKM_AES_CBC_PAD || row->mechanism == CKM_DES3_CBC_PAD;
     memset(t->iv, 0x5A, sizeof t->iv);
-    for (size_t i = 0; i < sizeof t->in; i++) {
+    for (size_t i = 0; i < sizeof t->in; i++)
         t->in[i] = (uint8_t)(i * 13);
-    }
     probe_yes(p, t->key->known ? "" : "round trip only");
-    for (size_t i = 0; i < COUNT(lengths) && complaint == NULL; i++) {
+    for (size_t i = 0; i < COUNT(lengths) && complaint == NULL; i++)
         complaint = try_length(p, row, t, lengths[i] - (t->pad ? 3 : 0), &rv);
-    }
-    if (complaint != NULL && rv != CKR_OK) {
+    if (complaint != NULL && rv != CKR_OK)
         probe_refused(p, rv);
-    } else if (complaint != NULL) {
+    else if (complaint != NULL)
         probe_wrong(p, complaint);
-    }
     core_wipe(t, sizeof *t);
     core_free(t);
 }
@@ -254,21 +247,18 @@ void probe_wrap(probe *p, const probe_row *row)
     CK_ULONG length = sizeof wrapped, opened_len = sizeof opened;
     CK_RV rv;
 
-    if (!can_wrap(p, row)) {
+    if (!can_wrap(p, row))
         return;
-    }
     rv = p->f->C_WrapKey(p->work, &mechanism, p->public_key, key->handle, wrapped, &length);
-    if (rv == CKR_OK) {
+    if (rv == CKR_OK)
         rv = probe_rsa_open(p, row, wrapped, length, opened, &opened_len);
-    }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         probe_refused(p, rv);
-    } else if (key->known &&
-               (opened_len != key->length || memcmp(opened, key->value, opened_len) != 0)) {
+    else if (key->known &&
+             (opened_len != key->length || memcmp(opened, key->value, opened_len) != 0))
         probe_wrong(p, "the wrapped key is another");
-    } else {
+    else
         probe_yes(p, key->known ? "" : "value not checked");
-    }
     core_wipe(opened, sizeof opened);
 }
 
@@ -309,14 +299,12 @@ static const char *judge_unwrapped(probe *p, const probe_row *row, CK_OBJECT_HAN
     uint8_t found[32];
     size_t length = 0;
 
-    if (read_value(p, key, found, &length)) {
+    if (read_value(p, key, found, &length))
         return length == 32 && memcmp(found, value, 32) == 0 ? NULL : "the key is another";
-    }
     if (row->cipher == NULL || p->f->C_EncryptInit(p->work, &cbc, key) != CKR_OK ||
         p->f->C_Encrypt(p->work, block, sizeof block, sealed, &sealed_len) != CKR_OK ||
-        !reference(row, value, iv, false, block, sizeof block, expected, &length)) {
+        !reference(row, value, iv, false, block, sizeof block, expected, &length))
         return "";
-    }
     return memcmp(sealed, expected, sizeof block) == 0 ? NULL : "the key is another";
 }
 
@@ -329,9 +317,8 @@ void probe_unwrap(probe *p, const probe_row *row)
     bool least;
     CK_RV rv;
 
-    if (!can_wrap(p, row)) {
+    if (!can_wrap(p, row))
         return;
-    }
     if (core_random(value, sizeof value) != ST_OK ||
         core_rsa_encrypt(p->rsa, RSA_PKCS1_OAEP_PADDING, row->hash, value, sizeof value, wrapped,
                          &length) != ST_OK) {
@@ -345,10 +332,9 @@ void probe_unwrap(probe *p, const probe_row *row)
     }
     probe_made(p, key);
     complaint = judge_unwrapped(p, row, key, value);
-    if (complaint != NULL && *complaint != '\0') {
+    if (complaint != NULL && *complaint != '\0')
         probe_wrong(p, complaint);
-    } else {
+    else
         probe_yes(p, complaint != NULL ? "value not checked" : least ? "least template only" : "");
-    }
     core_wipe(value, sizeof value);
 }

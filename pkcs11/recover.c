@@ -37,9 +37,8 @@ static bool token_answers(tok_token *token)
     const CK_FUNCTION_LIST *f = token->ctx->library.f;
 
     if (f->C_GetTokenInfo(token->slot, &info) != CKR_OK ||
-        f->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, &session) != CKR_OK) {
+        f->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, &session) != CKR_OK)
         return false;
-    }
     return f->C_CloseSession(session) == CKR_OK;
 }
 
@@ -49,9 +48,8 @@ static core_status token_revive(tok_token *token, core_err *err)
     core_status st = tok_slot_resolve(token, err);
 
     token->present = st == ST_OK;
-    if (st == ST_OK && token->users > 0) {
+    if (st == ST_OK && token->users > 0)
         st = tok_login_again(token, err);
-    }
     return st;
 }
 
@@ -62,9 +60,8 @@ static core_status reset(tok_context *ctx, tok_token *asker, core_err *err)
     core_status st = ST_OK;
     core_err other = {ST_OK, ""};
 
-    if (ctx->initialised && asker != NULL && asker->present && token_answers(asker)) {
+    if (ctx->initialised && asker != NULL && asker->present && token_answers(asker))
         return ST_OK;
-    }
     for (tok_token *token = ctx->tokens; token != NULL; token = token->next) {
         tok_pool_drain(token, true);
         token->keeper = 0;
@@ -72,25 +69,20 @@ static core_status reset(tok_context *ctx, tok_token *asker, core_err *err)
         token->indexed_at_us = 0;
         atomic_fetch_add(&token->epoch, 1);
     }
-    if (ctx->initialised && ctx->own) {
+    if (ctx->initialised && ctx->own)
         (void)tok_library_finalize(&ctx->library);
-    }
     ctx->initialised = false;
     st = module_initialize(ctx, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     ctx->initialised = true;
-    for (tok_token *token = ctx->tokens; token != NULL; token = token->next) {
-        if (token != asker) {
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+        if (token != asker)
             (void)token_revive(token, &other);
-        }
-    }
     if (asker != NULL) {
         st = token_revive(asker, err);
-        if (st == ST_OK) {
+        if (st == ST_OK)
             atomic_fetch_add(&asker->recoveries, 1);
-        }
     }
     return st;
 }
@@ -114,22 +106,19 @@ static core_status reset_patiently(tok_context *ctx, tok_token *asker, core_err 
 static void note_outcome(tok_context *ctx, core_status st, const core_err *err)
 {
     if (st == ST_OK) {
-        if (ctx->down) {
+        if (ctx->down)
             core_log(CORE_LOG_INFO, "module \"%s\": back", ctx->config->module);
-        }
         ctx->down = false;
         ctx->backoff_ms = 0;
         ctx->retry_at_us = 0;
         return;
     }
-    if (!ctx->down) {
+    if (!ctx->down)
         core_log_status(CORE_LOG_ERROR, "module lost", st, err);
-    }
     ctx->down = true;
     ctx->backoff_ms = ctx->backoff_ms == 0 ? BACKOFF_FIRST_MS : ctx->backoff_ms * 2;
-    if (ctx->backoff_ms > BACKOFF_LAST_MS) {
+    if (ctx->backoff_ms > BACKOFF_LAST_MS)
         ctx->backoff_ms = BACKOFF_LAST_MS;
-    }
     ctx->retry_at_us = core_now_us() + (uint64_t)ctx->backoff_ms * 1000;
 }
 
@@ -138,9 +127,8 @@ static bool await_flight_locked(tok_context *ctx)
 {
     struct timespec until = tok_deadline(ctx->config->defaults.session_wait_ms);
     int rc = 0;
-    while (ctx->closed && rc != ETIMEDOUT) {
+    while (ctx->closed && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
-    }
     return !ctx->closed;
 }
 
@@ -151,18 +139,16 @@ static bool close_gate_locked(tok_context *ctx)
     struct timespec until = tok_deadline(ctx->config->defaults.session_wait_ms);
     int rc = 0;
     ctx->closed = true;
-    while (ctx->inside > 0 && rc != ETIMEDOUT) {
+    while (ctx->inside > 0 && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
-    }
     return ctx->inside == 0;
 }
 
 /* Whether there is anything left to heal; decided under the gate, and again after each wait. */
 static bool healed_locked(tok_context *ctx, tok_token *asker, uint64_t epoch)
 {
-    if (!ctx->initialised) {
+    if (!ctx->initialised)
         return false;
-    }
     return asker == NULL || (asker->present && atomic_load(&asker->epoch) != epoch);
 }
 
@@ -178,9 +164,8 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
                        ctx->config->module, core_status_next(ST_DEVICE));
         goto done;
     }
-    if (healed_locked(ctx, asker, epoch)) {
+    if (healed_locked(ctx, asker, epoch))
         goto done;
-    }
     if (core_now_us() < ctx->retry_at_us) {
         st = core_fail(err, ST_DEVICE_BACKOFF, "module \"%s\": %s; %s", ctx->config->module,
                        core_status_text(ST_DEVICE_BACKOFF), core_status_next(ST_DEVICE_BACKOFF));
@@ -199,9 +184,8 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
     note_outcome(ctx, st, &why);
     ctx->closed = false;
     pthread_cond_broadcast(&ctx->gate_moved);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         st = core_fail(err, st, "%s", core_err_text(&why, st));
-    }
 done:
     pthread_mutex_unlock(&ctx->gate);
     return st;
@@ -217,9 +201,8 @@ core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err 
 {
     tok_stay stay;
 
-    if (core_status_class(st) == CORE_CLASS_DEVICE) {
+    if (core_status_class(st) == CORE_CLASS_DEVICE)
         return fly(token->ctx, token, epoch, err);
-    }
     st = tok_enter(token->ctx, &stay, err);
     if (st == ST_OK) {
         st = tok_login_again(token, err);

@@ -30,17 +30,14 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
     CK_OBJECT_HANDLE public = 0;
 
     core_status st = tok_key_handle(session, r->key, &object, err);
-    if (st == ST_OK && r->key->info.rsa) {
+    if (st == ST_OK && r->key->info.rsa)
         st = tok_key_public_handle(session, r->key, &public, err);
-    }
-    if (st == ST_OK && public != 0) {
+    if (st == ST_OK && public != 0)
         st = set_label(session, public, r->name, err);
-    }
     if (st == ST_OK) {
         st = set_label(session, object, r->name, err);
-        if (st != ST_OK && public != 0) {
+        if (st != ST_OK && public != 0)
             (void)set_label(session, public, r->key->info.name, NULL);
-        }
     }
     return tok_key_outcome(r->key, st);
 }
@@ -49,9 +46,8 @@ static core_status rename_key(tok_key *key, const char *name, core_err *err)
 {
     renaming r = {key, name};
     core_status st = tok_run(key->token, rename_op, &r, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         tok_keys_remove(key);
-    }
     return st;
 }
 
@@ -81,14 +77,12 @@ core_status tok_key_restore(tok_key *key, core_err *err)
     const char *name = key->info.name + sizeof TOK_RETIRED_PREFIX - 1 + STAMP;
     tok_key *other = NULL;
 
-    if (!key->info.retired || strlen(key->info.name) <= sizeof TOK_RETIRED_PREFIX - 1 + STAMP) {
+    if (!key->info.retired || strlen(key->info.name) <= sizeof TOK_RETIRED_PREFIX - 1 + STAMP)
         return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is not retired", key->info.name);
-    }
     core_status st = tok_key_by_name(key->token, name, &other, err);
     tok_key_release(other);
-    if (st == ST_NOT_FOUND) {
+    if (st == ST_NOT_FOUND)
         return rename_key(key, name, err);
-    }
     return st == ST_OK || st == ST_KEY_AMBIGUOUS
                ? core_fail(err, ST_KEY_EXISTS,
                            "key \"%s\": token \"%s\" has one of this name now; %s", name,
@@ -104,26 +98,21 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
     CK_RV rv = CKR_OK;
 
     core_status st = tok_key_handle(session, key, &object, err);
-    if (st == ST_OK && key->info.rsa) {
+    if (st == ST_OK && key->info.rsa)
         st = tok_key_public_handle(session, key, &public, err);
-    }
-    if (st == ST_OK) {
+    if (st == ST_OK)
         rv = session->f->C_DestroyObject(session->handle, object);
-    }
-    if (st == ST_OK && rv == CKR_OK && public != 0) {
+    if (st == ST_OK && rv == CKR_OK && public != 0)
         rv = session->f->C_DestroyObject(session->handle, public);
-    }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
-    }
     return tok_key_outcome(key, st);
 }
 
 core_status tok_key_destroy(tok_key *key, core_err *err)
 {
     core_status st = tok_run_once(key->token, destroy_op, key, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         tok_keys_remove(key);
-    }
     return st;
 }

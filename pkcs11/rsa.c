@@ -61,9 +61,8 @@ static bool refuses_mechanism(CK_RV rv)
 static core_status init_failed(const rsa_job *job, const char *function, CK_RV rv, core_err *err)
 {
     tok_token *token = job->key->token;
-    if (job->padding == CORE_PAD_OAEP_SHA256 && refuses_mechanism(rv)) {
+    if (job->padding == CORE_PAD_OAEP_SHA256 && refuses_mechanism(rv))
         atomic_store(&token->learned_oaep256, TOK_UNABLE);
-    }
     return tok_rv_fail(err, token, function, rv, TOK_CALL_OTHER);
 }
 
@@ -92,18 +91,15 @@ static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
     CK_ULONG length = (CK_ULONG)session->scratch.capacity;
 
     core_status st = tok_key_handle(session, job->key, &object, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return tok_key_outcome(job->key, st);
-    }
     CK_RV rv = session->f->C_DecryptInit(session->handle, &mechanism, object);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_key_outcome(job->key, init_failed(job, "C_DecryptInit", rv, err));
-    }
     if (job->key->always_authenticate) {
         st = tok_login_operation(session, err);
-        if (st != ST_OK) {
+        if (st != ST_OK)
             return st;
-        }
     }
     rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, session->scratch.data, &length);
@@ -125,13 +121,11 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
 
     core_status st = tok_key_public_handle(session, job->key, &object, err);
     job->no_public = st == ST_OK && object == 0;
-    if (st != ST_OK || job->no_public) {
+    if (st != ST_OK || job->no_public)
         return tok_key_outcome(job->key, st);
-    }
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_key_outcome(job->key, init_failed(job, "C_EncryptInit", rv, err));
-    }
     rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, job->out, &length);
     if (rv != CKR_OK) {
@@ -175,9 +169,8 @@ core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *i
         *out_len = info->modulus_len;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", info->modulus_len);
     }
-    if (key->token->config->public_ops == CORE_WHERE_SOFTWARE) {
+    if (key->token->config->public_ops == CORE_WHERE_SOFTWARE)
         return encrypt_software(&job, err);
-    }
     core_status st = tok_run(key->token, encrypt_op, &job, err);
     return st == ST_OK && job.no_public ? encrypt_software(&job, err) : st;
 }
@@ -193,9 +186,8 @@ core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *i
                          core_status_next(ST_DECRYPT_FAILED));
     }
     core_status st = tok_run(key->token, decrypt_op, &job, err);
-    if (st != ST_OK && st != ST_BUFFER_TOO_SMALL) {
+    if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
         *out_len = 0;
-    }
     return st;
 }
 
@@ -207,19 +199,15 @@ core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, 
 
     for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
         if ((key->token->config->rsa_unwrap & (1u << p)) == 0 ||
-            (p == CORE_PAD_OAEP_SHA256 &&
-             atomic_load(&key->token->learned_oaep256) == TOK_UNABLE)) {
+            (p == CORE_PAD_OAEP_SHA256 && atomic_load(&key->token->learned_oaep256) == TOK_UNABLE))
             continue;
-        }
         *out_len = room;
         core_status now = tok_rsa_decrypt(key, p, in, in_len, out, out_len, err);
         /* A padding that the token does not know says nothing of the data. */
-        if (now != ST_MECHANISM) {
+        if (now != ST_MECHANISM)
             st = now;
-        }
-        if (now != ST_MECHANISM && now != ST_DECRYPT_FAILED) {
+        if (now != ST_MECHANISM && now != ST_DECRYPT_FAILED)
             break;
-        }
     }
     return st;
 }
@@ -247,12 +235,10 @@ static core_status learn_oaep256(tok_key *key, core_err *err)
     rsa_job job = {key, CORE_PAD_OAEP_SHA256, plain, sizeof plain, cipher, &cipher_len, false};
 
     core_status st = core_random(plain, sizeof plain);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = encrypt_software(&job, err);
-    }
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA256, cipher, cipher_len, back, &back_len, err);
-    }
     if (st == ST_OK && back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0) {
         atomic_store(&key->token->learned_oaep256, TOK_ABLE);
     } else if (st == ST_OK || st == ST_MECHANISM || st == ST_DECRYPT_FAILED ||
@@ -272,9 +258,8 @@ core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_le
 {
     core_status st = ST_OK;
     if (key->token->config->rsa_padding == CORE_PAD_OAEP_SHA256 &&
-        atomic_load(&key->token->learned_oaep256) == TOK_UNKNOWN) {
+        atomic_load(&key->token->learned_oaep256) == TOK_UNKNOWN)
         st = learn_oaep256(key, err);
-    }
     return st == ST_OK
                ? tok_rsa_encrypt(key, tok_wrap_padding(key->token), in, in_len, out, out_len, err)
                : st;

@@ -88,11 +88,9 @@ static const struct rv_row {
 
 static const struct rv_row *rv_find(CK_RV rv)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].rv == rv) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].rv == rv)
             return &rows[i];
-        }
-    }
     return NULL;
 }
 
@@ -101,9 +99,8 @@ core_status tok_rv_status(CK_RV rv, tok_call kind)
     /* Codes of a vendor's own, and those the table does not know, are the device's: "unknown, so
      * give up until somebody restarts" is the complaint most heard of other clients. */
     const struct rv_row *row = rv_find(rv);
-    if (row == NULL) {
+    if (row == NULL)
         return ST_DEVICE;
-    }
     return kind == TOK_CALL_DATA ? row->data : row->other;
 }
 
@@ -118,9 +115,8 @@ core_status tok_rv_fail(core_err *err, const tok_token *token, const char *funct
 {
     core_status st = tok_rv_status(rv, kind);
 
-    if (core_status_class(st) == CORE_CLASS_DATA) {
+    if (core_status_class(st) == CORE_CLASS_DATA)
         return core_fail(err, st, "%s; %s", core_status_text(st), core_status_next(st));
-    }
     return core_fail(err, st, "token \"%s\": %s (%s: %s 0x%lx); %s", token->info.label,
                      core_status_text(st), function, tok_rv_name(rv), (unsigned long)rv,
                      core_status_next(st));

@@ -30,12 +30,10 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
     memcpy(info, digest_info, sizeof digest_info);
     core_status st =
         core_sha256(job->data, job->length, NULL, 0, NULL, 0, info + sizeof digest_info);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_key_handle(session, job->key, &object, err);
-    }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return tok_key_outcome(job->key, st);
-    }
     CK_RV rv = session->f->C_SignInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_SignInit", rv, TOK_CALL_OTHER);
@@ -43,9 +41,8 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
     }
     if (job->key->always_authenticate) {
         st = tok_login_operation(session, err);
-        if (st != ST_OK) {
+        if (st != ST_OK)
             return st;
-        }
     }
     rv = session->f->C_Sign(session->handle, by_token ? (CK_BYTE_PTR)(uintptr_t)job->data : info,
                             by_token ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig,
@@ -64,9 +61,8 @@ core_status tok_rsa_sign(tok_key *key, const uint8_t *data, size_t length, uint8
     sign_job job = {key, data, length, sig, *sig_len};
 
     core_status st = tok_key_may(key, TOK_CAN_SIGN, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     if (*sig_len < key->info.modulus_len) {
         *sig_len = key->info.modulus_len;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "a signature has %zu bytes",
@@ -86,8 +82,7 @@ core_status tok_rsa_verify(tok_key *key, const uint8_t digest[32], const uint8_t
 {
     EVP_PKEY *public = tok_key_software(key);
 
-    if (!key->info.rsa || sig_len != key->info.modulus_len) {
+    if (!key->info.rsa || sig_len != key->info.modulus_len)
         return ST_SIGNATURE_INVALID;
-    }
     return public != NULL ? core_rsa_verify(public, digest, sig, sig_len) : ST_NO_MEMORY;
 }

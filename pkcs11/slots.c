@@ -16,19 +16,15 @@ enum { SLOTS_MOST = 4096 };
 static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
 {
     size_t from = 0;
-    while (length > 0 && (field[length - 1] == ' ' || field[length - 1] == '\0')) {
+    while (length > 0 && (field[length - 1] == ' ' || field[length - 1] == '\0'))
         length--;
-    }
-    while (from < length && field[from] == ' ') {
+    while (from < length && field[from] == ' ')
         from++;
-    }
     memcpy(out, field + from, length - from);
     out[length - from] = '\0';
-    if (!core_utf8_valid(out, length - from)) {
-        for (char *c = out; *c != '\0'; c++) {
+    if (!core_utf8_valid(out, length - from))
+        for (char *c = out; *c != '\0'; c++)
             *c = (*c & 0x80) != 0 ? '?' : *c;
-        }
-    }
 }
 
 core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out, CK_FLAGS *flags)
@@ -37,9 +33,8 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
     CK_RV rv = ctx->library.f->C_GetTokenInfo(slot, &info);
 
     memset(out, 0, sizeof *out);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_status(rv, TOK_CALL_OTHER);
-    }
     trim(out->label, info.label, sizeof info.label);
     trim(out->manufacturer, info.manufacturerID, sizeof info.manufacturerID);
     trim(out->model, info.model, sizeof info.model);
@@ -59,9 +54,8 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
     out->pin_locked = (info.flags & CKF_USER_PIN_LOCKED) != 0;
     out->pin_to_change = (info.flags & CKF_USER_PIN_TO_BE_CHANGED) != 0;
     out->protected_path = (info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
-    if (flags != NULL) {
+    if (flags != NULL)
         *flags = info.flags;
-    }
     return ST_OK;
 }
 
@@ -73,22 +67,19 @@ static core_status slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count
     for (int i = 0; i < 3; i++) {
         *count = 0;
         rv = ctx->library.f->C_GetSlotList(CK_TRUE, NULL, count);
-        if (rv != CKR_OK || *count == 0) {
+        if (rv != CKR_OK || *count == 0)
             break;
-        }
         if (*count > SLOTS_MOST) {
             return core_fail(err, ST_DEVICE, "module \"%s\" reports %lu slots", ctx->config->module,
                              (unsigned long)*count);
         }
         core_free(*out);
         *out = core_calloc(*count, sizeof **out);
-        if (*out == NULL) {
+        if (*out == NULL)
             return core_fail(err, ST_NO_MEMORY, "out of memory");
-        }
         rv = ctx->library.f->C_GetSlotList(CK_TRUE, *out, count);
-        if (rv != CKR_BUFFER_TOO_SMALL) {
+        if (rv != CKR_BUFFER_TOO_SMALL)
             break;
-        }
     }
     if (rv != CKR_OK) {
         core_free(*out);
@@ -111,12 +102,10 @@ static bool selector_fits(const char *selector, const tok_token_info *info)
     tok_uri uri;
     bool fits;
 
-    if (!tok_uri_is(selector)) {
+    if (!tok_uri_is(selector))
         return strcmp(selector, info->label) == 0;
-    }
-    if (tok_uri_parse(selector, &uri, NULL) != ST_OK) {
+    if (tok_uri_parse(selector, &uri, NULL) != ST_OK)
         return false;
-    }
     fits = field_fits(uri.token, info->label) && field_fits(uri.serial, info->serial) &&
            field_fits(uri.manufacturer, info->manufacturer) && field_fits(uri.model, info->model);
     tok_uri_free(&uri);
@@ -125,20 +114,17 @@ static bool selector_fits(const char *selector, const tok_token_info *info)
 
 static const core_token_config *config_of(const core_config *config, const tok_token_info *info)
 {
-    for (size_t i = 0; i < config->token_count; i++) {
-        if (selector_fits(config->tokens[i].token, info)) {
+    for (size_t i = 0; i < config->token_count; i++)
+        if (selector_fits(config->tokens[i].token, info))
             return &config->tokens[i];
-        }
-    }
     return &config->defaults;
 }
 
 static void add_library(tok_context *ctx, tok_token_info *infos, size_t count)
 {
     CK_INFO info;
-    if (ctx->library.f->C_GetInfo(&info) != CKR_OK) {
+    if (ctx->library.f->C_GetInfo(&info) != CKR_OK)
         return;
-    }
     for (size_t i = 0; i < count; i++) {
         trim(infos[i].library, info.libraryDescription, sizeof info.libraryDescription);
         infos[i].cryptoki_major = info.cryptokiVersion.major;
@@ -157,9 +143,8 @@ static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *c
     *out = NULL;
     *count = 0;
     core_status st = slot_list(ctx, &slots, &n, err);
-    if (st != ST_OK || n == 0) {
+    if (st != ST_OK || n == 0)
         return st;
-    }
     *out = core_calloc(n, sizeof **out);
     if (*out == NULL) {
         st = core_fail(err, ST_NO_MEMORY, "out of memory");
@@ -170,9 +155,8 @@ static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *c
         /* Empty slots of SoftHSM and the like hold a token that is yet to be initialised. */
         if (tok_slot_info(ctx, slots[i], info, NULL) == ST_OK && info->initialised) {
             const core_token_config *config = config_of(ctx->config, info);
-            if (config->alias != NULL) {
+            if (config->alias != NULL)
                 memcpy(info->alias, config->alias, strlen(config->alias) + 1);
-            }
             (*count)++;
         }
     }
@@ -189,9 +173,8 @@ core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count
     *out = NULL;
     *count = 0;
     core_status st = tok_context_ready(ctx, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_enter(ctx, &stay, err);
-    }
     if (st == ST_OK) {
         st = list_tokens(ctx, out, count, err);
         tok_leave(ctx, &stay, "C_GetSlotList");
@@ -212,9 +195,8 @@ static core_status pick(const tok_token_info *infos, size_t count, const char *i
             hits++;
         }
     }
-    if (hits == 1) {
+    if (hits == 1)
         return ST_OK;
-    }
     for (size_t i = 0; i < count; i++) {
         if (hits == 0 || selector_fits(selector, &infos[i])) {
             core_str_addf(&names, "%s\"%s\" (serial %s)", names.length > 0 ? ", " : "",
@@ -240,9 +222,8 @@ static bool same_token(const tok_token_info *a, const tok_token_info *b)
 static tok_token *token_new(tok_context *ctx, const tok_token_info *info)
 {
     tok_token *token = core_calloc(1, sizeof *token);
-    if (token == NULL) {
+    if (token == NULL)
         return NULL;
-    }
     token->ctx = ctx;
     token->info = *info;
     token->config = config_of(ctx->config, info);
@@ -281,9 +262,8 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
         atomic_fetch_add(&token->refs, 1);
     }
     pthread_mutex_unlock(&ctx->gate);
-    if (fresh != NULL) {
+    if (fresh != NULL)
         tok_token_free(fresh);
-    }
     return token;
 }
 
@@ -296,18 +276,15 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
     tok_stay stay;
 
     core_status st = tok_enter(ctx, &stay, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     st = list_tokens(ctx, &infos, &count, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = pick(infos, count, identity, selector, &found, err);
-    }
     if (st == ST_OK) {
         *out = token_of(ctx, &infos[found]);
-        if (*out == NULL) {
+        if (*out == NULL)
             st = core_fail(err, ST_NO_MEMORY, "out of memory");
-        }
     }
     core_free(infos);
     tok_leave(ctx, &stay, identity);
@@ -329,14 +306,12 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     if (tok_uri_is(selector)) {
         st = tok_uri_parse(selector, &uri, err);
         tok_uri_free(&uri);
-        if (st != ST_OK) {
+        if (st != ST_OK)
             return st;
-        }
     }
     st = tok_context_ready(ctx, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = find(ctx, identity, selector, out, err);
-    }
     return st;
 }
 
@@ -347,9 +322,8 @@ core_status tok_slot_resolve(tok_token *token, core_err *err)
     size_t hits = 0;
 
     core_status st = list_tokens(token->ctx, &infos, &count, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     for (size_t i = 0; i < count; i++) {
         if (same_token(&token->info, &infos[i])) {
             token->slot = (CK_SLOT_ID)infos[i].slot;
@@ -357,9 +331,8 @@ core_status tok_slot_resolve(tok_token *token, core_err *err)
         }
     }
     core_free(infos);
-    if (hits == 1) {
+    if (hits == 1)
         return ST_OK;
-    }
     return core_fail(err, hits == 0 ? ST_TOKEN_NOT_FOUND : ST_TOKEN_AMBIGUOUS,
                      "token \"%s\" (serial %s): %s; %s", token->info.label, token->info.serial,
                      hits == 0 ? "not present" : "present more than once",

@@ -15,12 +15,10 @@ core_status tok_thumb_rsa(tok_key_info *info)
 
     core_status st = core_rsa_spki(info->modulus, info->modulus_len, info->exponent,
                                    info->exponent_len, &der, &der_len);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = core_sha256(der, der_len, NULL, 0, NULL, 0, digest);
-    }
-    if (st == ST_OK) {
+    if (st == ST_OK)
         memcpy(info->thumb, digest, TOK_THUMB_LEN);
-    }
     core_free(der);
     return st;
 }
@@ -40,20 +38,17 @@ core_status tok_thumb_symmetric(tok_session *session, CK_OBJECT_HANDLE object, C
 
     memcpy(in, block, BLOCK);
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_EncryptInit", rv, TOK_CALL_OTHER);
-    }
     rv = session->f->C_Encrypt(session->handle, in, BLOCK, out, &out_len);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_Encrypt", rv, TOK_CALL_OTHER);
-    }
     if (out_len < BLOCK) {
         return core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes",
                          session->token->info.label, (unsigned long)out_len);
     }
     core_status st = core_sha256(block, BLOCK, out, BLOCK, NULL, 0, digest);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         memcpy(thumb, digest, TOK_THUMB_LEN);
-    }
     return st;
 }

@@ -14,9 +14,8 @@ tok_token *tok_token_ref(tok_token *token)
 
 void tok_token_release(tok_token *token)
 {
-    if (token != NULL) {
+    if (token != NULL)
         atomic_fetch_sub(&token->refs, 1);
-    }
 }
 
 void tok_token_free(tok_token *token)
@@ -25,9 +24,8 @@ void tok_token_free(tok_token *token)
 
     tok_keys_forget(token);
     tok_pool_drain(token, !mapped);
-    if (mapped) {
+    if (mapped)
         (void)token->ctx->library.f->C_CloseSession(token->keeper);
-    }
     tok_pin_forget(token);
     core_wipe(&token->pin, sizeof token->pin);
     tok_turn_destroy(&token->login_turn);

@@ -40,13 +40,11 @@ bool tok_turn_take(tok_turn *turn, unsigned wait_ms)
     int rc = 0;
 
     pthread_mutex_lock(&turn->lock);
-    while (turn->busy && rc != ETIMEDOUT) {
+    while (turn->busy && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&turn->given, &turn->lock, &until);
-    }
     bool taken = !turn->busy;
-    if (taken) {
+    if (taken)
         turn->busy = true;
-    }
     pthread_mutex_unlock(&turn->lock);
     return taken;
 }

@@ -314,12 +314,11 @@ void tok_uri_free(tok_uri *uri)
 /* An id is encoded whole, as the RFC recommends: it is bytes, not text. */
 static void add_encoded(core_str *out, const char *value, size_t length, bool bytes)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         if (!bytes && is_unreserved(value[i]))
             core_str_addn(out, &value[i], 1);
         else
             core_str_addf(out, "%%%02X", (unsigned char)value[i]);
-    }
 }
 
 void tok_uri_format(const tok_uri *uri, core_str *out)

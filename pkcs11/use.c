@@ -11,14 +11,12 @@ core_status tok_key_valid_today(const tok_key *key, core_err *err)
     const tok_key_info *info = &key->info;
     core_expiry policy = key->token->config->expiry;
 
-    if (policy == CORE_EXPIRY_IGNORE || (info->start_date == 0 && info->end_date == 0)) {
+    if (policy == CORE_EXPIRY_IGNORE || (info->start_date == 0 && info->end_date == 0))
         return ST_OK;
-    }
     uint32_t today = core_utc_date();
     if ((info->start_date == 0 || today >= info->start_date) &&
-        (info->end_date == 0 || today <= info->end_date)) {
+        (info->end_date == 0 || today <= info->end_date))
         return ST_OK;
-    }
     if (policy == CORE_EXPIRY_WARN) {
         core_log(CORE_LOG_WARNING,
                  "key \"%s\" on token \"%s\" is outside its validity dates (%u to %u)", info->name,
@@ -57,18 +55,16 @@ static size_t block_of(const tok_key *key)
 
 size_t tok_encrypt_size(const tok_key *key, size_t length)
 {
-    if (key->info.rsa) {
+    if (key->info.rsa)
         return key->info.modulus_len;
-    }
     size_t block = block_of(key);
     return length / block * block + block;
 }
 
 size_t tok_encrypt_max(const tok_key *key)
 {
-    if (!key->info.rsa) {
+    if (!key->info.rsa)
         return SIZE_MAX - 16;
-    }
     size_t overhead = tok_padding_row(tok_wrap_padding(key->token))->overhead;
     return key->info.modulus_len > overhead ? key->info.modulus_len - overhead : 0;
 }
@@ -77,15 +73,13 @@ size_t tok_decrypt_size(const tok_key *key, size_t length)
 {
     size_t most = 0;
 
-    if (!key->info.rsa) {
+    if (!key->info.rsa)
         return length;
-    }
     for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
         size_t overhead = tok_padding_row(p)->overhead;
         if ((key->token->config->rsa_unwrap & (1u << p)) != 0 && key->info.modulus_len > overhead &&
-            key->info.modulus_len - overhead > most) {
+            key->info.modulus_len - overhead > most)
             most = key->info.modulus_len - overhead;
-        }
     }
     return most;
 }

@@ -46,9 +46,8 @@ static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJ
     };
     core_status st = tok_mech_need(session, CKM_AES_KEY_GEN, length, err);
     /* Tokens disagree on whether the limits are bytes or bits: the call itself decides. */
-    if (st != ST_OK && !tok_mech(session, CKM_AES_KEY_GEN)->listed) {
+    if (st != ST_OK && !tok_mech(session, CKM_AES_KEY_GEN)->listed)
         return st;
-    }
     CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, template,
                                          sizeof template / sizeof template[0], out);
     return rv == CKR_OK ? ST_OK
@@ -60,9 +59,8 @@ static void transit_end(tok_session *session, CK_OBJECT_HANDLE key, core_status 
 {
     CK_RV rv = CKR_OK;
 
-    if (key != 0 && st != ST_SESSION_LOST && !session->gone) {
+    if (key != 0 && st != ST_SESSION_LOST && !session->gone)
         rv = session->f->C_DestroyObject(session->handle, key);
-    }
     if (rv != CKR_OK) {
         session->dirty = true;
         session->gone = tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST;
@@ -81,16 +79,14 @@ static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK
     CK_ULONG wrapped_len = sizeof wrapped;
 
     core_status st = transit_new(session, &ruler_job, &ruler, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     CK_RV rv =
         session->f->C_WrapKey(session->handle, &mechanism, ruler, key, wrapped, &wrapped_len);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_WrapKey(CKM_AES_KEY_WRAP)", rv, TOK_CALL_OTHER);
-    } else {
+    else
         *length = wrapped_len >= 8 ? wrapped_len - 8 : 0;
-    }
     transit_end(session, ruler, st);
     return session->gone ? ST_SESSION_LOST : st;
 }
@@ -113,9 +109,8 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     CK_RV rv;
 
     core_status st = tok_key_handle(session, job->from, &from, err);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     rv = session->f->C_UnwrapKey(session->handle, &mechanism, from, (CK_BYTE_PTR)(uintptr_t)job->in,
                                  (CK_ULONG)job->in_len, transit, TRANSIT_ALL, out);
     if (refuses_template(rv)) {
@@ -123,17 +118,14 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
                                      (CK_BYTE_PTR)(uintptr_t)job->in, (CK_ULONG)job->in_len,
                                      transit, TRANSIT_LEAST, out);
     }
-    if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD) {
+    if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD)
         return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_OTHER);
-    }
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_DATA);
-    }
     st = tok_attributes(session, *out, &value_len, 1, err);
     /* Some tokens leave the length out, or at 0. */
-    if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0)) {
+    if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0))
         st = transit_length(session, *out, &length, err);
-    }
     if (st == ST_OK && length != job->key_len) {
         st = core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
                        core_status_next(ST_DECRYPT_FAILED));
@@ -156,13 +148,11 @@ static core_status transit_wrap(tok_session *session, wrap_job *job, CK_OBJECT_H
             "key \"%s\": token \"%s\" holds no public key object for it, so it cannot wrap",
             job->to->info.name, session->token->info.label);
     }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     CK_RV rv = session->f->C_WrapKey(session->handle, &mechanism, to, key, job->out, &length);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_WrapKey", rv, TOK_CALL_OTHER);
-    }
     job->out_len = length;
     return ST_OK;
 }
@@ -174,13 +164,11 @@ static core_status wrap_op(tok_session *session, void *arg, core_err *err)
 
     core_status st = job->from == NULL ? transit_new(session, job, &key, err)
                                        : transit_unwrap(session, job, &key, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = transit_wrap(session, job, key, err);
-    }
     transit_end(session, key, st);
-    if (job->from != NULL) {
+    if (job->from != NULL)
         (void)tok_key_outcome(job->from, st);
-    }
     return tok_key_outcome(job->to, st);
 }
 
@@ -195,12 +183,10 @@ static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
     }
     job->out_len = *out_len;
     core_status st = tok_key_may(job->to, TOK_CAN_WRAP, err);
-    if (st == ST_OK && job->from != NULL) {
+    if (st == ST_OK && job->from != NULL)
         st = tok_key_may(job->from, TOK_CAN_UNWRAP, err);
-    }
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_run(job->to->token, wrap_op, job, err);
-    }
     *out_len = st == ST_OK ? job->out_len : 0;
     return st;
 }

@@ -51,15 +51,13 @@ static core_status do_start(world *w)
     const char *pin = getenv("PIN");
 
     core_status st = tok_context_open(w->config, &ctx, NULL);
-    if (st != ST_OK) {
+    if (st != ST_OK)
         return st;
-    }
     st = tok_token_find(ctx, "main", &token, NULL);
     if (st == ST_OK) {
         st = tok_token_login(token, pin, strlen(pin), NULL);
-        if (st == ST_OK) {
+        if (st == ST_OK)
             tok_token_logout(token);
-        }
     }
     tok_token_release(token);
     tok_context_close(ctx);
@@ -95,9 +93,8 @@ static core_status do_decrypt(world *w)
     uint8_t out[512];
     size_t out_len = sizeof out;
     core_status st = tok_decrypt(w->rsa, NULL, 0, w->cipher, w->cipher_len, out, &out_len, NULL);
-    if (st == ST_OK && (out_len != sizeof plain || memcmp(out, plain, sizeof plain) != 0)) {
+    if (st == ST_OK && (out_len != sizeof plain || memcmp(out, plain, sizeof plain) != 0))
         return ST_FAILURE;
-    }
     return st;
 }
 
@@ -109,12 +106,10 @@ static core_status do_aes(world *w)
     size_t cipher_len = sizeof cipher;
     size_t back_len = sizeof back;
     core_status st = tok_encrypt(w->aes, iv, 16, plain, sizeof plain, cipher, &cipher_len, NULL);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_decrypt(w->aes, iv, 16, cipher, cipher_len, back, &back_len, NULL);
-    }
-    if (st == ST_OK && (back_len != sizeof plain || memcmp(back, plain, sizeof plain) != 0)) {
+    if (st == ST_OK && (back_len != sizeof plain || memcmp(back, plain, sizeof plain) != 0))
         return ST_FAILURE;
-    }
     return st;
 }
 
@@ -144,16 +139,14 @@ static core_status do_create(world *w)
     tok_key_spec spec = {"torture-new", CORE_ALG_AES_256, 0, true, false};
     tok_key *key = NULL;
     core_status st = tok_key_create(w->token, &spec, &key, NULL);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = tok_key_destroy(key, NULL);
-    }
     /* The second half failed: what is left is the test's to clear up, not a leftover of a creation.
      */
     if (st != ST_OK && key != NULL) {
         count_plan("");
-        if (tok_key_destroy(key, NULL) != ST_OK) {
+        if (tok_key_destroy(key, NULL) != ST_OK)
             st = ST_OK; /* it was destroyed, only the answer was lost */
-        }
     }
     tok_key_release(key);
     return st;
@@ -174,14 +167,11 @@ static tok_key *find_thumb(world *w, const uint8_t thumb[TOK_THUMB_LEN])
     size_t count = 0;
     tok_key *found = NULL;
 
-    if (tok_key_list(w->token, &keys, &count, NULL) != ST_OK) {
+    if (tok_key_list(w->token, &keys, &count, NULL) != ST_OK)
         return NULL;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (found == NULL && memcmp(tok_key_about(keys[i])->thumb, thumb, TOK_THUMB_LEN) == 0) {
+    for (size_t i = 0; i < count; i++)
+        if (found == NULL && memcmp(tok_key_about(keys[i])->thumb, thumb, TOK_THUMB_LEN) == 0)
             found = tok_key_ref(keys[i]);
-        }
-    }
     tok_key_list_free(keys, count);
     return found;
 }
@@ -194,12 +184,10 @@ static core_status do_retire(world *w)
     core_status st = tok_key_retire(w->aes, NULL);
     count_plan("");
     tok_key *now = find_thumb(w, thumb);
-    if (now == NULL) {
+    if (now == NULL)
         return ST_FAILURE; /* lost */
-    }
-    if (tok_key_about(now)->retired && tok_key_restore(now, NULL) != ST_OK) {
+    if (tok_key_about(now)->retired && tok_key_restore(now, NULL) != ST_OK)
         st = ST_FAILURE;
-    }
     tok_key_release(now);
     now = find_thumb(w, thumb);
     if (now != NULL) {
@@ -245,9 +233,8 @@ static bool works_again(const struct operation *op, world *w)
 {
     for (unsigned i = 0; i < 6; i++) {
         core_status st = op->run(w);
-        if (st == ST_OK) {
+        if (st == ST_OK)
             return true;
-        }
         core_sleep_ms(100u << i);
     }
     return false;
@@ -255,9 +242,8 @@ static bool works_again(const struct operation *op, world *w)
 
 static bool keys_complete(world *w)
 {
-    if (w->ctx == NULL) {
+    if (w->ctx == NULL)
         return true;
-    }
     tok_key **keys = NULL;
     size_t count = 0;
     bool good = tok_key_list(w->token, &keys, &count, NULL) == ST_OK && count == w->keys;
@@ -284,15 +270,12 @@ static void fault_once(const struct operation *op, world *w, unsigned long nth, 
         complain(t, op->name, nth, rv->name, "Cryptoki's rules were broken");
         printf("%s\n", count_log());
     }
-    if (st == ST_FAILURE) {
+    if (st == ST_FAILURE)
         complain(t, op->name, nth, rv->name, "a wrong result");
-    }
-    if (!works_again(op, w)) {
+    if (!works_again(op, w))
         complain(t, op->name, nth, rv->name, "does not work afterwards");
-    }
-    if (!keys_complete(w)) {
+    if (!keys_complete(w))
         complain(t, op->name, nth, rv->name, "a key is lost or left over");
-    }
 }
 
 static void torture(const struct operation *op, world *w, bool brief, tally *t)
@@ -313,9 +296,8 @@ static void torture(const struct operation *op, world *w, bool brief, tally *t)
             /* A module that says it is initialised, and is not, is believed: nothing could be
              * known. */
             bool lie = nth == 1 && op->run == do_start && rv_list[i].value == CKR_ALREADY;
-            if ((!brief || rv_list[i].telling) && !lie) {
+            if ((!brief || rv_list[i].telling) && !lie)
                 fault_once(op, w, nth, &rv_list[i], t);
-            }
         }
     }
     printf("%-10s %3lu calls, so far %lu runs, %lu refused, %lu healed, %lu failures\n", op->name,
@@ -325,9 +307,8 @@ static void torture(const struct operation *op, world *w, bool brief, tally *t)
 static bool load_counters(void)
 {
     void *counter = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
-    if (counter == NULL) {
+    if (counter == NULL)
         return false;
-    }
     *(void **)&count_get = dlsym(counter, "p11count_get");
     *(void **)&count_violations = dlsym(counter, "p11count_violations");
     *(void **)&count_reset = dlsym(counter, "p11count_reset");
@@ -356,9 +337,8 @@ static tok_key *make(world *w, const char *name, core_algorithm algorithm, unsig
     tok_key_spec spec = {name, algorithm, can, true, false};
     tok_key *key = NULL;
     core_err err = {ST_OK, ""};
-    if (tok_key_create(w->token, &spec, &key, &err) != ST_OK) {
+    if (tok_key_create(w->token, &spec, &key, &err) != ST_OK)
         printf("%s\n", err.text);
-    }
     return key;
 }
 
@@ -369,9 +349,8 @@ static bool open_world(world *w)
 
     if (tok_context_open(w->config, &w->ctx, NULL) != ST_OK ||
         tok_token_find(w->ctx, "main", &w->token, NULL) != ST_OK ||
-        tok_token_login(w->token, pin, strlen(pin), NULL) != ST_OK) {
+        tok_token_login(w->token, pin, strlen(pin), NULL) != ST_OK)
         return false;
-    }
     w->rsa = make(w, "torture-rsa", CORE_ALG_RSA_2048, CMK);
     w->aes = make(w, "torture-aes", CORE_ALG_AES_256, 0);
     w->cipher_len = sizeof w->cipher;
@@ -379,13 +358,11 @@ static bool open_world(world *w)
     if (w->rsa == NULL || w->aes == NULL ||
         tok_encrypt(w->rsa, NULL, 0, plain, sizeof plain, w->cipher, &w->cipher_len, NULL) !=
             ST_OK ||
-        tok_key_list(w->token, &keys, &w->keys, NULL) != ST_OK) {
+        tok_key_list(w->token, &keys, &w->keys, NULL) != ST_OK)
         return false;
-    }
     tok_key_list_free(keys, w->keys);
-    if (tok_wrap_new(w->rsa, 32, w->wrapped, &w->wrapped_len, NULL) != ST_OK) {
+    if (tok_wrap_new(w->rsa, 32, w->wrapped, &w->wrapped_len, NULL) != ST_OK)
         w->wrapped_len = 0;
-    }
     return true;
 }
 
@@ -405,18 +382,15 @@ int main(int argc, char **argv)
         printf("FAILED: no configuration\n");
         return 1;
     }
-    if (only == NULL || strcmp(only, "start") == 0) {
+    if (only == NULL || strcmp(only, "start") == 0)
         torture(&operations[0], &w, brief, &t);
-    }
     if (!open_world(&w)) {
         printf("FAILED: the token cannot be set up\n");
         return 1;
     }
-    for (size_t i = 1; i < sizeof operations / sizeof operations[0]; i++) {
-        if (only == NULL || strcmp(only, operations[i].name) == 0) {
+    for (size_t i = 1; i < sizeof operations / sizeof operations[0]; i++)
+        if (only == NULL || strcmp(only, operations[i].name) == 0)
             torture(&operations[i], &w, brief, &t);
-        }
-    }
     tok_key_release(w.rsa);
     tok_key_release(w.aes);
     tok_token_logout(w.token);

@@ -29,12 +29,10 @@ static unsigned entries(const char *path)
 {
     unsigned count = 0;
     DIR *dir = opendir(path);
-    while (dir != NULL && readdir(dir) != NULL) {
+    while (dir != NULL && readdir(dir) != NULL)
         count++;
-    }
-    if (dir != NULL) {
+    if (dir != NULL)
         closedir(dir);
-    }
     return count;
 }
 
@@ -43,14 +41,11 @@ static long resident(void)
     long kib = 0;
     char line[256];
     FILE *status = fopen("/proc/self/status", "r");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
-        if (strncmp(line, "VmRSS:", 6) == 0) {
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (strncmp(line, "VmRSS:", 6) == 0)
             kib = strtol(line + 6, NULL, 10);
-        }
-    }
-    if (status != NULL) {
+    if (status != NULL)
         fclose(status);
-    }
     return kib;
 }
 
@@ -61,13 +56,11 @@ static footprint look(void)
                    .descriptors = entries("/proc/self/fd")};
     for (int s = 1; s < SIGRTMIN; s++) {
         struct sigaction action;
-        if (sigaction(s, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
+        if (sigaction(s, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
             f.handlers++;
-        }
     }
-    while (environ[f.variables] != NULL) {
+    while (environ[f.variables] != NULL)
         f.variables++;
-    }
     snprintf(f.locale, sizeof f.locale, "%s", setlocale(LC_ALL, NULL));
     return f;
 }
@@ -75,9 +68,8 @@ static footprint look(void)
 static SqlCpStr wide(const char *text, uint16_t *out)
 {
     SqlCpStr s = {(SqlCpUlong)strlen(text) * 2, out};
-    for (size_t i = 0; text[i] != '\0'; i++) {
+    for (size_t i = 0; text[i] != '\0'; i++)
         out[i] = (uint16_t)text[i];
-    }
     return s;
 }
 
@@ -108,9 +100,8 @@ static bool cycle(const char *path, bool use)
     if (good && use) {
         good = OpenSession(&credential, &session) == scp_err_Success;
         /* Half of the sessions are left to Free. */
-        if (good && ((uintptr_t)session & 1) != 0) {
+        if (good && ((uintptr_t)session & 1) != 0)
             good = CloseSession(&session, 0) == scp_err_Success;
-        }
     }
     good = FreeProvider() == scp_err_Success && good;
     return dlclose(library) == 0 && good;
@@ -127,18 +118,16 @@ int main(int argc, char **argv)
     }
     footprint before = look();
     footprint warm = before;
-    if (!token_conf_make("")) {
+    if (!token_conf_make(""))
         return 1;
-    }
     before = look();
     for (unsigned i = 0; i < cycles; i++) {
         if (!cycle(argv[1], i % 4 == 0)) {
             printf("FAILED in cycle %u\n", i);
             return 1;
         }
-        if (i == WARM) {
+        if (i == WARM)
             warm = look();
-        }
     }
     footprint after = look();
     token_conf_remove();
@@ -150,8 +139,7 @@ int main(int argc, char **argv)
                 after.handlers == before.handlers && after.variables == before.variables &&
                 strcmp(after.locale, before.locale) == 0;
     bool leaks = cycles > WARM && after.resident_kib > warm.resident_kib + SLACK_KIB;
-    if (!same || leaks) {
+    if (!same || leaks)
         printf("FAILED: the host is not what it was\n");
-    }
     return same && !leaks ? 0 : 1;
 }

@@ -100,12 +100,10 @@ static bool lists(worker *w)
     unsigned keys = 0;
     unsigned algorithms = 0;
 
-    while (SqlCryptGetNextKeyId(&w->session, &id) == scp_err_Success) {
+    while (SqlCryptGetNextKeyId(&w->session, &id) == scp_err_Success)
         keys++;
-    }
-    while (SqlCryptGetNextAlgorithmId(&algorithm) == scp_err_Success) {
+    while (SqlCryptGetNextAlgorithmId(&algorithm) == scp_err_Success)
         algorithms++;
-    }
     return keys >= 2 && algorithms >= 6;
 }
 
@@ -128,9 +126,8 @@ static bool sessions(worker *w)
 
     (void)w;
     if (fx_open("test", "not the PIN", &other) != scp_err_AuthFailure ||
-        fx_open("test", getenv("PIN"), &other) != scp_err_Success || !round_trip(other, rsa, 32)) {
+        fx_open("test", getenv("PIN"), &other) != scp_err_Success || !round_trip(other, rsa, 32))
         return false;
-    }
     stale = other;
     return SqlCryptCloseSession(&other, 0) == scp_err_Success &&
            fx_info(stale, FX_BY_THUMB, rsa, &info) == scp_err_AuthFailure;
@@ -151,9 +148,8 @@ static void *work(void *arg)
         size_t which = (w->number + w->rounds++) % (sizeof works / sizeof works[0]);
         bool good = works[which](w);
         atomic_fetch_add(good ? &done : &wrong, 1);
-        if (!good) {
+        if (!good)
             fprintf(stderr, "thread %u, round %u: work %zu failed\n", w->number, w->rounds, which);
-        }
     }
     (void)SqlCryptCloseSession(&w->session, 0);
     return NULL;
@@ -186,9 +182,8 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
-    }
     SqlCpError e = SqlCryptFreeProvider();
     token_conf_remove();
     printf("%u threads, %u s: %lu rounds right, %lu wrong\n", threads, seconds, atomic_load(&done),

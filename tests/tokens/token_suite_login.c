@@ -109,9 +109,8 @@ static void ten_wrong_pins_do_not_lock(void)
                          &ctx, NULL),
         ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "main", &token, NULL), ST_OK);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         CU_ASSERT_EQUAL(tok_token_login(token, "999999", 6, &err), ST_AUTH_FAILED);
-    }
     tok_token_stats_get(token, &stats);
     CU_ASSERT_EQUAL(stats.logins, 1); /* the same PIN goes to the token once */
     for (int i = 0; i < 10; i++) {
