@@ -15,7 +15,7 @@
 typedef struct tok_library {
     CK_FUNCTION_LIST *f; /* NULL: not loaded */
     bool managed;    /* by p11-kit: initialisation is counted among all its users in the process */
-    bool local;          /* known to use no connection, hence to raise no SIGPIPE */
+    bool local;      /* known to use no connection, hence to raise no SIGPIPE */
     char sha256[65]; /* of the file, for the log */
 } tok_library;
 
