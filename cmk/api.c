@@ -78,6 +78,14 @@ static void settle(core_status st, size_t *size)
         *size = 0;
 }
 
+/* Flags of a later version ask for what this one cannot do. */
+static core_status check_flags(unsigned flags, core_err *err)
+{
+    if ((flags & ~P11EKM_CMK_ALLOW_SOFTWARE) == 0)
+        return ST_OK;
+    return core_fail(err, ST_INVALID_ARGUMENT, "flags: 0x%x is not known; see p11ekm_cmk.h", flags);
+}
+
 static cmk_where where_of(unsigned flags)
 {
     return (flags & P11EKM_CMK_ALLOW_SOFTWARE) != 0 ? CMK_SOFTWARE_ALLOWED : CMK_IN_TOKEN;
@@ -157,6 +165,8 @@ int p11ekm_cmk_generate(p11ekm_cmk *store, const char *key_path, const char *alg
     core_err err = {0};
     core_status st = check_call(store, ecek, ecek_size, &err);
     if (st == ST_OK)
+        st = check_flags(flags, &err);
+    if (st == ST_OK)
         st = cmk_generate_cek(inner(store), key_path, algorithm, where_of(flags), ecek, ecek_size,
                               &err);
     settle(st, ecek_size);
@@ -170,6 +180,8 @@ int p11ekm_cmk_rewrap(p11ekm_cmk *store, const char *old_key_path, const char *n
 {
     core_err err = {0};
     core_status st = check_call(store, ecek, ecek_size, &err);
+    if (st == ST_OK)
+        st = check_flags(flags, &err);
     if (st == ST_OK)
         st = cmk_rewrap_cek(inner(store), old_key_path, new_key_path, algorithm, old_ecek,
                             old_ecek_size, where_of(flags), ecek, ecek_size, &err);

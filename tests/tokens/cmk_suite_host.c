@@ -111,29 +111,37 @@ static void serves_children(void)
     suite_store_close();
 }
 
-/* Forked while other threads are inside. */
-static void serves_children_of_threads(void)
+static void *forker(void *argument)
+{
+    work *w = argument;
+    int status = -1;
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(60);
+        _exit(open_one(w->store, w->path) ? 0 : 1);
+    }
+    if (waitpid(child, &status, 0) == child && status == 0)
+        atomic_fetch_add(&w->good, 1);
+    return NULL;
+}
+
+/* Forked by a thread that is not the first, which has ended in the child. Not while another thread
+ * is inside the token's library: its locks would stay closed in the child, and no caller of it can
+ * open them. */
+static void serves_children_of_a_thread(void)
 {
     make_sample();
     work w = {.store = suite_store(""), .path = suite_path(OWN)};
     pthread_t threads[2];
     for (size_t i = 0; i < 2; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, worker, &w), 0);
-    for (size_t i = 0; i < 5; i++) {
-        int status = -1;
-        const pid_t child = fork();
-        if (child == 0) {
-            (void)alarm(60);
-            _exit(open_one(w.store, w.path) ? 0 : 1);
-        }
-        CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
-        CU_ASSERT_EQUAL(status, 0);
-        if (status != 0)
-            fprintf(stderr, "child %zu ends with status 0x%x\n", i, (unsigned)status);
-    }
     for (size_t i = 0; i < 2; i++)
         CU_ASSERT_EQUAL(pthread_join(threads[i], NULL), 0);
     CU_ASSERT_EQUAL(w.good, 2 * ROUNDS);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[0], NULL, forker, &w), 0);
+    CU_ASSERT_EQUAL(pthread_join(threads[0], NULL), 0);
+    CU_ASSERT_EQUAL(w.good, 2 * ROUNDS + 1);
+    CU_ASSERT_TRUE(open_one(w.store, w.path));
     suite_store_close();
 }
 
@@ -169,7 +177,7 @@ static void audits(void)
 
 static const test_case cases[] = {{"serves_threads", serves_threads},
                                   {"serves_children", serves_children},
-                                  {"serves_children_of_threads", serves_children_of_threads},
+                                  {"serves_children_of_a_thread", serves_children_of_a_thread},
                                   {"audits", audits},
                                   {NULL, NULL}};
 const test_suite cmk_host_suite = {

@@ -254,7 +254,7 @@ static void falls_back_when_asked(void)
 /* The token's signature of our name, path and flag is OpenSSL's of the reference message. */
 static void signs_metadata(void)
 {
-    uint8_t sig[1024], made[1024], digest[32], wide[1024];
+    uint8_t sig[1024], made[1024], digest[32], second[32], wide[1024];
     size_t sig_len = 0, made_len = sizeof made, cb = sizeof wide;
     core_err err = {0};
     char text[400], lower[256];
@@ -290,8 +290,8 @@ static void signs_metadata(void)
     CU_ASSERT_EQUAL(cmk_verify_metadata(the_store(), path, false, sig, sig_len, &err),
                     ST_SIGNATURE_INVALID);
     /* The Java key store's kind, by the option only. */
-    CU_ASSERT_EQUAL(core_sha256(digest, 32, NULL, 0, NULL, 0, digest), ST_OK);
-    CU_ASSERT_TRUE(sign_digest(key, digest, made, &made_len));
+    CU_ASSERT_EQUAL(core_sha256(digest, 32, NULL, 0, NULL, 0, second), ST_OK);
+    CU_ASSERT_TRUE(sign_digest(key, second, made, &made_len));
     CU_ASSERT_EQUAL(cmk_verify_metadata(the_store(), path, true, made, made_len, &err),
                     ST_SIGNATURE_INVALID);
     const core_status st = cmk_verify_metadata(suite_store("accept_double_hash = yes"), path, true,
