@@ -55,6 +55,17 @@ CORE_MUST_USE core_status tok_thumb_symmetric(tok_session *session, CK_OBJECT_HA
                                               CK_KEY_TYPE type, uint8_t thumb[TOK_THUMB_LEN],
                                               core_err *err);
 
+/* --- id_index.c --- */
+typedef struct tok_id {
+    uint8_t id[TOK_THUMB_LEN];
+    CK_OBJECT_HANDLE object;
+    CK_OBJECT_CLASS object_class;
+} tok_id;
+CORE_MUST_USE core_status tok_ids_build(tok_session *session, core_err *err);
+bool tok_ids_known(tok_token *token);
+bool tok_ids_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_id *out);
+void tok_ids_forget(tok_token *token);
+
 /* --- keys.c --- */
 /* Enters the key in the cache (in place of an older description) and adds a reference for it. */
 void tok_keys_put(tok_key *key);

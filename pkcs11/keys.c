@@ -8,7 +8,7 @@
 #include <string.h>
 #include "pkcs11/key_private.h"
 
-enum { NOT_FOUND_FOR_US = 5000000 };
+enum { NOT_FOUND_FOR_US = 5000000, SLOW_SEARCH_US = 5000 };
 
 static unsigned bucket_of(const uint8_t thumb[TOK_THUMB_LEN])
 {
@@ -96,6 +96,7 @@ void tok_keys_remove(tok_key *key)
 
 void tok_keys_forget(tok_token *token)
 {
+    tok_ids_forget(token);
     for (size_t i = 0; i < TOK_KEY_BUCKETS; i++) {
         pthread_mutex_lock(&token->lock);
         tok_key *key = token->keys[i];
@@ -181,9 +182,41 @@ static bool put_seen(tok_key *key, void *arg)
     return true;
 }
 
+/* One key whose handle is known by its id. Whether it is the right one, the cache tells. */
+static core_status put_object(tok_session *session, const tok_id *id, core_err *err)
+{
+    tok_key *key = NULL;
+    core_status st = tok_key_load(session, id->object, id->object_class, &key, err);
+
+    if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST)
+        return ST_OK;
+    if (st == ST_OK) {
+        (void)put_seen(key, NULL);
+        tok_key_release(key);
+    }
+    return st;
+}
+
 static core_status find_by_id(tok_session *session, void *arg, core_err *err)
 {
-    return each_key(session, CKA_ID, arg, TOK_THUMB_LEN, put_seen, NULL, err);
+    const uint8_t *thumb = arg;
+    tok_token *token = session->token;
+    core_status st = ST_OK;
+    tok_key *key = NULL;
+    tok_id id;
+
+    if (tok_ids_find(token, thumb, &id)) {
+        st = put_object(session, &id, err);
+        key = cached(token, thumb);
+        tok_key_release(key);
+    }
+    if (st != ST_OK || key != NULL)
+        return st;
+    uint64_t since = core_now_us();
+    st = each_key(session, CKA_ID, thumb, TOK_THUMB_LEN, put_seen, NULL, err);
+    if (st == ST_OK && core_now_us() - since > SLOW_SEARCH_US && !tok_ids_known(token))
+        st = tok_ids_build(session, err);
+    return st;
 }
 
 static core_status read_all(tok_session *session, void *arg, core_err *err)

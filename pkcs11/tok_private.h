@@ -116,6 +116,9 @@ struct tok_token {
     bool logged_in;
     CK_SESSION_HANDLE keeper; /* never used for work: holds the login */
     tok_key *keys[TOK_KEY_BUCKETS];
+    struct tok_id *ids; /* see id_index.c; good while ids_epoch is the token's */
+    size_t id_count;
+    uint64_t ids_epoch;
     uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
 
     _Atomic int learned_oaep256; /* tok_can */
