@@ -121,12 +121,22 @@ cmk_store *suite_store(const char *globals)
     return store;
 }
 
+const char *suite_token(void)
+{
+    static char text[200];
+    size_t n = 0;
+    for (const char *p = getenv("TOKEN"); *p != '\0' && n < sizeof text - 4; p++)
+        n += (size_t)(*p == ' ' ? snprintf(text + n, sizeof text - n, "%%20")
+                                : snprintf(text + n, sizeof text - n, "%c", *p));
+    return text;
+}
+
 const char *suite_path(const char *object)
 {
     static char paths[8][256];
     static unsigned turn;
     char *path = paths[turn++ % 8];
-    (void)snprintf(path, sizeof paths[0], "pkcs11:token=%s;object=%s", getenv("TOKEN"), object);
+    (void)snprintf(path, sizeof paths[0], "pkcs11:token=%s;object=%s", suite_token(), object);
     return path;
 }
 

@@ -26,6 +26,8 @@ const char *suite_conf(const char *name, const char *globals, bool pin_file);
  * a process's logins to a token are shared: asking for another closes it. */
 cmk_store *suite_store(const char *globals);
 void suite_store_close(void);
+/* The token's label as a URI has it. */
+const char *suite_token(void);
 /* The key path of a key, in one of eight buffers in turn. */
 const char *suite_path(const char *object);
 

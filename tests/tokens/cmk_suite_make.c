@@ -178,7 +178,7 @@ static void rewraps_inside(void)
                                          CMK_IN_TOKEN, moved, &moved_len, NULL),
                           ST_OK);
     if (counting()) {
-        CU_ASSERT_EQUAL(count_of("C_UnwrapKey"), 1);
+        CU_ASSERT_TRUE(count_of("C_UnwrapKey") >= 1); /* some want another template */
         CU_ASSERT_TRUE(count_of("C_WrapKey") >= 1);
         CU_ASSERT_EQUAL(count_of("C_Decrypt"), 0);
         CU_ASSERT_EQUAL(count_of("C_Encrypt"), 0);

@@ -194,7 +194,7 @@ static void knows_algorithms(void)
 
 static void refuses_paths(void)
 {
-    const char *token = getenv("TOKEN");
+    const char *token = suite_token();
     char other[256], id[256], no_token[256];
     uint8_t ecek[1024], cek[CMK_CEK_LEN];
     const size_t length = sample(ecek, false);
@@ -235,7 +235,7 @@ static void untrusted_paths_touch_no_token(void)
     core_err err = {0};
     const size_t length = sample(ecek, false);
     (void)snprintf(globals, sizeof globals, "trusted_paths = pkcs11:token=%s;object=ae_own_*",
-                   getenv("TOKEN"));
+                   suite_token());
     cmk_store *strict = suite_store(globals);
     count_reset();
     CU_ASSERT_EQUAL(open_ecek(strict, KEY_A, ecek, length, cek, &err), ST_UNTRUSTED_PATH);
