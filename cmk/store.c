@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cmk/signature.h"
+#include "core/crypto.h"
 #include "core/platform.h"
 
 /* The token that paths without a token part mean. */
@@ -86,15 +87,50 @@ void cmk_store_status(cmk_store *store, char *text, size_t size)
     core_str_free(&out);
 }
 
-core_status cmk_check_ecek(const cmk_store *store, tok_key *key, const uint8_t *ecek, size_t length,
+/* Values whose signature was verified are known again by the SHA-256 of the key's thumbprint and
+ * all their bytes: drivers without a cache send the same few over and over, and one digest is
+ * cheaper than one RSA operation. No secret is in it. */
+static bool verified_before(cmk_store *store, const uint8_t digest[32])
+{
+    bool found = false;
+    core_lock_take(&store->lock);
+    for (size_t i = 0; i < CMK_VERIFIED && !found; i++)
+        found = memcmp(store->verified[i], digest, sizeof store->verified[i]) == 0;
+    core_lock_give(&store->lock);
+    return found;
+}
+
+static void remember_verified(cmk_store *store, const uint8_t digest[32])
+{
+    core_lock_take(&store->lock);
+    memcpy(store->verified[store->next_verified++ % CMK_VERIFIED], digest,
+           sizeof store->verified[0]);
+    core_lock_give(&store->lock);
+}
+
+static core_status verify_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek, size_t length,
+                               const cmk_ecek *parts)
+{
+    uint8_t digest[32];
+    core_status st =
+        core_sha256(tok_key_about(key)->thumb, TOK_THUMB_LEN, ecek, length, NULL, 0, digest);
+    if (st != ST_OK || verified_before(store, digest))
+        return st;
+    st = cmk_signature_verify(key, ecek, parts->signed_len, parts->signature, parts->signature_len,
+                              store->config->accept_double_hash);
+    if (st == ST_OK)
+        remember_verified(store, digest);
+    return st;
+}
+
+core_status cmk_check_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek, size_t length,
                            cmk_ecek *out, core_err *err)
 {
     const tok_key_info *info = tok_key_about(key);
     core_status st = cmk_ecek_parse(ecek, length, info->modulus_len, out, err);
     if (st != ST_OK)
         return st;
-    st = cmk_signature_verify(key, ecek, out->signed_len, out->signature, out->signature_len,
-                              store->config->accept_double_hash);
+    st = verify_ecek(store, key, ecek, length, out);
     if (st == ST_SIGNATURE_INVALID)
         return core_fail(err, st,
                          "encrypted column encryption key: its signature does not verify with key "

@@ -21,7 +21,7 @@
 
 /* Applications use a handful of master keys. A path is resolved anew after a while, so that a name
  * given to another key is noticed. */
-enum { CMK_BINDINGS = 32, CMK_BINDING_SECONDS = 300 };
+enum { CMK_BINDINGS = 32, CMK_BINDING_SECONDS = 300, CMK_VERIFIED = 64 };
 
 typedef struct cmk_binding {
     char *path;
@@ -46,6 +46,8 @@ struct cmk_store {
     core_lock lock; /* guards the rest */
     cmk_binding bindings[CMK_BINDINGS];
     uint64_t uses;
+    uint8_t verified[CMK_VERIFIED][32]; /* see store.c; a ring */
+    unsigned next_verified;
 };
 
 /* --- bind.c --- */
@@ -79,7 +81,7 @@ CORE_MUST_USE core_status cmk_call_end(cmk_call *call, core_status st);
 
 /* --- store.c --- */
 /* All checks of an ECEK against a key, up to and with its signature. */
-CORE_MUST_USE core_status cmk_check_ecek(const cmk_store *store, tok_key *key, const uint8_t *ecek,
+CORE_MUST_USE core_status cmk_check_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek,
                                          size_t length, cmk_ecek *out, core_err *err);
 /* Decrypts a checked one. */
 CORE_MUST_USE core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek,

@@ -122,7 +122,7 @@ static void odbc_opens(void)
     unsigned short length = 0;
     make_sample();
     CU_ASSERT_EQUAL_FATAL(write_good(), 1);
-    CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
+    CU_ASSERT_EQUAL_FATAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
     CU_ASSERT_EQUAL(messages, 0);
     CU_ASSERT_EQUAL(length, sizeof sample_cek);
     CU_ASSERT_EQUAL(memcmp(cek, sample_cek, sizeof sample_cek), 0);
