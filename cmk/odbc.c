@@ -137,7 +137,7 @@ static void end(odbc_call *call)
 static core_status hand_over(const uint8_t *bytes, size_t length, unsigned char **out,
                              unsigned short *out_len, core_err *err)
 {
-    if (length > UINT16_MAX || (*out = core_host_alloc(length)) == NULL)
+    if (bytes == NULL || length > UINT16_MAX || (*out = core_host_alloc(length)) == NULL)
         return core_fail(err, ST_NO_MEMORY, "column encryption key: out of memory");
     memcpy(*out, bytes, length);
     *out_len = (unsigned short)length;
