@@ -43,6 +43,7 @@ static core_status context_new(const char *path, tok_context **out, core_err *er
     core_status st;
     tok_context *ctx = core_calloc(1, sizeof *ctx);
 
+    *out = NULL;
     if (ctx == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory");
     pthread_mutex_init(&ctx->gate, NULL);
@@ -90,7 +91,7 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
         ctx->refs++;
     } else {
         st = context_new(path, &ctx, err);
-        if (st == ST_OK) {
+        if (ctx != NULL) {
             ctx->next = contexts;
             contexts = ctx;
         }

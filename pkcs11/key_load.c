@@ -217,7 +217,7 @@ static core_status find_same(tok_session *session, tok_key *key, const CK_ATTRIB
             st = ST_OK;
             continue;
         }
-        if (st == ST_OK && memcmp(other->info.thumb, key->info.thumb, TOK_THUMB_LEN) == 0) {
+        if (other != NULL && memcmp(other->info.thumb, key->info.thumb, TOK_THUMB_LEN) == 0) {
             *found = true;
             atomic_store(&key->public_handle, 0);
             atomic_store(&key->handle, objects[i]);

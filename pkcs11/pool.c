@@ -42,21 +42,22 @@ static void session_free(tok_session *session)
 static core_status session_new(tok_token *token, tok_session **out, core_err *err)
 {
     tok_session *session = core_calloc(1, sizeof *session);
-    core_status st =
-        session != NULL ? core_secret_open(&session->scratch, SCRATCH_BYTES) : ST_NO_MEMORY;
 
-    if (st == ST_OK)
-        st = tok_session_open(token, &session->handle, err);
-    else
+    if (session == NULL)
+        return core_fail(err, ST_NO_MEMORY, "out of memory for a session");
+    core_status st = core_secret_open(&session->scratch, SCRATCH_BYTES);
+    if (st != ST_OK)
         st = core_fail(err, st, "out of memory for a session");
-    if (st == ST_OK) {
-        session->token = token;
-        session->f = token->ctx->library.f;
-        *out = session;
-    } else if (session != NULL) {
+    else
+        st = tok_session_open(token, &session->handle, err);
+    if (st != ST_OK) {
         session_free(session);
+        return st;
     }
-    return st;
+    session->token = token;
+    session->f = token->ctx->library.f;
+    *out = session;
+    return ST_OK;
 }
 
 /* Takes an idle session, or the right to open one (*out NULL), or waits for either. */

@@ -241,7 +241,7 @@ static core_status take_piece(const uri_piece *piece, tok_uri *uri, core_err *er
         return piece_fail(err, piece, "given twice");
 
     st = decode(piece, attribute, &value, &length, err);
-    if (st != ST_OK)
+    if (st != ST_OK || !value)
         return st;
     why = check_value(attribute->kind, value, length);
     if (why) {
