@@ -13,6 +13,8 @@ for tool in wine softhsm2-util; do
 done
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 umask 022
+set -E
+trap 'echo "FAIL  line $LINENO: $BASH_COMMAND"' ERR
 failed=0
 
 windows() { "$here/run-wine" "$@" | tr -d '\r'; }
