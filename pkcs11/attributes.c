@@ -49,6 +49,16 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
     return ST_OK;
 }
 
+/* Some modules find nothing, without an error, on a token that is gone: that must not be taken for
+ * a key that is gone. */
+static core_status token_still_there(const tok_session *session, core_err *err)
+{
+    CK_TOKEN_INFO info;
+    CK_RV rv = session->f->C_GetTokenInfo(session->token->slot, &info);
+    return rv == CKR_OK ? ST_OK
+                        : tok_rv_fail(err, session->token, "C_GetTokenInfo", rv, TOK_CALL_OTHER);
+}
+
 core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG match_count,
                        CK_OBJECT_HANDLE **out, size_t *count, core_err *err)
 {
@@ -89,6 +99,8 @@ core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG
         if (st == ST_OK && rv != CKR_OK)
             st = tok_rv_fail(err, session->token, "C_FindObjectsFinal", rv, TOK_CALL_OTHER);
     }
+    if (st == ST_OK && *count == 0)
+        st = token_still_there(session, err);
     if (st != ST_OK) {
         core_free(*out);
         *out = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations on the token: through the gate, with a session from the pool, healed once where that
- * can help.
+ * Operations on the token: through the gate, with a session from the pool, each kind of loss healed
+ * once where that can help.
  */
 #include <errno.h>
 #include "pkcs11/tok_private.h"
@@ -95,24 +95,41 @@ static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how,
     return st;
 }
 
-static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_err *err)
-{
-    attempt how;
-    core_status st = run_try(token, op, arg, &how, err);
+/* What may still be done for one operation. One loss can hide another: behind lost sessions a lost
+ * login, behind that a lost handle, behind that a token that is gone. Each is healed once. */
+typedef struct remedies {
+    bool counted;
+    unsigned sessions; /* a token that dropped one may have dropped all in the pool */
+    unsigned healed;   /* set of classes */
+} remedies;
 
-    if (st == ST_OK || (how.reached && !twice))
-        return st;
-    switch (core_status_class(st)) {
-    case CORE_CLASS_SESSION:
-        break;              /* another session is all it takes */
+static unsigned sessions_open(tok_token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    unsigned count = token->open;
+    pthread_mutex_unlock(&token->lock);
+    return count;
+}
+
+/* ST_OK: try again. */
+static core_status remedy(tok_token *token, remedies *left, core_status st, uint64_t epoch,
+                          core_err *err)
+{
+    core_class class = core_status_class(st);
+
+    switch (class) {
+    case CORE_CLASS_SESSION: /* another session is all it takes */
+        if (!left->counted)
+            left->sessions = sessions_open(token) + 1;
+        left->counted = true;
+        return left->sessions-- > 0 ? ST_OK : st;
     case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
     case CORE_CLASS_LOGIN:
-    case CORE_CLASS_DEVICE: {
-        core_status healed = tok_heal(token, st, how.epoch, err);
-        if (healed != ST_OK)
-            return healed;
-        break;
-    }
+    case CORE_CLASS_DEVICE:
+        if ((left->healed & (1u << class)) != 0)
+            return st;
+        left->healed |= 1u << class;
+        return tok_heal(token, st, epoch, err);
     case CORE_CLASS_NONE:
     case CORE_CLASS_DATA:
     case CORE_CLASS_USAGE:
@@ -123,7 +140,21 @@ static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_
     default:
         return st;
     }
-    return run_try(token, op, arg, &how, err);
+}
+
+static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_err *err)
+{
+    remedies left = {0};
+    attempt how;
+
+    for (;;) {
+        core_status st = run_try(token, op, arg, &how, err);
+        if (st == ST_OK || (how.reached && !twice))
+            return st;
+        st = remedy(token, &left, st, how.epoch, err);
+        if (st != ST_OK)
+            return st;
+    }
 }
 
 core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err)

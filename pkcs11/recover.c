@@ -197,16 +197,57 @@ core_status tok_context_ready(tok_context *ctx, core_err *err)
     return fly(ctx, NULL, 0, err);
 }
 
+static bool in_use_locked(tok_context *ctx)
+{
+    unsigned users = 0;
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next) {
+        pthread_mutex_lock(&token->lock);
+        users += token->users;
+        pthread_mutex_unlock(&token->lock);
+    }
+    return users > 0;
+}
+
+bool tok_context_look_again(tok_context *ctx)
+{
+    enum { PAUSE_US = 1000000 };
+    core_sigpipe sigpipe;
+    core_status st = ST_DEVICE;
+
+    pthread_mutex_lock(&ctx->gate);
+    if (ctx->closed || !ctx->initialised || !ctx->own || core_now_us() < ctx->look_at_us ||
+        in_use_locked(ctx))
+        goto done;
+    ctx->look_at_us = core_now_us() + PAUSE_US;
+    if (close_gate_locked(ctx)) {
+        pthread_mutex_unlock(&ctx->gate);
+        core_sigpipe_block(&sigpipe);
+        st = reset(ctx, NULL, NULL);
+        core_sigpipe_restore(&sigpipe);
+        pthread_mutex_lock(&ctx->gate);
+    }
+    ctx->closed = false;
+    pthread_cond_broadcast(&ctx->gate_moved);
+done:
+    pthread_mutex_unlock(&ctx->gate);
+    return st == ST_OK;
+}
+
 core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err)
 {
     tok_stay stay;
 
-    if (core_status_class(st) == CORE_CLASS_DEVICE)
+    pthread_mutex_lock(&token->ctx->gate);
+    bool present = token->present;
+    pthread_mutex_unlock(&token->ctx->gate);
+    /* Nobody can log in to a token that is known to be gone. */
+    if (core_status_class(st) == CORE_CLASS_DEVICE || !present)
         return fly(token->ctx, token, epoch, err);
     st = tok_enter(token->ctx, &stay, err);
     if (st == ST_OK) {
         st = tok_login_again(token, err);
         tok_leave(token->ctx, &stay, token->info.label);
     }
-    return st;
+    /* That is how some losses come to light. */
+    return core_status_class(st) == CORE_CLASS_DEVICE ? fly(token->ctx, token, epoch, err) : st;
 }

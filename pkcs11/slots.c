@@ -312,6 +312,8 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     st = tok_context_ready(ctx, err);
     if (st == ST_OK)
         st = find(ctx, identity, selector, out, err);
+    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx))
+        st = find(ctx, identity, selector, out, err);
     return st;
 }
 

@@ -66,6 +66,7 @@ struct tok_context {
     bool own;             /* and it was us, so that we may finalise it */
     bool down;            /* said in the log */
     uint64_t retry_at_us; /* no recovery before then */
+    uint64_t look_at_us;  /* no looking for late tokens before then */
     unsigned backoff_ms;
     tok_token *tokens;
     tok_turn serial; /* config->serialize: one operation in the module at a time */
@@ -160,6 +161,9 @@ void tok_leave(tok_context *ctx, tok_stay *stay, const char *what);
 CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err);
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
+/* Initialises the module anew for the sake of a token that it does not know: many look for tokens
+ * then only. At most once a second, and never while a token is in use. Says whether it was done. */
+CORE_MUST_USE bool tok_context_look_again(tok_context *ctx);
 /* Called first by every public function: after a fork the child gets fresh locks and no sessions.
  */
 void tok_fork_check(tok_context *ctx);

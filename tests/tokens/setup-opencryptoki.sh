@@ -6,6 +6,7 @@
 #
 #   setup-opencryptoki.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS
 #   setup-opencryptoki.sh stop DIR
+#   setup-opencryptoki.sh unplug DIR, plug DIR    stops and starts its daemon
 #
 # Exit status 77 with "SKIPPED: reason" where that is not possible.
 set -eu
@@ -57,6 +58,15 @@ start()
 stop()
 {
     [ -d "$dir/ock/etc" ] || return 0
+    stop_daemon
+    rm -rf /etc/opencryptoki /var/lib/opencryptoki
+    cp -a "$dir/ock/etc" /etc/opencryptoki
+    cp -a "$dir/ock/var" /var/lib/opencryptoki
+    rm -rf "$dir/ock"
+}
+
+stop_daemon()
+{
     if [ -s /run/pkcsslotd.pid ]; then
         daemon=$(cat /run/pkcsslotd.pid)
         kill "$daemon" 2>/dev/null || true
@@ -65,10 +75,6 @@ stop()
             sleep 0.2
         done
     fi
-    rm -rf /etc/opencryptoki /var/lib/opencryptoki
-    cp -a "$dir/ock/etc" /etc/opencryptoki
-    cp -a "$dir/ock/var" /var/lib/opencryptoki
-    rm -rf "$dir/ock"
 }
 
 mkdir -p "$2"
@@ -76,4 +82,6 @@ dir=$(cd "$2" && pwd)
 case $1 in
 start) start ;;
 stop) stop ;;
+unplug) stop_daemon ;;
+plug) pkcsslotd >&2 ;;
 esac

@@ -5,10 +5,40 @@
 #
 #   setup-p11kit.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS and the server's address
 #   setup-p11kit.sh stop DIR
+#   setup-p11kit.sh unplug DIR    kills the server and its connections
+#   setup-p11kit.sh plug DIR      starts it again on the same address
 #
 # Exit status 77 with "SKIPPED: reason" where a part is missing.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+
+# serve DIR URI...: on the address of DIR; prints what a client needs, address and process id.
+serve()
+{
+    dir=$1
+    shift
+    p11-kit server -n "$dir/socket" --provider "$(cat "$dir/provider")" "$@" >"$dir/server"
+}
+
+# The processes below one.
+below()
+{
+    for child in $(ps -o pid= --ppid "$1"); do
+        echo "$child"
+        below "$child"
+    done
+}
+
+# The server, and the processes it has made for each connection.
+kill_server()
+{
+    # shellcheck disable=SC2046 # lists of numbers
+    if [ -f "$1/server" ]; then
+        server=$(sed -n 's/.*P11_KIT_SERVER_PID=\([0-9]*\).*/\1/p' "$1/server")
+        [ -z "$server" ] || kill -9 "$server" $(below "$server") 2>/dev/null || true
+        rm -f "$1/server" "$1/socket"
+    fi
+}
 
 case $1 in
 start)
@@ -24,16 +54,14 @@ start)
     dir=$(cd "$2" && pwd)
     inner=$("$here/setup-softhsm.sh" start "$dir")
     eval "$inner"
-    p11-kit server -n "$dir/socket" --provider "$MODULE" "pkcs11:token=$TOKEN" >"$dir/server"
-    # The server prints what a client needs, address and process id.
+    echo "$MODULE" >"$dir/provider"
+    serve "$dir" "pkcs11:token=$TOKEN"
+    echo "export SOFTHSM2_CONF='$SOFTHSM2_CONF'"
     cat "$dir/server"
-    echo "export MODULE='$client' TOKEN='$TOKEN' PIN='$PIN' INIT_ARGS="
+    # When its connection breaks, p11-kit 0.24 wakes one of the threads that wait for an answer; the
+    # others would hang for ever. One call at a time avoids that.
+    echo "export MODULE='$client' TOKEN='$TOKEN' PIN='$PIN' INIT_ARGS= CONF_EXTRA='serialize = yes'"
     ;;
-stop)
-    if [ -f "$2/server" ]; then
-        server=$(sed -n 's/.*P11_KIT_SERVER_PID=\([0-9]*\).*/\1/p' "$2/server")
-        [ -z "$server" ] || kill "$server" 2>/dev/null || true
-        rm -f "$2/server"
-    fi
-    ;;
+stop | unplug) kill_server "$2" ;;
+plug) serve "$2" "pkcs11:token=soft" ;;
 esac

@@ -4,6 +4,7 @@
 #
 #   setup-softhsm.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS and what else to export
 #   setup-softhsm.sh stop DIR
+#   setup-softhsm.sh unplug DIR, plug DIR    takes its directory away and brings it back
 #
 # Exit status 77 with "SKIPPED: reason" where the machine has no SoftHSM.
 set -eu
@@ -24,4 +25,6 @@ start)
     echo "export MODULE='$module' TOKEN=soft PIN=1234 INIT_ARGS="
     ;;
 stop) ;;
+unplug) mv "$2/tokens" "$2/tokens.away" ;;
+plug) mv "$2/tokens.away" "$2/tokens" ;;
 esac
