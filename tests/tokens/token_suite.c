@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pkcs11 room on a real token: entry point and shared parts of the suite.
+ * The pkcs11 room on a real token: shared parts of the suite.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,17 +44,15 @@ bool suite_open(const char *config, tok_context **ctx, tok_token **token)
     *token = NULL;
     if (st == ST_OK) {
         st = tok_token_find(*ctx, "main", token, &err);
-        if (st == ST_OK) {
+        if (st == ST_OK)
             st = tok_token_login(*token, suite_pin(), strlen(suite_pin()), &err);
-        }
         if (st != ST_OK) {
             tok_token_release(*token);
             tok_context_close(*ctx);
         }
     }
-    if (st != ST_OK) {
+    if (st != ST_OK)
         fprintf(stderr, "%s: %s\n", core_status_name(st), core_err_text(&err, st));
-    }
     return st == ST_OK;
 }
 
@@ -95,29 +93,15 @@ tok_key *suite_make(tok_token *token, core_algorithm algorithm, unsigned can, co
                 err.text);
         CU_FAIL("create");
     }
-    if (st == ST_MECHANISM) {
+    if (st == ST_MECHANISM)
         CU_ASSERT(strstr(err.text, "CKM_") != NULL || strstr(err.text, "CKR_") != NULL);
-    }
     snprintf(refusal, sizeof refusal, "%s", err.text);
     return key;
 }
 
 void suite_destroy(tok_key *key)
 {
-    if (key != NULL && tok_key_destroy(key, NULL) != ST_OK) {
+    if (key != NULL && tok_key_destroy(key, NULL) != ST_OK)
         fprintf(stderr, "key \"%s\" is left on the token\n", tok_key_about(key)->name);
-    }
     tok_key_release(key);
-}
-
-int main(int argc, char **argv)
-{
-    static const test_suite *const suites[] = {&suite_find,   &suite_login, &suite_key,
-                                               &suite_cipher, &suite_wrap,  &suite_threads};
-
-    if (getenv("MODULE") == NULL || getenv("TOKEN") == NULL || getenv("PIN") == NULL) {
-        printf("SKIPPED: no token: run it by tests/tokens/with-token\n");
-        return 77;
-    }
-    return testing_main(argc, argv, suites, sizeof suites / sizeof suites[0]);
 }
