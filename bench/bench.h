@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parts of bench_ekm share: the two ways to one token, and how results are told.
+ * What the benchmarks share: the ways to one token, options, and how results are told.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -21,6 +21,8 @@ typedef struct bench {
     bool first; /* of the JSON array's elements */
 } bench;
 
+/* Reads the command line: [--json] [--rounds N] [--slice SECONDS] [--keys MAX] LIBRARY. */
+bool bench_options(bench *b, int argc, char **argv);
 /* One line, or one JSON object, of a name and numbers: pairs of (const char *, double) ended by
  * NULL. What cannot be measured is told with its reason. */
 void tell(bench *b, const char *what, const char *how, ...);

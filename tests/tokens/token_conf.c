@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/p11ekm-conf-XXXXXX";
+static const char template[] = "/tmp/p11ekm-conf-XXXXXX";
+static char directory[sizeof template];
 static char path[sizeof directory + 16];
 
 static const char *setting(const char *name)
@@ -36,6 +37,7 @@ bool token_conf_make(const char *globals)
 {
     FILE *file;
 
+    memcpy(directory, template, sizeof directory);
     if (!mkdtemp(directory))
         return false;
     (void)snprintf(path, sizeof path, "%s/p11ekm.conf", directory);

@@ -12,7 +12,7 @@
 bool token_conf_make(const char *globals);
 /* Its path; "" where there is none. */
 const char *token_conf_path(void);
-/* Removes both. */
+/* Removes both; another may be made. */
 void token_conf_remove(void);
 
 #endif
