@@ -14,9 +14,6 @@ set(warnings -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prot
     -Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wcast-qual
     -Wpointer-arith -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wduplicated-cond
     -Wlogical-op)
-if(WIN32) # false alarms around winpthread's inline functions
-    list(REMOVE_ITEM warnings -Wnull-dereference)
-endif()
 if(P11EKM_WERROR)
     list(APPEND warnings -Werror)
 endif()
