@@ -123,6 +123,25 @@ static tok_key *cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
     return key;
 }
 
+/* Loads an object that was there a moment ago. One deleted since is ST_HANDLE_LOST; but some tokens
+ * say the same of all objects once nobody is logged in. */
+static core_status load_found(tok_session *session, CK_OBJECT_HANDLE object,
+                              CK_OBJECT_CLASS object_class, tok_key **out, core_err *err)
+{
+    CK_SESSION_INFO info;
+    core_status st = tok_key_load(session, object, object_class, out, err);
+
+    if (st != ST_HANDLE_LOST)
+        return st;
+    CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
+    if (rv != CKR_OK)
+        return tok_rv_fail(err, session->token, "C_GetSessionInfo", rv, TOK_CALL_OTHER);
+    if (info.state != CKS_RW_USER_FUNCTIONS && info.state != CKS_RO_USER_FUNCTIONS)
+        return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", session->token->info.label,
+                         core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
+    return tok_key_load(session, object, object_class, out, err);
+}
+
 /* Called for each key of a search; keeps what it wants by tok_key_ref. False ends the search. */
 typedef bool (*key_seen)(tok_key *key, void *arg);
 
@@ -139,7 +158,7 @@ static core_status each_of_class(tok_session *session, const CK_ATTRIBUTE *match
     core_status st = tok_search(session, match, match_count, &objects, &count, err);
     for (size_t i = 0; st == ST_OK && more && i < count; i++) {
         tok_key *key = NULL;
-        st = tok_key_load(session, objects[i], object_class, &key, err);
+        st = load_found(session, objects[i], object_class, &key, err);
         /* Objects of other kinds, one that cannot tell its thumbprint, and one that was deleted
          * since, are none of ours. */
         if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST || st == ST_KEY_USAGE ||
@@ -186,7 +205,7 @@ static bool put_seen(tok_key *key, void *arg)
 static core_status put_object(tok_session *session, const tok_id *id, core_err *err)
 {
     tok_key *key = NULL;
-    core_status st = tok_key_load(session, id->object, id->object_class, &key, err);
+    core_status st = load_found(session, id->object, id->object_class, &key, err);
 
     if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST)
         return ST_OK;

@@ -6,22 +6,17 @@
  * operation works right after. Run by with-token --count; `torture short` takes the telling values
  * only, `torture` all.
  */
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/memory.h"
 #include "core/platform.h"
 #include "pkcs11/key.h"
+#include "tests/fault/counter.h"
 #include "tests/fault/rv_list.h"
-#include "tests/tokens/count.h"
 #include "testing.h"
 
-static unsigned long (*count_get)(const char *);
-static unsigned long (*count_violations)(void);
-static void (*count_reset)(void);
-static const char *(*count_log)(void);
-static int (*count_plan)(const char *);
+static counter judge;
 
 typedef struct world {
     char config[512];
@@ -144,7 +139,7 @@ static core_status do_create(world *w)
     /* The second half failed: what is left is the test's to clear up, not a leftover of a creation.
      */
     if (st != ST_OK && key != NULL) {
-        count_plan("");
+        judge.plan("");
         if (tok_key_destroy(key, NULL) != ST_OK)
             st = ST_OK; /* it was destroyed, only the answer was lost */
     }
@@ -182,7 +177,7 @@ static core_status do_retire(world *w)
     memcpy(thumb, tok_key_about(w->aes)->thumb, sizeof thumb);
 
     core_status st = tok_key_retire(w->aes, NULL);
-    count_plan("");
+    judge.plan("");
     tok_key *now = find_thumb(w, thumb);
     if (now == NULL)
         return ST_FAILURE; /* lost */
@@ -257,18 +252,18 @@ static void fault_once(const struct operation *op, world *w, unsigned long nth, 
     char plan[128];
 
     snprintf(plan, sizeof plan, "call=* nth=%lu rv=%lu", nth, rv->value);
-    count_reset();
-    if (count_plan(plan) != 0) {
+    judge.reset();
+    if (judge.plan(plan) != 0) {
         complain(t, op->name, nth, rv->name, "the plan is not understood");
         return;
     }
     core_status st = op->run(w);
-    count_plan("");
+    judge.plan("");
     t->runs++;
     *(st == ST_OK ? &t->healed : &t->refused) += 1;
-    if (count_violations() > 0) {
+    if (judge.violations() > 0) {
         complain(t, op->name, nth, rv->name, "Cryptoki's rules were broken");
-        printf("%s\n", count_log());
+        printf("%s\n", judge.log());
     }
     if (st == ST_FAILURE)
         complain(t, op->name, nth, rv->name, "a wrong result");
@@ -280,9 +275,9 @@ static void fault_once(const struct operation *op, world *w, unsigned long nth, 
 
 static void torture(const struct operation *op, world *w, bool brief, tally *t)
 {
-    count_reset();
+    judge.reset();
     core_status st = op->run(w);
-    unsigned long calls = count_get(NULL);
+    unsigned long calls = judge.get(NULL);
     if (st == ST_MECHANISM) {
         printf("SKIPPED %s: the token cannot do it\n", op->name);
         return;
@@ -302,34 +297,6 @@ static void torture(const struct operation *op, world *w, bool brief, tally *t)
     }
     printf("%-10s %3lu calls, so far %lu runs, %lu refused, %lu healed, %lu failures\n", op->name,
            calls, t->runs, t->refused, t->healed, t->failures);
-}
-
-static bool load_counters(void)
-{
-    void *counter = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
-    if (counter == NULL)
-        return false;
-    *(void **)&count_get = dlsym(counter, "p11count_get");
-    *(void **)&count_violations = dlsym(counter, "p11count_violations");
-    *(void **)&count_reset = dlsym(counter, "p11count_reset");
-    *(void **)&count_log = dlsym(counter, "p11count_log");
-    *(void **)&count_plan = dlsym(counter, "p11count_plan");
-    return count_get && count_violations && count_reset && count_log && count_plan;
-}
-
-static bool write_config(const char *path)
-{
-    char text[2048];
-    const char *init = getenv("INIT_ARGS");
-    bool args = init != NULL && *init != '\0';
-    /* Loaded directly: p11-kit would answer some calls itself. */
-    int length =
-        snprintf(text, sizeof text,
-                 "module = %s\nmodule_loader = direct\nlog = none\nserialize = no\n%s%s%s\n"
-                 "session_wait_ms = 2000\n[token main]\ntoken = %s\n",
-                 getenv("MODULE"), args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "",
-                 getenv("TOKEN"));
-    return core_file_create(path, text, (size_t)length, NULL) == ST_OK;
 }
 
 static tok_key *make(world *w, const char *name, core_algorithm algorithm, unsigned can)
@@ -373,15 +340,16 @@ int main(int argc, char **argv)
     bool brief = argc > 1 && strcmp(argv[1], "short") == 0;
     const char *only = argc > 2 ? argv[2] : NULL;
 
-    if (getenv("MODULE") == NULL || !load_counters()) {
+    if (getenv("MODULE") == NULL || !counter_load(&judge)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    snprintf(w.config, sizeof w.config, "%s", testing_path("torture.conf"));
-    if (!write_config(w.config)) {
+    const char *config = counter_config("torture.conf", "serialize = no");
+    if (config == NULL) {
         printf("FAILED: no configuration\n");
         return 1;
     }
+    snprintf(w.config, sizeof w.config, "%s", config);
     if (only == NULL || strcmp(only, "start") == 0)
         torture(&operations[0], &w, brief, &t);
     if (!open_world(&w)) {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See counter.h.
+ */
+#include "tests/fault/counter.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "core/platform.h"
+#include "testing.h"
+
+bool counter_load(counter *c)
+{
+    const char *module = getenv("MODULE");
+    void *library = module ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
+
+    if (!library)
+        return false;
+    *(void **)&c->get = dlsym(library, "p11count_get");
+    *(void **)&c->violations = dlsym(library, "p11count_violations");
+    *(void **)&c->reset = dlsym(library, "p11count_reset");
+    *(void **)&c->log = dlsym(library, "p11count_log");
+    *(void **)&c->plan = dlsym(library, "p11count_plan");
+    return c->get && c->violations && c->reset && c->log && c->plan;
+}
+
+const char *counter_config(const char *name, const char *more)
+{
+    char text[2048];
+    const char *init = getenv("INIT_ARGS");
+    bool args = init && *init;
+    const char *path = testing_path(name);
+    int length =
+        snprintf(text, sizeof text,
+                 "module = %s\nmodule_loader = direct\nlog = none\n%s%s%s\n"
+                 "session_wait_ms = 2000\nstartup_tries = 1\n%s\n[token main]\ntoken = %s\n",
+                 getenv("MODULE"), args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "",
+                 more, getenv("TOKEN"));
+    (void)remove(path);
+    return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
+}
