@@ -19,9 +19,10 @@
 #include "cmk/p11ekm_odbc.h"
 #include "tests/tokens/token_conf.h"
 
-enum { VALUES = 199, FEW = 48, ECEK_MAX = 1024, PATH_UNITS = 256 };
+enum { VALUES = 199, FEW = 48, ECEK_MAX = 1024 };
 enum { RAW, STORE, DOOR, FRESH, WAYS };
-static const char label[] = "bench-cmk", algorithm[] = "RSA_OAEP";
+static const char label[] = "bench-cmk", path[] = "pkcs11:object=bench-cmk",
+                  algorithm[] = "RSA_OAEP";
 static const double pair_seconds = 8;
 
 typedef struct value {
@@ -39,8 +40,7 @@ typedef struct job {
     __typeof__(p11ekm_cmk_decrypt) *decrypt;
     const p11ekm_odbc_provider2 *odbc;
     p11ekm_cmk *store, *fresh;
-    char path[PATH_UNITS];
-    uint16_t wide_path[PATH_UNITS], wide_algorithm[sizeof algorithm];
+    uint16_t wide_path[sizeof path], wide_algorithm[sizeof algorithm];
     CK_OBJECT_HANDLE key;
     CK_SESSION_HANDLE sessions[THREADS_MAX];
     value values[VALUES];
@@ -74,7 +74,7 @@ static bool decrypt(const job *j, p11ekm_cmk *store, const value *v)
     uint8_t cek[P11EKM_CMK_CEK_SIZE];
     size_t size = sizeof cek;
     char message[512];
-    int code = j->decrypt(store, j->path, algorithm, v->ecek, v->ecek_size, cek, &size, message,
+    int code = j->decrypt(store, path, algorithm, v->ecek, v->ecek_size, cek, &size, message,
                           sizeof message);
 
     if (code != P11EKM_CMK_OK)
@@ -198,8 +198,7 @@ static bool make_key(job *j)
         if (!j->sessions[i])
             return false;
     }
-    (void)snprintf(j->path, sizeof j->path, "pkcs11:token=%s;object=%s", getenv("TOKEN"), label);
-    widen(j->path, j->wide_path);
+    widen(path, j->wide_path);
     widen(algorithm, j->wide_algorithm);
     return true;
 }
@@ -214,7 +213,7 @@ static bool make_values(job *j)
         for (size_t k = 0; k < sizeof v->cek; k++)
             v->cek[k] = (uint8_t)(i * 31 + k * 7 + 1);
         v->ecek_size = sizeof v->ecek;
-        if (j->encrypt(j->store, j->path, algorithm, v->cek, sizeof v->cek, v->ecek, &v->ecek_size,
+        if (j->encrypt(j->store, path, algorithm, v->cek, sizeof v->cek, v->ecek, &v->ecek_size,
                        message, sizeof message) != P11EKM_CMK_OK) {
             fprintf(stderr, "bench: p11ekm_cmk_encrypt: %s\n", message);
             return false;
