@@ -20,6 +20,8 @@ static core_status module_initialize(tok_context *ctx, core_err *err)
                          ctx->config->module, tok_rv_name(rv), (unsigned long)rv,
                          core_status_next(ST_MODULE_INIT));
     }
+    ctx->own |= ctx->unfinished;
+    ctx->unfinished = false;
     if (serialize && !ctx->config->serialize) {
         core_log(CORE_LOG_WARNING, "module \"%s\" cannot lock for itself: its calls are serialised",
                  ctx->config->module);
@@ -69,8 +71,10 @@ static core_status reset(tok_context *ctx, tok_token *asker, core_err *err)
         token->indexed_at_us = 0;
         atomic_fetch_add(&token->epoch, 1);
     }
-    if (ctx->initialised && ctx->own)
-        (void)tok_library_finalize(&ctx->library);
+    if (ctx->initialised && ctx->own) {
+        CK_RV rv = tok_library_finalize(&ctx->library);
+        ctx->unfinished = rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED;
+    }
     ctx->initialised = false;
     st = module_initialize(ctx, err);
     if (st != ST_OK)

@@ -64,6 +64,7 @@ struct tok_context {
     bool closed;          /* a recovery is under way */
     bool initialised;     /* the module is */
     bool own;             /* and it was us, so that we may finalise it */
+    bool unfinished;      /* C_Finalize failed: what is still initialised is ours */
     bool down;            /* said in the log */
     uint64_t retry_at_us; /* no recovery before then */
     uint64_t look_at_us;  /* no looking for late tokens before then */

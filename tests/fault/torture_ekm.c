@@ -14,6 +14,7 @@
 #include <string.h>
 #include "core/memory.h"
 #include "core/platform.h"
+#include "pkcs11/tok_private.h"
 #include "testing.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/rv_list.h"
@@ -219,6 +220,15 @@ static bool works_again(const struct action *a)
     return false;
 }
 
+/* An object that refuses to tell what is asked of it is none of ours: a list leaves it out. */
+static bool left_out(const struct action *a, SqlCpError e, unsigned long rv)
+{
+    core_status st = tok_rv_status(rv, TOK_CALL_OTHER);
+    return (st == ST_MECHANISM || st == ST_KEY_USAGE) &&
+           ((a->run == do_list && e == (SqlCpError)WRONG_RESULT) ||
+            (a->run == do_info && e == scp_err_NotFound));
+}
+
 static void check(const struct action *a, const char *fault, SqlCpError e)
 {
     char text[64];
@@ -264,7 +274,7 @@ static void fail_calls(const struct action *a, bool brief)
             e = a->run();
             judge.plan("");
             snprintf(plan, sizeof plan, "call %lu gives %s", nth, rv_list[i].name);
-            check(a, plan, e);
+            check(a, plan, left_out(a, e, rv_list[i].value) ? scp_err_Success : e);
         }
     }
 }

@@ -37,6 +37,13 @@ P11COUNT_EXPORT const char *p11count_log(void);
  *   rv=0x30          what is returned instead of calling the module
  *   after            the module is called first, then rv replaces its result
  *   delay=200        milliseconds, before the call
+ *   within=1500      hits only in the first so many milliseconds of the plan
+ *   mechanism=0x9    hits only calls with this mechanism, and questions about it
+ *   close, logout    the module loses the session, or the login, right before the call
+ *   twice            a search that finds one object gives it twice
+ *   length=3         the length of the output, whatever it is
+ *   max-sessions=2   what C_GetTokenInfo says of them
+ *   slots=7          (with no call) all slots bear numbers higher by this
  * The environment variable P11COUNT_PLAN sets one at loading. */
 P11COUNT_EXPORT int p11count_plan(const char *text);
 

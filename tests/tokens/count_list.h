@@ -16,34 +16,34 @@
       (S, CK_MECHANISM * m, CK_OBJECT_HANDLE k), (s, m, k))
 #define SHAPE_IN(X, name, verb, op) \
     X(name, verb, op, (NS), (S, CK_BYTE * in, CK_ULONG n), (s, in, n))
-#define SHAPE_OUT(X, name, verb, op)                                                     \
-    X(name, verb, op, (NS, .sized = true, .out = out), (S, CK_BYTE * out, CK_ULONG * n), \
-      (s, out, n))
-#define SHAPE_INOUT(X, name, verb, op)                 \
-    X(name, verb, op, (NS, .sized = true, .out = out), \
+#define SHAPE_OUT(X, name, verb, op)                                \
+    X(name, verb, op, (NS, .sized = true, .out = out, .length = n), \
+      (S, CK_BYTE * out, CK_ULONG * n), (s, out, n))
+#define SHAPE_INOUT(X, name, verb, op)                              \
+    X(name, verb, op, (NS, .sized = true, .out = out, .length = n), \
       (S, CK_BYTE * in, CK_ULONG in_len, CK_BYTE * out, CK_ULONG * n), (s, in, in_len, out, n))
 
-#define COUNT_LIST_GENERAL(X)                                                                     \
-    X(C_Initialize, V_INITIALIZE, OP_NONE, (.object = 0), (void *args), (args))                   \
-    X(C_Finalize, V_FINALIZE, OP_NONE, (.object = 0), (void *reserved), (reserved))               \
-    X(C_GetInfo, V_PLAIN, OP_NONE, (.object = 0), (CK_INFO * info), (info))                       \
-    X(C_GetSlotList, V_PLAIN, OP_NONE, (.object = 0),                                             \
-      (CK_BBOOL present, CK_SLOT_ID * slots, CK_ULONG * n), (present, slots, n))                  \
-    X(C_GetSlotInfo, V_PLAIN, OP_NONE, (.slot = &slot), (CK_SLOT_ID slot, CK_SLOT_INFO * info),   \
-      (slot, info))                                                                               \
-    X(C_GetTokenInfo, V_PLAIN, OP_NONE, (.slot = &slot), (CK_SLOT_ID slot, CK_TOKEN_INFO * info), \
-      (slot, info))                                                                               \
-    X(C_GetMechanismList, V_PLAIN, OP_NONE, (.slot = &slot),                                      \
-      (CK_SLOT_ID slot, CK_MECHANISM_TYPE * types, CK_ULONG * n), (slot, types, n))               \
-    X(C_GetMechanismInfo, V_PLAIN, OP_NONE, (.slot = &slot),                                      \
-      (CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO * info), (slot, type, info))    \
-    X(C_InitToken, V_PLAIN, OP_NONE, (.slot = &slot),                                             \
-      (CK_SLOT_ID slot, CK_BYTE * pin, CK_ULONG n, CK_BYTE * label), (slot, pin, n, label))       \
-    X(C_OpenSession, V_OPEN, OP_NONE, (.slot = &slot, .opened = out),                             \
-      (CK_SLOT_ID slot, CK_FLAGS flags, void *app, CK_NOTIFY notify, CK_SESSION_HANDLE *out),     \
-      (slot, flags, app, notify, out))                                                            \
-    X(C_CloseAllSessions, V_CLOSE_ALL, OP_NONE, (.slot = &slot), (CK_SLOT_ID slot), (slot))       \
-    X(C_WaitForSlotEvent, V_PLAIN, OP_NONE, (.object = 0),                                        \
+#define COUNT_LIST_GENERAL(X)                                                                   \
+    X(C_Initialize, V_INITIALIZE, OP_NONE, (.object = 0), (void *args), (args))                 \
+    X(C_Finalize, V_FINALIZE, OP_NONE, (.object = 0), (void *reserved), (reserved))             \
+    X(C_GetInfo, V_PLAIN, OP_NONE, (.object = 0), (CK_INFO * info), (info))                     \
+    X(C_GetSlotList, V_PLAIN, OP_NONE, (.slots = slots, .slot_count = n),                       \
+      (CK_BBOOL present, CK_SLOT_ID * slots, CK_ULONG * n), (present, slots, n))                \
+    X(C_GetSlotInfo, V_PLAIN, OP_NONE, (.slot = &slot), (CK_SLOT_ID slot, CK_SLOT_INFO * info), \
+      (slot, info))                                                                             \
+    X(C_GetTokenInfo, V_PLAIN, OP_NONE, (.slot = &slot, .token_info = info),                    \
+      (CK_SLOT_ID slot, CK_TOKEN_INFO * info), (slot, info))                                    \
+    X(C_GetMechanismList, V_PLAIN, OP_NONE, (.slot = &slot),                                    \
+      (CK_SLOT_ID slot, CK_MECHANISM_TYPE * types, CK_ULONG * n), (slot, types, n))             \
+    X(C_GetMechanismInfo, V_PLAIN, OP_NONE, (.slot = &slot, .asks_type = true, .type = type),   \
+      (CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO * info), (slot, type, info))  \
+    X(C_InitToken, V_PLAIN, OP_NONE, (.slot = &slot),                                           \
+      (CK_SLOT_ID slot, CK_BYTE * pin, CK_ULONG n, CK_BYTE * label), (slot, pin, n, label))     \
+    X(C_OpenSession, V_OPEN, OP_NONE, (.slot = &slot, .opened = out),                           \
+      (CK_SLOT_ID slot, CK_FLAGS flags, void *app, CK_NOTIFY notify, CK_SESSION_HANDLE *out),   \
+      (slot, flags, app, notify, out))                                                          \
+    X(C_CloseAllSessions, V_CLOSE_ALL, OP_NONE, (.slot = &slot), (CK_SLOT_ID slot), (slot))     \
+    X(C_WaitForSlotEvent, V_PLAIN, OP_NONE, (.object = 0),                                      \
       (CK_FLAGS flags, CK_SLOT_ID * slot, void *reserved), (flags, slot, reserved))
 
 #define COUNT_LIST_SESSION(X)                                                                    \

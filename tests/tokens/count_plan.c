@@ -13,15 +13,19 @@ enum { RULES = 32, ANY = -1, NO_FUNCTION = -2 };
 
 typedef struct rule {
     int function;
-    unsigned long nth, times, seen, delay_ms;
-    bool fails, after;
+    unsigned long nth, times, seen, delay_ms, within_ms;
+    bool fails, after, of_mechanism;
+    CK_MECHANISM_TYPE mechanism;
     CK_RV rv;
+    effects effects;
 } rule;
 
 static struct {
     pthread_mutex_t lock;
     rule rules[RULES];
     size_t count;
+    unsigned long shift; /* of slot numbers */
+    struct timespec set;
 } plan = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int function_index(const char *name)
@@ -42,17 +46,33 @@ static bool read_number(const char *text, unsigned long *out)
     return *text && !*end;
 }
 
-static bool read_word(const char *word, rule *r)
+static bool read_word(const char *word, rule *r, unsigned long *shift)
 {
     const char *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
     const struct {
         const char *name;
         unsigned long *value;
-    } numbers[] = {{"nth", &r->nth}, {"times", &r->times}, {"delay", &r->delay_ms}, {"rv", &r->rv}};
+    } numbers[] = {{"nth", &r->nth},
+                   {"times", &r->times},
+                   {"delay", &r->delay_ms},
+                   {"within", &r->within_ms},
+                   {"mechanism", &r->mechanism},
+                   {"length", &r->effects.length},
+                   {"max-sessions", &r->effects.max_sessions},
+                   {"slots", shift},
+                   {"rv", &r->rv}};
+    const struct {
+        const char *name;
+        bool *value;
+    } flags[] = {{"after", &r->after},
+                 {"close", &r->effects.close},
+                 {"logout", &r->effects.logout},
+                 {"twice", &r->effects.twice}};
 
-    if (strcmp(word, "after") == 0)
-        return r->after = true;
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(word, flags[i].name) == 0)
+            return *flags[i].value = true;
     if (!equals)
         return false;
     if (length == 4 && memcmp(word, "call", 4) == 0)
@@ -62,19 +82,21 @@ static bool read_word(const char *word, rule *r)
             continue;
         if (numbers[i].value == &r->rv)
             r->fails = true;
+        if (numbers[i].value == &r->mechanism)
+            r->of_mechanism = true;
         return read_number(equals + 1, numbers[i].value);
     }
     return false;
 }
 
 /* Reads one rule; an empty one leaves its function at NO_FUNCTION. */
-static bool read_rule(char *text, rule *r)
+static bool read_rule(char *text, rule *r, unsigned long *shift)
 {
     char *rest = NULL;
 
     *r = (rule){.function = NO_FUNCTION, .nth = 1, .times = 1};
     for (char *word = strtok_r(text, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
-        if (!read_word(word, r))
+        if (!read_word(word, r, shift))
             return false;
     return true;
 }
@@ -83,12 +105,13 @@ int p11count_plan(const char *text)
 {
     rule rules[RULES];
     size_t count = 0;
+    unsigned long shift = 0;
     char *copy = strdup(text ? text : ""), *rest = NULL;
     bool good = copy != NULL;
 
     for (char *line = good ? strtok_r(copy, ";\n", &rest) : NULL; line && good;
          line = strtok_r(NULL, ";\n", &rest)) {
-        good = count < RULES && read_rule(line, &rules[count]);
+        good = count < RULES && read_rule(line, &rules[count], &shift);
         if (good && rules[count].function != NO_FUNCTION)
             count++;
     }
@@ -98,8 +121,28 @@ int p11count_plan(const char *text)
     (void)pthread_mutex_lock(&plan.lock);
     memcpy(plan.rules, rules, count * sizeof rules[0]);
     plan.count = count;
+    plan.shift = shift;
+    (void)clock_gettime(CLOCK_MONOTONIC, &plan.set);
     (void)pthread_mutex_unlock(&plan.lock);
     return 0;
+}
+
+static bool in_time(const rule *r)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    long ms = (now.tv_sec - plan.set.tv_sec) * 1000 + (now.tv_nsec - plan.set.tv_nsec) / 1000000;
+    return !r->within_ms || ms < (long)r->within_ms;
+}
+
+static bool matches(const rule *r, const count_call *call)
+{
+    CK_MECHANISM_TYPE type = call->mechanism ? call->mechanism->mechanism : call->type;
+
+    return (r->function == ANY || r->function == (int)call->function) &&
+           (!r->of_mechanism || ((call->mechanism || call->asks_type) && type == r->mechanism)) &&
+           in_time(r);
 }
 
 /* Counts the call for every rule it matches, and returns the first that hits it now. */
@@ -111,7 +154,7 @@ static rule rule_for(const count_call *call)
     for (size_t i = 0; i < plan.count; i++) {
         rule *r = &plan.rules[i];
 
-        if (r->function != ANY && r->function != (int)call->function)
+        if (!matches(r, call))
             continue;
         r->seen++;
         if (found.function == NO_FUNCTION && r->seen >= r->nth &&
@@ -126,12 +169,18 @@ bool count_plan_before(count_call *call, CK_RV *rv)
 {
     rule r = rule_for(call);
 
+    (void)pthread_mutex_lock(&plan.lock);
+    call->shift = plan.shift;
+    (void)pthread_mutex_unlock(&plan.lock);
+    count_slots_in(call, call->shift);
     if (r.function == NO_FUNCTION)
         return false;
     if (r.delay_ms) {
         struct timespec time = {(time_t)(r.delay_ms / 1000), (long)(r.delay_ms % 1000) * 1000000};
         (void)nanosleep(&time, NULL);
     }
+    count_effect_before(&r.effects, call);
+    call->effects = r.effects;
     call->replaced = r.fails && r.after;
     *rv = call->replacement = r.rv;
     return r.fails && !r.after;
@@ -139,5 +188,9 @@ bool count_plan_before(count_call *call, CK_RV *rv)
 
 CK_RV count_plan_after(const count_call *call, CK_RV rv)
 {
+    if (rv == CKR_OK) {
+        count_slots_out(call, call->shift);
+        count_effect_after(&call->effects, call);
+    }
     return call->replaced ? call->replacement : rv;
 }

@@ -45,7 +45,14 @@ typedef struct count_call {
     const CK_MECHANISM *mechanism;
     CK_OBJECT_HANDLE object;
     const CK_SLOT_ID *slot;
-    bool sized; /* has an output that may be NULL to ask for its size */
+    bool asks_type;
+    CK_MECHANISM_TYPE type; /* asked about */
+    unsigned long shift;    /* of slot numbers, outside against inside */
+    CK_TOKEN_INFO *token_info;
+    CK_SLOT_ID *slots;
+    const CK_ULONG *slot_count;
+    CK_ULONG *length; /* of the output */
+    bool sized;       /* has an output that may be NULL to ask for its size */
     const void *out;
     CK_SESSION_HANDLE *opened;
     /* Objects made or found, and the template(s) that tell their class. */
@@ -53,11 +60,16 @@ typedef struct count_call {
     CK_ULONG *made_count;
     const CK_ATTRIBUTE *template;
     CK_ULONG template_count;
-    /* What the plan has decided: the result is replaced after the module was called. */
+    /* What the plan has decided for after the module was called. */
     bool replaced;
     CK_RV replacement;
+    struct effects {
+        bool close, logout, twice;
+        unsigned long length, max_sessions; /* 0: as they are */
+    } effects;
 } count_call;
 
+const CK_FUNCTION_LIST *count_real(void);
 unsigned count_functions(void);
 const char *count_name(unsigned function);
 
@@ -69,5 +81,13 @@ void count_after(count_call *call, CK_RV rv);
 bool count_plan_before(count_call *call, CK_RV *rv);
 /* The result to hand on for the module's. */
 CK_RV count_plan_after(const count_call *call, CK_RV rv);
+
+/* count_effect.c: what a rule does besides failing, before the call and to its results. */
+typedef struct effects effects;
+void count_effect_before(const effects *e, const count_call *call);
+void count_effect_after(const effects *e, const count_call *call);
+/* Slots have other numbers outside than inside: by how much. */
+void count_slots_in(const count_call *call, unsigned long shift);
+void count_slots_out(const count_call *call, unsigned long shift);
 
 #endif
