@@ -96,14 +96,55 @@ static core_level log_level(core_status st)
     return callers ? CORE_LOG_WARNING : CORE_LOG_ERROR;
 }
 
+/* While a token is away, or somebody sends it bad data, every call fails alike: one line tells it,
+ * and the next, ten seconds later at the earliest, how many there were meanwhile. */
+static bool log_now(core_status st, unsigned *untold)
+{
+    enum { PAUSE_US = 10000000 };
+    static struct {
+        core_lock lock; /* guards what follows */
+        uint64_t next_us[ST_COUNT_];
+        unsigned untold[ST_COUNT_];
+    } said = {.lock = CORE_LOCK_INIT};
+    core_class cls = core_status_class(st);
+
+    *untold = 0;
+    if ((cls != CORE_CLASS_DEVICE && cls != CORE_CLASS_DATA) || st >= ST_COUNT_)
+        return true;
+    core_lock_take(&said.lock);
+    uint64_t now = core_now_us();
+    bool due = now >= said.next_us[st];
+    if (due) {
+        *untold = said.untold[st];
+        said.untold[st] = 0;
+        said.next_us[st] = now + PAUSE_US;
+    } else {
+        said.untold[st]++;
+    }
+    core_lock_give(&said.lock);
+    return due;
+}
+
+static void log_result(const ekm_call *call, core_status st)
+{
+    unsigned untold = 0;
+    core_level level = log_level(st);
+
+    if (st == ST_OK || !core_log_enabled(level) || !log_now(st, &untold))
+        return;
+    core_log_status(level, call->operation, st, &call->err);
+    if (untold > 0)
+        core_log(level, "%u more calls ended with %s since the last line of it", untold,
+                 core_status_name(st));
+}
+
 SqlCpError ekm_result(ekm_call *call, core_status st)
 {
     if (st != ST_BUFFER_TOO_SMALL) {
         core_status recorded = ekm_audit(call, st);
         st = st == ST_OK ? recorded : st;
     }
-    if (st != ST_OK && core_log_enabled(log_level(st)))
-        core_log_status(log_level(st), call->operation, st, &call->err);
+    log_result(call, st);
     if (call->key)
         tok_key_release(call->key);
     if (call->session)
