@@ -186,9 +186,8 @@ static void signing_needs_the_right(void)
     uint8_t sig[512];
     size_t sig_len = sizeof sig;
 
-    if (suite_limit("dual-use")) {
+    if (suite_limit("dual-use"))
         TEST_SKIP("all RSA keys of this token sign and decrypt");
-    }
     tok_key *key = suite_make(token, CORE_ALG_RSA_2048, 0, suite_name("nosign"));
     NEED(key);
     CU_ASSERT_EQUAL(tok_rsa_sign(key, data, sizeof data, sig, &sig_len, NULL), ST_KEY_USAGE);
@@ -250,9 +249,8 @@ static void wrapping_needs_the_right(void)
     uint8_t out[512];
     size_t out_len = sizeof out;
 
-    if (suite_limit("dual-use")) {
+    if (suite_limit("dual-use"))
         TEST_SKIP("a key of this token's that may not wrap cannot be asked for");
-    }
     tok_key *key = suite_make(token, CORE_ALG_RSA_2048, TOK_CAN_DECRYPT | TOK_CAN_ENCRYPT,
                               suite_name("nowrap"));
     NEED(key);

@@ -112,11 +112,9 @@ static void retires_and_restores(void)
     CU_ASSERT_EQUAL(tok_key_by_thumb(token, thumb, &found, NULL), ST_NOT_FOUND);
 
     CU_ASSERT_EQUAL_FATAL(tok_key_list(token, &all, &count, NULL), ST_OK);
-    for (size_t i = 0; i < count; i++) {
-        if (memcmp(tok_key_about(all[i])->thumb, thumb, sizeof thumb) == 0) {
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(tok_key_about(all[i])->thumb, thumb, sizeof thumb) == 0)
             retired = tok_key_ref(all[i]);
-        }
-    }
     tok_key_list_free(all, count);
     CU_ASSERT_PTR_NOT_NULL_FATAL(retired);
     CU_ASSERT(tok_key_about(retired)->retired);
@@ -142,9 +140,8 @@ static void volatile_keys_end(void)
     tok_key *found = NULL;
     core_status st = tok_key_create(token, &spec, &key, &err);
 
-    if (st == ST_MECHANISM) {
+    if (st == ST_MECHANISM)
         TEST_SKIP(err.text);
-    }
     CU_ASSERT_EQUAL_FATAL(st, ST_OK);
     CU_ASSERT(!tok_key_about(key)->persistent);
     CU_ASSERT_EQUAL(tok_key_by_name(token, spec.name, &found, NULL), ST_NOT_FOUND);

@@ -21,9 +21,8 @@ static const uint8_t plain[] = "sixteen and more";
 static int start(void)
 {
     if (!suite_open(suite_config("threads.conf", "max_sessions = 5\n"), &ctx, &token) ||
-        (rsa = suite_make(token, CORE_ALG_RSA_2048, 0, suite_name("threads"))) == NULL) {
+        (rsa = suite_make(token, CORE_ALG_RSA_2048, 0, suite_name("threads"))) == NULL)
         return 1;
-    }
     cipher_len = sizeof cipher;
     return tok_encrypt(rsa, NULL, 0, plain, sizeof plain, cipher, &cipher_len, NULL) == ST_OK ? 0
                                                                                               : 1;
@@ -58,9 +57,8 @@ static void *work(void *arg)
         switch (n++ % 4) {
         case 0:
             good = tok_token_login(token, suite_pin(), strlen(suite_pin()), NULL) == ST_OK;
-            if (good) {
+            if (good)
                 tok_token_logout(token);
-            }
             break;
         case 1:
             good = tok_key_by_thumb(token, tok_key_about(rsa)->thumb, &key, NULL) == ST_OK;
@@ -81,12 +79,10 @@ static void sixteen_threads(void)
 
     atomic_store(&wrong, 0);
     atomic_store(&done, 0);
-    for (size_t i = 0; i < THREADS; i++) {
+    for (size_t i = 0; i < THREADS; i++)
         CU_ASSERT_EQUAL(pthread_create(&threads[i], NULL, work, (void *)i), 0);
-    }
-    for (size_t i = 0; i < THREADS; i++) {
+    for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    }
     CU_ASSERT_EQUAL(atomic_load(&wrong), 0);
     CU_ASSERT(atomic_load(&done) > THREADS);
     tok_token_stats stats;
@@ -99,9 +95,8 @@ static void children(void)
     enum { CHILDREN = 8 };
     pid_t pids[CHILDREN];
 
-    if (suite_limit("no-fork")) {
+    if (suite_limit("no-fork"))
         TEST_SKIP("the module's connection to its device is no good in a child");
-    }
     for (size_t i = 0; i < CHILDREN; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
