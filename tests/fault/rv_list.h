@@ -93,7 +93,7 @@ static const rv_entry rv_list[] = {
     {0x121UL, "CKR_RANDOM_NO_RNG", false},
     {0x130UL, "CKR_DOMAIN_PARAMS_INVALID", false},
     {0x140UL, "CKR_CURVE_NOT_SUPPORTED", false},
-    {0x150UL, "CKR_BUFFER_TOO_SMALL", false},
+    {0x150UL, "CKR_BUFFER_TOO_SMALL", true},
     {0x160UL, "CKR_SAVED_STATE_INVALID", false},
     {0x170UL, "CKR_INFORMATION_SENSITIVE", false},
     {0x180UL, "CKR_STATE_UNSAVEABLE", false},
