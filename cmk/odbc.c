@@ -22,28 +22,73 @@ enum { WIDE_MAX = 32767, STATUS_MAX = 4096 };
 #define WIDE(text)  WIDE_(text)
 static const uint16_t provider_name[] = WIDE(CMK_PROVIDER_NAME);
 
-/* `lock` guards the pointer only. */
+/* Whenever another connection loads the library, the driver calls `free` and at once `init`, while
+ * other threads are at work through their connections. So a store is not closed by `free` but
+ * parked: `init` brings it back, and meanwhile it still serves. Parked for longer, it was meant. */
+enum { PARKED_US = 1000000 };
+
+/* `lock` guards what follows. */
 static struct door {
     core_lock lock;
     cmk_store *store; /* NULL: not opened yet */
+    cmk_store *parked;
+    uint64_t parked_at_us;
 } door = {.lock = CORE_LOCK_INIT};
 
-/* Puts `fresh` (may be NULL) in place and gives what was there. */
-static cmk_store *door_exchange(cmk_store *fresh)
+/* Puts `fresh` in place; what was there, and what was parked, is closed. */
+static void door_put(cmk_store *fresh)
 {
     core_lock_take(&door.lock);
     cmk_store *old = door.store;
+    cmk_store *parked = door.parked;
     door.store = fresh;
+    door.parked = NULL;
     core_lock_give(&door.lock);
-    return old;
+    cmk_store_close(old);
+    cmk_store_close(parked);
+}
+
+static void door_park(void)
+{
+    core_lock_take(&door.lock);
+    cmk_store *old = NULL;
+    if (door.store != NULL) {
+        old = door.parked;
+        door.parked = door.store;
+        door.parked_at_us = core_now_us();
+        door.store = NULL;
+    }
+    core_lock_give(&door.lock);
+    cmk_store_close(old);
+}
+
+static void door_unpark(void)
+{
+    core_lock_take(&door.lock);
+    cmk_store *old = door.parked;
+    if (door.store == NULL) {
+        door.store = door.parked;
+        old = NULL;
+    }
+    door.parked = NULL;
+    core_lock_give(&door.lock);
+    cmk_store_close(old);
 }
 
 /* A reference to the store in force; NULL while there is none. */
 static cmk_store *door_current(void)
 {
+    cmk_store *old = NULL;
     core_lock_take(&door.lock);
-    cmk_store *store = door.store == NULL ? NULL : cmk_store_ref(door.store);
+    if (door.parked != NULL && core_now_us() - door.parked_at_us > PARKED_US) {
+        old = door.parked;
+        door.parked = NULL;
+    }
+    cmk_store *store = door.store != NULL ? door.store : door.parked;
+    if (store != NULL)
+        store = cmk_store_ref(store);
     core_lock_give(&door.lock);
+    cmk_store_close(old);
     return store;
 }
 
@@ -211,6 +256,7 @@ static int odbc_init(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error)
 {
     (void)ctx;
     (void)on_error;
+    door_unpark();
     return 1; /* a write of settings may come first: all is opened when it is needed */
 }
 
@@ -234,11 +280,12 @@ static int odbc_write(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, voi
     if (st == ST_OK)
         st = open_settings(&settings, &store, &err);
     odbc_settings_wipe(&settings);
-    if (st == ST_OK)
-        store = door_exchange(store);
-    else
+    if (st == ST_OK) {
+        door_put(store);
+    } else {
         core_log_status(CORE_LOG_WARNING, "ODBC settings", st, &err);
-    cmk_store_close(store);
+        cmk_store_close(store);
+    }
     return st == ST_OK ? 1 : fail(ctx, on_error, st, &err);
 }
 
@@ -262,7 +309,7 @@ static int odbc_read(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, void
 
 static void odbc_free(void)
 {
-    cmk_store_close(door_exchange(NULL));
+    door_park();
 }
 
 static const p11ekm_odbc_provider2 version2 = {.name = provider_name,

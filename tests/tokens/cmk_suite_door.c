@@ -12,6 +12,7 @@
 #include "cmk/p11ekm_cmk.h"
 #include "cmk/p11ekm_odbc.h"
 #include "core/crypto.h"
+#include "core/platform.h"
 #include "core/text.h"
 
 #define OWN "ae_own_2048.key.pem"
@@ -251,26 +252,44 @@ static void odbc_settings(void)
 /* No write at all: the default configuration and its pin_file; and again after a free. */
 static void odbc_opens_by_itself(void)
 {
+    enum { MEANT_MS = 1100 }; /* a `free` without an `init` behind it */
     unsigned char *cek = NULL;
     unsigned short length = 0;
     const char *before = getenv("P11EKM_CONF");
     char *saved = strdup(before == NULL ? "" : before);
     CEKeystoreProvider2[0]->free();
+    core_sleep_ms(MEANT_MS);
     CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(message, "PIN"));
     CEKeystoreProvider2[0]->free();
+    core_sleep_ms(MEANT_MS);
     (void)setenv("P11EKM_CONF", suite_conf("itself.conf", "", true), 1);
     for (unsigned i = 0; i < 2; i++) {
         CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
         free(cek);
         CEKeystoreProvider2[0]->free();
         CEKeystoreProvider2[0]->free();
+        core_sleep_ms(MEANT_MS);
     }
     (void)setenv("P11EKM_CONF", "/nonexistent/p11ekm.conf", 1);
     CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(message, "/nonexistent/p11ekm.conf"));
     (void)setenv("P11EKM_CONF", saved, 1);
     free(saved);
+}
+
+/* What the driver does when another connection loads the library: the settings stay. */
+static void odbc_loaded_again(void)
+{
+    unsigned char *cek = NULL;
+    unsigned short length = 0;
+    CU_ASSERT_EQUAL_FATAL(write_good(), 1);
+    CEKeystoreProvider2[0]->free();
+    CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
+    free(cek);
+    CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->init(&context, on_error), 1);
+    CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
+    free(cek);
 }
 
 static void api_works(void)
@@ -386,11 +405,16 @@ static void api_codes(void)
     CU_ASSERT_STRING_EQUAL(p11ekm_cmk_code_text(-5), "unknown code");
 }
 
-static const test_case cases[] = {
-    {"odbc_arrays", odbc_arrays},     {"odbc_opens", odbc_opens},
-    {"odbc_refuses", odbc_refuses},   {"odbc_makes_and_verifies", odbc_makes_and_verifies},
-    {"odbc_settings", odbc_settings}, {"odbc_opens_by_itself", odbc_opens_by_itself},
-    {"api_works", api_works},         {"api_refuses", api_refuses},
-    {"api_codes", api_codes},         {NULL, NULL}};
+static const test_case cases[] = {{"odbc_arrays", odbc_arrays},
+                                  {"odbc_opens", odbc_opens},
+                                  {"odbc_refuses", odbc_refuses},
+                                  {"odbc_makes_and_verifies", odbc_makes_and_verifies},
+                                  {"odbc_settings", odbc_settings},
+                                  {"odbc_loaded_again", odbc_loaded_again},
+                                  {"odbc_opens_by_itself", odbc_opens_by_itself},
+                                  {"api_works", api_works},
+                                  {"api_refuses", api_refuses},
+                                  {"api_codes", api_codes},
+                                  {NULL, NULL}};
 const test_suite cmk_door_suite = {
     .name = "cmk_door", .cases = cases, .start = start, .stop = stop};
