@@ -20,19 +20,30 @@ from scenario import SELECT, SSN
 SQL_COPT_SS_CEKCACHETTL = 1254
 
 
-def work(options: argparse.Namespace) -> int:
+def connect(options: argparse.Namespace) -> odbc_client.pyodbc.Connection:
     connection = odbc_client.connect(options)
     connection.set_attr(SQL_COPT_SS_CEKCACHETTL, 0)
+    return connection
+
+
+def read(connection: odbc_client.pyodbc.Connection, rounds: int) -> int:
     good = 0
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         rows = connection.cursor().execute(SELECT).fetchall()
         good += rows[0][1] == SSN
     return good
 
 
+def work(options: argparse.Namespace) -> int:
+    return read(connect(options), options.rounds)
+
+
 def threads(options: argparse.Namespace) -> int:
+    """The connections are made one after the other: the driver's list of key stores is not safe with
+    threads, and loading into two connections at once crashes it (in SQLSetConnectAttr)."""
+    connections = [connect(options) for _ in range(options.count)]
     with ThreadPoolExecutor(options.count) as pool:
-        return sum(pool.map(work, [options] * options.count))
+        return sum(pool.map(read, connections, [options.rounds] * options.count))
 
 
 def child(options: argparse.Namespace) -> int:
