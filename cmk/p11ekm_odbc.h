@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The door of p11ekm for Microsoft's ODBC Driver for SQL Server (13.1 and later): what the shared
+ * The door of p11ekm for Microsoft's ODBC Driver for SQL Server (17.4 and later): what the shared
  * module exports, and what an application sends through the driver. Include it in an application
  * for the attribute numbers and the layout of SQL_COPT_SS_CEKEYSTOREDATA.
  *
@@ -72,6 +72,8 @@ typedef int p11ekm_odbc_encrypt(p11ekm_odbc_context *, p11ekm_odbc_error *,
                                 unsigned short *ecek_length);
 typedef int p11ekm_odbc_verify(p11ekm_odbc_context *, p11ekm_odbc_error *, const uint16_t *key_path,
                                unsigned char *signature, unsigned short signature_length);
+/* The driver calls it, and init at once, whenever a further connection loads the library. So
+ * settings and login outlive it; without an init within a second they end with the next use. */
 typedef void p11ekm_odbc_free(void);
 
 /* Version 1: drivers from 13.1; version 2: from 17.4, which also verifies enclave-enabled keys. A
