@@ -168,37 +168,13 @@ static core_status login_with(tok_token *token, const char *pin, size_t length, 
     return st;
 }
 
-/* The PIN of the file, without the line's end. */
-static core_status pin_from_file(const tok_token *token, core_secret *out, core_err *err)
-{
-    enum { PIN_FILE_MOST = 512 };
-    const char *path = token->config->pin_file;
-
-    if (path == NULL) {
-        return core_fail(err, ST_PIN_SOURCE, "token \"%s\": %s; %s", token->info.label,
-                         core_status_text(ST_PIN_SOURCE), core_status_next(ST_PIN_SOURCE));
-    }
-    core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MOST, out, err);
-    if (st != ST_OK)
-        return st;
-    if (out->length > 0 && out->data[out->length - 1] == '\n')
-        out->data[--out->length] = '\0';
-    if (out->length > 0 && out->data[out->length - 1] == '\r')
-        out->data[--out->length] = '\0';
-    if (out->length == 0) {
-        core_secret_close(out);
-        return core_fail(err, ST_PIN_SOURCE, "pin_file \"%s\": it is empty", path);
-    }
-    return ST_OK;
-}
-
 core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, core_err *err)
 {
     core_secret from_file = {0};
     core_status st = ST_OK;
 
     if (pin == NULL || pin_len == 0) {
-        st = pin_from_file(token, &from_file, err);
+        st = tok_pin_from_file(token, &from_file, err);
         if (st != ST_OK)
             return st;
         pin = (const char *)from_file.data;

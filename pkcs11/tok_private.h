@@ -197,6 +197,13 @@ void tok_pin_forget(tok_token *token);
 /* C_Login as user for one operation of a key with CKA_ALWAYS_AUTHENTICATE. */
 CORE_MUST_USE core_status tok_login_operation(tok_session *session, core_err *err);
 
+/* --- pin_file.c --- */
+/* How many of the file's bytes are the PIN; 0: none. */
+size_t tok_pin_file_length(const uint8_t *bytes, size_t length);
+/* The PIN of the token's pin_file. ST_PIN_SOURCE where there is none. Close *out. */
+CORE_MUST_USE core_status tok_pin_from_file(const tok_token *token, core_secret *out,
+                                            core_err *err);
+
 /* --- keys.c --- */
 /* Drops the cache; keys still held by callers find their handles again. */
 void tok_keys_forget(tok_token *token);
