@@ -187,7 +187,7 @@ int main(int argc, char **argv)
     tok_key_spec spec = {"timing", CORE_ALG_RSA_2048, 0, true, false};
     tok_context *ctx = NULL;
     tok_token *token = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     const char *pin = getenv("PIN");
 
     if (pin == NULL || calls < 100 || calls > CALLS_MOST) {

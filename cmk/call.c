@@ -51,6 +51,7 @@ static core_status audit(const cmk_call *call, core_status st)
     core_audit_record record = {.kind = call->kind,
                                 .operation = call->operation,
                                 .identity = call->store->token_name,
+                                .member = call->err->member,
                                 .key = call->path,
                                 .result = st};
     if (!core_audit_wanted(call->kind))

@@ -15,7 +15,8 @@ static const char *default_token(const core_config *config, const char *token)
 {
     if (token != NULL && token[0] != '\0')
         return token;
-    return config->token_count == 1 ? config->tokens[0].alias : NULL;
+    const core_token_config *only = core_config_only(config);
+    return only != NULL ? only->alias : NULL;
 }
 
 static core_status open_parts(cmk_store *store, const char *token, const char *pin, size_t pin_len,

@@ -48,6 +48,8 @@ static void compose(core_str *line, const core_audit_record *record)
     add_member(line, "operation", record->operation);
     add_member(line, "identity", record->identity);
     add_member(line, "token", record->token);
+    if (record->member != NULL)
+        add_member(line, "member", record->member);
     add_member(line, "key", record->key);
     add_member(line, "thumbprint", record->thumb == NULL ? NULL : thumb);
     add_member(line, "result", core_status_name(record->result));

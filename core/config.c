@@ -177,12 +177,12 @@ static core_status check_config(reading *r)
                          r->text.file);
     core_status st = check_padding(r, &config->defaults, 0);
     for (size_t i = 0; st == ST_OK && i < config->token_count; i++) {
-        if (config->tokens[i].token == NULL)
+        if (config->tokens[i].token == NULL && config->tokens[i].members == NULL)
             return fail_at(r, r->text.sections[i].line, "token",
                            "missing; name the token by its PKCS#11 URI or its label");
         st = check_padding(r, &config->tokens[i], i + 1);
     }
-    return st;
+    return st == ST_OK ? config_groups_resolve(r->config, &r->text, r->err) : st;
 }
 
 static core_status read_values(reading *r, const char *text, size_t length)
@@ -273,6 +273,7 @@ static void free_token(core_token_config *token)
 {
     core_free(token->alias);
     core_free(token->token);
+    core_free(token->members);
     core_free(token->pin_file);
 }
 
@@ -306,4 +307,26 @@ const core_token_config *core_config_token(const core_config *config, const char
             return &config->tokens[i];
     }
     return NULL;
+}
+
+static bool is_member(const core_config *config, const core_token_config *token)
+{
+    for (size_t i = 0; i < config->token_count; i++)
+        for (unsigned m = 0; m < config->tokens[i].member_count; m++)
+            if (config->tokens[i].member[m] == token)
+                return true;
+    return false;
+}
+
+const core_token_config *core_config_only(const core_config *config)
+{
+    const core_token_config *only = NULL;
+    for (size_t i = 0; i < config->token_count; i++) {
+        if (is_member(config, &config->tokens[i]))
+            continue;
+        if (only != NULL)
+            return NULL;
+        only = &config->tokens[i];
+    }
+    return only;
 }

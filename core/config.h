@@ -22,6 +22,12 @@ typedef enum core_foreign {
     CORE_FOREIGN_LOGOUT,
     CORE_FOREIGN_TRUST
 } core_foreign;
+/* Of a PIN that differs from the one logged in: see p11ekm.conf(5), pin_change. */
+typedef enum core_pin_change {
+    CORE_PIN_CHANGE_RELOGIN,
+    CORE_PIN_CHANGE_REINITIALIZE,
+    CORE_PIN_CHANGE_REFUSE
+} core_pin_change;
 typedef enum core_onfail { CORE_ONFAIL_REFUSE, CORE_ONFAIL_WARN } core_onfail;
 typedef enum core_blob { CORE_BLOB_CNG, CORE_BLOB_CAPI, CORE_BLOB_DER } core_blob;
 typedef enum core_auto { CORE_AUTO, CORE_YES, CORE_NO } core_auto;
@@ -55,19 +61,33 @@ typedef enum core_algorithm {
     CORE_ALG_COUNT
 } core_algorithm;
 
+/* Which member of a group of tokens serves an operation: the first that is there, or each in turn.
+ */
+typedef enum core_order { CORE_ORDER_PREFERENCE, CORE_ORDER_ROUND_ROBIN } core_order;
+/* Whether keys are created on a group: not at all, or on its first member only. */
+typedef enum core_group_create { CORE_GROUP_REFUSE, CORE_GROUP_SINGLE } core_group_create;
+enum { CORE_GROUP_MOST = 8 };
+
 /* What may differ between tokens. In core_config.defaults: what the global keys say. */
 typedef struct core_token_config {
-    char *alias;                /* NULL in the defaults */
-    char *token;                /* PKCS#11 URI or label; in the defaults NULL */
+    char *alias;   /* NULL in the defaults */
+    char *token;   /* PKCS#11 URI or label; NULL in the defaults and in a group */
+    char *members; /* of a group, the aliases of its tokens; NULL: it is a token */
+    core_order group_order;
+    core_group_create group_create;
+    unsigned member_count; /* of a group */
+    const struct core_token_config *member[CORE_GROUP_MOST];
     char *pin_file;             /* NULL: the PIN comes with the credential */
     unsigned max_sessions;      /* 0: what the token allows less one, at most 32 */
     unsigned session_wait_ms;   /* for a free session */
     unsigned pin_tries;         /* wrong PINs sent to the token before rationing */
     unsigned pin_retry_seconds; /* one more is sent each so many seconds */
     bool relogin;               /* keep the sealed PIN for recovery while sessions are open */
+    core_pin_change pin_change;
     core_foreign foreign_login;
     core_padding rsa_padding; /* for wrapping; a weaker OAEP where the token lacks it */
     unsigned rsa_unwrap;      /* set of paddings an unwrap accepts */
+    bool rsa_raw;             /* OAEP over raw RSA where the token lacks it */
     core_where public_ops;
     core_drop drop;
     core_expiry expiry;
@@ -84,8 +104,9 @@ typedef struct core_config {
     core_auto mask_sigpipe;
     unsigned startup_tries; /* for a token that comes up late */
     unsigned startup_interval_seconds;
-    unsigned slow_call_ms; /* a call into the module longer than this is logged; 0: none */
-    char *log;             /* "stderr", "syslog", "none" or an absolute path */
+    unsigned shared_reset_seconds; /* see p11ekm.conf(5); 0: never */
+    unsigned slow_call_ms;         /* a call into the module longer than this is logged; 0: none */
+    char *log;                     /* "stderr", "syslog", "none" or an absolute path */
     core_level log_level;
     char *audit;     /* "none" or an absolute path */
     bool audit_data; /* data operations, too */
@@ -113,6 +134,10 @@ void core_config_free(core_config *config);
 const char *core_config_path(void);
 /* The token section of an alias (exact), NULL when there is none. */
 const core_token_config *core_config_token(const core_config *config, const char *alias);
+
+/* The one alias that is meant where none is named: the only section that is no member of a group.
+ * NULL when there are none or several. */
+const core_token_config *core_config_only(const core_config *config);
 
 /* A commented configuration file with every key at its default, for `p11ekm init`. `pin_file` may
  * be NULL. And the key list of the man page, in Markdown. */

@@ -13,11 +13,14 @@ static const char *const log_words[] = {"stderr", "syslog", "none", NULL};
 static const char *const audit_words[] = {"none", NULL};
 static const char *const onfail_words[] = {"refuse", "warn", NULL};
 static const char *const blob_words[] = {"cng", "capi", "der", NULL};
+static const char *const change_words[] = {"relogin", "reinitialize", "refuse", NULL};
 static const char *const foreign_words[] = {"refuse", "logout", "trust", NULL};
 static const char *const padding_words[] = {"oaep-sha256", "oaep-sha1", "pkcs1", NULL};
 static const char *const where_words[] = {"token", "software", NULL};
 static const char *const drop_words[] = {"retire", "destroy", "deny", NULL};
 static const char *const expiry_words[] = {"deny", "warn", "ignore", NULL};
+static const char *const order_words[] = {"preference", "round-robin", NULL};
+static const char *const group_create_words[] = {"refuse", "single", NULL};
 static const char *const algorithm_words[] = {"RSA_2048",        "RSA_3072", "RSA_4096",
                                               "AES_128",         "AES_192",  "AES_256",
                                               "TRIPLE_DES_3KEY", "RSA_1024", NULL};
@@ -59,6 +62,12 @@ const config_key config_keys[] = {
         "A database that starts with the machine may be earlier than the HSM's service."),
     KEY("startup_interval_seconds", GLOBAL(startup_interval_seconds), NUMBER, NULL, 0, 600, "5",
         "Seconds between two of these tries.", NULL),
+    KEY("shared_reset_seconds", GLOBAL(shared_reset_seconds), NUMBER, NULL, 0, 86400, "5",
+        "How long one token of the module is gone before the module is initialised anew for it while "
+        "others are at work; 0: never.",
+        "Some modules find a token that came back in no other way. It makes the others wait for as "
+        "long as it takes, and log in again. The time doubles with each try, up to 64-fold, and is "
+        "at least a hundred times as long as the last try took."),
     KEY("slow_call_ms", GLOBAL(slow_call_ms), NUMBER, NULL, 0, 3600000, "2000",
         "Log calls into the module that take longer than this many milliseconds; 0: none.", NULL),
     KEY("log", GLOBAL(log), WORD_OR_PATH, log_words, 0, 0, "syslog",
@@ -91,8 +100,18 @@ const config_key config_keys[] = {
         "MSSQL_CNG_STORE, MSSQL_CSP_PROVIDER and the Java key store make them. For migration."),
 
     KEY("token", TOKEN(token), STRING, NULL, 0, 0, NULL,
-        "Which token this is: its PKCS#11 URI (RFC 7512) or its label. Required.",
+        "Which token this is: its PKCS#11 URI (RFC 7512) or its label. Required, except in a group.",
         "Exactly one token must match."),
+    KEY("members", TOKEN(members), STRING, NULL, 0, 0, NULL,
+        "Makes the section a group of tokens that hold the same keys: the aliases of 2 to 8 tokens, "
+        "comma-separated, in the order of preference.",
+        "An operation that fails on one because the device fails is done on another."),
+    KEY("group_order", TOKEN(group_order), WORD, order_words, 0, 0, "preference",
+        "Which member serves: the first that is there, or each in turn.", NULL),
+    KEY("group_create", TOKEN(group_create), WORD, group_create_words, 0, 0, "refuse",
+        "Whether keys may be created on the group.",
+        "single creates them on the first member only, from where they have to be copied to the "
+        "others; it needs group_order = preference."),
     KEY("pin_file", BOTH(pin_file), PATH, NULL, 0, 0, NULL,
         "A file with the PIN, for credentials with an empty SECRET.",
         "Owned by root or the running user and readable by nobody else; no symbolic link."),
@@ -108,6 +127,13 @@ const config_key config_keys[] = {
     KEY("relogin", BOTH(relogin), BOOL, NULL, 0, 0, "yes",
         "Keep the PIN, sealed in locked memory, while sessions are open.",
         "It lets the provider log in again by itself after the token was gone."),
+    KEY("pin_change", BOTH(pin_change), WORD, change_words, 0, 0, "relogin",
+        "What to do with a PIN that is not the one logged in, as it may be the token's new one.",
+        "relogin asks the token: it is logged out and in with it while all wait, and if it refuses "
+        "the PIN, with the old one again. reinitialize does so with the module initialised anew, "
+        "for modules that go by the PIN of their start (SoftHSM: relogin does it, too). refuse "
+        "takes the PIN for a wrong one, as is done with relogin = no: a new one works when all "
+        "sessions are closed."),
     KEY("foreign_login", BOTH(foreign_login), WORD, foreign_words, 0, 0, "refuse",
         "What to do when another component of the process has logged in to the token.",
         "The PIN cannot be verified beside it. logout ends its login; trust takes the PIN "
@@ -119,6 +145,11 @@ const config_key config_keys[] = {
         "The paddings that RSA decryption accepts, tried in the order oaep-sha256, oaep-sha1, "
         "pkcs1.",
         "pkcs1 (PKCS#1 v1.5) is open to padding oracles; allow it only for old data."),
+    KEY("rsa_raw", BOTH(rsa_raw), BOOL, NULL, 0, 0, "no",
+        "Do OAEP over raw RSA (CKM_RSA_X_509) where the token lacks it.",
+        "The token then takes no padding off: the padded block of what is decrypted passes through "
+        "the memory of this process, which unpads it in constant time. Keys must allow raw RSA on "
+        "the token. Wrapping inside the token cannot be done so."),
     KEY("public_ops", BOTH(public_ops), WORD, where_words, 0, 0, "token",
         "Where RSA encryption, which needs the public key only, is done.", NULL),
     KEY("drop", BOTH(drop), WORD, drop_words, 0, 0, "retire",

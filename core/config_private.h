@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The configuration's insides: the table of keys (config_keys.c), the text as a list of entries
- * with line numbers (config_text.c), and the values (config_value.c). NCONF gives the values but
+ * with line numbers (config_text.c), the values (config_value.c) and groups
+ * (config_group.c). NCONF gives the values but
  * knows no lines, keeps the last of two equal keys and follows `.include` and `$ENV::`; so the text
  * is scanned by its rules first, and what is surprising is refused before NCONF sees it.
  */
@@ -86,6 +87,9 @@ const config_entry *config_text_find(const config_text *text, size_t section, co
  * says what is wrong without file and line. */
 CORE_MUST_USE core_status config_value_set(const config_key *key, void *base, const char *value,
                                            core_err *err);
+/* Checks the sections that are groups and finds their members (config_group.c). */
+CORE_MUST_USE core_status config_groups_resolve(core_config *config, const config_text *text,
+                                                core_err *err);
 bool config_key_is_string(const config_key *key);
 
 #endif

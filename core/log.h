@@ -35,7 +35,8 @@ typedef struct core_audit_record {
     core_audit_kind kind;
     const char *operation; /* "OpenSession", "CreateKey", "Decrypt", ... */
     const char *identity;  /* alias or label given by the caller; NULL where unknown */
-    const char *token;     /* label of the token; NULL */
+    const char *token;     /* label of the token, alias of a group; NULL */
+    const char *member;    /* label of the group's token that served last; NULL */
     const char *key;       /* name of the key; NULL */
     const uint8_t *thumb;  /* 16 bytes; NULL */
     core_status result;
@@ -45,7 +46,7 @@ typedef struct core_audit_record {
 /* Whether records of this kind are written at all: lets a hot path skip the clock. */
 bool core_audit_wanted(core_audit_kind kind);
 /* Writes one line
- * {"time":...,"operation":...,"identity":...,"token":...,"key":...,"thumbprint":...,
+ * {"time":...,"operation":...,"identity":...,"token":...,"member":...,"key":...,"thumbprint":...,
  * "result":NAME,"code":N,"us":N,"pid":N}. ST_AUDIT when it cannot be written and the policy is
  * `refuse`: the caller then fails the operation (before it, by core_audit_ready, where it would
  * change a key). */

@@ -131,6 +131,9 @@ core_class core_status_class(core_status st);
 typedef struct core_err {
     core_status status;
     char text[512];
+    /* Of a group of tokens, the label of the one that the call was for last, whatever came of it;
+     * owned by the context. NULL: no group. */
+    const char *member;
 } core_err;
 
 /* Notes `st` and the formatted text (cut at the end of the buffer on a character boundary) in *err,

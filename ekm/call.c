@@ -35,6 +35,7 @@ void ekm_begin(ekm_call *call, const char *operation, ekm_record record)
     call->name[0] = '\0';
     call->err.status = ST_OK;
     call->err.text[0] = '\0';
+    call->err.member = NULL;
 }
 
 core_status ekm_enter(ekm_call *call)
@@ -74,6 +75,7 @@ core_status ekm_audit(ekm_call *call, core_status st)
         .operation = call->operation,
         .identity = call->session ? call->session->identity : call->identity,
         .token = call->session ? tok_token_about(call->session->token)->label : NULL,
+        .member = call->err.member,
         .key = key             ? key->name
                : call->name[0] ? call->name
                                : NULL,

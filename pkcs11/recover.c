@@ -60,7 +60,7 @@ static core_status token_revive(tok_token *token, core_err *err)
 static core_status reset(tok_context *ctx, tok_token *asker, core_err *err)
 {
     core_status st = ST_OK;
-    core_err other = {ST_OK, ""};
+    core_err other = {0};
 
     if (ctx->initialised && asker != NULL && asker->present && token_answers(asker))
         return ST_OK;
@@ -159,7 +159,7 @@ static bool healed_locked(tok_context *ctx, tok_token *asker, uint64_t epoch)
 static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_err *err)
 {
     core_status st = ST_OK;
-    core_err why = {ST_OK, ""};
+    core_err why = {0};
     core_sigpipe sigpipe;
 
     pthread_mutex_lock(&ctx->gate);

@@ -97,7 +97,7 @@ static bool make_key(rec_world *w, core_err *err)
 bool rec_open(rec_world *w)
 {
     const char *pin = getenv("PIN");
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
 
     memset(w, 0, sizeof *w);
     bool good = tok_context_open(write_config(), &w->ctx, &err) == ST_OK &&
@@ -132,7 +132,7 @@ core_status rec_decrypt(rec_world *w, core_err *err)
 long rec_until_good(rec_world *w, unsigned most_ms)
 {
     uint64_t from = core_now_us();
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
 
     while (rec_decrypt(w, &err) != ST_OK) {
         if (core_now_us() - from > (uint64_t)most_ms * 1000) {
@@ -172,7 +172,7 @@ static void *work(void *arg)
 {
     (void)arg;
     while (!atomic_load(&over)) {
-        core_err err = {ST_OK, ""};
+        core_err err = {0};
         uint64_t from = core_now_us();
         core_status st = rec_decrypt(&world, &err);
         uint64_t took = core_now_us() - from;
@@ -270,7 +270,7 @@ static void comes_up_late(void)
     const char *pin = getenv("PIN");
     tok_context *ctx = NULL;
     tok_token *token = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
 
     CU_ASSERT_FATAL(rec_setup("unplug"));
     CU_ASSERT_EQUAL(tok_context_open(write_config(), &ctx, &err), ST_OK);

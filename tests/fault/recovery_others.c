@@ -55,7 +55,7 @@ static void fill_pool(void)
 /* What the other user does is healed within the very next operation. */
 static void expect_healed(void)
 {
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     core_status st = rec_decrypt(&world, &err);
 
     CU_ASSERT_EQUAL(st, ST_OK);
@@ -109,7 +109,7 @@ static void the_pin_is_changed(void)
     static const char new[] = "7654321";
     tok_token_stats before;
     tok_token_stats after;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
 
     tok_token_stats_get(world.token, &before);
     change_pin(old, new);

@@ -29,7 +29,7 @@ static int start(void)
     tok_key_spec spec = {"fault", CORE_ALG_RSA_2048, TOK_CAN_DECRYPT | TOK_CAN_SIGN, true, false};
     const char *pin = getenv("PIN");
 
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
 
     judge.plan(limits);
     sealed_len = sizeof sealed;
@@ -205,7 +205,7 @@ static void lacks_mechanisms(void)
     static const uint8_t iv[16] = {1};
     tok_key_spec spec = {"fault-aes", CORE_ALG_AES_256, 0, true, false};
     tok_key *key = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     uint8_t cipher[64];
     uint8_t back[64];
     size_t cipher_len = sizeof cipher;

@@ -303,7 +303,7 @@ static tok_key *make(world *w, const char *name, core_algorithm algorithm, unsig
 {
     tok_key_spec spec = {name, algorithm, can, true, false};
     tok_key *key = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     if (tok_key_create(w->token, &spec, &key, &err) != ST_OK)
         printf("%s\n", err.text);
     return key;

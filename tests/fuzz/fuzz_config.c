@@ -43,7 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_token(&config->defaults);
     for (size_t i = 0; i < config->token_count; i++) {
         check_token(&config->tokens[i]);
-        check(config->tokens[i].token != NULL && config->tokens[i].alias != NULL);
+        check((config->tokens[i].token != NULL) != (config->tokens[i].members != NULL));
+        check((config->tokens[i].member_count >= 2) == (config->tokens[i].members != NULL));
+        check(config->tokens[i].alias != NULL);
         check(core_config_token(config, config->tokens[i].alias) == &config->tokens[i]);
     }
     core_config_free(config);

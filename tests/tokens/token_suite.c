@@ -38,7 +38,7 @@ const char *suite_config(const char *name, const char *more)
 
 bool suite_open(const char *config, tok_context **ctx, tok_token **token)
 {
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     core_status st = tok_context_open(config, ctx, &err);
 
     *token = NULL;
@@ -85,7 +85,7 @@ tok_key *suite_make(tok_token *token, core_algorithm algorithm, unsigned can, co
     unsigned rights = suite_limit("dual-use") ? SUITE_CMK : can;
     tok_key_spec spec = {name, algorithm, rights, true, false};
     tok_key *key = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     core_status st = tok_key_create(token, &spec, &key, &err);
 
     if (st != ST_OK && st != ST_MECHANISM) {

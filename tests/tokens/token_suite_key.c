@@ -134,7 +134,7 @@ static void makes_or_refuses_the_largest(void)
 
 static void volatile_keys_end(void)
 {
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     tok_key_spec spec = {suite_name("volatile"), CORE_ALG_AES_256, 0, false, false};
     tok_key *key = NULL;
     tok_key *found = NULL;

@@ -42,6 +42,7 @@ static void defaults(void)
     CU_ASSERT_EQUAL(c->startup_tries, 20);
     CU_ASSERT_EQUAL(c->startup_interval_seconds, 5);
     CU_ASSERT_EQUAL(c->slow_call_ms, 2000);
+    CU_ASSERT_EQUAL(c->shared_reset_seconds, 5);
     CU_ASSERT_STRING_EQUAL(c->log, "syslog");
     CU_ASSERT_EQUAL(c->log_level, CORE_LOG_INFO);
     CU_ASSERT_STRING_EQUAL(c->audit, "none");
@@ -61,9 +62,11 @@ static void defaults(void)
     CU_ASSERT_EQUAL(d->pin_tries, 2);
     CU_ASSERT_EQUAL(d->pin_retry_seconds, 300);
     CU_ASSERT_TRUE(d->relogin);
+    CU_ASSERT_EQUAL(d->pin_change, CORE_PIN_CHANGE_RELOGIN);
     CU_ASSERT_EQUAL(d->foreign_login, CORE_FOREIGN_REFUSE);
     CU_ASSERT_EQUAL(d->rsa_padding, CORE_PAD_OAEP_SHA256);
     CU_ASSERT_EQUAL(d->rsa_unwrap, 1U << CORE_PAD_OAEP_SHA256 | 1U << CORE_PAD_OAEP_SHA1);
+    CU_ASSERT_FALSE(d->rsa_raw);
     CU_ASSERT_EQUAL(d->public_ops, CORE_WHERE_TOKEN);
     CU_ASSERT_EQUAL(d->drop, CORE_DROP_RETIRE);
     CU_ASSERT_EQUAL(d->expiry, CORE_EXPIRY_DENY);
@@ -80,7 +83,7 @@ static void tokens_inherit(void)
                    "pin_file = /etc/pin # for all\r\ndrop = deny\nrsa_padding = oaep-sha1\n"
                    "rsa_unwrap = pkcs1 ,oaep-\\\nsha1\n"
                    "[ token \t one-1._ ]\ntoken = pkcs11:token=one;serial=1%232\n"
-                   "pin_file = /etc/pin1\n"
+                   "pin_file = /etc/pin1\nrsa_raw = yes\n"
                    "[token two]\ndrop = destroy\ntoken = \" a \\\"label\\\" # \\$1 \"\n"
                    "algorithms = RSA_1024, TRIPLE_DES_3KEY\n");
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
@@ -92,6 +95,8 @@ static void tokens_inherit(void)
     CU_ASSERT_STRING_EQUAL(one->pin_file, "/etc/pin1");
     CU_ASSERT_EQUAL(one->drop, CORE_DROP_DENY);
     CU_ASSERT_EQUAL(one->rsa_unwrap, 1U << CORE_PAD_PKCS1 | 1U << CORE_PAD_OAEP_SHA1);
+    CU_ASSERT_TRUE(one->rsa_raw);
+    CU_ASSERT_FALSE(two->rsa_raw);
     CU_ASSERT_STRING_EQUAL(two->token, " a \"label\" # $1 ");
     CU_ASSERT_STRING_EQUAL(two->pin_file, "/etc/pin");
     CU_ASSERT_EQUAL(two->drop, CORE_DROP_DESTROY);
@@ -100,9 +105,53 @@ static void tokens_inherit(void)
     core_config_free(c);
 }
 
+#define TWO "[token a]\ntoken = x\n[token b]\ntoken = y\n"
+
+static void groups_have_members(void)
+{
+    core_config *c = parse_good(MODULE TWO "[token ha]\nmembers = b ,\ta\npin_file = /etc/pin\n"
+                                           "group_order = round-robin\n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    const core_token_config *ha = core_config_token(c, "ha");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ha);
+    CU_ASSERT_PTR_NULL(ha->token);
+    CU_ASSERT_EQUAL(ha->group_order, CORE_ORDER_ROUND_ROBIN);
+    CU_ASSERT_EQUAL(ha->group_create, CORE_GROUP_REFUSE);
+    CU_ASSERT_EQUAL_FATAL(ha->member_count, 2);
+    CU_ASSERT_PTR_EQUAL(ha->member[0], core_config_token(c, "b"));
+    CU_ASSERT_PTR_EQUAL(ha->member[1], core_config_token(c, "a"));
+    CU_ASSERT_PTR_EQUAL(core_config_only(c), ha);
+    core_config_free(c);
+    c = parse_good(MODULE TWO);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT_PTR_NULL(core_config_only(c));
+    CU_ASSERT_EQUAL(c->tokens[0].member_count, 0);
+    core_config_free(c);
+}
+
 static const struct {
     const char *text, *error;
 } bad[] = {
+    {MODULE "members = a\n",
+     "t.conf:2: members: is for one token; move it under its [token ALIAS]"},
+    {MODULE TWO "[token ha]\nmembers = a, c\n",
+     "t.conf:7: members: one of them is not the alias of a token in this file; name those that "
+     "stand in [token ALIAS]"},
+    {MODULE TWO "[token ha]\nmembers = a,,b\n",
+     "t.conf:7: members: one of them is not the alias of a token in this file; name those that "
+     "stand in [token ALIAS]"},
+    {MODULE TWO "[token ha]\nmembers = a, b\n[token hb]\nmembers = a, ha\n",
+     "t.conf:9: members: one of them is not the alias of a token in this file; name those that "
+     "stand in [token ALIAS]"},
+    {MODULE TWO "[token ha]\nmembers = a\n",
+     "t.conf:7: members: one alone is no group; name at least two, comma-separated"},
+    {MODULE TWO "[token ha]\nmembers = a, b, a\n",
+     "t.conf:7: members: one is named twice; name each once"},
+    {MODULE TWO "[token ha]\ntoken = z\nmembers = a, b\n",
+     "t.conf:8: members: a section is either a token or a group; remove token"},
+    {MODULE TWO "[token ha]\nmembers = a, b\ngroup_order = round-robin\ngroup_create = single\n",
+     "t.conf:9: group_create: single makes a key on the first member only, so the others could not "
+     "serve their turn; set group_order = preference"},
     {"", "t.conf: module: missing; name the PKCS#11 library, before the first section"},
     {"module = x.so\n", "t.conf:1: module: not an absolute path; name it in full (a backslash is "
                         "written \\\\)"},
@@ -328,6 +377,7 @@ static void names(void)
 
 static const test_case cases[] = {{"defaults", defaults},
                                   {"tokens_inherit", tokens_inherit},
+                                  {"groups_have_members", groups_have_members},
                                   {"errors_are_exact", errors_are_exact},
                                   {"size_limits", size_limits},
                                   {"files", files},

@@ -166,6 +166,7 @@ static void audit_is_json(void)
     core_config *config = open_log("json", "");
     size_t length = 0;
     core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
+    record.member = "hsm-b";
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     record = (core_audit_record){.kind = CORE_AUDIT_DATA, .operation = "Decrypt"};
     CU_ASSERT_FALSE(core_audit_wanted(CORE_AUDIT_DATA));
@@ -176,10 +177,11 @@ static void audit_is_json(void)
     CU_ASSERT_EQUAL(count(text, "\n"), 1);
     json_t *json = json_loads(text, 0, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(json);
-    CU_ASSERT_EQUAL(json_object_size(json), 10);
+    CU_ASSERT_EQUAL(json_object_size(json), 11);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "operation")), "CreateKey");
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "identity")), "hsm \"x\"\n");
     CU_ASSERT_TRUE(json_is_null(json_object_get(json, "token")));
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "member")), "hsm-b");
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "key")),
                            "k\xc3\xa4y\xef\xbf\xbd");
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "thumbprint")),

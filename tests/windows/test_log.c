@@ -25,7 +25,7 @@ static void forward(char *path)
 static core_config *parse(const char *format, const char *log, const char *audit)
 {
     core_config *config = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     core_str text = {.limit = 8192};
     core_str_addf(&text, "%s\nlog = %s\naudit = %s\n", format, log, audit);
     CU_ASSERT_EQUAL(core_config_parse(core_str_get(&text), text.length, "t", &config, &err), ST_OK);
@@ -78,7 +78,7 @@ static void windows_paths(void)
     static const char module[] = "C:\\Program Files\\HSM #1\\new\\token.dll";
     core_str text = {.limit = 65536};
     core_config *config = NULL;
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     core_config_sample(&text, module, "hsm", "pkcs11:token=soft", "C:\\ProgramData\\p11ekm\\pin");
     CU_ASSERT_EQUAL_FATAL(core_config_parse(core_str_get(&text), text.length, "t", &config, &err),
                           ST_OK);

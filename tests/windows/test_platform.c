@@ -159,7 +159,7 @@ static void set_list(const char *path, const wchar_t *sddl)
 
 static void access_lists(void)
 {
-    core_err err = {ST_OK, ""};
+    core_err err = {0};
     const char *path = testing_path("listed");
     CU_ASSERT_EQUAL_FATAL(core_file_create(path, "x", 1, NULL), ST_OK);
     CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_OK);

@@ -15,8 +15,9 @@ core_status cli_identity(const cli_call *call, const core_config *config, const 
     if (*identity != NULL) {
         return ST_OK;
     }
-    if (config->token_count == 1) {
-        *identity = config->tokens[0].alias;
+    const core_token_config *only = core_config_only(config);
+    if (only != NULL) {
+        *identity = only->alias;
         return ST_OK;
     }
     if (config->token_count == 0) {
