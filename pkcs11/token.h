@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "core/config.h"
+#include "core/memory.h"
 #include "core/status.h"
 
 typedef struct tok_context tok_context;
@@ -77,6 +78,9 @@ tok_context *tok_token_context(const tok_token *token);
 CORE_MUST_USE core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len,
                                           core_err *err);
 void tok_token_logout(tok_token *token);
+/* Cuts what a file or a descriptor held down to the PIN: the first line, without a byte-order mark
+ * and the line's end. ST_PIN_SOURCE, naming `source`, where that is empty or no UTF-8 text. */
+CORE_MUST_USE core_status tok_pin_cut(core_secret *text, const char *source, core_err *err);
 
 /* How the token has fared since the context was opened, for doctor, tests and benchmarks. */
 typedef struct tok_token_stats {

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 p11ekm_unit(pad tok)
+p11ekm_unit(pin tok)

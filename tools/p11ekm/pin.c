@@ -13,17 +13,7 @@
 #include <openssl/evp.h>
 
 #include "core/platform.h"
-
-/* A PIN ends with the line. */
-static void cut_line(core_secret *pin)
-{
-    for (size_t i = 0; i < pin->length; i++) {
-        if (pin->data[i] == '\n' || pin->data[i] == '\r') {
-            core_wipe(pin->data + i, pin->length - i);
-            pin->length = i;
-        }
-    }
-}
+#include "pkcs11/token.h"
 
 core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *pin, core_err *err)
 {
@@ -99,12 +89,5 @@ core_status cli_pin_read(cli_call *call, const core_token_config *config, core_s
     } else {
         st = ask(pin, err);
     }
-    if (st != ST_OK) {
-        return st;
-    }
-    cut_line(pin);
-    return pin->length > 0 ? ST_OK
-                           : core_fail(err, ST_PIN_SOURCE,
-                                       "the PIN is empty; write it in the "
-                                       "first line");
+    return st == ST_OK ? tok_pin_cut(pin, file != NULL ? file : "the PIN given", err) : st;
 }
