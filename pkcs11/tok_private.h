@@ -38,22 +38,9 @@ void tok_turn_give(tok_turn *turn);
 /* The time `wait_ms` from now as pthread_cond_timedwait wants it. */
 struct timespec tok_deadline(unsigned wait_ms);
 
-/* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
- * atomics may be read without it. */
-typedef struct tok_health {
-    _Atomic bool down;            /* said in the log */
-    _Atomic uint64_t retry_at_us; /* nothing is tried before then */
-    unsigned backoff_ms;
-    /* The module is not initialised anew for its sake before then while others are at work. */
-    uint64_t reset_at_us;
-    unsigned reset_s; /* seconds from one of these to the next */
-} tok_health;
-
 typedef struct tok_session {
     CK_SESSION_HANDLE handle;
     tok_token *token;
-    tok_token *asker; /* whose operation it is: the token, or a group that it is a member of */
-    unsigned place;   /* of the token in that group */
     const CK_FUNCTION_LIST *f;
     bool dirty; /* an operation may still be active: close it, do not give it back */
     bool gone;  /* the token does not know it any more: its handle may be another's by now */
@@ -78,12 +65,11 @@ struct tok_context {
     bool initialised;     /* the module is */
     bool own;             /* and it was us, so that we may finalise it */
     bool unfinished;      /* C_Finalize failed: what is still initialised is ours */
-    tok_health health;       /* of the module */
-    tok_health absent;       /* of members of groups that were never seen */
-    uint64_t look_at_us;     /* no looking for late tokens before then */
-    uint64_t reset_after_us; /* no reset beside others at work before then */
+    bool down;            /* said in the log */
+    uint64_t retry_at_us; /* no recovery before then */
+    uint64_t look_at_us;  /* no looking for late tokens before then */
+    unsigned backoff_ms;
     tok_token *tokens;
-    tok_token *groups;
     tok_turn serial; /* config->serialize: one operation in the module at a time */
 };
 
@@ -122,10 +108,7 @@ struct tok_token {
     tok_token_info info;
     _Atomic uint64_t epoch; /* changes only while nobody is inside */
     _Atomic CK_SLOT_ID slot;
-    bool present; /* guarded by the gate, as the next two */
-    bool looking; /* somebody is finding out where it is */
-    tok_health health;
-    struct tok_group *group; /* of a group, which is no token itself; NULL */
+    bool present; /* guarded by the gate */
 
     pthread_mutex_t lock; /* guards all up to `learned_*` */
     pthread_cond_t freed;
@@ -158,15 +141,6 @@ const char *tok_rv_name(CK_RV rv);
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
                         tok_call kind);
 
-/* --- health.c. With the gate's lock. `token` NULL: the module. --- */
-bool tok_health_resting(tok_context *ctx, tok_token *token);
-void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err);
-void tok_health_back(tok_context *ctx, tok_token *token);
-/* Whether the module may be initialised anew for one token while others are at work; and the note
- * that it was, which took so long. */
-bool tok_reset_due(tok_context *ctx, const tok_health *health);
-void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us);
-
 /* --- gate.c: operations. --- */
 typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
 /* Runs `op` in a logged-in session; heals and runs it once more where its failure allows. */
@@ -189,9 +163,8 @@ CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t ep
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
 /* Initialises the module anew for the sake of a token that it does not know: many look for tokens
- * then only. At most once a second; while a token is in use only `beside`, when that is due. Says
- * whether it was done. */
-CORE_MUST_USE bool tok_context_look_again(tok_context *ctx, bool beside);
+ * then only. At most once a second, and never while a token is in use. Says whether it was done. */
+CORE_MUST_USE bool tok_context_look_again(tok_context *ctx);
 /* Called first by every public function: after a fork the child gets fresh locks and no sessions.
  */
 void tok_fork_check(tok_context *ctx);
@@ -199,10 +172,6 @@ void tok_fork_check(tok_context *ctx);
 /* --- slots.c --- */
 /* Finds the token's slot again by what it says of itself. Inside the gate or with it closed. */
 CORE_MUST_USE core_status tok_slot_resolve(tok_token *token, core_err *err);
-/* Where the token is now, without noting it. */
-CORE_MUST_USE core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err);
-/* Whether that slot holds this very token. */
-bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot);
 CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out,
                                         CK_FLAGS *flags);
 
