@@ -50,5 +50,11 @@ CORE_MUST_USE core_status core_rsa_verify(EVP_PKEY *key, const uint8_t digest[32
 CORE_MUST_USE core_status core_rsa_encrypt(EVP_PKEY *key, int padding, const char *hash,
                                            const uint8_t *in, size_t in_len, uint8_t *out,
                                            size_t *out_len);
+/* Takes OAEP (no label, `hash` for MGF1, too) off what raw RSA decryption gave: the first `length`
+ * of `size` bytes, the modulus's length; zeros in front may be missing. `block` is written to, and
+ * the caller's to wipe, as is `out`, whose room should be for any message. ST_DECRYPT_FAILED
+ * whatever is wrong with the block, in a time that does not depend on what; else ST_OK. */
+CORE_MUST_USE core_status core_oaep_open(const char *hash, uint8_t *block, size_t size,
+                                         size_t length, uint8_t *out, size_t *out_len);
 
 #endif

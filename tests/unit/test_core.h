@@ -12,6 +12,7 @@ extern const test_suite core_text_suite;
 extern const test_suite core_memory_suite;
 extern const test_suite core_platform_suite;
 extern const test_suite core_crypto_suite;
+extern const test_suite core_oaep_suite;
 extern const test_suite core_config_suite;
 extern const test_suite core_log_suite;
 
