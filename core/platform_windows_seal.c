@@ -60,7 +60,8 @@ core_status core_seal_open(const char *path, core_secret *file, core_err *err)
                          path, core_win_error(GetLastError()).text);
     core_status st = core_secret_open(&opened, (size_t)plain.cbData + 1);
     if (st == ST_OK) {
-        memcpy(opened.data, plain.pbData, plain.cbData);
+        if (plain.cbData > 0) /* of nothing there may be no address */
+            memcpy(opened.data, plain.pbData, plain.cbData);
         opened.length = plain.cbData;
         opened.data[opened.length] = '\0';
         core_secret_close(file);

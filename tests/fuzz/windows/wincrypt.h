@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See dpapi.h beside it.
+ */
+#include <dpapi.h>

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * As much of Windows as core/platform_windows_seal.c needs to be built and fuzzed elsewhere.
+ * fuzz_dpapi.c plays the system's part.
+ */
+#ifndef TESTS_FUZZ_WINDOWS_H
+#define TESTS_FUZZ_WINDOWS_H
+
+#include <stdint.h>
+#include <wchar.h>
+
+typedef int BOOL;
+typedef uint32_t DWORD;
+typedef DWORD ACCESS_MASK;
+typedef void *HANDLE;
+typedef void *PSECURITY_DESCRIPTOR;
+
+DWORD GetLastError(void);
+void *LocalFree(void *block);
+
+#endif
