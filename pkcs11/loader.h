@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to pkcs11/: loading the one module the administrator named. loader_posix.c and
- * loader_windows.c implement it. A module stays mapped for the life of the process, because
- * unloading vendors' modules crashes; loading it again gives the same one.
+ * Private to pkcs11/: loading the one module the administrator named. A module stays mapped for
+ * the life of the process, because unloading vendors' modules crashes; loading it again gives the
+ * same one.
  */
 #ifndef PKCS11_LOADER_H
 #define PKCS11_LOADER_H

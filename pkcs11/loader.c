@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Loading a module: by default through p11-kit, which counts C_Initialize and C_Finalize among all
+ * who use the module in this process, so that neither of us pulls it from under the other. Directly
+ * where there is no p11-kit, where the configuration says so, or where the module wants
+ * initialisation arguments (NSS), which p11-kit takes from files of its own only.
+ */
+#include <string.h>
+#include "core/lock.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/platform.h"
+#include "pkcs11/loader_private.h"
+
+/* The modules loaded so far: as many as there are different paths, for the life of the process. */
+typedef struct loaded {
+    struct loaded *next;
+    char *path;
+    tok_library library;
+} loaded;
+static core_lock loaded_lock = CORE_LOCK_INIT; /* guards the list */
+static loaded *loaded_list;
+
+static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_err *err)
+{
+    tok_module module = {0};
+    core_status st = tok_module_open(path, &module, err);
+
+    if (st != ST_OK)
+        return st;
+    if (module.get == NULL) {
+        return core_fail(err, ST_MODULE_LOAD,
+                         "module \"%s\": it has no C_GetFunctionList, so it is no PKCS#11 module",
+                         path);
+    }
+    const CK_RV rv = module.get(out);
+    if (rv != CKR_OK || *out == NULL) {
+        *out = NULL;
+        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": C_GetFunctionList failed with 0x%lx",
+                         path, (unsigned long)rv);
+    }
+    tok_module_home(path, &module, (*out)->C_Initialize);
+    return ST_OK;
+}
+
+static bool known_local(const char *path)
+{
+    static const char *const names[] = {"/libsofthsm2.so", "/libsoftokn3.so"};
+    const char *file = strrchr(path, '/');
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (file != NULL && strcmp(file, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static core_status load(const core_config *config, const char *path, tok_library *out,
+                        core_err *err)
+{
+    const bool wanted = config->module_loader == CORE_LOADER_P11KIT ||
+                        (config->module_loader == CORE_LOADER_AUTO && config->init_args == NULL);
+
+    out->managed = tok_p11kit != NULL && wanted;
+    core_status st =
+        out->managed ? tok_p11kit->load(path, &out->f, err) : load_direct(path, &out->f, err);
+    if (st != ST_OK)
+        return st;
+    out->local = known_local(path);
+    tok_module_digest(path, out->sha256);
+    core_log(CORE_LOG_INFO, "module \"%s\" loaded %s%s, SHA-256 %s", path,
+             out->managed ? "through " : "directly", out->managed ? tok_p11kit->name : "",
+             out->sha256);
+    return ST_OK;
+}
+
+/* Takes over `*path` where it is the first of its name. */
+static core_status load_once_locked(const core_config *config, char **path, tok_library *out,
+                                    core_err *err)
+{
+    loaded *known = loaded_list;
+
+    while (known != NULL && strcmp(known->path, *path) != 0)
+        known = known->next;
+    if (known == NULL) {
+        known = core_calloc(1, sizeof *known);
+        if (known == NULL)
+            return core_fail(err, ST_NO_MEMORY, "out of memory");
+        core_status st = load(config, *path, &known->library, err);
+        if (st != ST_OK) {
+            core_free(known);
+            return st;
+        }
+        known->path = *path;
+        *path = NULL;
+        known->next = loaded_list;
+        loaded_list = known;
+    }
+    *out = known->library;
+    return ST_OK;
+}
+
+core_status tok_library_load(const core_config *config, tok_library *out, core_err *err)
+{
+    char *path = NULL;
+
+    memset(out, 0, sizeof *out);
+    if (config->module_loader == CORE_LOADER_P11KIT && tok_p11kit == NULL)
+        return core_fail(err, ST_MODULE_LOAD,
+                         "module_loader = p11-kit: there is none on Windows; use auto or direct");
+    core_status st = tok_module_path(config->module, &path, err);
+    if (st != ST_OK)
+        return st;
+    core_lock_take(&loaded_lock);
+    st = load_once_locked(config, &path, out, err);
+    core_lock_give(&loaded_lock);
+    core_free(path);
+    return st;
+}
+
+static CK_RV initialize_direct(const CK_FUNCTION_LIST *f, char *reserved, bool *serialize)
+{
+    /* NSS reads one pointer more than the standard's structure has. */
+    struct {
+        CK_C_INITIALIZE_ARGS args;
+        void *spare[2];
+    } init;
+    memset(&init, 0, sizeof init);
+    init.args.flags = CKF_OS_LOCKING_OK;
+    init.args.pReserved = reserved;
+
+    CK_RV rv = f->C_Initialize(&init);
+    if (rv == CKR_CANT_LOCK) {
+        *serialize = true;
+        init.args.flags = 0;
+        rv = f->C_Initialize(&init);
+    }
+    return rv;
+}
+
+CK_RV tok_library_initialize(const tok_library *library, const core_config *config, bool *own,
+                             bool *serialize)
+{
+    CK_RV rv = library->managed ? tok_p11kit->initialize(library->f)
+                                : initialize_direct(library->f, config->init_args, serialize);
+    *own = rv == CKR_OK;
+    return rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;
+}
+
+CK_RV tok_library_finalize(const tok_library *library)
+{
+    return library->managed ? tok_p11kit->finalize(library->f) : library->f->C_Finalize(NULL);
+}
