@@ -3,9 +3,10 @@
  * Contexts: one for each configuration file in use, shared by all doors of the process.
  */
 #include <string.h>
+#include "core/lock.h"
 #include "pkcs11/tok_private.h"
 
-static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list and refs */
+static core_lock contexts_lock = CORE_LOCK_INIT; /* guards the list and refs */
 static tok_context *contexts;
 
 static void context_free(tok_context *ctx)
@@ -22,7 +23,7 @@ static void context_free(tok_context *ctx)
  */
 static core_status context_load(tok_context *ctx, core_err *err)
 {
-    core_err late = {ST_OK, ""};
+    core_err late = {0};
     core_status st = tok_library_load(ctx->config, &ctx->library, err);
 
     if (st == ST_OK) {
@@ -83,7 +84,7 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
     if (st != ST_OK)
         return core_fail(err, st, "OpenSSL does not start");
 
-    pthread_mutex_lock(&contexts_lock);
+    core_lock_take(&contexts_lock);
     tok_context *ctx = contexts;
     while (ctx != NULL && strcmp(ctx->path, path) != 0)
         ctx = ctx->next;
@@ -96,7 +97,7 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
             contexts = ctx;
         }
     }
-    pthread_mutex_unlock(&contexts_lock);
+    core_lock_give(&contexts_lock);
 
     if (st == ST_OK)
         *out = ctx;
@@ -131,7 +132,7 @@ void tok_context_close(tok_context *ctx)
 {
     if (ctx == NULL)
         return;
-    pthread_mutex_lock(&contexts_lock);
+    core_lock_take(&contexts_lock);
     bool last = --ctx->refs == 0;
     if (last) {
         tok_context **at = &contexts;
@@ -144,7 +145,7 @@ void tok_context_close(tok_context *ctx)
         core_log_close();
         context_free(ctx);
     }
-    pthread_mutex_unlock(&contexts_lock);
+    core_lock_give(&contexts_lock);
     core_crypto_close();
 }
 

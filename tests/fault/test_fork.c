@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A host forks while another of its threads opens or closes a context, and so holds the locks of
+ * the process. The child, in which that thread does not exist, can use its token all the same.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "core/platform.h"
+#include "pkcs11/token.h"
+#include "testing.h"
+#include "tests/fault/counter.h"
+
+static counter judge;
+
+/* What the other thread does. */
+typedef struct other {
+    const char *config;
+    tok_context *ctx;
+    core_status opened;
+} other;
+
+static void *open_apart(void *argument)
+{
+    other *o = argument;
+    o->opened = tok_context_open(o->config, &o->ctx, NULL);
+    return NULL;
+}
+
+static void *close_apart(void *argument)
+{
+    other *o = argument;
+    tok_context_close(o->ctx);
+    return NULL;
+}
+
+static bool use_token(const char *config)
+{
+    tok_context *ctx = NULL;
+    tok_token *token = NULL;
+    const char *pin = getenv("PIN");
+    bool good = tok_context_open(config, &ctx, NULL) == ST_OK &&
+                tok_token_find(ctx, "main", &token, NULL) == ST_OK &&
+                tok_token_login(token, pin, strlen(pin), NULL) == ST_OK;
+
+    if (good)
+        tok_token_logout(token);
+    if (token != NULL)
+        tok_token_release(token);
+    tok_context_close(ctx);
+    return good;
+}
+
+/* Forks while `apart` is in the middle of its work, which the module or the plan, in the call of
+ * this name, makes slow. */
+static void fork_beside(void *(*apart)(void *), other *o, const char *call, const char *config)
+{
+    pthread_t thread;
+    int status = -1;
+
+    judge.reset();
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, apart, o), 0);
+    for (int i = 0; call != NULL && judge.get(call) == 0 && i < 500; i++)
+        core_sleep_ms(10);
+    core_sleep_ms(500);
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(10); /* a lock of a thread that is not here would hold us for ever */
+        (void)judge.plan("");
+        _exit(use_token(config) ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CU_ASSERT_EQUAL(pthread_join(thread, NULL), 0);
+    (void)judge.plan("");
+}
+
+static void while_a_module_loads(void)
+{
+    other o = {.config = testing_file("slow.conf", SLOW_CONF, sizeof SLOW_CONF - 1, 0600)};
+
+    fork_beside(open_apart, &o, NULL, counter_config("fork.conf", ""));
+    CU_ASSERT_EQUAL(o.opened, ST_MODULE_LOAD);
+}
+
+static void while_a_module_initialises(void)
+{
+    other o = {.config = counter_config("fork.conf", "")};
+
+    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Initialize delay=2000"), 0);
+    fork_beside(open_apart, &o, "C_Initialize", o.config);
+    CU_ASSERT_EQUAL(o.opened, ST_OK);
+    tok_context_close(o.ctx);
+}
+
+static void while_a_module_is_finalised(void)
+{
+    other o = {.config = counter_config("fork.conf", "")};
+
+    (void)open_apart(&o);
+    CU_ASSERT_EQUAL_FATAL(o.opened, ST_OK);
+    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Finalize delay=2000"), 0);
+    fork_beside(close_apart, &o, "C_Finalize", o.config);
+}
+
+static const test_case cases[] = {
+    {"while a module loads", while_a_module_loads},
+    {"while a module initialises", while_a_module_initialises},
+    {"while a module is finalised", while_a_module_is_finalised},
+    {NULL, NULL},
+};
+static const test_suite suite_fork = {.name = "fork", .cases = cases};
+
+int main(int argc, char **argv)
+{
+    static const test_suite *const suites[] = {&suite_fork};
+
+    if (!counter_load(&judge)) {
+        printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
+        return 77;
+    }
+    return testing_main(argc, argv, suites, 1);
+}
