@@ -110,6 +110,11 @@ static void context_close_module(tok_context *ctx)
 {
     tok_stay stay;
 
+    while (ctx->groups != NULL) {
+        tok_token *group = ctx->groups;
+        ctx->groups = group->next;
+        tok_group_free(group);
+    }
     if (tok_enter(ctx, &stay, NULL) == ST_OK) {
         while (ctx->tokens != NULL) {
             tok_token *token = ctx->tokens;
@@ -164,6 +169,7 @@ static void token_forget_process(tok_token *token)
     token->keeper = 0;
     token->indexed_at_us = 0;
     token->logged_in = false;
+    token->looking = false;
     atomic_fetch_add(&token->epoch, 1);
 }
 
@@ -185,9 +191,13 @@ void tok_fork_check(tok_context *ctx)
         ctx->inside = 0;
         ctx->closed = false;
         ctx->initialised = false;
-        ctx->retry_at_us = 0;
+        atomic_store(&ctx->health.retry_at_us, 0);
         for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
             token_forget_process(token);
+        for (tok_token *group = ctx->groups; group != NULL; group = group->next) {
+            token_forget_process(group);
+            tok_group_forget_process(group);
+        }
         atomic_store(&ctx->pid, pid);
         return;
     }

@@ -175,7 +175,7 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
         return st;
     }
     c->key->own_session = c->own_session;
-    atomic_store(&c->key->public_handle, c->public);
+    atomic_store(&c->key->at[session->place].public_handle, c->public);
     return ST_OK;
 }
 
@@ -186,6 +186,13 @@ static core_status check_spec(const tok_token *token, const tok_key_spec *spec, 
 
     if (!config->create) {
         return core_fail(err, ST_POLICY, "token \"%s\": keys are not created here (create = no)",
+                         token->info.label);
+    }
+    if (token->group != NULL && (config->group_create == CORE_GROUP_REFUSE || !spec->persistent)) {
+        return core_fail(err, ST_POLICY,
+                         spec->persistent
+                             ? "group \"%s\": keys are not created on a group (group_create)"
+                             : "group \"%s\": a group makes no keys that live for a session",
                          token->info.label);
     }
     if (spec->algorithm >= CORE_ALG_COUNT || (config->algorithms & (1u << spec->algorithm)) == 0) {
@@ -220,7 +227,7 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another key is still being made",
                          token->info.label);
     }
-    st = tok_run_once(token, create_op, &c, err);
+    st = tok_run_first(token, create_op, &c, err);
     if (st == ST_OK && spec.persistent)
         tok_keys_put(c.key);
     tok_turn_give(&token->key_turn);

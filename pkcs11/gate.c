@@ -68,7 +68,8 @@ typedef struct attempt {
     uint64_t epoch;
 } attempt;
 
-static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how, core_err *err)
+static core_status run_try(tok_token *token, const tok_run_how *run, tok_op op, void *arg,
+                           attempt *how, core_err *err)
 {
     tok_stay stay;
     tok_session *session = NULL;
@@ -82,6 +83,8 @@ static core_status run_try(tok_token *token, tok_op op, void *arg, attempt *how,
     st = tok_pool_take(token, &session, err);
     if (st == ST_OK) {
         how->reached = true;
+        session->asker = run->asker;
+        session->place = run->place;
         st = op(session, arg, err);
         /* Whatever failed may have left an operation active, and a session is cheaper than a doubt.
          */
@@ -112,8 +115,8 @@ static unsigned sessions_open(tok_token *token)
 }
 
 /* ST_OK: try again. */
-static core_status remedy(tok_token *token, remedies *left, core_status st, uint64_t epoch,
-                          core_err *err)
+static core_status remedy(tok_token *token, const tok_run_how *run, remedies *left, core_status st,
+                          uint64_t epoch, core_err *err)
 {
     core_class class = core_status_class(st);
 
@@ -123,13 +126,16 @@ static core_status remedy(tok_token *token, remedies *left, core_status st, uint
             left->sessions = sessions_open(token) + 1;
         left->counted = true;
         return left->sessions-- > 0 ? ST_OK : st;
+    case CORE_CLASS_DEVICE:
+        if (run->spare)
+            return st;
+        /* fall through */
     case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
     case CORE_CLASS_LOGIN:
-    case CORE_CLASS_DEVICE:
         if ((left->healed & (1u << class)) != 0)
             return st;
         left->healed |= 1u << class;
-        return tok_heal(token, st, epoch, err);
+        return run->spare ? tok_heal_login(token, err) : tok_heal(token, st, epoch, err);
     case CORE_CLASS_NONE:
     case CORE_CLASS_DATA:
     case CORE_CLASS_USAGE:
@@ -142,16 +148,17 @@ static core_status remedy(tok_token *token, remedies *left, core_status st, uint
     }
 }
 
-static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_err *err)
+core_status tok_run_on(tok_token *token, tok_run_how *run, tok_op op, void *arg, core_err *err)
 {
     remedies left = {0};
     attempt how;
 
     for (;;) {
-        core_status st = run_try(token, op, arg, &how, err);
-        if (st == ST_OK || (how.reached && !twice))
+        core_status st = run_try(token, run, op, arg, &how, err);
+        run->reached |= how.reached;
+        if (st == ST_OK || (how.reached && run->once))
             return st;
-        st = remedy(token, &left, st, how.epoch, err);
+        st = remedy(token, run, &left, st, how.epoch, err);
         if (st != ST_OK)
             return st;
     }
@@ -159,10 +166,14 @@ static core_status run(tok_token *token, tok_op op, void *arg, bool twice, core_
 
 core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err)
 {
-    return run(token, op, arg, true, err);
+    tok_run_how run = {.asker = token};
+    return token->group != NULL ? tok_group_run(token, op, arg, false, err)
+                                : tok_run_on(token, &run, op, arg, err);
 }
 
 core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err)
 {
-    return run(token, op, arg, false, err);
+    tok_run_how run = {.asker = token, .once = true};
+    return token->group != NULL ? tok_group_run(token, op, arg, true, err)
+                                : tok_run_on(token, &run, op, arg, err);
 }

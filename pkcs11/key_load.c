@@ -161,6 +161,15 @@ static core_algorithm algorithm_of(const tok_key_info *info, CK_KEY_TYPE type)
     return CORE_ALG_COUNT;
 }
 
+/* Notes where the key is on the session's token. */
+static void key_at(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE object)
+{
+    tok_place *place = &key->at[session->place];
+    atomic_store(&place->public_handle, 0);
+    atomic_store(&place->handle, object);
+    atomic_store(&place->epoch, atomic_load(&session->token->epoch));
+}
+
 core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
                          CK_OBJECT_CLASS object_class, tok_key **out, core_err *err)
 {
@@ -183,7 +192,7 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
         core_free(key);
         return st;
     }
-    key->token = session->token;
+    key->token = session->asker;
     atomic_store(&key->refs, 1);
     key->object_class = object_class;
     key->info.algorithm = algorithm_of(&key->info, raw.type);
@@ -195,8 +204,7 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
     key->info.end_date = raw.has_end ? date_number(&raw.end) : 0;
     key->info.retired =
         strncmp(key->info.name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0;
-    atomic_store(&key->handle, object);
-    atomic_store(&key->epoch, atomic_load(&session->token->epoch));
+    key_at(session, key, object);
     *out = key;
     return ST_OK;
 }
@@ -219,9 +227,7 @@ static core_status find_same(tok_session *session, tok_key *key, const CK_ATTRIB
         }
         if (other != NULL && memcmp(other->info.thumb, key->info.thumb, TOK_THUMB_LEN) == 0) {
             *found = true;
-            atomic_store(&key->public_handle, 0);
-            atomic_store(&key->handle, objects[i]);
-            atomic_store(&key->epoch, atomic_load(&session->token->epoch));
+            key_at(session, key, objects[i]);
         }
         tok_key_release(other);
     }
@@ -255,15 +261,16 @@ static core_status find_again(tok_session *session, tok_key *key, core_err *err)
 core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
 {
     core_status st = ST_OK;
+    const tok_place *place = &key->at[session->place];
 
-    if (atomic_load(&key->epoch) != atomic_load(&session->token->epoch)) {
+    if (atomic_load(&place->epoch) != atomic_load(&session->token->epoch)) {
         st =
             key->info.persistent
                 ? find_again(session, key, err)
                 : core_fail(err, ST_HANDLE_LOST,
                             "key \"%s\" was volatile and is lost with its session", key->info.name);
     }
-    *out = atomic_load(&key->handle);
+    *out = atomic_load(&place->handle);
     return st;
 }
 
@@ -275,19 +282,19 @@ core_status tok_key_public_handle(tok_session *session, tok_key *key, CK_OBJECT_
     CK_OBJECT_HANDLE private;
 
     core_status st = tok_key_handle(session, key, &private, err);
-    *out = atomic_load(&key->public_handle);
+    *out = atomic_load(&key->at[session->place].public_handle);
     if (st == ST_OK && *out == 0) {
         st = find_public(session, &key->info, out, exponent, &exponent_len, err);
-        atomic_store(&key->public_handle, *out);
+        atomic_store(&key->at[session->place].public_handle, *out);
     }
     return st;
 }
 
 core_status tok_key_outcome(tok_key *key, core_status st)
 {
-    if (st == ST_HANDLE_LOST) {
-        atomic_store(&key->public_handle, 0);
-        atomic_store(&key->epoch, 0);
+    for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++) {
+        atomic_store(&key->at[i].public_handle, 0);
+        atomic_store(&key->at[i].epoch, 0);
     }
     return st;
 }

@@ -9,19 +9,24 @@
 
 #define TOK_RETIRED_PREFIX "p11ekm-retired:"
 
+/* Where the key is on one token. The handles are good while `epoch` is the token's; 0: find them
+ * again. */
+typedef struct tok_place {
+    _Atomic uint64_t epoch;
+    _Atomic CK_OBJECT_HANDLE handle;
+    _Atomic CK_OBJECT_HANDLE public_handle; /* 0: not looked for yet, or there is none */
+} tok_place;
+
 struct tok_key {
-    tok_token *token;
+    tok_token *token; /* or group */
     _Atomic unsigned refs;
     tok_key *next; /* in the token's table, guarded by its lock */
     tok_key_info info;
     CK_OBJECT_CLASS object_class;
     bool always_authenticate;
-    /* The handles are good while `epoch` is the token's; 0: find them again. */
-    _Atomic uint64_t epoch;
-    _Atomic CK_OBJECT_HANDLE handle;
-    _Atomic CK_OBJECT_HANDLE public_handle; /* 0: not looked for yet, or there is none */
-    CK_SESSION_HANDLE own_session;          /* of a volatile key, which lives in it; 0 */
-    _Atomic(EVP_PKEY *) software;           /* the public part, made when first needed */
+    tok_place at[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
+    CK_SESSION_HANDLE own_session; /* of a volatile key, which lives in it; 0 */
+    _Atomic(EVP_PKEY *) software;  /* the public part, made when first needed */
 };
 
 /* --- attributes.c --- */

@@ -36,7 +36,7 @@ static void volatile_destroy(tok_key *key)
     tok_stay stay;
     if (tok_enter(key->token->ctx, &stay, NULL) == ST_OK) {
         /* Its object lives and dies with the session. */
-        if (atomic_load(&key->epoch) == atomic_load(&key->token->epoch))
+        if (atomic_load(&key->at[0].epoch) == atomic_load(&key->token->epoch))
             (void)key->token->ctx->library.f->C_CloseSession(key->own_session);
         tok_leave(key->token->ctx, &stay, key->token->info.label);
     }
@@ -226,7 +226,7 @@ static core_status find_by_id(tok_session *session, void *arg, core_err *err)
 
     if (tok_ids_find(token, thumb, &id)) {
         st = put_object(session, &id, err);
-        key = cached(token, thumb);
+        key = cached(session->asker, thumb);
         tok_key_release(key);
     }
     if (st != ST_OK || key != NULL)
@@ -243,9 +243,9 @@ static core_status read_all(tok_session *session, void *arg, core_err *err)
     (void)arg;
     core_status st = each_key(session, CKA_ID, NULL, 0, put_seen, NULL, err);
     if (st == ST_OK) {
-        pthread_mutex_lock(&session->token->lock);
-        session->token->indexed_at_us = core_now_us();
-        pthread_mutex_unlock(&session->token->lock);
+        pthread_mutex_lock(&session->asker->lock);
+        session->asker->indexed_at_us = core_now_us();
+        pthread_mutex_unlock(&session->asker->lock);
     }
     return st;
 }

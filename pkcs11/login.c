@@ -173,6 +173,8 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     core_secret from_file = {0};
     core_status st = ST_OK;
 
+    if (token->group != NULL)
+        return tok_group_login(token, pin, pin_len, err);
     if (pin == NULL || pin_len == 0) {
         st = tok_pin_from_file(token, &from_file, err);
         if (st != ST_OK)
@@ -195,6 +197,11 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
 void tok_token_logout(tok_token *token)
 {
     tok_stay stay;
+
+    if (token->group != NULL) {
+        tok_group_logout(token);
+        return;
+    }
     bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
     bool turn = tok_turn_take(&token->login_turn, token->config->session_wait_ms);
 

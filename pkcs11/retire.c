@@ -42,10 +42,17 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
     return tok_key_outcome(r->key, st);
 }
 
+static core_status rename_back_op(tok_session *session, void *arg, core_err *err)
+{
+    renaming *r = arg;
+    renaming back = {r->key, r->key->info.name};
+    return rename_op(session, &back, err);
+}
+
 static core_status rename_key(tok_key *key, const char *name, core_err *err)
 {
     renaming r = {key, name};
-    core_status st = tok_run(key->token, rename_op, &r, err);
+    core_status st = tok_run_all(key->token, rename_op, rename_back_op, &r, err);
     if (st == ST_OK)
         tok_keys_remove(key);
     return st;
@@ -111,7 +118,7 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
 
 core_status tok_key_destroy(tok_key *key, core_err *err)
 {
-    core_status st = tok_run_once(key->token, destroy_op, key, err);
+    core_status st = tok_run_all(key->token, destroy_op, NULL, key, err);
     if (st == ST_OK)
         tok_keys_remove(key);
     return st;

@@ -115,7 +115,7 @@ static bool selector_fits(const char *selector, const tok_token_info *info)
 static const core_token_config *config_of(const core_config *config, const tok_token_info *info)
 {
     for (size_t i = 0; i < config->token_count; i++)
-        if (selector_fits(config->tokens[i].token, info))
+        if (config->tokens[i].token != NULL && selector_fits(config->tokens[i].token, info))
             return &config->tokens[i];
     return &config->defaults;
 }
@@ -299,6 +299,8 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     core_status st;
 
     *out = NULL;
+    if (alias != NULL && alias->members != NULL)
+        return tok_group_find(ctx, alias, out, err);
     if (identity[0] == '\0') {
         return core_fail(err, ST_INVALID_ARGUMENT,
                          "IDENTITY is empty; name a token alias, URI or label");
@@ -312,12 +314,13 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     st = tok_context_ready(ctx, err);
     if (st == ST_OK)
         st = find(ctx, identity, selector, out, err);
-    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx))
+    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx, false))
         st = find(ctx, identity, selector, out, err);
     return st;
 }
 
-core_status tok_slot_resolve(tok_token *token, core_err *err)
+/* The one slot that holds the token. */
+static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
 {
     tok_token_info *infos = NULL;
     size_t count = 0;
@@ -328,7 +331,7 @@ core_status tok_slot_resolve(tok_token *token, core_err *err)
         return st;
     for (size_t i = 0; i < count; i++) {
         if (same_token(&token->info, &infos[i])) {
-            token->slot = (CK_SLOT_ID)infos[i].slot;
+            *slot = (CK_SLOT_ID)infos[i].slot;
             hits++;
         }
     }
@@ -339,4 +342,25 @@ core_status tok_slot_resolve(tok_token *token, core_err *err)
                      "token \"%s\" (serial %s): %s; %s", token->info.label, token->info.serial,
                      hits == 0 ? "not present" : "present more than once",
                      core_status_next(ST_DEVICE));
+}
+
+bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot)
+{
+    tok_token_info now;
+    return tok_slot_info(token->ctx, slot, &now, NULL) == ST_OK && same_token(&token->info, &now);
+}
+
+core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err)
+{
+    *slot = atomic_load(&token->slot);
+    return tok_slot_holds(token, *slot) ? ST_OK : find_slot(token, slot, err);
+}
+
+core_status tok_slot_resolve(tok_token *token, core_err *err)
+{
+    CK_SLOT_ID slot = 0;
+    core_status st = find_slot(token, &slot, err);
+    if (st == ST_OK)
+        atomic_store(&token->slot, slot);
+    return st;
 }

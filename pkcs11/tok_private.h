@@ -38,9 +38,22 @@ void tok_turn_give(tok_turn *turn);
 /* The time `wait_ms` from now as pthread_cond_timedwait wants it. */
 struct timespec tok_deadline(unsigned wait_ms);
 
+/* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
+ * atomics may be read without it. */
+typedef struct tok_health {
+    _Atomic bool down;            /* said in the log */
+    _Atomic uint64_t retry_at_us; /* nothing is tried before then */
+    unsigned backoff_ms;
+    /* The module is not initialised anew for its sake before then while others are at work. */
+    uint64_t reset_at_us;
+    unsigned reset_s; /* seconds from one of these to the next */
+} tok_health;
+
 typedef struct tok_session {
     CK_SESSION_HANDLE handle;
     tok_token *token;
+    tok_token *asker; /* whose operation it is: the token, or a group that it is a member of */
+    unsigned place;   /* of the token in that group */
     const CK_FUNCTION_LIST *f;
     bool dirty; /* an operation may still be active: close it, do not give it back */
     bool gone;  /* the token does not know it any more: its handle may be another's by now */
@@ -60,16 +73,17 @@ struct tok_context {
 
     pthread_mutex_t gate; /* guards all up to `tokens` */
     pthread_cond_t gate_moved;
-    unsigned inside;      /* operations in the module */
-    bool closed;          /* a recovery is under way */
-    bool initialised;     /* the module is */
-    bool own;             /* and it was us, so that we may finalise it */
-    bool unfinished;      /* C_Finalize failed: what is still initialised is ours */
-    bool down;            /* said in the log */
-    uint64_t retry_at_us; /* no recovery before then */
-    uint64_t look_at_us;  /* no looking for late tokens before then */
-    unsigned backoff_ms;
+    unsigned inside;         /* operations in the module */
+    bool closed;             /* a recovery is under way */
+    bool initialised;        /* the module is */
+    bool own;                /* and it was us, so that we may finalise it */
+    bool unfinished;         /* C_Finalize failed: what is still initialised is ours */
+    tok_health health;       /* of the module */
+    tok_health absent;       /* of members of groups that were never seen */
+    uint64_t look_at_us;     /* no looking for late tokens before then */
+    uint64_t reset_after_us; /* no reset beside others at work before then */
     tok_token *tokens;
+    tok_token *groups;
     tok_turn serial; /* config->serialize: one operation in the module at a time */
 };
 
@@ -108,7 +122,10 @@ struct tok_token {
     tok_token_info info;
     _Atomic uint64_t epoch; /* changes only while nobody is inside */
     _Atomic CK_SLOT_ID slot;
-    bool present; /* guarded by the gate */
+    bool present; /* guarded by the gate, as the next two */
+    bool looking; /* somebody is finding out where it is */
+    tok_health health;
+    struct tok_group *group; /* of a group, which is no token itself; NULL */
 
     pthread_mutex_t lock; /* guards all up to `learned_*` */
     pthread_cond_t freed;
@@ -141,6 +158,15 @@ const char *tok_rv_name(CK_RV rv);
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
                         tok_call kind);
 
+/* --- health.c. With the gate's lock. `token` NULL: the module. --- */
+bool tok_health_resting(tok_context *ctx, tok_token *token);
+void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err);
+void tok_health_back(tok_context *ctx, tok_token *token);
+/* Whether the module may be initialised anew for one token while others are at work; and the note
+ * that it was, which took so long. */
+bool tok_reset_due(tok_context *ctx, const tok_health *health);
+void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us);
+
 /* --- gate.c: operations. --- */
 typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
 /* Runs `op` in a logged-in session; heals and runs it once more where its failure allows. */
@@ -148,6 +174,16 @@ CORE_MUST_USE core_status tok_run(tok_token *token, tok_op op, void *arg, core_e
 /* The same for what must not be done twice (it makes something): only what failed before `op` ran
  * is tried again. */
 CORE_MUST_USE core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err);
+/* How an operation is run on one token. */
+typedef struct tok_run_how {
+    tok_token *asker; /* the token, or its group */
+    unsigned place;   /* of the token in the group */
+    bool once;        /* as tok_run_once */
+    bool spare;       /* others can do it: a device that fails is not healed now */
+    bool reached;     /* out: `op` was called */
+} tok_run_how;
+CORE_MUST_USE core_status tok_run_on(tok_token *token, tok_run_how *run, tok_op op, void *arg,
+                                     core_err *err);
 /* Enters and leaves the gate without a session, for slot and login work. Between the two, calls
  * into the module are allowed. ST_DEVICE while it is not initialised. */
 typedef struct tok_stay {
@@ -157,14 +193,29 @@ typedef struct tok_stay {
 CORE_MUST_USE core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err);
 void tok_leave(tok_context *ctx, tok_stay *stay, const char *what);
 
+/* --- reset.c. With the gate closed; `asker` is the token whose failure is being healed, NULL when
+ * it is the module that matters. --- */
+CORE_MUST_USE core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err);
+CORE_MUST_USE core_status tok_reset_patiently(tok_context *ctx, tok_token *asker, bool known,
+                                              core_err *err);
+CORE_MUST_USE core_status tok_reset_beside(tok_context *ctx, tok_token *asker, core_err *err);
+CORE_MUST_USE core_status tok_move(tok_token *token, CK_SLOT_ID slot, core_err *err);
+/* Whether a session can be opened there. */
+bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot);
+
 /* --- recover.c --- */
 /* Puts right what made `st` (device, login), unless somebody has since `epoch`. */
 CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err);
+/* Logs in again, no more. */
+CORE_MUST_USE core_status tok_heal_login(tok_token *token, core_err *err);
+/* Notes that the token is gone, so that the others of its group serve. */
+void tok_mark_lost(tok_token *token, core_status st, const core_err *err);
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
 /* Initialises the module anew for the sake of a token that it does not know: many look for tokens
- * then only. At most once a second, and never while a token is in use. Says whether it was done. */
-CORE_MUST_USE bool tok_context_look_again(tok_context *ctx);
+ * then only. At most once a second; while a token is in use only `beside`, when that is due. Says
+ * whether it was done. */
+CORE_MUST_USE bool tok_context_look_again(tok_context *ctx, bool beside);
 /* Called first by every public function: after a fork the child gets fresh locks and no sessions.
  */
 void tok_fork_check(tok_context *ctx);
@@ -172,6 +223,10 @@ void tok_fork_check(tok_context *ctx);
 /* --- slots.c --- */
 /* Finds the token's slot again by what it says of itself. Inside the gate or with it closed. */
 CORE_MUST_USE core_status tok_slot_resolve(tok_token *token, core_err *err);
+/* Where the token is now, without noting it. */
+CORE_MUST_USE core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err);
+/* Whether that slot holds this very token. */
+bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot);
 CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out,
                                         CK_FLAGS *flags);
 
@@ -184,6 +239,27 @@ void tok_pool_give(tok_token *token, tok_session *session);
  * another). */
 void tok_pool_drain(tok_token *token, bool forget);
 CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
+
+/* --- group.c, group_login.c --- */
+/* tok_run and tok_run_once of a group. */
+CORE_MUST_USE core_status tok_group_run(tok_token *group, tok_op op, void *arg, bool once,
+                                        core_err *err);
+/* On every member, which must all be there; what fails on one is undone by `undo` (NULL: cannot be)
+ * on those before it. Of a token that is no group: tok_run. */
+CORE_MUST_USE core_status tok_run_all(tok_token *token, tok_op op, tok_op undo, void *arg,
+                                      core_err *err);
+/* On the first member only, once: what makes something. Of a token that is no group: tok_run_once.
+ */
+CORE_MUST_USE core_status tok_run_first(tok_token *token, tok_op op, void *arg, core_err *err);
+CORE_MUST_USE core_status tok_group_find(tok_context *ctx, const core_token_config *config,
+                                         tok_token **out, core_err *err);
+CORE_MUST_USE core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len,
+                                          core_err *err);
+void tok_group_logout(tok_token *group);
+void tok_group_free(tok_token *group);
+void tok_group_stats(tok_token *group, tok_token_stats *out);
+/* After a fork. */
+void tok_group_forget_process(tok_token *group);
 
 /* --- login.c, pin.c --- */
 /* Logs in again with the sealed PIN. Inside the gate or with it closed. */

@@ -53,6 +53,10 @@ tok_context *tok_token_context(const tok_token *token)
 void tok_token_stats_get(tok_token *token, tok_token_stats *out)
 {
     memset(out, 0, sizeof *out);
+    if (token->group != NULL) {
+        tok_group_stats(token, out);
+        return;
+    }
     out->epoch = atomic_load(&token->epoch);
     out->recoveries = atomic_load(&token->recoveries);
     out->logins = atomic_load(&token->logins);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is known of the module and of each token that may be gone: whether the log has said so, and
+ * when it is looked for again. A failure is followed by a pause that doubles (0.1 s to 10 s), so
+ * that what is gone costs its callers nothing but a clear error. One log line a change of state,
+ * none a retry.
+ */
+#include "pkcs11/tok_private.h"
+
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 10000 };
+
+/* The module is what is gone while it is not initialised, else one token of it. */
+static tok_health *health_of(tok_context *ctx, tok_token *token)
+{
+    return token != NULL && ctx->initialised ? &token->health : &ctx->health;
+}
+
+bool tok_health_resting(tok_context *ctx, tok_token *token)
+{
+    return core_now_us() < atomic_load(&health_of(ctx, token)->retry_at_us);
+}
+
+void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err)
+{
+    tok_health *health = health_of(ctx, token);
+    bool said =
+        atomic_load(&ctx->health.down) || (token != NULL && atomic_load(&token->health.down));
+
+    if (!said) {
+        core_log_status(CORE_LOG_ERROR, health == &ctx->health ? "module lost" : "token lost", st,
+                        err);
+        health->reset_s = ctx->config->shared_reset_seconds;
+        health->reset_at_us = core_now_us() + (uint64_t)health->reset_s * 1000000;
+    }
+    atomic_store(&health->down, true);
+    health->backoff_ms = health->backoff_ms == 0 ? BACKOFF_FIRST_MS : health->backoff_ms * 2;
+    if (health->backoff_ms > BACKOFF_LAST_MS)
+        health->backoff_ms = BACKOFF_LAST_MS;
+    atomic_store(&health->retry_at_us, core_now_us() + (uint64_t)health->backoff_ms * 1000);
+}
+
+static bool well(tok_health *health)
+{
+    bool was_down = atomic_exchange(&health->down, false);
+    health->backoff_ms = 0;
+    atomic_store(&health->retry_at_us, 0);
+    return was_down;
+}
+
+void tok_health_back(tok_context *ctx, tok_token *token)
+{
+    bool module = well(&ctx->health);
+    bool one = token != NULL && well(&token->health);
+
+    if (one)
+        core_log(CORE_LOG_INFO, "token \"%s\": back", token->info.label);
+    else if (module)
+        core_log(CORE_LOG_INFO, "module \"%s\": back", ctx->config->module);
+}
+
+bool tok_reset_due(tok_context *ctx, const tok_health *health)
+{
+    uint64_t now = core_now_us();
+    return ctx->config->shared_reset_seconds != 0 && now >= health->reset_at_us &&
+           now >= ctx->reset_after_us;
+}
+
+void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us)
+{
+    enum { SHARE = 100, DOUBLINGS = 64 };
+    unsigned most = ctx->config->shared_reset_seconds * DOUBLINGS;
+    uint64_t now = core_now_us();
+
+    health->reset_s = health->reset_s * 2 < most ? health->reset_s * 2 : most;
+    health->reset_at_us = now + (uint64_t)health->reset_s * 1000000;
+    ctx->reset_after_us = now + took_us * SHARE;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Putting the module and its tokens right: with the gate closed, nobody is inside.
+ */
+#include "pkcs11/tok_private.h"
+
+static core_status module_initialize(tok_context *ctx, core_err *err)
+{
+    bool serialize = false;
+    CK_RV rv = tok_library_initialize(&ctx->library, ctx->config, &ctx->own, &serialize);
+
+    if (rv != CKR_OK) {
+        return core_fail(err, ST_MODULE_INIT, "module \"%s\": C_Initialize: %s 0x%lx; %s",
+                         ctx->config->module, tok_rv_name(rv), (unsigned long)rv,
+                         core_status_next(ST_MODULE_INIT));
+    }
+    ctx->own |= ctx->unfinished;
+    ctx->unfinished = false;
+    if (serialize && !ctx->config->serialize) {
+        core_log(CORE_LOG_WARNING, "module \"%s\" cannot lock for itself: its calls are serialised",
+                 ctx->config->module);
+        ctx->config->serialize = true;
+    }
+    return ST_OK;
+}
+
+/* Whether a session can be opened there. */
+bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot)
+{
+    const CK_FUNCTION_LIST *f = ctx->library.f;
+    CK_SESSION_HANDLE session;
+
+    return f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) == CKR_OK &&
+           f->C_CloseSession(session) == CKR_OK;
+}
+
+/* Whether the token answers: then whatever failed was not the device, and nothing needs resetting.
+ */
+static bool token_answers(tok_token *token)
+{
+    return tok_slot_holds(token, token->slot) && tok_slot_answers(token->ctx, token->slot);
+}
+
+/* With the gate closed: what there was with the module or the token is worth nothing any more. */
+static void forget_sessions(tok_token *token)
+{
+    tok_pool_drain(token, true);
+    token->keeper = 0;
+    token->logged_in = false;
+    token->indexed_at_us = 0;
+    atomic_fetch_add(&token->epoch, 1);
+}
+
+/* With the gate closed. A token that is not there now does not keep the others from working. */
+static core_status token_revive(tok_token *token, core_err *err)
+{
+    core_status st = tok_slot_resolve(token, err);
+
+    token->present = st == ST_OK;
+    if (st == ST_OK && token->users > 0)
+        st = tok_login_again(token, err);
+    return st;
+}
+
+/* With the gate closed: nobody is in the module. `asker` is the token whose failure is being
+ * healed, NULL when only the module is to be initialised. */
+core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err)
+{
+    core_status st = ST_OK;
+    core_err other = {0};
+
+    if (ctx->initialised && asker != NULL && asker->present && token_answers(asker))
+        return ST_OK;
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+        forget_sessions(token);
+    if (ctx->initialised && ctx->own) {
+        CK_RV rv = tok_library_finalize(&ctx->library);
+        ctx->unfinished = rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED;
+    }
+    ctx->initialised = false;
+    st = module_initialize(ctx, err);
+    if (st != ST_OK)
+        return st;
+    ctx->initialised = true;
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+        if (token != asker)
+            (void)token_revive(token, &other);
+    if (asker != NULL) {
+        st = token_revive(asker, err);
+        if (st == ST_OK)
+            atomic_fetch_add(&asker->recoveries, 1);
+    }
+    return st;
+}
+
+/* The first failure is looked at a few times in half a second: a daemon that many processes turn to
+ * at one moment (the children of a fork) sends some of them away. What is known to be gone is tried
+ * once. */
+core_status tok_reset_patiently(tok_context *ctx, tok_token *asker, bool known, core_err *err)
+{
+    enum { TRIES = 4, PAUSE_MS = 50 };
+    core_status st = tok_reset(ctx, asker, err);
+
+    for (unsigned i = 1; i < TRIES && !known && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
+        core_sleep_ms((unsigned)PAUSE_MS << i);
+        st = tok_reset(ctx, asker, err);
+    }
+    return st;
+}
+
+/* With the gate closed: the token is in another slot, or back in its old one. */
+core_status tok_move(tok_token *token, CK_SLOT_ID slot, core_err *err)
+{
+    forget_sessions(token);
+    atomic_store(&token->slot, slot);
+    token->present = true;
+    core_status st = token->users > 0 ? tok_login_again(token, err) : ST_OK;
+    if (st == ST_OK)
+        atomic_fetch_add(&token->recoveries, 1);
+    return st;
+}
+
+/* For the sake of one token, with the gate closed. */
+core_status tok_reset_beside(tok_context *ctx, tok_token *asker, core_err *err)
+{
+    uint64_t since = core_now_us();
+    core_status st = tok_reset(ctx, asker, err);
+    tok_reset_done(ctx, asker != NULL ? &asker->health : &ctx->absent, core_now_us() - since);
+    return st;
+}
