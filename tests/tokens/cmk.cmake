@@ -4,7 +4,7 @@ if(TARGET cmk)
     add_executable(test_cmk_token cmk_suite.c cmk_suite_open.c cmk_suite_make.c cmk_suite_door.c
                    cmk_suite_host.c ../unit/test_cmk_vectors.c)
     target_link_libraries(test_cmk_token PRIVATE p11ekm_testing p11ekm_raw cmk)
-    foreach(kind softhsm opencryptoki nss)
+    foreach(kind softhsm opencryptoki nss memory)
         p11ekm_on_token(cmk_${kind} ${kind} COUNTED COMMAND $<TARGET_FILE:test_cmk_token>)
     endforeach()
 endif()

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The memory token: a small PKCS#11 module for tests, whose token lives in the memory of the
+ * process and is lost with it (a forked child has a copy). OpenSSL does its work. It is built with
+ * the flags of everything else, so that a sanitizer sees inside, and all its functions may be
+ * called from many threads at once, as CKF_OS_LOCKING_OK promises.
+ *
+ * One slot. P11MEMORY_LABEL and P11MEMORY_PIN in the environment name the token and its user's PIN
+ * ("memory", "1234"); the tenth wrong PIN in a row locks it. Of the functions with a size query a
+ * query and CKR_BUFFER_TOO_SMALL leave the operation active. Private parts of RSA keys are never
+ * given away.
+ *
+ * Tests reach the functions below by dlsym of a handle of the module's path.
+ */
+#ifndef TESTS_MEMORY_H
+#define TESTS_MEMORY_H
+
+#include <p11-kit/pkcs11.h>
+
+#if defined(__GNUC__)
+#define P11MEMORY_EXPORT __attribute__((visibility("default")))
+#else
+#define P11MEMORY_EXPORT
+#endif
+
+/* A rendezvous: the next call of a function stops, before its work is done or (`after`) when it is
+ * done but not yet returned. The number of the place, or -1 (no such function, or no place left).
+ */
+P11MEMORY_EXPORT int p11memory_park(const char *function, int after);
+/* Waits until a call has come to stand there; 0 after `ms` without one. */
+P11MEMORY_EXPORT int p11memory_await(int place, unsigned ms);
+/* Lets it go on; the place is free again. With `rv` not CKR_OK that is its result: stopped before
+ * its work, it does none. Nobody there yet: nobody will be stopped. */
+P11MEMORY_EXPORT void p11memory_go(int place, CK_RV rv);
+
+/* What others do to the token: closes all sessions (and so ends the login), takes it away or
+ * brings it back (sessions are lost), limits how many sessions there may be (0: as many as there
+ * is room for). */
+P11MEMORY_EXPORT void p11memory_lose_sessions(void);
+P11MEMORY_EXPORT void p11memory_unplug(int away);
+P11MEMORY_EXPORT void p11memory_limit(unsigned sessions);
+/* How it stands: sessions open, session objects, whether somebody is logged in, calls of C_Login
+ * and of C_Initialize that succeeded. */
+typedef struct p11memory_state {
+    unsigned sessions, session_objects, logged_in, logins, initialisations;
+} p11memory_state;
+P11MEMORY_EXPORT void p11memory_get(p11memory_state *out);
+
+#endif
