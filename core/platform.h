@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include "core/memory.h"
 #include "core/status.h"
+#include "core/text.h"
 
 /* Time that never goes back, in microseconds, for durations; and the wall clock,
  * "2026-01-31T12:00:00.123456Z" (28 bytes with NUL), for records. */
@@ -63,6 +64,8 @@ CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, 
  * where it is asked for a CORE_FILE_SECRET. ST_NOT_SUPPORTED but on Windows. */
 CORE_MUST_USE core_status core_file_create_sealed(const char *path, const void *bytes,
                                                   size_t length, core_err *err);
+/* Adds the command that lets the account of SQL Server's service read such a file. */
+void core_file_share_command(const char *path, core_str *out);
 /* The path with links resolved, to be released with core_free; NULL when there is none. */
 char *core_path_real(const char *path);
 

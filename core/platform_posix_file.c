@@ -291,6 +291,11 @@ core_status core_file_create_sealed(const char *path, const void *bytes, size_t 
                      path);
 }
 
+void core_file_share_command(const char *path, core_str *out)
+{
+    core_str_addf(out, "chgrp mssql '%s' && chmod 640 '%s'", path, path);
+}
+
 char *core_path_real(const char *path)
 {
     char *real = realpath(path, NULL);

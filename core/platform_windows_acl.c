@@ -181,6 +181,11 @@ core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidde
     return st;
 }
 
+void core_file_share_command(const char *path, core_str *out)
+{
+    core_str_addf(out, "icacls \"%s\" /grant \"NT SERVICE\\MSSQLSERVER:R\"", path);
+}
+
 PSECURITY_DESCRIPTOR core_acl_private(void)
 {
     sid_buffer user = {.size = 0};

@@ -53,7 +53,7 @@ typedef enum core_class {
     X(CONFIG_INVALID, 2050, POLICY, "the configuration is not valid",                              \
       "correct the line named; p11ekm doctor checks it")                                           \
     X(UNSAFE_FILE, 2051, POLICY, "others may write this file",                                     \
-      "make it owned by root or the service account and not writable by group or world")           \
+      "let nobody own or write it but root or administrators and the account of the service")      \
     X(MODULE_LOAD, 2052, POLICY, "the PKCS#11 module cannot be loaded",                            \
       "check 'module' in the configuration and the vendor's installation")                         \
     X(MODULE_INIT, 2053, DEVICE, "the PKCS#11 module does not initialise",                         \

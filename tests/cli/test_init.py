@@ -18,7 +18,7 @@ class Init(common.DirectoryCase):
 
     def test_writes_a_commented_file_for_its_owner(self):
         run = self.ok(*self.init("--alias", "main"))
-        self.assertIn(self.conf, run.out)
+        self.assertIn(f"chgrp mssql '{self.conf}' && chmod 640 '{self.conf}'\n", run.out)
         text = pathlib.Path(self.conf).read_text()
         self.assertIn(common.MODULE, text)
         self.assertRegex(text, r"(?m)^\[ ?token main ?\]$")

@@ -65,9 +65,11 @@ core_status cli_init(cli_call *call, core_err *err)
     core_str_addf(&call->text,
                   "%s: written, readable by its owner only.\n"
                   "next: give it to the account of the service, for example\n"
-                  "        chgrp mssql %s && chmod 640 %s\n"
-                  "      then check it as that account: p11ekm doctor --conf %s\n",
-                  path, path, path, path);
+                  "        ",
+                  path);
+    core_file_share_command(path, &call->text);
+    core_str_addf(&call->text, "\n      then check it as that account: p11ekm doctor --conf %s\n",
+                  path);
 done:
     core_str_free(&sample);
     return st;

@@ -32,10 +32,10 @@ core_status cli_pin_protect(cli_call *call, core_err *err)
     } else if (st == ST_OK) {
         core_str_addf(&call->text,
                       "%s: written, for this machine and this user only.\n"
-                      "next: let the service read it: icacls \"%s\" /grant \"NT "
-                      "SERVICE\\MSSQLSERVER:R\"\n"
-                      "      and name it as pin_file in the configuration\n",
-                      path, path);
+                      "next: let the service read it: ",
+                      path);
+        core_file_share_command(path, &call->text);
+        core_str_add(&call->text, "\n      and name it as pin_file in the configuration\n");
     }
     return st;
 }
