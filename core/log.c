@@ -13,6 +13,7 @@
 #include "core/log_private.h"
 #include "core/memory.h"
 #include "core/platform.h"
+#include "core/text.h"
 #include "core/text_private.h"
 
 enum { TEXT_ROOM = 1024, LINE_ROOM = TEXT_ROOM + 96 };
@@ -48,22 +49,6 @@ bool core_log_enabled(core_level level)
     return (int)level_index(level) <= atomic_load_explicit(&state.level, memory_order_relaxed);
 }
 
-/* Whatever could end a line, steer a terminal or break a reader's decoding becomes '?'. */
-static void clean(char *text)
-{
-    size_t length = strlen(text);
-    for (size_t i = 0, n; i < length; i += n) {
-        uint32_t code = 0;
-        n = core_utf8_decode(text + i, length - i, &code);
-        const bool bad = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 ||
-                         code == 0x2029;
-        if (n == 0)
-            n = 1;
-        if (bad)
-            memset(text + i, '?', n);
-    }
-}
-
 static void compose(char line[LINE_ROOM], core_level level, const char *text)
 {
     char now[28];
@@ -84,7 +69,7 @@ static FILE *file_locked(void)
     if (state.file == NULL && !state.lost) {
         char line[TEXT_ROOM];
         (void)snprintf(line, sizeof line, "the log goes here instead: %s", why.text);
-        clean(line);
+        core_text_clean(line, "");
         core_system_log(levels[CORE_LOG_WARNING].severity, line);
     }
     state.lost = state.file == NULL;
@@ -130,7 +115,7 @@ void core_log(core_level level, const char *format, ...)
         return;
     if (n >= (int)sizeof text)
         text[core_utf8_cut(text, sizeof text - 1)] = '\0';
-    clean(text);
+    core_text_clean(text, "");
     write_line(known, text);
 }
 

@@ -168,6 +168,37 @@ bool core_utf8_valid(const char *text, size_t length)
     return true;
 }
 
+/* The bytes of the character at `text`; *bad: it could end a line, steer a terminal or break a
+ * reader's decoding. */
+static size_t printable(const char *text, size_t length, bool *bad)
+{
+    uint32_t code = 0;
+    const size_t n = core_utf8_decode(text, length, &code);
+    *bad =
+        n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+    return n == 0 ? 1 : n;
+}
+
+bool core_text_is_clean(const char *text)
+{
+    const size_t length = strlen(text);
+    bool bad = false;
+    for (size_t i = 0; i < length && !bad;)
+        i += printable(text + i, length - i, &bad);
+    return !bad;
+}
+
+void core_text_clean(char *text, const char *keep)
+{
+    const size_t length = strlen(text);
+    for (size_t i = 0, n; i < length; i += n) {
+        bool bad = false;
+        n = printable(text + i, length - i, &bad);
+        if (bad && strchr(keep, text[i]) == NULL)
+            memset(text + i, '?', n);
+    }
+}
+
 static char ascii_lower(char c)
 {
     if (c >= 'A' && c <= 'Z')

@@ -24,6 +24,11 @@ CORE_MUST_USE core_status core_utf8_to_utf16(const char *utf8, void *utf16, size
 size_t core_utf16_length(const uint16_t *text, size_t limit);
 /* Whether `length` bytes are valid UTF-8 without U+0000. */
 bool core_utf8_valid(const char *text, size_t length);
+/* Whether `text` may be printed as it is: nothing in it could end a line, steer a terminal or break
+ * a reader's decoding. And makes it so: such characters become '?', in place, but those in `keep`
+ * (of ASCII). */
+bool core_text_is_clean(const char *text);
+void core_text_clean(char *text, const char *keep);
 /* ASCII comparison and prefix without regard to case, whatever the locale. */
 bool core_ascii_equal_nocase(const char *a, const char *b);
 bool core_ascii_prefix_nocase(const char *text, const char *prefix);

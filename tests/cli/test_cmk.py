@@ -148,6 +148,9 @@ class Cek(Master):
         row = self.value("C")
         row["value"] = "0xzz"
         self.fails("FORMAT", "cek", "sql", self.write("bad", json.dumps(row)))
+        for name in ("C]\nGO\n:!! id\n", "C\x1b[2J", "C\x7f", "C\x9b", "C\u2028"):
+            bad = self.fails("FORMAT", "cek", "sql", self.write("bad", json.dumps(self.value(name))))
+            self.assertIn('"cek" holds a control character', bad.err)
         self.fails("IO", "cek", "sql", self.file("missing"))
 
 

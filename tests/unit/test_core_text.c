@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <locale.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <wctype.h>
 #include "core/memory.h"
@@ -95,6 +96,31 @@ static void utf8_tells_the_size(void)
     CU_ASSERT_EQUAL(out[0], 0);
     CU_ASSERT_EQUAL(core_utf8_to_utf16("a\xf0\x9f\x98\x80", out, &cb), ST_OK);
     CU_ASSERT_EQUAL(memcmp(out, "a\0\x3d\xd8\x00\xde", 6), 0);
+}
+
+static void cleans_what_is_printed(void)
+{
+    static const struct {
+        const char *text, *keep, *clean;
+    } rows[] = {
+        {"", "", ""},
+        {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x94\x91", "", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x94\x91"},
+        {"a\nb\tc\rd", "", "a?b?c?d"},
+        {"a\nb\tc\rd", "\n\t", "a\nb\tc?d"},
+        {"\x1b[2J\x7f", "\n\t", "?[2J?"},
+        {"\xc2\x9b"
+         "31m\xc2\xa0",
+         "", "??31m\xc2\xa0"},
+        {"\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa", "", "??????\xe2\x80\xaa"},
+        {"\xff\xe2\x82", "", "???"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s", rows[i].text);
+        core_text_clean(text, rows[i].keep);
+        CU_ASSERT_STRING_EQUAL(text, rows[i].clean);
+        CU_ASSERT_EQUAL(core_text_is_clean(rows[i].text), strchr(rows[i].clean, '?') == NULL);
+    }
 }
 
 static void compares_without_locale(void)
@@ -226,6 +252,7 @@ static const test_case cases[] = {{"all_characters_round_trip", all_characters_r
                                   {"utf16_refuses", utf16_refuses},
                                   {"utf8_refuses", utf8_refuses},
                                   {"utf8_tells_the_size", utf8_tells_the_size},
+                                  {"cleans_what_is_printed", cleans_what_is_printed},
                                   {"compares_without_locale", compares_without_locale},
                                   {"lower_known", lower_known},
                                   {"lower_agrees_with_the_system", lower_agrees_with_the_system},

@@ -6,6 +6,7 @@
 #include "tools/p11ekm/cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/platform.h"
@@ -79,19 +80,47 @@ void cli_add_set(core_str *out, unsigned set, const char *const *names, size_t c
     }
 }
 
+/* Control characters that JSON allows as they are, but terminals and readers of lines do not. */
+static void put_json(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        const unsigned char *c = (const unsigned char *)text;
+        if (c[0] == 0x7f) {
+            fputs("\\u007f", stdout);
+        } else if (c[0] == 0xc2 && c[1] < 0xa0) {
+            printf("\\u%04x", (unsigned)c[1]);
+            text++;
+        } else if (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)) {
+            printf("\\u20%02x", c[2] - 0x80U);
+            text += 2;
+        } else {
+            fputc(c[0], stdout);
+        }
+    }
+}
+
 static void print_json(json_t *doc)
 {
-    if (doc == NULL || json_dumpf(doc, stdout, JSON_INDENT(2)) != 0) {
-        fputs("{\"error\": {\"text\": \"out of memory\"}}", stdout);
-    }
+    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_INDENT(2));
+    put_json(text != NULL ? text : "{\"error\": {\"text\": \"out of memory\"}}");
     fputc('\n', stdout);
+    free(text);
+}
+
+static void print_text(core_str *text)
+{
+    if (text->text != NULL) {
+        core_text_clean(text->text, "\n\t");
+        fputs(text->text, stdout);
+    }
 }
 
 /* err->text names object, cause and next step; where nothing was said the table speaks. */
 static void print_error(const cli_call *call, core_status st, const core_err *err)
 {
-    bool said = err->text[0] != '\0';
-    const char *text = said ? err->text : core_status_text(st);
+    core_err shown = *err;
+    core_text_clean(shown.text, ""); /* it may quote what a token or a file said */
+    const char *text = shown.text[0] != '\0' ? shown.text : core_status_text(st);
     const char *next = core_status_next(st);
     fprintf(stderr, "p11ekm: %s: %s\n", core_status_name(st), text);
     if (!call->usage && next[0] != '\0' && strstr(text, next) == NULL) {
@@ -133,7 +162,7 @@ int cli_finish(cli_call *call, core_status st, const core_err *err)
         print_json(call->doc);
         status = call->doc == NULL ? CLI_EXIT_FAILED : CLI_EXIT_OK;
     } else {
-        fputs(core_str_get(&call->text), stdout);
+        print_text(&call->text);
     }
     json_decref(call->doc);
     core_str_free(&call->text);

@@ -35,7 +35,8 @@ static core_status read_all(const char *file, core_str *text, core_err *err)
                         : ST_OK;
 }
 
-/* What PowerShell and SSMS save: UTF-16 little endian, or UTF-8, with a byte-order mark. */
+/* What PowerShell and SSMS save: UTF-16 little endian, or UTF-8, with a
+ * byte-order mark. */
 static core_status to_utf8(const char *file, core_str *text, core_err *err)
 {
     const uint8_t *bytes = (const uint8_t *)core_str_get(text);
@@ -75,9 +76,13 @@ static core_status take_text(const json_t *object, const char *name, const char 
                              core_err *err)
 {
     *out = json_string_value(json_object_get(object, name));
-    return *out != NULL && **out != '\0'
+    if (*out == NULL || **out == '\0') {
+        return core_fail(err, ST_FORMAT, "\"%s\" is missing or is no text", name);
+    }
+    /* It would say more in a T-SQL file than it should. */
+    return core_text_is_clean(*out)
                ? ST_OK
-               : core_fail(err, ST_FORMAT, "\"%s\" is missing or is no text", name);
+               : core_fail(err, ST_FORMAT, "\"%s\" holds a control character", name);
 }
 
 static core_status take_binary(const json_t *object, const char *name, cli_row *row, core_err *err)
