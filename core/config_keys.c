@@ -48,9 +48,11 @@ const config_key config_keys[] = {
         "How the module is loaded.",
         "p11-kit shares one initialisation with other users of the module in the process; direct "
         "uses the system's loader; auto is p11-kit where there is one."),
-    KEY("serialize", GLOBAL(serialize), BOOL, NULL, 0, 0, "no",
+    KEY("serialize", GLOBAL(serialize), WORD, auto_words, 0, 0, "auto",
         "Only one call into the module at a time.",
-        "For modules that are not safe with threads, although they say so."),
+        "For modules that are not safe with threads, although they say so. auto: yes for those "
+        "known to need it by the name of their file (p11-kit-client.so, libtpm2_pkcs11.so), else "
+        "no."),
     KEY("mask_sigpipe", GLOBAL(mask_sigpipe), WORD, auto_words, 0, 0, "auto",
         "Keep SIGPIPE from the process while the module runs.",
         "Modules that talk to a service over a socket may raise it when the service ends, which "

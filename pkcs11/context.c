@@ -27,6 +27,8 @@ static core_status context_load(tok_context *ctx, core_err *err)
     core_status st = tok_library_load(ctx->config, &ctx->library, err);
 
     if (st == ST_OK) {
+        ctx->serialize = ctx->config->serialize == CORE_YES ||
+                         (ctx->config->serialize == CORE_AUTO && ctx->library.alone);
         ctx->mask_sigpipe = ctx->config->mask_sigpipe == CORE_YES ||
                             (ctx->config->mask_sigpipe == CORE_AUTO && !ctx->library.local &&
                              core_sigpipe_default());
@@ -157,6 +159,16 @@ void tok_context_close(tok_context *ctx)
 const core_config *tok_context_config(const tok_context *ctx)
 {
     return ctx->config;
+}
+
+bool tok_context_serialized(const tok_context *ctx)
+{
+    return ctx->serialize;
+}
+
+bool tok_context_needs_serial(const tok_context *ctx)
+{
+    return ctx->library.alone;
 }
 
 static void token_forget_process(tok_token *token)

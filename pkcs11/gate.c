@@ -28,8 +28,7 @@ core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
-    if (ctx->config->serialize &&
-        !tok_turn_take(&ctx->serial, ctx->config->defaults.session_wait_ms)) {
+    if (ctx->serialize && !tok_turn_take(&ctx->serial, ctx->config->defaults.session_wait_ms)) {
         pthread_mutex_lock(&ctx->gate);
         ctx->inside--;
         pthread_cond_broadcast(&ctx->gate_moved);
@@ -54,7 +53,7 @@ void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
     }
     if (ctx->mask_sigpipe)
         core_sigpipe_restore(&stay->sigpipe);
-    if (ctx->config->serialize)
+    if (ctx->serialize)
         tok_turn_give(&ctx->serial);
     pthread_mutex_lock(&ctx->gate);
     if (--ctx->inside == 0 && ctx->closed)

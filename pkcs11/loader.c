@@ -43,15 +43,30 @@ static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_er
     return ST_OK;
 }
 
-static bool known_local(const char *path)
+/* What is known of modules by the beginning of their file's name; a version may follow. p11-kit's
+ * client (0.24) may leave threads hanging when its connection breaks, and has but one connection
+ * anyway; tpm2-pkcs11 (1.9) crashes when two sessions are opened at once, and a TPM does one thing
+ * at a time anyway. */
+static void apply_knowledge(const char *path, tok_library *out)
 {
-    static const char *const names[] = {"/libsofthsm2.so", "/libsoftokn3.so"};
-    const char *file = strrchr(path, '/');
+    static const struct {
+        const char *name;
+        bool local, alone;
+    } known[] = {
+        {"libsofthsm2.so", true, false},
+        {"libsoftokn3.so", true, false},
+        {"p11-kit-client.so", false, true},
+        {"libtpm2_pkcs11.so", false, true},
+    };
+    const char *slash = strrchr(path, '/');
+    const char *file = slash != NULL ? slash + 1 : path;
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (file != NULL && strcmp(file, names[i]) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strncmp(file, known[i].name, strlen(known[i].name)) == 0) {
+            out->local = known[i].local;
+            out->alone = known[i].alone;
+        }
+    }
 }
 
 static core_status load(const core_config *config, const char *path, tok_library *out,
@@ -65,7 +80,7 @@ static core_status load(const core_config *config, const char *path, tok_library
         out->managed ? tok_p11kit->load(path, &out->f, err) : load_direct(path, &out->f, err);
     if (st != ST_OK)
         return st;
-    out->local = known_local(path);
+    apply_knowledge(path, out);
     tok_module_digest(path, out->sha256);
     core_log(CORE_LOG_INFO, "module \"%s\" loaded %s%s, SHA-256 %s", path,
              out->managed ? "through " : "directly", out->managed ? tok_p11kit->name : "",

@@ -16,6 +16,7 @@ typedef struct tok_library {
     CK_FUNCTION_LIST *f; /* NULL: not loaded */
     bool managed;    /* by p11-kit: initialisation is counted among all its users in the process */
     bool local;      /* known to use no connection, hence to raise no SIGPIPE */
+    bool alone;      /* known not to be safe with threads, although it says so */
     char sha256[65]; /* of the file, for the log */
 } tok_library;
 

@@ -16,10 +16,10 @@ static core_status module_initialize(tok_context *ctx, core_err *err)
     }
     ctx->own |= ctx->unfinished;
     ctx->unfinished = false;
-    if (serialize && !ctx->config->serialize) {
+    if (serialize && !ctx->serialize) {
         core_log(CORE_LOG_WARNING, "module \"%s\" cannot lock for itself: its calls are serialised",
                  ctx->config->module);
-        ctx->config->serialize = true;
+        ctx->serialize = true;
     }
     return ST_OK;
 }

@@ -68,6 +68,7 @@ struct tok_context {
     core_config *config;
     tok_library library;
     bool mask_sigpipe;
+    bool serialize;            /* changes only while nobody is inside */
     _Atomic uint32_t pid;      /* of the process the state below belongs to */
     _Atomic uint32_t fork_pid; /* of the child that is putting it right */
 
@@ -84,7 +85,7 @@ struct tok_context {
     uint64_t reset_after_us; /* no reset beside others at work before then */
     tok_token *tokens;
     tok_token *groups;
-    tok_turn serial; /* config->serialize: one operation in the module at a time */
+    tok_turn serial; /* where `serialize`: one operation in the module at a time */
 };
 
 /* A PIN that logged in or failed, as its keyed hash only. */

@@ -33,6 +33,9 @@ CORE_MUST_USE core_status tok_context_open(const char *config_path, tok_context 
  * modules crashes). */
 void tok_context_close(tok_context *ctx);
 const core_config *tok_context_config(const tok_context *ctx);
+/* Whether calls into the module are made one at a time; whether it is known to need that. */
+bool tok_context_serialized(const tok_context *ctx);
+bool tok_context_needs_serial(const tok_context *ctx);
 
 /* What a token says of itself, blanks trimmed. */
 typedef struct tok_token_info {

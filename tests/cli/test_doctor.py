@@ -60,6 +60,18 @@ class Doctor(common.TokenCase):
         self.set_keys(module=self.write("text.so", "no library", 0o755))
         self.found("module", "FAIL", "MODULE_LOAD")
 
+    def test_module_that_wants_one_call_at_a_time(self):
+        run = self.ok("doctor")
+        self.assertNotIn("one at a time", run.out)
+        copy = self.write("p11-kit-client.so", "", 0o755)
+        pathlib.Path(copy).write_bytes(pathlib.Path(common.MODULE).read_bytes())
+        self.set_keys(module=copy)
+        self.assertIn("one at a time", self.ok("doctor").out)
+        self.set_keys(serialize="no")
+        self.found("module", "WARN", "threads at once")
+        self.set_keys(serialize="yes", module=common.MODULE)
+        self.assertIn("one at a time", self.ok("doctor").out)
+
     def test_token_gone(self):
         text = pathlib.Path(self.conf).read_text()
         self.write("p11ekm.conf", re.sub(r"(?m)^(token\s*=\s*)soft", r"\1gone", text))

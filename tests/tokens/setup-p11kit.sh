@@ -60,7 +60,7 @@ start)
     cat "$dir/server"
     # When its connection breaks, p11-kit 0.24 wakes one of the threads that wait for an answer; the
     # others would hang for ever. One call at a time avoids that.
-    echo "export MODULE='$client' TOKEN='$TOKEN' PIN='$PIN' INIT_ARGS= CONF_EXTRA='serialize = yes'"
+    echo "export MODULE='$client' TOKEN='$TOKEN' PIN='$PIN' INIT_ARGS= CONF_EXTRA="
     ;;
 stop | unplug) kill_server "$2" ;;
 plug) serve "$2" "pkcs11:token=soft" ;;

@@ -79,7 +79,7 @@ start()
     echo "export TPM2_PKCS11_TCTI=tabrmd:bus_type=session TPM2_PKCS11_STORE='$dir/tpm/store'"
     echo "export TPM2_PKCS11_BACKEND=esysdb TSS2_LOG=all+NONE"
     # Two threads that open and close sessions at once make this module free memory twice.
-    echo "export MODULE='$module' TOKEN=tpm PIN=1234 INIT_ARGS= CONF_EXTRA='serialize = yes'"
+    echo "export MODULE='$module' TOKEN=tpm PIN=1234 INIT_ARGS= CONF_EXTRA="
     # Its RSA keys have at most 3072 bits, and sign and decrypt: a template that forbids either is
     # refused. A child of fork would talk on its parent's connection to the TPM.
     echo "export TOKEN_LIMITS='dual-use no-fork rsa-3072'"

@@ -37,7 +37,7 @@ static void defaults(void)
     CU_ASSERT_STRING_EQUAL(c->module, "/usr/lib/x.so");
     CU_ASSERT_PTR_NULL(c->init_args);
     CU_ASSERT_EQUAL(c->module_loader, CORE_LOADER_AUTO);
-    CU_ASSERT_FALSE(c->serialize);
+    CU_ASSERT_EQUAL(c->serialize, CORE_AUTO);
     CU_ASSERT_EQUAL(c->mask_sigpipe, CORE_AUTO);
     CU_ASSERT_EQUAL(c->startup_tries, 20);
     CU_ASSERT_EQUAL(c->startup_interval_seconds, 5);
@@ -180,7 +180,8 @@ static const struct {
      "t.conf:2: log: it is none of: stderr, syslog, none or an absolute path"},
     {MODULE "pin_file = 1234\n", "t.conf:2: pin_file: not an absolute path; name it in full (a "
                                  "backslash is written \\\\)"},
-    {MODULE "serialize = maybe\n", "t.conf:2: serialize: \"maybe\" is neither yes nor no"},
+    {MODULE "audit_data = maybe\n", "t.conf:2: audit_data: \"maybe\" is neither yes nor no"},
+    {MODULE "serialize = maybe\n", "t.conf:2: serialize: \"maybe\" is none of: auto, yes, no"},
     {MODULE "pin_tries = 0\n", "t.conf:2: pin_tries: \"0\" is no number from 1 to 100"},
     {MODULE "pin_tries = 101\n", "t.conf:2: pin_tries: \"101\" is no number from 1 to 100"},
     {MODULE "pin_tries = -1\n", "t.conf:2: pin_tries: \"-1\" is no number from 1 to 100"},

@@ -11,6 +11,17 @@
 #include "core/platform.h"
 #include "pkcs11/probe.h"
 
+static void report_serial(doctor *d)
+{
+    const bool serial = tok_context_serialized(d->session.context);
+    if (serial) {
+        doctor_report(d, DOCTOR_OK, "", "calls are made one at a time");
+    } else if (tok_context_needs_serial(d->session.context)) {
+        doctor_report(d, DOCTOR_WARN, "set serialize to auto or yes",
+                      "calls are made by many threads at once, which it is known not to bear");
+    }
+}
+
 bool doctor_check_module(doctor *d)
 {
     core_err err = {0};
@@ -32,6 +43,7 @@ bool doctor_check_module(doctor *d)
                       tokens[0].library_major, tokens[0].library_minor, tokens[0].cryptoki_major,
                       tokens[0].cryptoki_minor, count, count == 1 ? "" : "s");
     }
+    report_serial(d);
     core_free(tokens);
     return count > 0;
 }
