@@ -136,8 +136,9 @@ typedef struct core_err {
     const char *member;
 } core_err;
 
-/* Notes `st` and the formatted text (cut at the end of the buffer on a character boundary) in *err,
- * which may be NULL, and returns `st`: `return core_fail(err, ST_IO, "...")`. */
+/* Notes `st` and the formatted text (cut at the end of the buffer on a character boundary, and made
+ * fit to print, whatever it quotes) in *err, which may be NULL, and returns `st`: `return
+ * core_fail(err, ST_IO, "...")`. */
 core_status core_fail(core_err *err, core_status st, const char *format, ...) CORE_PRINTF(3, 4);
 
 /* What to show: err->text, or the status's own text and next step where there is none. Static or

@@ -66,6 +66,13 @@ static void fail_cuts_between_characters(void)
     }
 }
 
+static void fail_quotes_nothing_unprintable(void)
+{
+    core_err err;
+    (void)core_fail(&err, ST_IO, "\"%s\": %.4s", "a\x1b[2J\nb\xff", "xyz\xe2\x82\xac");
+    CU_ASSERT_STRING_EQUAL(err.text, "\"a?[2J?b?\": xyz?");
+}
+
 static void err_text_falls_back(void)
 {
     core_err err = {.status = ST_OK};
@@ -76,11 +83,13 @@ static void err_text_falls_back(void)
     CU_ASSERT_STRING_EQUAL(core_err_text(&err, ST_IO), "here");
 }
 
-static const test_case cases[] = {{"rows_are_whole", rows_are_whole},
-                                  {"codes_are_fixed", codes_are_fixed},
-                                  {"unknown_is_failure", unknown_is_failure},
-                                  {"fail_formats", fail_formats},
-                                  {"fail_cuts_between_characters", fail_cuts_between_characters},
-                                  {"err_text_falls_back", err_text_falls_back},
-                                  {NULL, NULL}};
+static const test_case cases[] = {
+    {"rows_are_whole", rows_are_whole},
+    {"codes_are_fixed", codes_are_fixed},
+    {"unknown_is_failure", unknown_is_failure},
+    {"fail_formats", fail_formats},
+    {"fail_cuts_between_characters", fail_cuts_between_characters},
+    {"fail_quotes_nothing_unprintable", fail_quotes_nothing_unprintable},
+    {"err_text_falls_back", err_text_falls_back},
+    {NULL, NULL}};
 const test_suite core_status_suite = {.name = "status", .cases = cases};
