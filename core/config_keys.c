@@ -69,7 +69,7 @@ const config_key config_keys[] = {
         "others are at work; 0: never.",
         "Some modules find a token that came back in no other way. It makes the others wait for as "
         "long as it takes, and log in again. The time doubles with each try, up to 64-fold, and is "
-        "at least a hundred times as long as the last try took."),
+        "at least twenty times as long as the last try took."),
     KEY("slow_call_ms", GLOBAL(slow_call_ms), NUMBER, NULL, 0, 3600000, "2000",
         "Log calls into the module that take longer than this many milliseconds; 0: none.", NULL),
     KEY("log", GLOBAL(log), WORD_OR_PATH, log_words, 0, 0, "syslog",

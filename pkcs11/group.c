@@ -27,7 +27,7 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
     tok_token *token = NULL;
 
     core_status st = tok_token_find(ctx, member->config->alias, &token, err);
-    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx, true))
+    if (tok_says_away(st) && tok_context_look_again(ctx, true))
         st = tok_token_find(ctx, member->config->alias, &token, err);
     if (st == ST_OK) {
         pthread_mutex_lock(&ctx->gate);
@@ -203,7 +203,7 @@ static core_status run_on_member(tok_token *group, unsigned place, tok_run_how *
     core_status st = tok_run_on(token, run, op, arg, err);
     if (err != NULL)
         err->member = token->info.label;
-    if (core_status_class(st) == CORE_CLASS_DEVICE)
+    if (tok_says_away(st))
         tok_mark_lost(token, st, err);
     return st;
 }
@@ -223,7 +223,7 @@ core_status tok_group_run(tok_token *group, tok_op op, void *arg, bool once, cor
             continue;
         tok_run_how run = {.once = once, .spare = spare_there(g, first, i + 1)};
         st = run_on_member(group, place, &run, op, arg, err);
-        if (core_status_class(st) != CORE_CLASS_DEVICE || (once && run.reached))
+        if (!tok_says_away(st) || (once && run.reached))
             return st;
     }
     return st != ST_OK

@@ -21,7 +21,7 @@ static core_status member_login(tok_member *member, const char *pin, size_t leng
         err->member = token->info.label;
     if (st == ST_OK)
         atomic_fetch_add(&member->joined, 1);
-    else if (core_status_class(st) == CORE_CLASS_DEVICE)
+    else if (tok_says_away(st))
         tok_mark_lost(token, st, err);
     return st;
 }
@@ -97,7 +97,7 @@ static core_status login_members(tok_token *group, const char *pin, size_t lengt
         st = login_if_there(group, &g->members[i], pin, length, err);
         in[i] = st == ST_OK;
         count += in[i];
-        if (core_status_class(st) == CORE_CLASS_DEVICE) {
+        if (tok_says_away(st)) {
             away = st;
             st = ST_OK;
         }

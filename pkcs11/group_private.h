@@ -25,6 +25,12 @@ struct tok_group {
     _Atomic unsigned turn; /* of round robin */
 };
 
+/* Whether a status says that the device is away, so that another member may serve. */
+static inline bool tok_says_away(core_status st)
+{
+    return core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF;
+}
+
 /* --- group.c --- */
 /* Finds the member's token if it was never seen, heals it if it is lost, and logs in to it. */
 CORE_MUST_USE core_status tok_member_fetch(tok_token *group, tok_member *member, core_err *err);

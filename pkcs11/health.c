@@ -67,7 +67,7 @@ bool tok_reset_due(tok_context *ctx, const tok_health *health)
 
 void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us)
 {
-    enum { SHARE = 100, DOUBLINGS = 64 };
+    enum { SHARE = 20, DOUBLINGS = 64 };
     unsigned most = ctx->config->shared_reset_seconds * DOUBLINGS;
     uint64_t now = core_now_us();
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A member of a group is killed under load: the other takes over, the lost one comes back without a
+ * restart, and the figures are printed: operations, failed ones, the longest that one took.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/platform.h"
+#include "tests/fault/group.h"
+
+enum { THREADS = 8 };
+
+static grp_world w;
+static atomic_bool over;
+static atomic_uint good, failed, wrong, by_second;
+static _Atomic uint64_t slowest_us;
+
+static void *work(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&over)) {
+        core_err err = {0};
+        uint64_t from = core_now_us();
+        core_status st = grp_decrypt(&w, &err);
+        uint64_t took = core_now_us() - from;
+        uint64_t slowest = atomic_load(&slowest_us);
+
+        while (took > slowest && !atomic_compare_exchange_weak(&slowest_us, &slowest, took)) {
+        }
+        if (st == ST_FAILURE || st == ST_DECRYPT_FAILED)
+            atomic_fetch_add(&wrong, 1);
+        else if (st != ST_OK && atomic_fetch_add(&failed, 1) < 5)
+            fprintf(stderr, "failed: %s\n", err.text);
+        else if (st == ST_OK)
+            atomic_fetch_add(&good, 1);
+        if (st == ST_OK && strcmp(err.member, "pair-1") == 0)
+            atomic_fetch_add(&by_second, 1);
+    }
+    return NULL;
+}
+
+static void under_load(const char *lines, unsigned rounds)
+{
+    pthread_t threads[THREADS];
+
+    CU_ASSERT_FATAL(grp_open(&w, lines));
+    atomic_store(&good, 0);
+    atomic_store(&failed, 0);
+    atomic_store(&by_second, 0);
+    atomic_store(&slowest_us, 0);
+    atomic_store(&over, false);
+    for (size_t i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL(pthread_create(&threads[i], NULL, work, NULL), 0);
+    for (unsigned i = 0; i < rounds; i++) {
+        core_sleep_ms(500);
+        unsigned before = atomic_load(&by_second);
+        CU_ASSERT(grp_setup("unplug-0"));
+        core_sleep_ms(1200);
+        CU_ASSERT(atomic_load(&by_second) > before); /* the other took over */
+        CU_ASSERT(grp_setup("plug-0"));
+        long took = grp_until(&w, "pair-0", GRP_BACK_MS);
+        printf("[back after %ld ms] ", took);
+        CU_ASSERT(took >= 0);
+    }
+    atomic_store(&over, true);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    printf("[%u operations, %u by the second, %u failed, %u wrong, the longest %lu ms] ",
+           atomic_load(&good), atomic_load(&by_second), atomic_load(&failed), atomic_load(&wrong),
+           (unsigned long)(atomic_load(&slowest_us) / 1000));
+    CU_ASSERT_EQUAL(atomic_load(&wrong), 0);
+    CU_ASSERT_EQUAL(atomic_load(&failed), 0);
+    CU_ASSERT_EQUAL(grp_logged("token lost: "), rounds);
+    CU_ASSERT_EQUAL(grp_logged("\"pair-0\": back"), rounds);
+    grp_close(&w);
+}
+
+static void killed_by_preference(void)
+{
+    under_load("", 2);
+}
+
+static void killed_in_turn(void)
+{
+    under_load("group_order = round-robin\n", 1);
+}
+
+/* All are away: an error that says so, soon; and both come back. */
+static void all_gone(void)
+{
+    CU_ASSERT_FATAL(grp_open(&w, ""));
+    CU_ASSERT(grp_setup("unplug-0"));
+    CU_ASSERT(grp_setup("unplug-1"));
+    for (unsigned i = 0; i < 20; i++) {
+        core_err err = {0};
+        uint64_t from = core_now_us();
+        core_status st = grp_decrypt(&w, &err);
+        CU_ASSERT(core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF);
+        CU_ASSERT(core_now_us() - from < 4000000);
+        core_sleep_ms(20);
+    }
+    CU_ASSERT(grp_setup("plug-1"));
+    CU_ASSERT(grp_until(&w, "pair-1", GRP_BACK_MS) >= 0);
+    CU_ASSERT(grp_setup("plug-0"));
+    CU_ASSERT(grp_until(&w, "pair-0", GRP_BACK_MS) >= 0);
+    grp_close(&w);
+}
+
+/* One that is away at the start joins when it comes, with the PIN of the group. */
+static void comes_late(void)
+{
+    CU_ASSERT_FATAL(grp_setup("unplug-0"));
+    CU_ASSERT_FATAL(grp_open(&w, ""));
+    CU_ASSERT(grp_served_by(&w, "pair-1"));
+    CU_ASSERT_FATAL(grp_setup("plug-0"));
+    CU_ASSERT(grp_until(&w, "pair-0", GRP_BACK_MS) >= 0);
+    CU_ASSERT_EQUAL(grp_logged("serves in group \"ha\""), 1);
+    grp_close(&w);
+}
+
+/* Without a kept PIN it waits for the next user. */
+static void late_without_pin(void)
+{
+    core_err err = {0};
+
+    CU_ASSERT_FATAL(grp_setup("unplug-0"));
+    CU_ASSERT_FATAL(grp_open(&w, "relogin = no\n"));
+    CU_ASSERT_FATAL(grp_setup("plug-0"));
+    CU_ASSERT_EQUAL(grp_until(&w, "pair-0", 4000), -1);
+    CU_ASSERT_EQUAL(grp_login(w.group, getenv("PIN"), &err), ST_OK);
+    CU_ASSERT(grp_until(&w, "pair-0", GRP_BACK_MS) >= 0);
+    tok_token_logout(w.group);
+    CU_ASSERT(grp_served_by(&w, "pair-0"));
+    grp_close(&w);
+}
+
+static const test_case failover_cases[] = {
+    {"killed, by preference", killed_by_preference},
+    {"killed, in turn", killed_in_turn},
+    {"all gone", all_gone},
+    {"comes late", comes_late},
+    {"late without a PIN", late_without_pin},
+    {NULL, NULL},
+};
+const test_suite suite_failover = {.name = "failover", .cases = failover_cases};
