@@ -8,10 +8,7 @@
 #include <errno.h>
 #include "pkcs11/tok_private.h"
 
-enum {
-    POOL_MOST = 32,
-    SCRATCH_BYTES = 1024 /* the longest RSA result, 8192 bits */
-};
+enum { POOL_MOST = 32, SCRATCH_BYTES = 2 * TOK_BLOCK_MOST };
 
 core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
 {

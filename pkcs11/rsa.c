@@ -41,14 +41,21 @@ CK_MECHANISM tok_padding_mechanism(const tok_padding *row, CK_RSA_PKCS_OAEP_PARA
     return mechanism;
 }
 
+bool tok_is_oaep(core_padding padding)
+{
+    return paddings[padding].mechanism == CKM_RSA_PKCS_OAEP;
+}
+
 typedef struct rsa_job {
     tok_key *key;
     core_padding padding;
+    tok_way way;
     const uint8_t *in;
     size_t in_len;
     uint8_t *out;
-    size_t *out_len; /* room, then written or needed */
-    bool no_public;  /* the token has no public object for the key */
+    size_t *out_len;   /* room, then written or needed */
+    tok_token *served; /* the token that did it, or tried */
+    bool software;     /* the token does not encrypt for the key: we have to */
 } rsa_job;
 
 /* Whether a refusal is the token's of the mechanism as such, not of this key. */
@@ -58,56 +65,115 @@ static bool refuses_mechanism(CK_RV rv)
            rv == CKR_ARGUMENTS_BAD;
 }
 
-static core_status init_failed(const rsa_job *job, const char *function, CK_RV rv, core_err *err)
+core_status tok_decrypt_failed(core_err *err)
 {
-    tok_token *token = job->key->token;
-    if (job->padding == CORE_PAD_OAEP_SHA256 && refuses_mechanism(rv))
-        atomic_store(&token->learned_oaep256, TOK_UNABLE);
-    return tok_rv_fail(err, token, function, rv, TOK_CALL_OTHER);
+    return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
+                     core_status_next(ST_DECRYPT_FAILED));
 }
 
-static core_status give_out(tok_session *session, const rsa_job *job, CK_ULONG length,
-                            core_err *err)
+static core_status init_failed(const rsa_job *job, const char *function, CK_RV rv, core_err *err)
+{
+    return tok_is_oaep(job->padding) && refuses_mechanism(rv)
+               ? tok_oaep_refuse(job->key, job->padding, function, rv, err)
+               : tok_rv_fail(err, job->served, function, rv, TOK_CALL_OTHER);
+}
+
+static core_status strange_length(const tok_session *session, CK_ULONG length, core_err *err)
+{
+    return core_fail(err, ST_DEVICE, "token \"%s\": C_Decrypt gave %lu bytes",
+                     session->token->info.label, (unsigned long)length);
+}
+
+static core_status give_out(const rsa_job *job, const uint8_t *plain, size_t length, core_err *err)
 {
     core_status st = ST_OK;
-    if (length > session->scratch.capacity) {
-        st = core_fail(err, ST_DEVICE, "token \"%s\": C_Decrypt gave %lu bytes",
-                       session->token->info.label, (unsigned long)length);
-    } else if (length > *job->out_len) {
-        st = core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %lu bytes", (unsigned long)length);
-    } else if (length > 0) {
-        memcpy(job->out, session->scratch.data, length);
-    }
+    if (length > *job->out_len)
+        st = core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", length);
+    else if (length > 0)
+        memcpy(job->out, plain, length);
     *job->out_len = length;
     return st;
 }
 
+/* The block in the session's scratch, and what is in it behind it. */
+static core_status open_block(tok_session *session, const rsa_job *job, CK_ULONG length,
+                              core_err *err)
+{
+    const size_t size = job->key->info.modulus_len;
+    uint8_t *plain = session->scratch.data + size;
+    size_t plain_len = session->scratch.capacity - size;
+
+    if (length > size)
+        return strange_length(session, length, err);
+    core_status st = core_oaep_open(paddings[job->padding].hash, session->scratch.data, size,
+                                    length, plain, &plain_len);
+    return st == ST_OK ? give_out(job, plain, plain_len, err) : tok_decrypt_failed(err);
+}
+
+/* Into the session's scratch, which is wiped. */
+static core_status decrypt_finish(tok_session *session, const rsa_job *job, bool raw, core_err *err)
+{
+    core_secret *scratch = &session->scratch;
+    /* No more room than the block takes: some tokens leave the length as they find it. */
+    CK_ULONG length = (CK_ULONG)(raw ? job->key->info.modulus_len : scratch->capacity);
+    core_status st;
+
+    CK_RV rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
+                                     (CK_ULONG)job->in_len, scratch->data, &length);
+    /* A raw block has room for sure: nobody is to bring more. */
+    if (rv != CKR_OK)
+        st = tok_rv_fail(err, session->token, "C_Decrypt", rv,
+                         raw && rv == CKR_BUFFER_TOO_SMALL ? TOK_CALL_OTHER : TOK_CALL_DATA);
+    else if (raw)
+        st = open_block(session, job, length, err);
+    else if (length > scratch->capacity)
+        st = strange_length(session, length, err);
+    else
+        st = give_out(job, scratch->data, length, err);
+    core_wipe(scratch->data, scratch->capacity);
+    return st;
+}
+
+static CK_RV decrypt_init(tok_session *session, const rsa_job *job, bool raw,
+                          CK_OBJECT_HANDLE object)
+{
+    CK_RSA_PKCS_OAEP_PARAMS params;
+    CK_MECHANISM mechanism = {CKM_RSA_X_509, NULL, 0};
+
+    if (!raw)
+        mechanism = tok_padding_mechanism(&paddings[job->padding], &params);
+    return session->f->C_DecryptInit(session->handle, &mechanism, object);
+}
+
 static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
 {
-    const rsa_job *job = arg;
-    CK_RSA_PKCS_OAEP_PARAMS params;
-    CK_MECHANISM mechanism = tok_padding_mechanism(&paddings[job->padding], &params);
+    rsa_job *job = arg;
+    tok_key *key = job->key;
+    bool raw = job->way == TOK_WAY_RAW ||
+               (job->way == TOK_WAY_BEST && tok_oaep_raw(key, session->token, job->padding));
     CK_OBJECT_HANDLE object = 0;
-    CK_ULONG length = (CK_ULONG)session->scratch.capacity;
 
-    core_status st = tok_key_handle(session, job->key, &object, err);
+    job->served = session->token;
+    core_status st = tok_key_handle(session, key, &object, err);
     if (st != ST_OK)
-        return tok_key_outcome(job->key, st);
-    CK_RV rv = session->f->C_DecryptInit(session->handle, &mechanism, object);
+        return tok_key_outcome(key, st);
+    CK_RV rv = decrypt_init(session, job, raw, object);
+    if (!raw && tok_is_oaep(job->padding) && refuses_mechanism(rv)) {
+        tok_learned(key->token, session->token, job->padding, TOK_UNABLE);
+        raw = job->way == TOK_WAY_BEST && tok_oaep_raw(key, session->token, job->padding);
+        if (raw)
+            rv = decrypt_init(session, job, raw, object);
+    }
     if (rv != CKR_OK)
-        return tok_key_outcome(job->key, init_failed(job, "C_DecryptInit", rv, err));
-    if (job->key->always_authenticate) {
+        return tok_key_outcome(key, init_failed(job, "C_DecryptInit", rv, err));
+    if (key->always_authenticate) {
         st = tok_login_operation(session, err);
         if (st != ST_OK)
             return st;
     }
-    rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
-                               (CK_ULONG)job->in_len, session->scratch.data, &length);
-    st = rv == CKR_OK ? give_out(session, job, length, err)
-                      : tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_DATA);
-    core_wipe(session->scratch.data, session->scratch.capacity);
+    st = decrypt_finish(session, job, raw, err);
     session->dirty = job->padding == CORE_PAD_PKCS1;
-    return tok_key_outcome(job->key, st);
+    return tok_key_outcome(key, st);
 }
 
 static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
@@ -119,11 +185,16 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     /* No more room than the result takes: some tokens leave the length as they find it. */
     CK_ULONG length = (CK_ULONG)job->key->info.modulus_len;
 
+    job->served = session->token;
     core_status st = tok_key_public_handle(session, job->key, &object, err);
-    job->no_public = st == ST_OK && object == 0;
-    if (st != ST_OK || job->no_public)
+    job->software = st == ST_OK && object == 0;
+    if (st != ST_OK || job->software)
         return tok_key_outcome(job->key, st);
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
+    if (job->key->token->config->rsa_raw && tok_is_oaep(job->padding) && refuses_mechanism(rv)) {
+        job->software = true;
+        return ST_OK;
+    }
     if (rv != CKR_OK)
         return tok_key_outcome(job->key, init_failed(job, "C_EncryptInit", rv, err));
     rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
@@ -140,26 +211,27 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     return ST_OK;
 }
 
-static core_status encrypt_software(const rsa_job *job, core_err *err)
+core_status tok_rsa_encrypt_software(tok_key *key, core_padding padding, const uint8_t *in,
+                                     size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
-    const tok_padding *row = &paddings[job->padding];
-    EVP_PKEY *public = tok_key_software(job->key);
+    const tok_padding *row = &paddings[padding];
+    EVP_PKEY *public = tok_key_software(key);
 
     if (public == NULL) {
         return core_fail(err, ST_NO_MEMORY, "key \"%s\": OpenSSL does not take its public part",
-                         job->key->info.name);
+                         key->info.name);
     }
-    core_status st = core_rsa_encrypt(public, row->openssl, row->hash, job->in, job->in_len,
-                                      job->out, job->out_len);
-    return st == ST_OK ? st
-                       : core_fail(err, st, "key \"%s\": encryption failed", job->key->info.name);
+    core_status st = core_rsa_encrypt(public, row->openssl, row->hash, in, in_len, out, out_len);
+    return st == ST_OK ? st : core_fail(err, st, "key \"%s\": encryption failed", key->info.name);
 }
 
 core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
                             uint8_t *out, size_t *out_len, core_err *err)
 {
-    rsa_job job = {key, padding, in, in_len, out, out_len, false};
+    rsa_job job = {
+        .key = key, .padding = padding, .in = in, .in_len = in_len, .out = out, .out_len = out_len};
     const tok_key_info *info = &key->info;
+    core_status st = ST_OK;
 
     if (!info->rsa || in_len + paddings[padding].overhead > info->modulus_len) {
         return core_fail(err, ST_DATA_LENGTH, "key \"%s\" cannot encrypt %zu bytes", info->name,
@@ -169,98 +241,56 @@ core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *i
         *out_len = info->modulus_len;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", info->modulus_len);
     }
-    if (key->token->config->public_ops == CORE_WHERE_SOFTWARE)
-        return encrypt_software(&job, err);
-    core_status st = tok_run(key->token, encrypt_op, &job, err);
-    return st == ST_OK && job.no_public ? encrypt_software(&job, err) : st;
+    job.software = key->token->config->public_ops == CORE_WHERE_SOFTWARE ||
+                   tok_oaep_raw(key, key->token, padding);
+    if (!job.software)
+        st = tok_run(key->token, encrypt_op, &job, err);
+    if (st != ST_OK || !job.software)
+        return st;
+    /* What the token has not been asked for it may not be able to decrypt either. */
+    st = tok_oaep_check(key, padding, err);
+    return st == ST_OK ? tok_rsa_encrypt_software(key, padding, in, in_len, out, out_len, err) : st;
+}
+
+core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way, const uint8_t *in,
+                                size_t in_len, uint8_t *out, size_t *out_len, tok_token **served,
+                                core_err *err)
+{
+    rsa_job job = {.key = key,
+                   .padding = padding,
+                   .way = way,
+                   .in = in,
+                   .in_len = in_len,
+                   .out = out,
+                   .out_len = out_len};
+
+    core_status st = tok_run(key->token, decrypt_op, &job, err);
+    if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
+        *out_len = 0;
+    *served = job.served;
+    return st;
 }
 
 core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
                             uint8_t *out, size_t *out_len, core_err *err)
 {
-    rsa_job job = {key, padding, in, in_len, out, out_len, false};
+    const size_t room = *out_len;
+    tok_token *served = NULL;
 
-    if (!key->info.rsa || in_len != key->info.modulus_len) {
-        *out_len = 0;
-        return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
-                         core_status_next(ST_DECRYPT_FAILED));
-    }
-    core_status st = tok_run(key->token, decrypt_op, &job, err);
-    if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
-        *out_len = 0;
-    return st;
-}
-
-core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
-                                size_t *out_len, core_err *err)
-{
-    core_status st = ST_MECHANISM;
-    size_t room = *out_len;
-
-    for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
-        if ((key->token->config->rsa_unwrap & (1u << p)) == 0 ||
-            (p == CORE_PAD_OAEP_SHA256 && atomic_load(&key->token->learned_oaep256) == TOK_UNABLE))
-            continue;
-        *out_len = room;
-        core_status now = tok_rsa_decrypt(key, p, in, in_len, out, out_len, err);
-        /* A padding that the token does not know says nothing of the data. */
-        if (now != ST_MECHANISM)
-            st = now;
-        if (now != ST_MECHANISM && now != ST_DECRYPT_FAILED)
-            break;
-    }
-    return st;
-}
-
-core_padding tok_wrap_padding(const tok_token *token)
-{
-    core_padding wanted = token->config->rsa_padding;
-    bool sha1 = (token->config->rsa_unwrap & (1u << CORE_PAD_OAEP_SHA1)) != 0;
-    return wanted == CORE_PAD_OAEP_SHA256 && sha1 &&
-                   atomic_load(&token->learned_oaep256) == TOK_UNABLE
-               ? CORE_PAD_OAEP_SHA1
-               : wanted;
-}
-
-/* Before the first wrap with OAEP SHA-256: what the token cannot unwrap must not be wrapped so, and
- * what tokens say they can is not always true. Once for each token and process. */
-static core_status learn_oaep256(tok_key *key, core_err *err)
-{
-    enum { PROBE = 32 };
-    uint8_t plain[PROBE];
-    uint8_t back[PROBE];
-    uint8_t cipher[1024];
-    size_t cipher_len = sizeof cipher;
-    size_t back_len = sizeof back;
-    rsa_job job = {key, CORE_PAD_OAEP_SHA256, plain, sizeof plain, cipher, &cipher_len, false};
-
-    core_status st = core_random(plain, sizeof plain);
-    if (st == ST_OK)
-        st = encrypt_software(&job, err);
-    if (st == ST_OK)
-        st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA256, cipher, cipher_len, back, &back_len, err);
-    if (st == ST_OK && back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0) {
-        atomic_store(&key->token->learned_oaep256, TOK_ABLE);
-    } else if (st == ST_OK || st == ST_MECHANISM || st == ST_DECRYPT_FAILED ||
-               st == ST_BUFFER_TOO_SMALL) {
-        atomic_store(&key->token->learned_oaep256, TOK_UNABLE);
-        core_log(CORE_LOG_INFO, "token \"%s\" has no OAEP with SHA-256%s", key->token->info.label,
-                 tok_wrap_padding(key->token) == CORE_PAD_OAEP_SHA1
-                     ? "; keys are wrapped with OAEP SHA-1"
-                     : "");
-        st = ST_OK;
-    }
-    return st;
-}
-
-core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
-                                   size_t *out_len, core_err *err)
-{
-    core_status st = ST_OK;
-    if (key->token->config->rsa_padding == CORE_PAD_OAEP_SHA256 &&
-        atomic_load(&key->token->learned_oaep256) == TOK_UNKNOWN)
-        st = learn_oaep256(key, err);
-    return st == ST_OK
-               ? tok_rsa_encrypt(key, tok_wrap_padding(key->token), in, in_len, out, out_len, err)
-               : st;
+    *out_len = 0;
+    if (!key->info.rsa || in_len != key->info.modulus_len)
+        return tok_decrypt_failed(err);
+    *out_len = room;
+    core_status st =
+        tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, in, in_len, out, out_len, &served, err);
+    /* Bad data, or a token that takes the mechanism but does something else? */
+    if (st != ST_DECRYPT_FAILED || !tok_oaep_doubt(key, served, padding))
+        return st;
+    st = tok_oaep_learn(key, padding, err);
+    if (st != ST_OK)
+        return st;
+    if (!tok_oaep_raw(key, served, padding))
+        return tok_decrypt_failed(err);
+    *out_len = room;
+    return tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, in, in_len, out, out_len, &served, err);
 }

@@ -49,6 +49,8 @@ typedef struct tok_health {
     unsigned reset_s; /* seconds from one of these to the next */
 } tok_health;
 
+enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block, 8192 bits */
+
 typedef struct tok_session {
     CK_SESSION_HANDLE handle;
     tok_token *token;
@@ -57,7 +59,8 @@ typedef struct tok_session {
     const CK_FUNCTION_LIST *f;
     bool dirty; /* an operation may still be active: close it, do not give it back */
     bool gone;  /* the token does not know it any more: its handle may be another's by now */
-    core_secret scratch; /* for what the token decrypts, wiped after each use */
+    core_secret scratch; /* for what the token decrypts, wiped after each use: a block and what is
+                          * in it */
     struct tok_session *next;
 } tok_session;
 
@@ -103,6 +106,8 @@ typedef struct tok_pin_state {
 } tok_pin_state;
 
 typedef enum tok_can { TOK_UNKNOWN, TOK_ABLE, TOK_UNABLE } tok_can;
+/* What is learned by doing: decryption with each padding, and raw. */
+enum { TOK_LEARN_RAW = CORE_PAD_COUNT, TOK_LEARN_COUNT };
 
 /* The mechanisms this code uses; what the token lists of them is read once. */
 typedef struct tok_mech_info {
@@ -141,7 +146,7 @@ struct tok_token {
     uint64_t ids_epoch;
     uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
 
-    _Atomic int learned_oaep256; /* tok_can */
+    _Atomic int learned[TOK_LEARN_COUNT]; /* tok_can */
     _Atomic bool mech_known;
     tok_mech_info mech[TOK_MECH_COUNT];
     tok_turn login_turn; /* guards pin */

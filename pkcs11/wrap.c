@@ -32,6 +32,10 @@ static CK_ATTRIBUTE transit[] = {
 };
 enum { TRANSIT_ALL = 5, TRANSIT_LEAST = 3 };
 
+/* By the token's own OAEP only: rsa_raw would take the key out of the token. */
+static const char wrap_call[] = "C_WrapKey(CKM_RSA_PKCS_OAEP)";
+static const char unwrap_call[] = "C_UnwrapKey(CKM_RSA_PKCS_OAEP)";
+
 static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE *out,
                                core_err *err)
 {
@@ -119,9 +123,9 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
                                      transit, TRANSIT_LEAST, out);
     }
     if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD)
-        return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_OTHER);
+        return tok_rv_fail(err, session->token, unwrap_call, rv, TOK_CALL_OTHER);
     if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, "C_UnwrapKey", rv, TOK_CALL_DATA);
+        return tok_rv_fail(err, session->token, unwrap_call, rv, TOK_CALL_DATA);
     st = tok_attributes(session, *out, &value_len, 1, err);
     /* Some tokens leave the length out, or at 0. */
     if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0))
@@ -152,7 +156,7 @@ static core_status transit_wrap(tok_session *session, wrap_job *job, CK_OBJECT_H
         return st;
     CK_RV rv = session->f->C_WrapKey(session->handle, &mechanism, to, key, job->out, &length);
     if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, "C_WrapKey", rv, TOK_CALL_OTHER);
+        return tok_rv_fail(err, session->token, wrap_call, rv, TOK_CALL_OTHER);
     job->out_len = length;
     return ST_OK;
 }

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OAEP over raw RSA (rsa_raw) on a token that lacks OAEP, or a part of it: which way is taken with
+ * which calls, that nothing is done so without the policy, and what the token does wrong on it.
+ */
+#include <openssl/bn.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/crypto.h"
+#include "pkcs11/key.h"
+#include "testing.h"
+#include "tests/fault/counter.h"
+
+#define NO_OAEP "call=* mechanism=0x9 times=0 rv=0x70"
+#define NO_RAW  "call=* mechanism=0x3 times=0 rv=0x70"
+#define RAW     "rsa_raw = yes\n"
+
+enum { SIZE = 256 };
+
+static counter judge;
+static tok_context *ctx;
+static tok_token *token;
+static tok_key *key;
+static EVP_PKEY *public;
+static core_err err;
+static const uint8_t plain[] = "a database encryption key, or so";
+
+/* What is learned of a token is learned anew in each context. */
+static void begin(const char *policy, const char *plan)
+{
+    tok_key_spec spec = {"raw", CORE_ALG_RSA_2048,
+                         TOK_CAN_DECRYPT | TOK_CAN_ENCRYPT | TOK_CAN_WRAP | TOK_CAN_UNWRAP, true,
+                         false};
+    const char *pin = getenv("PIN");
+
+    err = (core_err){0};
+    CU_ASSERT_EQUAL_FATAL(judge.plan(plan), 0);
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(counter_config("raw.conf", policy), &ctx, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "main", &token, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_login(token, pin, strlen(pin), &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, &err), ST_OK);
+    const tok_key_info *info = tok_key_about(key);
+    public = core_rsa_public(info->modulus, info->modulus_len, info->exponent, info->exponent_len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(public);
+    judge.reset();
+}
+
+static void end(void)
+{
+    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    core_rsa_free(public);
+    CU_ASSERT_EQUAL(tok_key_destroy(key, NULL), ST_OK);
+    tok_key_release(key);
+    tok_token_logout(token);
+    tok_token_release(token);
+    tok_context_close(ctx);
+    CU_ASSERT_EQUAL(judge.violations(), 0);
+}
+
+static void seal(const char *hash, uint8_t out[SIZE])
+{
+    size_t length = SIZE;
+    CU_ASSERT_EQUAL(
+        core_rsa_encrypt(public, RSA_PKCS1_OAEP_PADDING, hash, plain, sizeof plain, out, &length),
+        ST_OK);
+}
+
+/* ST_FAILURE for a plaintext that is another, and for a failure that leaves something. */
+static core_status open_with(core_padding padding, const uint8_t *in)
+{
+    uint8_t out[SIZE] = {0}, any = 0;
+    size_t length = sizeof out;
+
+    err = (core_err){0};
+    core_status st = tok_rsa_decrypt(key, padding, in, SIZE, out, &length, &err);
+    if (st == ST_OK)
+        return length == sizeof plain && memcmp(out, plain, length) == 0 ? st : ST_FAILURE;
+    for (size_t i = 0; i < sizeof out; i++)
+        any |= out[i];
+    return any == 0 && length == 0 ? st : ST_FAILURE;
+}
+
+static core_status round_trip(core_padding *padding)
+{
+    uint8_t sealed[SIZE], out[SIZE];
+    size_t sealed_len = sizeof sealed, length = sizeof out;
+
+    err = (core_err){0};
+    core_status st = tok_encrypt(key, NULL, 0, plain, sizeof plain, sealed, &sealed_len, &err);
+    if (st == ST_OK)
+        st = tok_decrypt(key, NULL, 0, sealed, sealed_len, out, &length, &err);
+    if (st == ST_OK && (length != sizeof plain || memcmp(out, plain, length) != 0))
+        st = ST_FAILURE;
+    if (st == ST_OK)
+        *padding = open_with(CORE_PAD_OAEP_SHA256, sealed) == ST_OK ? CORE_PAD_OAEP_SHA256
+                                                                    : CORE_PAD_OAEP_SHA1;
+    return st;
+}
+
+static void without_the_policy(void)
+{
+    uint8_t sealed[SIZE], out[SIZE];
+    core_padding padding;
+
+    begin("", NO_OAEP);
+    for (core_padding p = CORE_PAD_OAEP_SHA256; p <= CORE_PAD_OAEP_SHA1; p++) {
+        seal(p == CORE_PAD_OAEP_SHA256 ? "SHA256" : "SHA1", sealed);
+        CU_ASSERT_EQUAL(open_with(p, sealed), ST_MECHANISM);
+        CU_ASSERT_PTR_NOT_NULL(
+            strstr(err.text, p == CORE_PAD_OAEP_SHA256 ? "oaep-sha256" : "oaep-sha1"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKR_MECHANISM_INVALID"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "rsa_raw = yes"));
+        size_t length = sizeof out;
+        CU_ASSERT_EQUAL(tok_decrypt(key, NULL, 0, sealed, SIZE, out, &length, &err), ST_MECHANISM);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "rsa_raw = yes"));
+    }
+    CU_ASSERT_EQUAL(round_trip(&padding), ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKM_RSA_PKCS_OAEP"));
+    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    end();
+}
+
+/* What could not be opened again is not made, though software could. */
+static void nothing_is_made_that_cannot_be_opened(void)
+{
+    uint8_t sealed[SIZE];
+    size_t length = sizeof sealed;
+
+    begin("public_ops = software\n", NO_OAEP);
+    CU_ASSERT_EQUAL(tok_encrypt(key, NULL, 0, plain, sizeof plain, sealed, &length, &err),
+                    ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "oaep-sha1"));
+    length = sizeof sealed;
+    CU_ASSERT_EQUAL(
+        tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, sealed, &length, &err),
+        ST_MECHANISM);
+    end();
+}
+
+static void over_raw_rsa(void)
+{
+    uint8_t sealed[SIZE];
+    core_padding padding = CORE_PAD_PKCS1;
+
+    begin(RAW, NO_OAEP);
+    CU_ASSERT_EQUAL(round_trip(&padding), ST_OK);
+    CU_ASSERT_EQUAL(padding, CORE_PAD_OAEP_SHA256);
+    for (core_padding p = CORE_PAD_OAEP_SHA256; p <= CORE_PAD_OAEP_SHA1; p++) {
+        seal(p == CORE_PAD_OAEP_SHA256 ? "SHA256" : "SHA1", sealed);
+        CU_ASSERT_EQUAL(open_with(p, sealed), ST_OK);
+        /* From then on, two calls; what the token lacks is not asked for again. */
+        judge.reset();
+        CU_ASSERT_EQUAL(open_with(p, sealed), ST_OK);
+        CU_ASSERT_EQUAL(judge.get(NULL), 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "C_DecryptInit"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    }
+    end();
+}
+
+/* The first that a process does may be a decryption. */
+static void decryption_comes_first(void)
+{
+    uint8_t sealed[SIZE];
+
+    begin(RAW, NO_OAEP);
+    seal("SHA1", sealed);
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
+    /* Refused once, raw then: in one session, with no known answer to try. */
+    CU_ASSERT_EQUAL(judge.get("C_DecryptInit"), 2);
+    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 1);
+    CU_ASSERT_EQUAL(judge.get("C_CloseSession"), 0);
+    end();
+}
+
+/* SoftHSM itself: OAEP with SHA-1 only. What it can, it does. */
+static void only_what_the_token_lacks(void)
+{
+    uint8_t sealed[SIZE];
+    core_padding padding = CORE_PAD_PKCS1;
+
+    begin(RAW, "");
+    CU_ASSERT_EQUAL(round_trip(&padding), ST_OK);
+    CU_ASSERT_EQUAL(padding, CORE_PAD_OAEP_SHA256);
+    seal("SHA1", sealed);
+    judge.reset();
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "mechanism=0x9 "));
+    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    end();
+
+    begin("", ""); /* and without the policy, SHA-1 */
+    CU_ASSERT_EQUAL(round_trip(&padding), ST_OK);
+    CU_ASSERT_EQUAL(padding, CORE_PAD_OAEP_SHA1);
+    end();
+}
+
+static void raw_is_missing_too(void)
+{
+    uint8_t sealed[SIZE];
+    core_padding padding = CORE_PAD_PKCS1;
+
+    begin(RAW, NO_OAEP ";" NO_RAW);
+    seal("SHA256", sealed);
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKM_RSA_X_509"));
+    CU_ASSERT_EQUAL(round_trip(&padding), ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKM_RSA_X_509"));
+    end();
+
+    begin(RAW, NO_RAW); /* the weaker OAEP is left */
+    CU_ASSERT_EQUAL(round_trip(&padding), ST_OK);
+    CU_ASSERT_EQUAL(padding, CORE_PAD_OAEP_SHA1);
+    end();
+}
+
+/* The key may be forbidden what the token can: that is the key's refusal. */
+static void a_key_that_may_not(void)
+{
+    uint8_t sealed[SIZE];
+
+    begin(RAW, NO_OAEP ";call=C_DecryptInit mechanism=0x3 times=0 rv=0x68");
+    seal("SHA1", sealed);
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_KEY_USAGE);
+    CU_ASSERT_EQUAL(judge.plan(NO_OAEP), 0);
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
+    end();
+}
+
+/* The block as it stands, under the public key. */
+static void raw_seal(const uint8_t block[SIZE], uint8_t out[SIZE])
+{
+    const tok_key_info *info = tok_key_about(key);
+    BN_CTX *bn = BN_CTX_new();
+    BIGNUM *m = BN_bin2bn(block, SIZE, NULL);
+    BIGNUM *n = BN_bin2bn(info->modulus, (int)info->modulus_len, NULL);
+    BIGNUM *e = BN_bin2bn(info->exponent, (int)info->exponent_len, NULL);
+
+    CU_ASSERT_EQUAL_FATAL(BN_mod_exp(m, m, e, n, bn), 1);
+    CU_ASSERT_EQUAL_FATAL(BN_bn2binpad(m, out, SIZE), SIZE);
+    BN_free(m);
+    BN_free(n);
+    BN_free(e);
+    BN_CTX_free(bn);
+}
+
+/* A first byte of 0 or not (Manger), zeros only, any ciphertext: one status, one text, and the same
+ * calls. */
+static void bad_blocks_are_alike(void)
+{
+    static const uint8_t first[] = {0, 1, 0x7f};
+    char text[sizeof err.text], calls[4][4096] = {""};
+    uint8_t block[SIZE], sealed[SIZE];
+
+    begin(RAW, NO_OAEP);
+    seal("SHA256", sealed);
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_OK);
+    for (size_t i = 0; i < 4; i++) {
+        memset(block, i < 3 ? 0x42 : 0, sizeof block);
+        block[0] = i < 3 ? first[i] : 0;
+        block[SIZE - 1] = 2;
+        raw_seal(block, sealed);
+        judge.reset();
+        CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_DECRYPT_FAILED);
+        if (i == 0)
+            memcpy(text, err.text, sizeof text);
+        CU_ASSERT_STRING_EQUAL(err.text, text);
+        (void)snprintf(calls[i], sizeof calls[i], "%lu %lu %lu", judge.get("C_DecryptInit"),
+                       judge.get("C_Decrypt"), judge.get("C_CloseSession"));
+        CU_ASSERT_STRING_EQUAL(calls[i], calls[0]);
+    }
+    end();
+}
+
+/* What C_Decrypt can do wrong, and the status it gets; the key works on. */
+static void decrypt_fails(void)
+{
+    static const struct {
+        const char *plan;
+        core_status status;
+    } faults[] = {
+        {"call=C_Decrypt rv=0x40", ST_DECRYPT_FAILED},  /* ENCRYPTED_DATA_INVALID */
+        {"call=C_Decrypt rv=0x5", ST_DECRYPT_FAILED},   /* GENERAL_ERROR */
+        {"call=C_Decrypt rv=0x50 times=9", ST_DEVICE},  /* no data of mine */
+        {"call=C_Decrypt rv=0x150 times=9", ST_DEVICE}, /* room enough was there */
+        {"call=C_Decrypt length=257 times=9", ST_DEVICE},
+        {"call=C_Decrypt length=100000 times=9", ST_DEVICE},
+        {"call=C_Decrypt length=1", ST_DECRYPT_FAILED},
+        {"call=C_Decrypt length=255", ST_DECRYPT_FAILED},
+        {"call=C_Decrypt rv=0xb3", ST_OK}, /* SESSION_HANDLE_INVALID: another session */
+    };
+    char plan[256];
+    uint8_t sealed[SIZE];
+
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        begin(RAW, NO_OAEP);
+        seal("SHA256", sealed);
+        CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_OK);
+        (void)snprintf(plan, sizeof plan, NO_OAEP ";%s", faults[i].plan);
+        CU_ASSERT_EQUAL(judge.plan(plan), 0);
+        core_status st = open_with(CORE_PAD_OAEP_SHA256, sealed);
+        CU_ASSERT_EQUAL(st, faults[i].status);
+        if (st != faults[i].status)
+            printf("\n%s: %s: %s\n", faults[i].plan, core_status_name(st), err.text);
+        CU_ASSERT_PTR_NULL(strstr(st == ST_DECRYPT_FAILED ? err.text : "", "CKR"));
+        CU_ASSERT_EQUAL(judge.plan(NO_OAEP), 0);
+        CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_OK);
+        end();
+    }
+}
+
+/* It takes the mechanism, and fails at whatever it is given: found out by a known answer, once. */
+static void a_token_that_only_seems_to_know(void)
+{
+    uint8_t sealed[SIZE];
+
+    begin(RAW, "call=C_Decrypt times=2 rv=0x40");
+    seal("SHA1", sealed);
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
+    /* The data and a known answer in vain, a known answer and the data raw. */
+    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 4);
+    judge.reset();
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
+    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 1);
+    end();
+
+    begin(RAW, ""); /* while bad data on a good token is tried once more only the first time */
+    seal("SHA1", sealed);
+    sealed[9] ^= 1;
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_DECRYPT_FAILED);
+    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 2);
+    judge.reset();
+    CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_DECRYPT_FAILED);
+    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 1);
+    end();
+}
+
+static void wrapping_stays_inside(void)
+{
+    uint8_t wrapped[SIZE], again[SIZE];
+    size_t length = sizeof wrapped, again_len = sizeof again;
+
+    begin(RAW, NO_OAEP);
+    CU_ASSERT_EQUAL(tok_wrap_new(key, 32, wrapped, &length, &err), ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "C_WrapKey(CKM_RSA_PKCS_OAEP)"));
+    seal("SHA1", wrapped);
+    CU_ASSERT_EQUAL(tok_rewrap(key, key, wrapped, SIZE, 32, again, &again_len, &err), ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "C_UnwrapKey(CKM_RSA_PKCS_OAEP)"));
+    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    end();
+}
+
+static const test_case cases[] = {
+    {"without the policy", without_the_policy},
+    {"nothing is made that cannot be opened", nothing_is_made_that_cannot_be_opened},
+    {"over raw RSA", over_raw_rsa},
+    {"decryption comes first", decryption_comes_first},
+    {"only what the token lacks", only_what_the_token_lacks},
+    {"raw is missing, too", raw_is_missing_too},
+    {"a key that may not", a_key_that_may_not},
+    {"bad blocks are alike", bad_blocks_are_alike},
+    {"C_Decrypt fails", decrypt_fails},
+    {"a token that only seems to know", a_token_that_only_seems_to_know},
+    {"wrapping stays inside", wrapping_stays_inside},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const test_suite suite = {.name = "raw_rsa", .cases = cases};
+    static const test_suite *const suites[] = {&suite};
+
+    if (getenv("TOKEN") == NULL || getenv("PIN") == NULL || !counter_load(&judge)) {
+        printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
+        return 77;
+    }
+    return testing_main(argc, argv, suites, 1);
+}
