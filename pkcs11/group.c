@@ -101,6 +101,18 @@ void tok_group_stats(tok_token *group, tok_token_stats *out)
     }
 }
 
+size_t tok_token_members(const tok_token *token, tok_member_info out[CORE_GROUP_MOST])
+{
+    const struct tok_group *g = token->group;
+
+    for (unsigned i = 0; g != NULL && i < g->count; i++) {
+        out[i].alias = g->members[i].config->alias;
+        out[i].serves = member_up(&g->members[i]);
+        out[i].refused = atomic_load(&g->members[i].refused);
+    }
+    return g != NULL ? g->count : 0;
+}
+
 /* The object of a group: the one there is, or a new one, which the context keeps. */
 static tok_token *group_of(tok_context *ctx, const core_token_config *config)
 {

@@ -130,6 +130,11 @@ core_status tok_probe(tok_token *token, tok_probe_item **out, size_t *count, cor
 
     *out = NULL;
     *count = 0;
+    if (token->group != NULL) {
+        return core_fail(err, ST_TOKEN_AMBIGUOUS,
+                         "group \"%s\": its tokens may differ; probe one of them (--token)",
+                         token->info.label);
+    }
     items = core_calloc(ROWS, sizeof *items);
     if (items == NULL)
         return core_fail(err, ST_NO_MEMORY, "probe: out of memory");

@@ -57,6 +57,16 @@ typedef struct tok_token_info {
 CORE_MUST_USE core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count,
                                          core_err *err);
 
+/* A group of tokens (`members` of the configuration) is a token to all that follows: what is done
+ * with it is done by one of its members. Of a token that is no group there are none. */
+typedef struct tok_member_info {
+    const char *alias; /* of the configuration; owned by it */
+    bool serves;       /* found, answering and logged in */
+    bool refused;      /* it did not take the PIN */
+} tok_member_info;
+/* Fills at most CORE_GROUP_MOST members, in the order of preference, and returns how many. */
+size_t tok_token_members(const tok_token *token, tok_member_info out[CORE_GROUP_MOST]);
+
 /* The one token an identity names: an alias of the configuration, a PKCS#11 URI, or a label.
  * Exactly one must match: else ST_TOKEN_NOT_FOUND or ST_TOKEN_AMBIGUOUS with the candidates named.
  * A token has one object however it is named; its policy is that of the alias whose section names

@@ -81,6 +81,12 @@ const char *cli_value(const cli_call *call, const char *name);
 core_status cli_usage(cli_call *call, core_err *err, const char *text);
 
 /* output.c */
+/* Before all else: JSON's memory comes from where ours does. */
+void cli_output_start(void);
+/* Whether JSON lacked memory for something. */
+bool cli_json_failed(void);
+/* Whether nothing of what is to be printed is missing for want of memory. */
+bool cli_complete(const cli_call *call);
 void cli_print_help(const cli_verb *verb);
 /* A JSON string whatever the bytes: text from a token that is no UTF-8 gets '?' in its place. */
 json_t *cli_json_text(const char *text);
@@ -90,10 +96,12 @@ void cli_add_set(core_str *out, unsigned set, const char *const *names, size_t c
 /* "N of M" on stderr, once a second at most; *told: when it was last said. */
 void cli_progress(uint64_t *told, size_t done, size_t total);
 /* Prints what the call produced, or the error; returns the exit status. */
-int cli_finish(cli_call *call, core_status st, const core_err *err);
+int cli_finish(cli_call *call, core_status st, core_err *err);
 
-/* pin.c: the PIN from --pin-file, --pin-fd, or typed at the terminal without echo. *given is false
- * (and *pin empty) where the configuration of the token names the PIN's file and no option does. */
+/* pin.c: whether the configuration names a PIN file, or one for each token of a group. */
+bool cli_pin_configured(const core_token_config *config);
+/* The PIN from --pin-file, --pin-fd, or typed at the terminal without echo. *given is false
+ * (and *pin empty) where the configuration says where it is and no option does. */
 CORE_MUST_USE core_status cli_pin_read(cli_call *call, const core_token_config *config,
                                        core_secret *pin, bool *given, core_err *err);
 

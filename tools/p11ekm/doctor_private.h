@@ -26,6 +26,10 @@ void doctor_report(doctor *d, doctor_state state, const char *fix, const char *f
 /* FAIL by a failed call: its own words, and the table's next step. */
 void doctor_failed(doctor *d, core_status st, const core_err *err);
 
+/* doctor_group.c: whether the identity is a group of tokens. */
+bool doctor_is_group(const doctor *d);
+void doctor_report_group(doctor *d);
+
 /* Each check reports at least one line; false: what follows cannot be checked. */
 bool doctor_check_configuration(doctor *d);
 bool doctor_check_log(doctor *d);

@@ -66,9 +66,14 @@ bool doctor_check_token(doctor *d)
         if (st != ST_OK) {
             doctor_failed(d, st, &err);
         } else {
-            doctor_report(d, DOCTOR_OK, "", "%s is \"%s\", %s, serial %s", config->tokens[i].alias,
-                          tok_token_about(other)->label, tok_token_about(other)->model,
-                          tok_token_about(other)->serial);
+            const tok_token_info *info = tok_token_about(other);
+            if (config->tokens[i].members != NULL) {
+                doctor_report(d, DOCTOR_OK, "", "%s is the group of %s", info->alias,
+                              config->tokens[i].members);
+            } else {
+                doctor_report(d, DOCTOR_OK, "", "%s is \"%s\", %s, serial %s",
+                              config->tokens[i].alias, info->label, info->model, info->serial);
+            }
             tok_token_release(other);
         }
     }
@@ -112,13 +117,16 @@ static bool pin_state(doctor *d, const tok_token_info *token)
 bool doctor_check_pin(doctor *d)
 {
     core_err err = {0};
-    const char *pin_file = tok_token_config(d->session.token)->pin_file;
+    const core_token_config *config = tok_token_config(d->session.token);
+    const char *pin_file = config->pin_file;
     if (!pin_state(d, tok_token_about(d->session.token))) {
         return false;
     }
     d->pin_known = true;
     if (cli_value(d->call, "--pin-file") != NULL || cli_value(d->call, "--pin-fd") != NULL) {
         doctor_report(d, DOCTOR_OK, "", "given for this run");
+    } else if (pin_file == NULL && cli_pin_configured(config)) {
+        doctor_report(d, DOCTOR_OK, "", "each token of the group has its pin_file");
     } else if (pin_file == NULL && isatty(STDIN_FILENO)) {
         doctor_report(d, DOCTOR_OK, "", "will be asked for");
     } else if (pin_file == NULL) {
@@ -146,6 +154,9 @@ bool doctor_check_login(doctor *d)
     }
     doctor_report(d, DOCTOR_OK, "", "as \"%s\" on token \"%s\"", d->identity,
                   tok_token_about(d->session.token)->label);
+    if (doctor_is_group(d)) {
+        doctor_report_group(d);
+    }
     return true;
 }
 
@@ -191,6 +202,10 @@ bool doctor_check_mechanisms(doctor *d)
     core_err err = {0};
     tok_mechanism *list = NULL;
     size_t count = 0, missing = 0;
+    if (doctor_is_group(d)) {
+        doctor_report(d, DOCTOR_SKIP, "", "a group: check its tokens one by one (--token)");
+        return true;
+    }
     core_status st = tok_mechanism_list(d->session.token, &list, &count, &err);
     if (st != ST_OK) {
         doctor_failed(d, st, &err);
@@ -252,6 +267,10 @@ static core_status round_trip(tok_token *token, core_algorithm algorithm, core_e
 bool doctor_check_round_trip(doctor *d)
 {
     const core_token_config *config = tok_token_config(d->session.token);
+    if (doctor_is_group(d)) {
+        doctor_report(d, DOCTOR_SKIP, "", "a group: check its tokens one by one (--token)");
+        return true;
+    }
     if (!config->create) {
         doctor_report(d, DOCTOR_SKIP, "", "'create = no': no throw-away key may be made");
         return true;

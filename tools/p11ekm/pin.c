@@ -67,6 +67,15 @@ static core_status ask(core_secret *pin, core_err *err)
     return ST_OK;
 }
 
+bool cli_pin_configured(const core_token_config *config)
+{
+    bool all = config->member_count > 0;
+    for (unsigned i = 0; i < config->member_count; i++) {
+        all = all && config->member[i]->pin_file != NULL;
+    }
+    return config->pin_file != NULL || all;
+}
+
 core_status cli_pin_read(cli_call *call, const core_token_config *config, core_secret *pin,
                          bool *given, core_err *err)
 {
@@ -83,7 +92,7 @@ core_status cli_pin_read(cli_call *call, const core_token_config *config, core_s
         core_free(path);
     } else if (descriptor != NULL) {
         st = cli_read_descriptor(call, "--pin-fd", pin, err);
-    } else if (config->pin_file != NULL) {
+    } else if (cli_pin_configured(config)) {
         *given = false;
         return ST_OK;
     } else {
