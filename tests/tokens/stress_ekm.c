@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The built library under mixed work: many threads, each with sessions of its own and one that all
- * share, every function, right and wrong PINs, stale handles, volatile keys made and lost. Every
- * result is checked. For the sanitizers and valgrind above all.
+ * The built library under mixed work: many threads, each with sessions of its own, one that all
+ * share, and the sessions of its neighbour, which closes and opens them meanwhile. Every exported
+ * function and the key store's C API, right and wrong PINs, stale handles, volatile and lasting
+ * keys made and dropped; at the end of each term the provider is freed under the work. Every result
+ * is checked. For the sanitizers and valgrind above all.
  *
- *   stress_ekm [SECONDS [THREADS]]      (5 and 16 unless given), run by with-token
+ *   stress_ekm [SECONDS [THREADS [SESSIONS]]]    (5, 32 and 4 unless given), run by with-token
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,14 +14,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
+#include "stress.h"
 #include "token_conf.h"
 #include "tests/unit/ekm_fixture.h"
 
-static SqlCpSession shared;
+enum { MOST_THREADS = 64, MOST_SESSIONS = 16 };
+
+typedef struct worker {
+    unsigned number;
+    unsigned rounds;
+    _Atomic SqlCpSession sessions[MOST_SESSIONS];
+} worker;
+
+static worker workers[MOST_THREADS];
+static unsigned threads = 32;
+static unsigned sessions_each = 4;
+static _Atomic SqlCpSession shared;
 static uint8_t rsa[FX_THUMB];
 static uint8_t aes[FX_THUMB];
-static uint64_t until_us;
+static atomic_bool term_over;
+static atomic_bool freeing;
 static atomic_ulong done;
+static atomic_ulong interrupted;
 static atomic_ulong wrong;
 
 /* The fixture's assertions come here instead of to CUnit, which knows one thread only. */
@@ -35,13 +51,12 @@ CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condit
     return value;
 }
 
-typedef struct worker {
-    unsigned number;
-    SqlCpSession session;
-    unsigned rounds;
-} worker;
+static SqlCpSession mine(worker *w)
+{
+    return atomic_load(&w->sessions[w->rounds % sessions_each]);
+}
 
-static bool round_trip(SqlCpSession session, const uint8_t *thumb, size_t length)
+static SqlCpError round_trip(SqlCpSession session, const uint8_t *thumb, size_t length)
 {
     uint8_t plain[256];
     uint8_t cipher[1024];
@@ -50,27 +65,37 @@ static bool round_trip(SqlCpSession session, const uint8_t *thumb, size_t length
     size_t back_len = sizeof back;
 
     memset(plain, (int)length, sizeof plain);
-    return fx_encrypt(session, thumb, NULL, 0, plain, length, cipher, &cipher_len) ==
-               scp_err_Success &&
-           fx_decrypt(session, thumb, NULL, 0, cipher, cipher_len, back, &back_len) ==
-               scp_err_Success &&
-           back_len == length && memcmp(plain, back, length) == 0;
+    SqlCpError e = fx_encrypt(session, thumb, NULL, 0, plain, length, cipher, &cipher_len);
+    if (e == scp_err_Success)
+        e = fx_decrypt(session, thumb, NULL, 0, cipher, cipher_len, back, &back_len);
+    if (e == scp_err_Success && (back_len != length || memcmp(plain, back, length) != 0))
+        e = scp_err_Failure;
+    return e;
 }
 
 static bool own_rsa(worker *w)
 {
-    return round_trip(w->session, rsa, 16 + w->rounds % 33);
+    return round_trip(mine(w), rsa, 16 + w->rounds % 33) == scp_err_Success;
 }
 
 static bool own_aes(worker *w)
 {
-    return round_trip(w->session, aes, w->rounds % 200);
+    return round_trip(mine(w), aes, w->rounds % 200) == scp_err_Success;
 }
 
 static bool shared_rsa(worker *w)
 {
     (void)w;
-    return round_trip(shared, rsa, 48);
+    return round_trip(atomic_load(&shared), rsa, 48) == scp_err_Success;
+}
+
+/* It may be closed at any moment, and then is refused. */
+static bool neighbours(worker *w)
+{
+    worker *other = &workers[(w->number + 1) % threads];
+    SqlCpSession session = atomic_load(&other->sessions[w->rounds % sessions_each]);
+    SqlCpError e = round_trip(session, w->rounds % 2 ? rsa : aes, 32);
+    return e == scp_err_Success || e == scp_err_AuthFailure;
 }
 
 static bool tampered(worker *w)
@@ -80,113 +105,252 @@ static bool tampered(worker *w)
     size_t back_len = sizeof back;
 
     memset(junk, 0x5a, sizeof junk);
-    SqlCpError e = fx_decrypt(w->session, rsa, NULL, 0, junk, sizeof junk, back, &back_len);
-    return e == 2073;
+    return fx_decrypt(mine(w), rsa, NULL, 0, junk, sizeof junk, back, &back_len) == 2073;
 }
 
 static bool finds(worker *w)
 {
     fx_key by_thumb;
     fx_key by_name;
-    return fx_info(w->session, FX_BY_THUMB, rsa, &by_thumb) == scp_err_Success &&
-           fx_info(w->session, FX_BY_NAME, "stress-aes", &by_name) == scp_err_Success &&
+    return fx_info(mine(w), FX_BY_THUMB, rsa, &by_thumb) == scp_err_Success &&
+           fx_info(mine(w), FX_BY_NAME, "stress-aes", &by_name) == scp_err_Success &&
            strcmp(by_thumb.name, "stress-rsa") == 0 && memcmp(by_name.thumb, aes, FX_THUMB) == 0;
 }
 
+/* Keys come and go meanwhile: one of the list may be gone when it is asked about. */
 static bool lists(worker *w)
 {
+    SqlCpSession session = mine(w);
     SqlCpKeyId id = 0;
-    SqlCpAlgId algorithm = 0;
     unsigned keys = 0;
-    unsigned algorithms = 0;
 
-    while (SqlCryptGetNextKeyId(&w->session, &id) == scp_err_Success)
-        keys++;
-    while (SqlCryptGetNextAlgorithmId(&algorithm) == scp_err_Success)
-        algorithms++;
-    return keys >= 2 && algorithms >= 6;
+    while (SqlCryptGetNextKeyId(&session, &id) == scp_err_Success) {
+        fx_key key;
+        SqlCpError e = fx_info(session, FX_BY_ID, &id, &key);
+        if (e != scp_err_Success && e != scp_err_NotFound)
+            return false;
+        keys += e == scp_err_Success;
+    }
+    return keys >= 4;
 }
 
-static bool volatile_key(worker *w)
+static bool describes(worker *w)
 {
+    SqlCpWchar text[256];
+    SqlCpProviderInfo provider = {.name = {sizeof text, text}};
+    SqlCpAlgId id = 0;
+    unsigned algorithms = 0;
+
+    (void)w;
+    if (SqlCryptInitializeProvider() != scp_err_Success ||
+        SqlCryptGetProviderInfo(&provider) != scp_err_Success)
+        return false;
+    while (SqlCryptGetNextAlgorithmId(&id) == scp_err_Success) {
+        SqlCpAlgorithmInfo info = {.algTag = {sizeof text, text}};
+        if (SqlCryptGetAlgorithmInfo(id, &info) != scp_err_Success || info.algId != id)
+            return false;
+        algorithms++;
+    }
+    return algorithms >= 6;
+}
+
+static bool exports(worker *w)
+{
+    SqlCpSession session = mine(w);
+    uint8_t thumb[FX_THUMB];
+    uint8_t bytes[600];
+    fx_text name;
+    SqlCpKeyBlob blob = {sizeof bytes, bytes};
+
+    memcpy(thumb, rsa, sizeof thumb);
+    SqlCpKeyThumbprint key = {FX_THUMB, thumb};
+    return SqlCryptExportKey(&session, &key, NULL, scp_kb_PublicKeyBlob, &blob) ==
+               scp_err_Success &&
+           (w->rounds % 31 != 0 || /* each has a line in the log */
+            SqlCryptImportKey(&session, fx_str(&name, "imported"), &key, scp_kb_SimpleBlob, 0,
+                              &blob) == scp_err_NotSupported);
+}
+
+static bool makes_and_drops(worker *w, SqlCpKeyFlags flags)
+{
+    SqlCpSession session = mine(w);
     char name[64];
     uint8_t thumb[FX_THUMB];
 
     snprintf(name, sizeof name, "stress-%u-%u", w->number, w->rounds);
-    return fx_create(w->session, name, CORE_ALG_AES_128, scp_kf_Volatile, thumb) ==
-               scp_err_Success &&
-           round_trip(w->session, thumb, 33) && fx_drop(w->session, thumb) == scp_err_Success;
+    return fx_create(session, name, CORE_ALG_AES_128, flags, thumb) == scp_err_Success &&
+           round_trip(session, thumb, 33) == scp_err_Success &&
+           fx_drop(session, thumb) == scp_err_Success;
 }
 
-static bool sessions(worker *w)
+static bool volatile_key(worker *w)
 {
-    SqlCpSession other = NULL;
-    SqlCpSession stale = NULL;
+    return makes_and_drops(w, scp_kf_Volatile);
+}
+
+static bool lasting_key(worker *w)
+{
+    return makes_and_drops(w, 0);
+}
+
+/* A volatile key ends with its session, which is closed and opened anew while the neighbour may be
+ * at work in it. */
+static bool reopens(worker *w)
+{
+    _Atomic SqlCpSession *place = &w->sessions[w->rounds % sessions_each];
+    SqlCpSession session = atomic_load(place);
+    SqlCpSession stale = session;
+    uint8_t thumb[FX_THUMB];
+    char name[64];
     fx_key info;
 
-    (void)w;
-    if (fx_open("test", "not the PIN", &other) != scp_err_AuthFailure ||
-        fx_open("test", getenv("PIN"), &other) != scp_err_Success || !round_trip(other, rsa, 32))
+    snprintf(name, sizeof name, "stress-%u-left", w->number);
+    if (fx_create(session, name, CORE_ALG_AES_256, scp_kf_Volatile, thumb) != scp_err_Success ||
+        SqlCryptCloseSession(&session, 0) != scp_err_Success ||
+        fx_info(stale, FX_BY_THUMB, rsa, &info) != scp_err_AuthFailure ||
+        fx_open("test", "not the PIN", &session) != scp_err_AuthFailure ||
+        fx_open("test", getenv("PIN"), &session) != scp_err_Success)
         return false;
-    stale = other;
-    return SqlCryptCloseSession(&other, 0) == scp_err_Success &&
-           fx_info(stale, FX_BY_THUMB, rsa, &info) == scp_err_AuthFailure;
+    atomic_store(place, session);
+    return true;
 }
 
-static bool (*const works[])(worker *) = {own_rsa, own_aes, shared_rsa,   tampered,
-                                          finds,   lists,   volatile_key, sessions};
+static bool cmk_wraps(worker *w)
+{
+    return stress_cmk_wraps(w->rounds);
+}
 
+static bool cmk_signs(worker *w)
+{
+    return stress_cmk_signs(w->rounds);
+}
+
+static const struct {
+    const char *name;
+    bool (*run)(worker *);
+    bool ends_with_provider; /* the key store's does not */
+} works[] = {
+    {"own_rsa", own_rsa, true},
+    {"own_aes", own_aes, true},
+    {"shared_rsa", shared_rsa, true},
+    {"neighbours", neighbours, true},
+    {"tampered", tampered, true},
+    {"finds", finds, true},
+    {"lists", lists, true},
+    {"describes", describes, true},
+    {"exports", exports, true},
+    {"volatile_key", volatile_key, true},
+    {"lasting_key", lasting_key, true},
+    {"reopens", reopens, true},
+    {"cmk_wraps", cmk_wraps, false},
+    {"cmk_signs", cmk_signs, false},
+};
+enum { WORKS = sizeof works / sizeof works[0] };
+
+static bool open_sessions(worker *w)
+{
+    for (unsigned i = 0; i < sessions_each; i++) {
+        SqlCpSession session = NULL;
+        if (fx_open("test", getenv("PIN"), &session) != scp_err_Success)
+            return false;
+        atomic_store(&w->sessions[i], session);
+    }
+    return true;
+}
+
+/* Until the term is over, and each work once at least; the provider may be freed under the last. */
 static void *work(void *arg)
 {
     worker *w = arg;
+    unsigned first = w->rounds;
 
-    if (fx_open("test", getenv("PIN"), &w->session) != scp_err_Success) {
-        atomic_fetch_add(&wrong, 1);
-        return NULL;
-    }
-    while (core_now_us() < until_us || w->rounds < sizeof works / sizeof works[0]) {
-        size_t which = (w->number + w->rounds++) % (sizeof works / sizeof works[0]);
-        bool good = works[which](w);
+    while (!atomic_load(&term_over) || w->rounds - first < WORKS) {
+        unsigned which = (w->number + w->rounds++) % WORKS;
+        bool good = works[which].run(w);
+        if (!good && works[which].ends_with_provider && atomic_load(&freeing)) {
+            atomic_fetch_add(&interrupted, 1);
+            break;
+        }
         atomic_fetch_add(good ? &done : &wrong, 1);
         if (!good)
-            fprintf(stderr, "thread %u, round %u: work %zu failed\n", w->number, w->rounds, which);
+            fprintf(stderr, "thread %u, round %u: %s failed\n", w->number, w->rounds,
+                    works[which].name);
     }
-    (void)SqlCryptCloseSession(&w->session, 0);
     return NULL;
+}
+
+/* One term: initialised, worked with, freed; `rudely`: before the work is over. */
+static bool term(unsigned seconds, bool rudely)
+{
+    pthread_t ids[MOST_THREADS];
+    SqlCpSession session = NULL;
+    bool good = SqlCryptInitializeProvider() == scp_err_Success &&
+                fx_open("test", getenv("PIN"), &session) == scp_err_Success && stress_cmk_open();
+
+    atomic_store(&shared, session);
+    atomic_store(&term_over, false);
+    atomic_store(&freeing, false);
+    for (unsigned i = 0; good && i < threads; i++)
+        good = open_sessions(&workers[i]);
+    if (!good)
+        return false;
+    for (unsigned i = 0; i < threads; i++)
+        if (pthread_create(&ids[i], NULL, work, &workers[i]) != 0)
+            return false;
+    core_sleep_ms(seconds * 1000);
+    atomic_store(&freeing, rudely);
+    if (rudely)
+        good = SqlCryptFreeProvider() == scp_err_Success;
+    atomic_store(&term_over, true);
+    for (unsigned i = 0; i < threads; i++)
+        pthread_join(ids[i], NULL);
+    stress_cmk_close();
+    return SqlCryptFreeProvider() == scp_err_Success && good;
+}
+
+static bool set_up(void)
+{
+    SqlCpSession session = NULL;
+
+    return stress_cmk_key() &&
+           token_conf_make("log = stderr\nlog_level = error\nmax_sessions = 8\ndrop = destroy\n") &&
+           SqlCryptInitializeProvider() == scp_err_Success &&
+           fx_open("test", getenv("PIN"), &session) == scp_err_Success &&
+           fx_create(session, "stress-rsa", CORE_ALG_RSA_2048, 0, rsa) == scp_err_Success &&
+           fx_create(session, "stress-aes", CORE_ALG_AES_256, 0, aes) == scp_err_Success &&
+           SqlCryptFreeProvider() == scp_err_Success;
 }
 
 int main(int argc, char **argv)
 {
-    enum { MOST = 64 };
     unsigned seconds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 5;
-    unsigned threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 16;
-    static worker workers[MOST];
-    pthread_t ids[MOST];
+    unsigned missing;
+    bool good = true;
 
-    if (getenv("MODULE") == NULL || threads == 0 || threads > MOST) {
+    threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : threads;
+    sessions_each = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : sessions_each;
+    if (getenv("MODULE") == NULL || threads == 0 || threads > MOST_THREADS || sessions_each == 0 ||
+        sessions_each > MOST_SESSIONS) {
         printf("SKIPPED: no token: run it by tests/tokens/with-token\n");
         return 77;
     }
-    if (!token_conf_make("max_sessions = 8\n") || SqlCryptInitializeProvider() != scp_err_Success ||
-        fx_open("test", getenv("PIN"), &shared) != scp_err_Success ||
-        fx_create(shared, "stress-rsa", CORE_ALG_RSA_2048, 0, rsa) != scp_err_Success ||
-        fx_create(shared, "stress-aes", CORE_ALG_AES_256, 0, aes) != scp_err_Success) {
+    if (!set_up()) {
         printf("FAILED: the token cannot be set up\n");
         return 1;
     }
-    until_us = core_now_us() + (uint64_t)seconds * 1000000;
-    for (unsigned i = 0; i < threads; i++) {
-        workers[i].number = i;
-        if (pthread_create(&ids[i], NULL, work, &workers[i]) != 0) {
-            printf("FAILED: no thread\n");
-            return 1;
-        }
-    }
     for (unsigned i = 0; i < threads; i++)
-        pthread_join(ids[i], NULL);
-    SqlCpError e = SqlCryptFreeProvider();
+        workers[i].number = i;
+    const unsigned longest = seconds < 20 ? (seconds + 1) / 2 : 10;
+    for (unsigned left = seconds, n = 0; good && left > 0; n++) {
+        unsigned now = left > longest ? longest : left;
+        good = term(now, n % 2 == 1);
+        left -= now;
+    }
     token_conf_remove();
-    printf("%u threads, %u s: %lu rounds right, %lu wrong\n", threads, seconds, atomic_load(&done),
-           atomic_load(&wrong));
-    return atomic_load(&wrong) == 0 && e == scp_err_Success ? 0 : 1;
+    missing = stress_calls_print() + stress_cmk_print();
+    printf("%u threads, %u sessions each, %u s: %lu works right, %lu wrong, %lu cut off by the "
+           "provider's end, %u functions never called\n",
+           threads, sessions_each, seconds, atomic_load(&done), atomic_load(&wrong),
+           atomic_load(&interrupted), missing);
+    return good && missing == 0 && atomic_load(&wrong) == 0 ? 0 : 1;
 }

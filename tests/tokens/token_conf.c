@@ -48,8 +48,9 @@ bool token_conf_make(const char *globals)
     write_value(file, "module", setting("MODULE"));
     if (*setting("INIT_ARGS"))
         write_value(file, "init_args", setting("INIT_ARGS"));
-    fprintf(file, "log = stderr\nlog_level = warning\nstartup_tries = 1\n%s\n%s\n[token test]\n",
-            globals, setting("CONF_EXTRA"));
+    if (!strstr(globals, "log = "))
+        fprintf(file, "log = stderr\nlog_level = warning\n");
+    fprintf(file, "startup_tries = 1\n%s\n%s\n[token test]\n", globals, setting("CONF_EXTRA"));
     write_value(file, "token", setting("TOKEN"));
     return fclose(file) == 0 && setenv("P11EKM_CONF", path, 1) == 0;
 }

@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 
-/* Makes a directory and in it a configuration with the alias "test"; `globals` are further lines.
- * Points P11EKM_CONF to it. False when it cannot be written. */
+/* Makes a directory and in it a configuration with the alias "test"; `globals` are further lines,
+ * "log = stderr" and warnings unless they say where to log. Points P11EKM_CONF to it. False when it
+ * cannot be written. */
 bool token_conf_make(const char *globals);
 /* Its path; "" where there is none. */
 const char *token_conf_path(void);
