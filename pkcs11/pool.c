@@ -10,13 +10,19 @@
 
 enum { POOL_MOST = 32, SCRATCH_BYTES = 2 * TOK_BLOCK_MOST };
 
-core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 {
-    const CK_FUNCTION_LIST *f = token->ctx->library.f;
-    CK_RV rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, out);
+    const CK_FUNCTION_LIST *f = ctx->library.f;
+    CK_RV rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, out);
 
     if (rv == CKR_TOKEN_WRITE_PROTECTED)
-        rv = f->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, out);
+        rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, out);
+    return rv;
+}
+
+core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+{
+    CK_RV rv = tok_slot_open(token->ctx, token->slot, out);
     return rv == CKR_OK ? ST_OK : tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
 }
 

@@ -27,11 +27,10 @@ static core_status module_initialize(tok_context *ctx, core_err *err)
 /* Whether a session can be opened there. */
 bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot)
 {
-    const CK_FUNCTION_LIST *f = ctx->library.f;
     CK_SESSION_HANDLE session;
 
-    return f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) == CKR_OK &&
-           f->C_CloseSession(session) == CKR_OK;
+    return tok_slot_open(ctx, slot, &session) == CKR_OK &&
+           ctx->library.f->C_CloseSession(session) == CKR_OK;
 }
 
 /* Whether the token answers: then whatever failed was not the device, and nothing needs resetting.

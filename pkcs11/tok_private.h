@@ -244,6 +244,8 @@ void tok_pool_give(tok_token *token, tok_session *session);
 /* Closes what is idle; with `forget` drops it without a call (the module or the process is
  * another). */
 void tok_pool_drain(tok_token *token, bool forget);
+/* C_OpenSession for writing, for some modules know no other; for reading where the token is. */
+CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out);
 CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
 
 /* --- group.c, group_login.c --- */

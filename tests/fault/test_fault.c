@@ -281,6 +281,18 @@ static void the_slot_is_renumbered(void)
     CU_ASSERT_EQUAL(slot_now(), before + 9);
 }
 
+/* As on AWS CloudHSM: it opens sessions for writing only. */
+static void opens_no_session_for_reading(void)
+{
+    plan("call=C_OpenSession read-only times=0 rv=0x6; call=C_DecryptInit rv=0x30");
+    judge.reset();
+    CU_ASSERT_EQUAL(decrypt(), ST_OK);
+    CU_ASSERT_EQUAL(judge.get("C_Finalize"), 0); /* the token is there: nothing to reset */
+    plan("call=C_OpenSession read-only times=0 rv=0x6; call=C_DecryptInit rv=0x190");
+    CU_ASSERT_EQUAL(decrypt(), ST_OK);
+    plan("");
+}
+
 static const test_case cases[] = {
     {"one call hangs", one_call_hangs},
     {"vanishes for a while", vanishes_for_a_while},
@@ -289,6 +301,7 @@ static const test_case cases[] = {
     {"lengths that cannot be", lengths_that_cannot_be},
     {"asks for no size", asks_for_no_size},
     {"lacks mechanisms", lacks_mechanisms},
+    {"opens no session for reading", opens_no_session_for_reading},
     {"has two sessions", has_two_sessions},
     {"the slot is renumbered", the_slot_is_renumbered},
     {NULL, NULL},

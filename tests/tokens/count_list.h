@@ -39,7 +39,8 @@
       (CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO * info), (slot, type, info))  \
     X(C_InitToken, V_PLAIN, OP_NONE, (.slot = &slot),                                           \
       (CK_SLOT_ID slot, CK_BYTE * pin, CK_ULONG n, CK_BYTE * label), (slot, pin, n, label))     \
-    X(C_OpenSession, V_OPEN, OP_NONE, (.slot = &slot, .opened = out),                           \
+    X(C_OpenSession, V_OPEN, OP_NONE,                                                           \
+      (.slot = &slot, .opened = out, .read_only = (flags & CKF_RW_SESSION) == 0),               \
       (CK_SLOT_ID slot, CK_FLAGS flags, void *app, CK_NOTIFY notify, CK_SESSION_HANDLE *out),   \
       (slot, flags, app, notify, out))                                                          \
     X(C_CloseAllSessions, V_CLOSE_ALL, OP_NONE, (.slot = &slot), (CK_SLOT_ID slot), (slot))     \

@@ -14,7 +14,7 @@ enum { RULES = 32, ANY = -1, NO_FUNCTION = -2 };
 typedef struct rule {
     int function;
     unsigned long nth, times, seen, delay_ms, within_ms;
-    bool fails, after, of_mechanism;
+    bool fails, after, of_mechanism, read_only;
     CK_MECHANISM_TYPE mechanism;
     CK_RV rv;
     effects effects;
@@ -66,6 +66,7 @@ static bool read_word(const char *word, rule *r, unsigned long *shift)
         const char *name;
         bool *value;
     } flags[] = {{"after", &r->after},
+                 {"read-only", &r->read_only},
                  {"close", &r->effects.close},
                  {"logout", &r->effects.logout},
                  {"twice", &r->effects.twice}};
@@ -141,6 +142,7 @@ static bool matches(const rule *r, const count_call *call)
     CK_MECHANISM_TYPE type = call->mechanism ? call->mechanism->mechanism : call->type;
 
     return (r->function == ANY || r->function == (int)call->function) &&
+           (!r->read_only || call->read_only) &&
            (!r->of_mechanism || ((call->mechanism || call->asks_type) && type == r->mechanism)) &&
            in_time(r);
 }

@@ -55,6 +55,7 @@ typedef struct count_call {
     bool sized;       /* has an output that may be NULL to ask for its size */
     const void *out;
     CK_SESSION_HANDLE *opened;
+    bool read_only; /* is what it opens */
     /* Objects made or found, and the template(s) that tell their class. */
     CK_OBJECT_HANDLE *made, *made_private;
     CK_ULONG *made_count;
