@@ -92,12 +92,12 @@ static core_status ready_locked(core_err *err)
     if (state.file != NULL && core_file_moved(state.file, state.path)) {
         (void)fclose(state.file);
         state.file = NULL;
-        state.torn = false;
     }
     if (state.file == NULL) {
         state.file = core_file_append(state.path, &why);
         if (state.file == NULL)
             return core_fail(err, ST_AUDIT, "%s", why.text);
+        state.torn = core_file_torn(state.path); /* by another process, on a full disk */
     }
     if (!state.lost)
         return ST_OK;

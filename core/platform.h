@@ -57,6 +57,10 @@ CORE_MUST_USE core_status core_file_read(const char *path, core_file_kind kind, 
 FILE *core_file_append(const char *path, core_err *err);
 /* Whether `path` no longer names the open file: it was rotated away or removed. */
 bool core_file_moved(FILE *file, const char *path);
+/* Whether the last line of a file has no end; false where that cannot be told. */
+bool core_file_torn(const char *path);
+/* Cuts what is behind the first `length` bytes of a file; what is before it is not touched. */
+CORE_MUST_USE core_status core_file_cut(const char *path, size_t length, core_err *err);
 /* Writes a new file of this user only; refuses to overwrite. */
 CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
                                            core_err *err);

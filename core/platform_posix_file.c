@@ -251,6 +251,29 @@ bool core_file_moved(FILE *file, const char *path)
     return open_one.st_dev != named.st_dev || open_one.st_ino != named.st_ino;
 }
 
+bool core_file_torn(const char *path)
+{
+    struct stat s;
+    char last = '\n';
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &s) != 0 || s.st_size == 0 || pread(fd, &last, 1, s.st_size - 1) != 1)
+        last = '\n';
+    (void)close(fd);
+    return last != '\n';
+}
+
+core_status core_file_cut(const char *path, size_t length, core_err *err)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    if (fd < 0)
+        return fail_errno(err, path, "open it", errno);
+    const int error = ftruncate(fd, (off_t)length) == 0 ? 0 : errno;
+    (void)close(fd);
+    return error == 0 ? ST_OK : fail_errno(err, path, "shorten it", error);
+}
+
 core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
 {
     const uint8_t *p = bytes;

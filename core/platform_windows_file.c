@@ -274,6 +274,36 @@ bool core_file_moved(FILE *file, const char *path)
            open_one.nFileIndexLow != named.nFileIndexLow;
 }
 
+bool core_file_torn(const char *path)
+{
+    DWORD error = 0, got = 0;
+    LARGE_INTEGER back = {.QuadPart = -1};
+    char last = '\n';
+    HANDLE file = open_path(path, FILE_READ_DATA | SYNCHRONIZE, share_all, NULL, OPEN_EXISTING,
+                            FILE_FLAG_OPEN_REPARSE_POINT, &error);
+    if (file == INVALID_HANDLE_VALUE)
+        return false;
+    if (!SetFilePointerEx(file, back, NULL, FILE_END) || !ReadFile(file, &last, 1, &got, NULL) ||
+        got != 1)
+        last = '\n';
+    (void)CloseHandle(file);
+    return last != '\n';
+}
+
+core_status core_file_cut(const char *path, size_t length, core_err *err)
+{
+    DWORD error = 0;
+    const LARGE_INTEGER at = {.QuadPart = (LONGLONG)length};
+    HANDLE file = open_path(path, GENERIC_WRITE, share_all, NULL, OPEN_EXISTING,
+                            FILE_FLAG_OPEN_REPARSE_POINT, &error);
+    if (file == INVALID_HANDLE_VALUE)
+        return fail_windows(err, path, "open it", error);
+    const bool cut = SetFilePointerEx(file, at, NULL, FILE_BEGIN) && SetEndOfFile(file);
+    error = GetLastError();
+    (void)CloseHandle(file);
+    return cut ? ST_OK : fail_windows(err, path, "shorten it", error);
+}
+
 core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
 {
     DWORD error = 0, written = 0;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/platform.h"
 #include "core/text.h"
 #include "test_core.h"
 
@@ -287,6 +288,33 @@ static void audit_on_a_full_disk(void)
     free(text);
 }
 
+/* Half a line that another process has left does not swallow the next record. */
+static void audit_behind_half_a_line(void)
+{
+    core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
+    size_t length = 0;
+    core_config *config = configure("half", "");
+    FILE *file = fopen(audit_path, "wb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fputs("{\"time\":\"20", file);
+    fclose(file);
+    CU_ASSERT_EQUAL(chmod(audit_path, 0600), 0);
+    CU_ASSERT_TRUE(core_file_torn(audit_path));
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
+        CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
+        core_log_close();
+        CU_ASSERT_FALSE(core_file_torn(audit_path));
+    }
+    core_config_free(config);
+    char *text = testing_read(audit_path, &length);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_EQUAL(strncmp(text, "{\"time\":\"20\n{\"time\"", 19), 0);
+    CU_ASSERT_PTR_NULL(strstr(text, "\n\n"));
+    free(text);
+    CU_ASSERT_FALSE(core_file_torn("/nonexistent/a.json"));
+}
+
 enum { THREADS = 8, LINES = 200 };
 
 /* NULL when all were written. */
@@ -366,6 +394,7 @@ static const test_case cases[] = {{"form_and_level", form_and_level},
                                   {"audit_lost_and_back", audit_lost_and_back},
                                   {"audit_by_policy", audit_by_policy},
                                   {"audit_on_a_full_disk", audit_on_a_full_disk},
+                                  {"audit_behind_half_a_line", audit_behind_half_a_line},
                                   {"many_writers", many_writers},
                                   {"without_memory", without_memory},
                                   {NULL, NULL}};

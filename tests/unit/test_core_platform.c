@@ -232,6 +232,14 @@ static void appends_and_notices_rotation(void)
     CU_ASSERT_EQUAL(s.st_size, 4);
     CU_ASSERT_EQUAL(s.st_mode & 07777, 0600);
     CU_ASSERT_FALSE(core_file_moved(file, path));
+    CU_ASSERT_FALSE(core_file_torn(path));
+    CU_ASSERT_EQUAL(fwrite("two", 3, 1, file), 1);
+    CU_ASSERT_TRUE(core_file_torn(path));
+    CU_ASSERT_EQUAL(core_file_cut(path, 4, NULL), ST_OK);
+    CU_ASSERT_EQUAL(stat(path, &s), 0);
+    CU_ASSERT_EQUAL(s.st_size, 4);
+    CU_ASSERT_FALSE(core_file_torn(path));
+    CU_ASSERT_EQUAL(core_file_cut(old, 1, NULL), ST_NOT_FOUND);
     CU_ASSERT_EQUAL(rename(path, old), 0);
     CU_ASSERT_TRUE(core_file_moved(file, path));
     (void)testing_file("append", "", 0, 0600);
