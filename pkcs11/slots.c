@@ -134,8 +134,10 @@ static void add_library(tok_context *ctx, tok_token_info *infos, size_t count)
     }
 }
 
-/* All initialised tokens present; inside the gate or with it closed. */
-static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *count, core_err *err)
+/* All initialised tokens present; inside the gate or with it closed. *silent: why one of them did
+ * not say what it is; may be NULL. */
+static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *count,
+                               core_status *silent, core_err *err)
 {
     CK_SLOT_ID *slots = NULL;
     CK_ULONG n = 0;
@@ -153,7 +155,10 @@ static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *c
     for (CK_ULONG i = 0; i < n; i++) {
         tok_token_info *info = &(*out)[*count];
         /* Empty slots of SoftHSM and the like hold a token that is yet to be initialised. */
-        if (tok_slot_info(ctx, slots[i], info, NULL) == ST_OK && info->initialised) {
+        const core_status told = tok_slot_info(ctx, slots[i], info, NULL);
+        if (told != ST_OK && silent != NULL)
+            *silent = told;
+        if (told == ST_OK && info->initialised) {
             const core_token_config *config = config_of(ctx->config, info);
             if (config->alias != NULL)
                 memcpy(info->alias, config->alias, strlen(config->alias) + 1);
@@ -169,6 +174,7 @@ done:
 core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count, core_err *err)
 {
     tok_stay stay;
+    core_status silent = ST_OK;
 
     *out = NULL;
     *count = 0;
@@ -176,7 +182,10 @@ core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count
     if (st == ST_OK)
         st = tok_enter(ctx, &stay, err);
     if (st == ST_OK) {
-        st = list_tokens(ctx, out, count, err);
+        st = list_tokens(ctx, out, count, &silent, err);
+        if (st == ST_OK && *count == 0 && silent != ST_OK)
+            st = core_fail(err, silent, "module \"%s\": there is a token, but it does not answer",
+                           ctx->config->module);
         tok_leave(ctx, &stay, "C_GetSlotList");
     }
     return st;
@@ -278,7 +287,7 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
     core_status st = tok_enter(ctx, &stay, err);
     if (st != ST_OK)
         return st;
-    st = list_tokens(ctx, &infos, &count, err);
+    st = list_tokens(ctx, &infos, &count, NULL, err);
     if (st == ST_OK)
         st = pick(infos, count, identity, selector, &found, err);
     if (st == ST_OK) {
@@ -291,26 +300,39 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
     return st;
 }
 
+/* A group that a URI names as it would name a token of that label; NULL: none. */
+static const core_token_config *group_named(const core_config *config, const tok_uri *uri)
+{
+    const core_token_config *group = NULL;
+    if (uri->token != NULL && uri->serial == NULL && uri->manufacturer == NULL &&
+        uri->model == NULL)
+        group = core_config_token(config, uri->token);
+    return group != NULL && group->members != NULL ? group : NULL;
+}
+
 core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **out, core_err *err)
 {
     const core_token_config *alias = core_config_token(ctx->config, identity);
     const char *selector = alias != NULL ? alias->token : identity;
+    const core_token_config *group = alias != NULL && alias->members != NULL ? alias : NULL;
     tok_uri uri;
-    core_status st;
+    core_status st = ST_OK;
 
     *out = NULL;
-    if (alias != NULL && alias->members != NULL)
-        return tok_group_find(ctx, alias, out, err);
     if (identity[0] == '\0') {
         return core_fail(err, ST_INVALID_ARGUMENT,
                          "IDENTITY is empty; name a token alias, URI or label");
     }
-    if (tok_uri_is(selector)) {
+    if (group == NULL && tok_uri_is(selector)) {
         st = tok_uri_parse(selector, &uri, err);
+        if (st == ST_OK && alias == NULL)
+            group = group_named(ctx->config, &uri);
         tok_uri_free(&uri);
         if (st != ST_OK)
             return st;
     }
+    if (group != NULL)
+        return tok_group_find(ctx, group, out, err);
     st = tok_context_ready(ctx, err);
     if (st == ST_OK)
         st = find(ctx, identity, selector, out, err);
@@ -326,7 +348,7 @@ static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
     size_t count = 0;
     size_t hits = 0;
 
-    core_status st = list_tokens(token->ctx, &infos, &count, err);
+    core_status st = list_tokens(token->ctx, &infos, &count, NULL, err);
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < count; i++) {
