@@ -32,17 +32,18 @@ void cli_store_close(cli_store *store)
     cli_session_close(&store->session);
 }
 
-void cli_key_path(const tok_token *token, const char *name_or_path, core_str *path)
+core_status cli_key_path(const tok_token *token, const char *name_or_path, core_str *path)
 {
     if (tok_uri_is(name_or_path)) {
         core_str_add(path, name_or_path);
-        return;
+        return path->failed ? ST_NO_MEMORY : ST_OK;
     }
     tok_token_info info = *tok_token_about(token);
     char object[TOK_LABEL_MAX + 1] = "";
     memcpy(object, name_or_path, strnlen(name_or_path, TOK_LABEL_MAX));
     const tok_uri uri = {.token = info.label, .object = object};
     tok_uri_format(&uri, path);
+    return path->failed ? ST_NO_MEMORY : ST_OK;
 }
 
 core_status cli_deliver(cli_call *call, const char *name, const core_str *text, core_err *err)
@@ -52,13 +53,13 @@ core_status cli_deliver(cli_call *call, const char *name, const core_str *text, 
         return ST_NO_MEMORY;
     }
     if (file != NULL) {
-        core_status st = cli_file_write(file, text, err);
-        if (st == ST_OK && call->json) {
+        /* The answer first: a file that is there would be in the way of the next attempt. */
+        if (call->json) {
             call->doc = json_pack("{s:o}", "file", cli_json_text(file));
-        } else if (st == ST_OK) {
+        } else {
             core_str_addf(&call->text, "%s written\n", file);
         }
-        return st;
+        return cli_complete(call) ? cli_file_write(file, text, err) : ST_NO_MEMORY;
     }
     if (call->json) {
         call->doc = json_pack("{s:o}", name, cli_json_text(core_str_get(text)));

@@ -21,7 +21,8 @@ typedef struct cli_store {
 CORE_MUST_USE core_status cli_store_open(cli_call *call, cli_store *store, core_err *err);
 void cli_store_close(cli_store *store);
 /* The key path that a name on the token, or a key path itself, means. Appended to *path. */
-void cli_key_path(const tok_token *token, const char *name_or_path, core_str *path);
+CORE_MUST_USE core_status cli_key_path(const tok_token *token, const char *name_or_path,
+                                       core_str *path);
 
 /* T-SQL or an encrypted value to the file of --output, or to the output as `name`. */
 CORE_MUST_USE core_status cli_deliver(cli_call *call, const char *name, const core_str *text,

@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 {
     cli_call call = {.text = {.limit = (size_t)64 << 20}};
     core_err err = {0};
+    cli_output_start();
     core_status st = cli_parse(argc, argv, &call, &err);
     if (st == ST_OK && cli_value(&call, "--version") != NULL) {
         printf("p11ekm %s\n", P11EKM_VERSION);

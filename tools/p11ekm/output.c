@@ -6,7 +6,6 @@
 #include "tools/p11ekm/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/platform.h"
@@ -46,6 +45,31 @@ void cli_print_help(const cli_verb *verb)
     printf("\nglobal options:\n");
     print_options(cli_global_options);
     printf("\nThe manual is p11ekm(1). Exit status: 0 done, 1 failed, 2 wrong use.\n");
+}
+
+static bool json_failed;
+
+static void *json_allocate(size_t size)
+{
+    void *block = core_calloc(1, size);
+    json_failed = json_failed || block == NULL;
+    return block;
+}
+
+void cli_output_start(void)
+{
+    json_failed = false;
+    json_set_alloc_funcs(json_allocate, core_free);
+}
+
+bool cli_json_failed(void)
+{
+    return json_failed;
+}
+
+bool cli_complete(const cli_call *call)
+{
+    return !call->text.failed && !json_failed && (!call->json || call->doc != NULL);
 }
 
 json_t *cli_json_text(const char *text)
@@ -99,12 +123,10 @@ static void put_json(const char *text)
     }
 }
 
-static void print_json(json_t *doc)
+static void print_json(const char *text)
 {
-    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_INDENT(2));
     put_json(text != NULL ? text : "{\"error\": {\"text\": \"out of memory\"}}");
     fputc('\n', stdout);
-    free(text);
 }
 
 static void print_text(core_str *text)
@@ -118,9 +140,7 @@ static void print_text(core_str *text)
 /* err->text names object, cause and next step; where nothing was said the table speaks. */
 static void print_error(const cli_call *call, core_status st, const core_err *err)
 {
-    core_err shown = *err;
-    core_text_clean(shown.text, ""); /* it may quote what a token or a file said */
-    const char *text = shown.text[0] != '\0' ? shown.text : core_status_text(st);
+    const char *text = err->text[0] != '\0' ? err->text : core_status_text(st);
     const char *next = core_status_next(st);
     fprintf(stderr, "p11ekm: %s: %s\n", core_status_name(st), text);
     if (!call->usage && next[0] != '\0' && strstr(text, next) == NULL) {
@@ -136,7 +156,9 @@ static void print_error(const cli_call *call, core_status st, const core_err *er
     json_object_set_new(error, "text", cli_json_text(text));
     json_object_set_new(error, "next", json_string(next));
     json_object_set_new(doc, "error", error);
-    print_json(doc);
+    char *whole = json_failed ? NULL : json_dumps(doc, JSON_INDENT(2));
+    print_json(whole);
+    core_free(whole);
     json_decref(doc);
 }
 
@@ -149,26 +171,38 @@ void cli_progress(uint64_t *told, size_t done, size_t total)
     }
 }
 
-int cli_finish(cli_call *call, core_status st, const core_err *err)
+/* "key create": what has worked although its result is not seen. */
+static core_status done_but(const cli_call *call, core_status st, const char *why, core_err *err)
 {
-    int status = CLI_EXIT_OK;
-    if (st == ST_OK && !call->json && call->text.failed) {
-        st = ST_NO_MEMORY;
+    const char *group = call->verb->group;
+    return core_fail(err, st, "%s%s%s is done, but its result %s", group == NULL ? "" : group,
+                     group == NULL ? "" : " ", call->verb->name, why);
+}
+
+int cli_finish(cli_call *call, core_status st, core_err *err)
+{
+    char *document = st == ST_OK && call->json ? json_dumps(call->doc, JSON_INDENT(2)) : NULL;
+    bool done = st == ST_OK;
+    if (done && !cli_complete(call)) {
+        st = done_but(call, ST_NO_MEMORY, "does not fit into memory; free some", err);
     }
     if (st != ST_OK) {
         print_error(call, st, err);
-        status = call->usage ? CLI_EXIT_USAGE : CLI_EXIT_FAILED;
     } else if (call->json) {
-        print_json(call->doc);
-        status = call->doc == NULL ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+        print_json(document);
     } else {
         print_text(&call->text);
     }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        st = done ? done_but(call, ST_IO, "cannot be written to standard output; make room", err)
+                  : core_fail(err, ST_IO, "standard output: cannot be written; make room");
+        fprintf(stderr, "p11ekm: %s: %s\n", core_status_name(st), err->text);
+    }
+    core_free(document);
     json_decref(call->doc);
     core_str_free(&call->text);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "p11ekm: the output could not be written\n");
-        status = CLI_EXIT_FAILED;
+    if (st != ST_OK) {
+        return call->usage ? CLI_EXIT_USAGE : CLI_EXIT_FAILED;
     }
-    return status == CLI_EXIT_OK && call->findings ? CLI_EXIT_FAILED : status;
+    return call->findings ? CLI_EXIT_FAILED : CLI_EXIT_OK;
 }

@@ -4,10 +4,13 @@
  */
 #include "tools/p11ekm/values.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/platform.h"
+#include "tools/p11ekm/cli.h"
 
 enum { FILE_LIMIT = 64 << 20, VALUE_LIMIT = 8192 };
 
@@ -20,9 +23,10 @@ static core_status read_all(const char *file, core_str *text, core_err *err)
         return core_fail(err, ST_IO, "%s: cannot be opened; check the path and its rights", file);
     }
     text->limit = FILE_LIMIT;
-    size_t got = 0;
+    size_t got = 0, total = 0;
     while ((got = fread(piece, 1, sizeof piece, in)) > 0) {
         core_str_addn(text, piece, got);
+        total += got;
     }
     bool failed = ferror(in) != 0;
     if (!standard) {
@@ -31,12 +35,15 @@ static core_status read_all(const char *file, core_str *text, core_err *err)
     if (failed) {
         return core_fail(err, ST_IO, "%s: cannot be read", file);
     }
-    return text->failed ? core_fail(err, ST_FORMAT, "%s: longer than 64 MiB; split it", file)
-                        : ST_OK;
+    if (!text->failed) {
+        return ST_OK;
+    }
+    /* A string fails where it would pass its limit, and for want of memory. */
+    return total > FILE_LIMIT ? core_fail(err, ST_FORMAT, "%s: longer than 64 MiB; split it", file)
+                              : ST_NO_MEMORY;
 }
 
-/* What PowerShell and SSMS save: UTF-16 little endian, or UTF-8, with a
- * byte-order mark. */
+/* What PowerShell and SSMS save: UTF-16 little endian, or UTF-8, with a byte-order mark. */
 static core_status to_utf8(const char *file, core_str *text, core_err *err)
 {
     const uint8_t *bytes = (const uint8_t *)core_str_get(text);
@@ -51,11 +58,11 @@ static core_status to_utf8(const char *file, core_str *text, core_err *err)
         core_str_free(text);
         text->limit = (size_t)FILE_LIMIT * 2;
         core_str_add(text, utf8);
-    } else {
+    } else if (st != ST_NO_MEMORY) {
         st = core_fail(err, ST_FORMAT, "%s: not valid UTF-16; export it again", file);
     }
     core_free(utf8);
-    return st;
+    return st == ST_OK && text->failed ? ST_NO_MEMORY : st;
 }
 
 /* Line ends and the mark of UTF-8 go: see values.h. */
@@ -149,8 +156,10 @@ static core_status add_row(cli_rows *rows, cli_row_kind kind, const json_t *obje
     core_status st = take_row(object, kind, &row, &inner);
     if (st != ST_OK) {
         core_free(row.block);
-        return core_fail(err, st, "object %zu: %s; p11ekm(1), FILES, has the query",
-                         rows->count + 1, inner.text);
+        return st == ST_NO_MEMORY
+                   ? st
+                   : core_fail(err, st, "object %zu: %s; p11ekm(1), FILES, has the query",
+                               rows->count + 1, inner.text);
     }
     rows->rows[rows->count++] = row;
     return ST_OK;
@@ -182,16 +191,21 @@ static core_status parse_all(const char *file, cli_row_kind kind, const core_str
         }
         json_t *value = json_loadb(text->text + at, text->length - at,
                                    JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &problem);
+        if (value == NULL && cli_json_failed()) {
+            return ST_NO_MEMORY;
+        }
         if (value == NULL) {
             return core_fail(err, ST_FORMAT, "%s: not JSON behind object %zu: %s", file,
                              rows->count, problem.text);
         }
         at += (size_t)problem.position;
+        if (json_array_append_new(rows->documents, value) != 0) {
+            return ST_NO_MEMORY; /* and the value is gone */
+        }
         st = take_value(rows, kind, value, &inner);
-        if (st != ST_OK) {
+        if (st != ST_OK && st != ST_NO_MEMORY) {
             st = core_fail(err, st, "%s: %s", file, inner.text);
         }
-        json_array_append_new(rows->documents, value);
     }
     return st;
 }
@@ -270,13 +284,8 @@ const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *
 
 core_status cli_file_write(const char *path, const core_str *text, core_err *err)
 {
-    FILE *file = text->failed ? NULL : fopen(path, "wbx");
-    if (file == NULL) {
-        return core_fail(err, ST_IO, "%s: cannot be made, or exists: nothing is overwritten", path);
-    }
-    bool written = fputs(core_str_get(text), file) >= 0;
-    written = fclose(file) == 0 && written;
-    return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", path);
+    return text->failed ? ST_NO_MEMORY
+                        : core_file_create(path, core_str_get(text), text->length, err);
 }
 
 core_status cli_file_mend(const char *path, bool *empty, core_err *err)
@@ -285,7 +294,9 @@ core_status cli_file_mend(const char *path, bool *empty, core_err *err)
     FILE *file = fopen(path, "rb");
     *empty = true;
     if (file == NULL) {
-        return ST_OK;
+        return errno == ENOENT
+                   ? ST_OK
+                   : core_fail(err, ST_IO, "%s: cannot be opened; check its rights", path);
     }
     (void)fclose(file);
     core_status st = read_all(path, &text, err);
@@ -293,12 +304,7 @@ core_status cli_file_mend(const char *path, bool *empty, core_err *err)
         const char *end = strrchr(text.text, '\n');
         size_t whole = end == NULL ? 0 : (size_t)(end - text.text) + 1;
         *empty = whole == 0;
-        if (whole < text.length) {
-            file = fopen(path, "wb");
-            bool written = file != NULL && fwrite(text.text, 1, whole, file) == whole;
-            written = file != NULL && fclose(file) == 0 && written;
-            st = written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written", path);
-        }
+        st = whole < text.length ? core_file_cut(path, whole, err) : ST_OK;
     }
     core_str_free(&text);
     return st;

@@ -77,7 +77,9 @@ static core_status make_value(cli_call *call, make_ecek make, core_err *err)
     cli_ecek ecek = {.length = sizeof ecek.bytes};
     core_status st = cli_store_open(call, &store, err);
     if (st == ST_OK) {
-        cli_key_path(store.session.token, cli_value(call, "--key"), &path);
+        st = cli_key_path(store.session.token, cli_value(call, "--key"), &path);
+    }
+    if (st == ST_OK) {
         st = make(call, store.store, core_str_get(&path), &ecek, err);
     }
     if (st == ST_OK) {
@@ -197,7 +199,7 @@ core_status cli_cek_verify(cli_call *call, core_err *err)
     if (st == ST_OK) {
         call->doc = json_pack("{s:[]}", "results");
         if (cli_value(call, "--key") != NULL) {
-            cli_key_path(store.session.token, cli_value(call, "--key"), &key);
+            st = cli_key_path(store.session.token, cli_value(call, "--key"), &key);
         }
     }
     for (size_t i = 0; st == ST_OK && i < rows.count; i++) {

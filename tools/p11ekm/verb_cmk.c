@@ -58,6 +58,9 @@ core_status cli_cmk_create(cli_call *call, core_err *err)
         st = cli_session_login(call, &session, err);
     }
     if (st == ST_OK) {
+        st = cli_key_path(session.token, spec.name, &path);
+    }
+    if (st == ST_OK) {
         st = core_audit_ready(err);
     }
     if (st == ST_OK) {
@@ -66,7 +69,6 @@ core_status cli_cmk_create(cli_call *call, core_err *err)
         st = cli_audit_key(&session, "CreateKey", spec.name, key, st, started, err);
     }
     if (st == ST_OK) {
-        cli_key_path(session.token, spec.name, &path);
         report(call, key, core_str_get(&path));
     }
     if (key != NULL) {
@@ -104,7 +106,7 @@ core_status cli_cmk_list(cli_call *call, core_err *err)
         if (!is_cmk(info)) {
             continue;
         }
-        cli_key_path(session.token, info->name, &path);
+        st = cli_key_path(session.token, info->name, &path);
         const char *tag = cli_key_algorithm(info, algorithm, sizeof algorithm);
         if (call->json) {
             json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "name",
@@ -130,7 +132,9 @@ core_status cli_cmk_sql(cli_call *call, core_err *err)
     size_t length = sizeof signature;
     core_status st = cli_store_open(call, &store, err);
     if (st == ST_OK) {
-        cli_key_path(store.session.token, call->operands[0], &path);
+        st = cli_key_path(store.session.token, call->operands[0], &path);
+    }
+    if (st == ST_OK) {
         st = cmk_sign_metadata(store.store, core_str_get(&path), true, signature, &length, err);
     }
     if (st == ST_OK) {

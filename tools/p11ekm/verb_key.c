@@ -140,6 +140,7 @@ core_status cli_key_show(cli_call *call, core_err *err)
                              .id_len = info.id_len,
                              .has_id = info.id_len > 0};
         tok_uri_format(&uri, &uri_text);
+        call->text.failed = call->text.failed || uri_text.failed;
         if (call->json) {
             call->doc = key_object(&info);
             json_object_set_new(call->doc, "uri", cli_json_text(core_str_get(&uri_text)));

@@ -68,9 +68,10 @@ static core_status choose(rotation *r, core_err *err)
                          "the key on the token by --from",
                          first->provider, first->path);
     }
-    cli_key_path(r->store.session.token, from == NULL ? first->path : from, &r->from);
-    cli_key_path(r->store.session.token, cli_value(r->call, "--to"), &r->to);
-    return ST_OK;
+    core_status st =
+        cli_key_path(r->store.session.token, from == NULL ? first->path : from, &r->from);
+    return st == ST_OK ? cli_key_path(r->store.session.token, cli_value(r->call, "--to"), &r->to)
+                       : st;
 }
 
 /* What an earlier run left: its last line may have been cut off, and all of it must be of this
@@ -170,6 +171,9 @@ static core_status write_sql(rotation *r, core_err *err)
     }
     if (st == ST_OK) {
         st = cli_file_write(cli_value(r->call, "--drop"), &drop, err);
+        if (st != ST_OK) {
+            (void)remove(cli_value(r->call, "--add")); /* it would be in the way of the next run */
+        }
     }
     core_str_free(&add);
     core_str_free(&drop);

@@ -75,6 +75,7 @@ core_status cli_token_list(cli_call *call, core_err *err)
         add_uri(&uri, &tokens[i]);
         core_str_free(&state);
         add_state(&state, &tokens[i]);
+        call->text.failed = call->text.failed || uri.failed || state.failed;
         if (call->json) {
             json_array_append_new(
                 list, token_object(&tokens[i], core_str_get(&uri), core_str_get(&state)));
