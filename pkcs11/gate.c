@@ -126,11 +126,10 @@ static core_status remedy(tok_token *token, const tok_run_how *run, remedies *le
         left->counted = true;
         return left->sessions-- > 0 ? ST_OK : st;
     case CORE_CLASS_DEVICE:
-        if (run->spare)
-            return st;
-        /* fall through */
     case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
     case CORE_CLASS_LOGIN:
+        if (class == CORE_CLASS_DEVICE && run->spare)
+            return st;
         if ((left->healed & (1u << class)) != 0)
             return st;
         left->healed |= 1u << class;
