@@ -21,8 +21,7 @@ static CK_KEY_TYPE type_aes = CKK_AES;
 static CK_BBOOL yes = CK_TRUE;
 static CK_BBOOL no = CK_FALSE;
 
-/* What a key on its way must be like. The first rows are all that some tokens take for C_UnwrapKey.
- */
+/* What a key on its way must be like. */
 static CK_ATTRIBUTE transit[] = {
     {CKA_CLASS, &class_secret, sizeof class_secret},
     {CKA_KEY_TYPE, &type_aes, sizeof type_aes},
@@ -99,14 +98,38 @@ static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK
 static bool refuses_template(CK_RV rv)
 {
     return rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT ||
-           rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID;
+           rv == CKR_TEMPLATE_INCOMPLETE || rv == CKR_ATTRIBUTE_TYPE_INVALID ||
+           rv == CKR_ATTRIBUTE_VALUE_INVALID;
+}
+
+/* With the template that the token takes: Luna wants the length in it, openCryptoki (3.8) the
+ * least. A token that is told the length may cut a longer key to it; what is unwrapped was signed.
+ */
+static CK_RV unwrap_as(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE from,
+                       CK_OBJECT_HANDLE *out)
+{
+    CK_RSA_PKCS_OAEP_PARAMS params;
+    CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(CORE_PAD_OAEP_SHA1), &params);
+    CK_ULONG length = (CK_ULONG)job->key_len;
+    CK_ATTRIBUTE sized[TRANSIT_ALL + 1];
+    const struct {
+        CK_ATTRIBUTE *template;
+        CK_ULONG count;
+    } tries[] = {{transit, TRANSIT_ALL}, {sized, TRANSIT_ALL + 1}, {transit, TRANSIT_LEAST}};
+    CK_RV rv = CKR_TEMPLATE_INCONSISTENT;
+
+    memcpy(sized, transit, sizeof transit);
+    sized[TRANSIT_ALL] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &length, sizeof length};
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0] && refuses_template(rv); i++)
+        rv = session->f->C_UnwrapKey(session->handle, &mechanism, from,
+                                     (CK_BYTE_PTR)(uintptr_t)job->in, (CK_ULONG)job->in_len,
+                                     tries[i].template, tries[i].count, out);
+    return rv;
 }
 
 static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE *out,
                                   core_err *err)
 {
-    CK_RSA_PKCS_OAEP_PARAMS params;
-    CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(CORE_PAD_OAEP_SHA1), &params);
     CK_ULONG length = 0;
     CK_ATTRIBUTE value_len = {CKA_VALUE_LEN, &length, sizeof length};
     CK_OBJECT_HANDLE from = 0;
@@ -115,13 +138,7 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     core_status st = tok_key_handle(session, job->from, &from, err);
     if (st != ST_OK)
         return st;
-    rv = session->f->C_UnwrapKey(session->handle, &mechanism, from, (CK_BYTE_PTR)(uintptr_t)job->in,
-                                 (CK_ULONG)job->in_len, transit, TRANSIT_ALL, out);
-    if (refuses_template(rv)) {
-        rv = session->f->C_UnwrapKey(session->handle, &mechanism, from,
-                                     (CK_BYTE_PTR)(uintptr_t)job->in, (CK_ULONG)job->in_len,
-                                     transit, TRANSIT_LEAST, out);
-    }
+    rv = unwrap_as(session, job, from, out);
     if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD)
         return tok_rv_fail(err, session->token, unwrap_call, rv, TOK_CALL_OTHER);
     if (rv != CKR_OK)

@@ -306,16 +306,55 @@ static const test_case cases[] = {
     {"the slot is renumbered", the_slot_is_renumbered},
     {NULL, NULL},
 };
+/* Tokens differ in what template they unwrap a key under; of these, not every token takes all. */
+static void wants_another_template(void)
+{
+    static const struct {
+        const char *plan;
+        unsigned long tries;
+    } rows[] = {
+        {"", 1},
+        {"call=C_UnwrapKey without=0x161 times=0 rv=0x12", 2}, /* CKA_VALUE_LEN, as on Luna */
+        {"call=C_UnwrapKey times=2 rv=0x10", 3},
+    };
+    tok_key_spec spec = {"template", CORE_ALG_RSA_2048, TOK_CAN_WRAP | TOK_CAN_UNWRAP, true, false};
+    uint8_t made[512], moved[512];
+    size_t made_len = sizeof made;
+    tok_key *key = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_wrap_new(key, 32, made, &made_len, NULL), ST_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t moved_len = sizeof moved;
+        plan(rows[i].plan);
+        judge.reset();
+        CU_ASSERT_EQUAL(tok_rewrap(key, key, made, made_len, 32, moved, &moved_len, NULL), ST_OK);
+        CU_ASSERT_EQUAL(judge.get("C_UnwrapKey"), rows[i].tries);
+    }
+    plan("call=C_UnwrapKey times=0 rv=0x12");
+    made_len = sizeof moved;
+    CU_ASSERT_NOT_EQUAL(tok_rewrap(key, key, made, 256, 32, moved, &made_len, NULL), ST_OK);
+    plan("");
+    CU_ASSERT_EQUAL(tok_key_destroy(key, NULL), ST_OK);
+    tok_key_release(key);
+}
+
+static const test_case template_cases[] = {
+    {"wants another template", wants_another_template},
+    {NULL, NULL},
+};
+static const test_suite suite_template = {
+    .name = "template", .cases = template_cases, .start = start, .stop = stop};
 static const test_suite suite_fault = {
     .name = "fault", .cases = cases, .start = start, .stop = stop};
 
 int main(int argc, char **argv)
 {
-    static const test_suite *const suites[] = {&suite_fault};
+    static const test_suite *const suites[] = {&suite_fault, &suite_template};
 
     if (!counter_load(&judge)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    return testing_main(argc, argv, suites, 1);
+    return testing_main(argc, argv, suites, 2);
 }

@@ -38,6 +38,7 @@ P11COUNT_EXPORT const char *p11count_log(void);
  *   after            the module is called first, then rv replaces its result
  *   delay=200        milliseconds, before the call
  *   within=1500      hits only in the first so many milliseconds of the plan
+ *   without=0x161    hits only calls whose template lacks this attribute
  *   read-only        hits only calls that open a session for reading
  *   mechanism=0x9    hits only calls with this mechanism, and questions about it
  *   close, logout    the module loses the session, or the login, right before the call

@@ -16,6 +16,7 @@ typedef struct rule {
     unsigned long nth, times, seen, delay_ms, within_ms;
     bool fails, after, of_mechanism, read_only;
     CK_MECHANISM_TYPE mechanism;
+    CK_ATTRIBUTE_TYPE without; /* 0, which is CKA_CLASS: any */
     CK_RV rv;
     effects effects;
 } rule;
@@ -58,6 +59,7 @@ static bool read_word(const char *word, rule *r, unsigned long *shift)
                    {"delay", &r->delay_ms},
                    {"within", &r->within_ms},
                    {"mechanism", &r->mechanism},
+                   {"without", &r->without},
                    {"length", &r->effects.length},
                    {"max-sessions", &r->effects.max_sessions},
                    {"slots", shift},
@@ -137,12 +139,20 @@ static bool in_time(const rule *r)
     return !r->within_ms || ms < (long)r->within_ms;
 }
 
+static bool has(const count_call *call, CK_ATTRIBUTE_TYPE type)
+{
+    for (CK_ULONG i = 0; i < call->template_count; i++)
+        if (call->template[i].type == type)
+            return true;
+    return false;
+}
+
 static bool matches(const rule *r, const count_call *call)
 {
     CK_MECHANISM_TYPE type = call->mechanism ? call->mechanism->mechanism : call->type;
 
     return (r->function == ANY || r->function == (int)call->function) &&
-           (!r->read_only || call->read_only) &&
+           (!r->read_only || call->read_only) && (!r->without || !has(call, r->without)) &&
            (!r->of_mechanism || ((call->mechanism || call->asks_type) && type == r->mechanism)) &&
            in_time(r);
 }
