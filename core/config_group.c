@@ -48,6 +48,8 @@ static core_status resolve(const group_check *c)
     const core_token_config *group = &c->config->tokens[c->section];
     core_status st = ST_OK;
 
+    if (strlen(group->alias) > 32)
+        return refuse(c, "members", "the alias of a group has at most 32 characters, as a label");
     if (group->token != NULL)
         return refuse(c, "members", "a section is either a token or a group; remove token");
     for (const char *at = group->members; st == ST_OK && at != NULL;) {

@@ -154,6 +154,8 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
                        group->info.label);
     }
     core_secret_close(&from_file);
+    if (st == ST_OK && err != NULL)
+        err->member = NULL; /* all took it */
     return st;
 }
 

@@ -36,6 +36,6 @@ bool grp_served_by(grp_world *w, const char *member);
 bool grp_setup(const char *verb);
 unsigned grp_logged(const char *text);
 
-extern const test_suite suite_policy, suite_failover;
+extern const test_suite suite_policy, suite_failover, suite_doors;
 
 #endif

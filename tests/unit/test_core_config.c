@@ -143,6 +143,8 @@ static const struct {
     {MODULE TWO "[token ha]\nmembers = a, b\n[token hb]\nmembers = a, ha\n",
      "t.conf:9: members: one of them is not the alias of a token in this file; name those that "
      "stand in [token ALIAS]"},
+    {MODULE TWO "[token a23456789b123456789c123456789d123]\nmembers = a, b\n",
+     "t.conf:7: members: the alias of a group has at most 32 characters, as a label"},
     {MODULE TWO "[token ha]\nmembers = a\n",
      "t.conf:7: members: one alone is no group; name at least two, comma-separated"},
     {MODULE TWO "[token ha]\nmembers = a, b, a\n",
