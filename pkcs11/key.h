@@ -98,6 +98,9 @@ CORE_MUST_USE core_status tok_key_destroy(tok_key *key, core_err *err);
 size_t tok_encrypt_size(const tok_key *key, size_t length);
 size_t tok_decrypt_size(const tok_key *key, size_t length);
 size_t tok_encrypt_max(const tok_key *key);
+/* The padding that new RSA ciphertexts of the token get, as far as is known now, and whether that
+ * is done over raw RSA (rsa_raw). No token call. */
+core_padding tok_rsa_padding(const tok_token *token, bool *raw);
 
 /* Encrypts: RSA with the padding of the policy (iv NULL, 0); AES/3DES CBC with PKCS#7 under `iv` of
  * exactly one block. *out_len in: room (at least tok_encrypt_size); out: written. ST_DATA_LENGTH,

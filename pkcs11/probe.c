@@ -19,6 +19,7 @@ static const probe_row rows[] = {
     {"oaep-sha256-encrypt", probe_rsa_encrypt, CKM_RSA_PKCS_OAEP, "SHA256", 0, 0, NULL},
     {"rsa-pkcs1-decrypt", probe_rsa_decrypt, CKM_RSA_PKCS, NULL, 0, 0, NULL},
     {"rsa-pkcs1-encrypt", probe_rsa_encrypt, CKM_RSA_PKCS, NULL, 0, 0, NULL},
+    {"rsa-raw-decrypt", probe_rsa_raw, CKM_RSA_X_509, "SHA256", 0, 0, NULL},
     {"sha256-rsa-pkcs-sign", probe_rsa_sign, CKM_SHA256_RSA_PKCS, NULL, 0, 0, NULL},
     {"rsa-pkcs-digestinfo-sign", probe_rsa_sign, CKM_RSA_PKCS, NULL, 0, 0, NULL},
     {"aes-128-generate", probe_generate, CKM_AES_KEY_GEN, NULL, CKK_AES, 128, NULL},

@@ -59,6 +59,7 @@ void probe_made(probe *p, CK_OBJECT_HANDLE object);
 void probe_rsa_generate(probe *p, const probe_row *row);
 void probe_rsa_decrypt(probe *p, const probe_row *row);
 void probe_rsa_encrypt(probe *p, const probe_row *row);
+void probe_rsa_raw(probe *p, const probe_row *row);
 void probe_rsa_sign(probe *p, const probe_row *row);
 void probe_rsa_after_error(probe *p, const probe_row *row);
 CK_MECHANISM probe_rsa_mechanism(const probe_row *row, CK_RSA_PKCS_OAEP_PARAMS *params);

@@ -123,7 +123,7 @@ CK_RV probe_rsa_open(probe *p, const probe_row *row, const uint8_t *in, size_t i
 /* OpenSSL's encryption of the known plaintext. */
 static bool seal(probe *p, const probe_row *row, uint8_t *out, size_t *out_len)
 {
-    int padding = row->mechanism == CKM_RSA_PKCS_OAEP ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING;
+    int padding = row->hash != NULL ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING;
 
     *out_len = MODULUS_MAX;
     return core_rsa_encrypt(p->rsa, padding, row->hash, message, MESSAGE_LEN, out, out_len) ==
@@ -155,6 +155,31 @@ void probe_rsa_decrypt(probe *p, const probe_row *row)
     }
     rv = probe_rsa_open(p, row, sealed, length, out, &out_len);
     judge_plaintext(p, rv, out, out_len);
+}
+
+/* OAEP over raw RSA, as rsa_raw allows it. */
+void probe_rsa_raw(probe *p, const probe_row *row)
+{
+    uint8_t sealed[MODULUS_MAX], block[MODULUS_MAX], out[MODULUS_MAX];
+    CK_ULONG block_len = (CK_ULONG)p->modulus_len;
+    size_t length, out_len = sizeof out;
+    CK_RV rv;
+
+    if (!have_key(p))
+        return;
+    if (!seal(p, row, sealed, &length)) {
+        probe_no(p, "OpenSSL did not encrypt");
+        return;
+    }
+    rv = probe_rsa_open(p, row, sealed, length, block, &block_len);
+    if (rv == CKR_OK &&
+        core_oaep_open(row->hash, block, p->modulus_len, block_len, out, &out_len) != ST_OK) {
+        probe_wrong(p, "the block is another");
+        return;
+    }
+    judge_plaintext(p, rv, out, (CK_ULONG)out_len);
+    if (p->item->state == TOK_PROBE_YES && block_len < p->modulus_len)
+        probe_yes(p, "leaves zeros in front away");
 }
 
 void probe_rsa_encrypt(probe *p, const probe_row *row)

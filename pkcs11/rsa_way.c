@@ -131,6 +131,13 @@ core_padding tok_wrap_padding(const tok_token *token)
                : config->rsa_padding;
 }
 
+core_padding tok_rsa_padding(const tok_token *token, bool *raw)
+{
+    core_padding padding = tok_wrap_padding(token);
+    *raw = tok_is_oaep(padding) && learned(token, padding) == TOK_UNABLE;
+    return padding;
+}
+
 /* Before the first wrap with OAEP SHA-256: what the token cannot unwrap must not be wrapped so. */
 core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
                                    size_t *out_len, core_err *err)

@@ -33,6 +33,12 @@ class Doctor(common.TokenCase):
         self.assertEqual({line["state"] for line in lines} - {"WARN"}, {"ok"})
         self.assertEqual(self.ok("key", "list", "--json").json()["keys"], [])
 
+    def test_which_way_oaep_is_done(self):
+        # SoftHSM 2.6 takes no OAEP with SHA-256.
+        self.assertIn("encrypted with oaep-sha1, decrypted", self.ok("doctor").out)
+        self.set_keys(rsa_raw="yes")
+        self.assertIn("encrypted with oaep-sha256 over raw RSA, decrypted", self.ok("doctor").out)
+
     def test_no_configuration(self):
         os.unlink(self.conf)
         self.found("configuration", "FAIL", re.escape(self.conf))

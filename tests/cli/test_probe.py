@@ -18,6 +18,14 @@ class Probe(common.TokenCase):
         self.assertTrue(sha256)
         self.assertNotIn("yes", sha256)
 
+    def test_which_way_oaep_is_done(self):
+        ways = self.ok("probe", "--json").json()["oaep"]
+        self.assertEqual(ways, {"oaep-sha256": "raw-not-allowed", "oaep-sha1": "token"})
+        self.set_keys(rsa_raw="yes")
+        ways = self.ok("probe", "--json").json()["oaep"]
+        self.assertEqual(ways, {"oaep-sha256": "raw", "oaep-sha1": "token"})
+        self.assertIn("oaep-sha256  raw\n", self.ok("probe").out)
+
     def test_two_runs_and_two_tokens_agree(self):
         first = self.ok("probe").out
         self.assertEqual(first, self.ok("probe").out)

@@ -181,7 +181,8 @@ static const struct {
     const char *without;
 } mechanisms[] = {
     {"CKM_RSA_PKCS_KEY_PAIR_GEN", "RSA keys cannot be made here: use the vendor's tool"},
-    {"CKM_RSA_PKCS_OAEP", "RSA keys cannot wrap safely: rsa_padding = pkcs1 would be the only way"},
+    {"CKM_RSA_PKCS_OAEP",
+     "RSA keys cannot wrap safely but by rsa_raw = yes, where CKM_RSA_X_509 is offered"},
     {"CKM_RSA_PKCS", "no signatures on tokens that lack CKM_SHA256_RSA_PKCS, too"},
     {"CKM_AES_KEY_GEN", "AES keys cannot be made here: use the vendor's tool"},
     {"CKM_AES_CBC_PAD", "AES keys of the token cannot be used by SQL Server"},
@@ -286,8 +287,11 @@ bool doctor_check_round_trip(doctor *d)
         if (st != ST_OK) {
             doctor_failed(d, st, &err);
         } else {
-            doctor_report(d, DOCTOR_OK, "", "%s: made, encrypted, decrypted, gone, in %u ms",
-                          core_algorithm_tag(algorithm),
+            bool raw = false;
+            const char *padding = core_padding_name(tok_rsa_padding(d->session.token, &raw));
+            doctor_report(d, DOCTOR_OK, "", "%s: made, encrypted%s%s%s, decrypted, gone, in %u ms",
+                          core_algorithm_tag(algorithm), rsa == 1 ? " with " : "",
+                          rsa == 1 ? padding : "", rsa == 1 && raw ? " over raw RSA" : "",
                           (unsigned)((core_now_us() - started) / 1000));
         }
     }
