@@ -2,7 +2,11 @@
 """The documents keep up with the code: each provider code is in TROUBLESHOOTING.md with its name, and
 the links between documents lead somewhere."""
 
+import json
+import pathlib
 import re
+import subprocess
+import tempfile
 import unittest
 
 import common
@@ -25,6 +29,21 @@ class Documents(unittest.TestCase):
                 if not (document.parent / target).exists():
                     broken.append(f"{document.name}: {target}")
         self.assertEqual(broken, [])
+
+    def test_vendors_configurations(self):
+        """Each sample in vendors.md is one that p11ekm reads: doctor gets beyond the configuration."""
+        text = (common.ROOT / "docs/vendors.md").read_text()
+        samples = re.findall(r"^( +)(module = .*\n(?:\1.*\n)+)", text, re.M)
+        self.assertEqual(len(samples), text.count("**Module**"))
+        with tempfile.TemporaryDirectory() as directory:
+            conf = pathlib.Path(directory) / "sample.conf"
+            for indent, sample in samples:
+                conf.write_text("".join(line.removeprefix(indent) + "\n" for line in sample.splitlines()))
+                conf.chmod(0o600)
+                run = subprocess.run([common.CLI, "--conf", str(conf), "--json", "doctor"], check=False,
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                states = {c["check"]: c["state"] for c in json.loads(run.stdout)["checks"]}
+                self.assertEqual(states["configuration"], "ok", sample + run.stdout.decode())
 
 
 if __name__ == "__main__":
