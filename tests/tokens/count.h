@@ -6,8 +6,9 @@
  * below by dlsym of a handle of the same path.
  *
  * Judged: calls before C_Initialize or after C_Finalize, sessions that are not open, an operation
- * begun while one is active in the session, continued or finished while none is, two threads in one
- * session at once, C_Finalize while calls are under way.
+ * begun while one is active in the session, continued or finished while none is, or by another
+ * thread than began it (so shows the use of a closed session's handle that is another's by now),
+ * two threads in one session at once, C_Finalize while calls are under way.
  */
 #ifndef TESTS_COUNT_H
 #define TESTS_COUNT_H
@@ -37,6 +38,7 @@ P11COUNT_EXPORT const char *p11count_log(void);
  *   rv=0x30          what is returned instead of calling the module
  *   after            the module is called first, then rv replaces its result
  *   delay=200        milliseconds, before the call
+ *   hang             the call comes to nothing until the next plan is set
  *   within=1500      hits only in the first so many milliseconds of the plan
  *   without=0x161    hits only calls whose template lacks this attribute
  *   read-only        hits only calls that open a session for reading
@@ -44,8 +46,16 @@ P11COUNT_EXPORT const char *p11count_log(void);
  *   close, logout    the module loses the session, or the login, right before the call
  *   twice            a search that finds one object gives it twice
  *   length=3         the length of the output, whatever it is
+ *   short=1          the length of the output, less by this
+ *   consume          a question for the size of an output ends the operation
+ *   absent           with mechanism=: it is not listed, and CKR_MECHANISM_INVALID
+ *   swap             the slot has another token (see below)
  *   max-sessions=2   what C_GetTokenInfo says of them
  *   slots=7          (with no call) all slots bear numbers higher by this
+ *   reuse            (with no call) a new session gets the handle of the one that was closed last
+ * With P11COUNT_OTHER in the environment, the token of that label is hidden. While calls are hit by
+ * a rule with `swap`, it is in the slot of the first token, whose sessions are gone; when a call is
+ * not hit, the first is back, and the other's sessions are gone.
  * The environment variable P11COUNT_PLAN sets one at loading. */
 P11COUNT_EXPORT int p11count_plan(const char *text);
 

@@ -9,9 +9,23 @@
 void count_effect_before(const effects *e, const count_call *call)
 {
     if (e->close && call->in_session)
-        (void)count_real()->C_CloseSession(call->session);
+        (void)count_real()->C_CloseSession(*call->session_in);
     if (e->logout && call->in_session)
-        (void)count_real()->C_Logout(call->session);
+        (void)count_real()->C_Logout(*call->session_in);
+}
+
+/* Ends the operation in the module, by data that makes it succeed or fail. */
+static void end_operation(const count_call *call)
+{
+    CK_BYTE out[4096];
+    CK_ULONG length = sizeof out;
+    const CK_FUNCTION_LIST *f = count_real();
+    CK_RV (*const once[])
+    (CK_SESSION_HANDLE, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG *) = {
+        [OP_ENCRYPT] = f->C_Encrypt, [OP_DECRYPT] = f->C_Decrypt, [OP_SIGN] = f->C_Sign};
+
+    if (call->op < sizeof once / sizeof once[0] && once[call->op])
+        (void)once[call->op](*call->session_in, out, 0, out, &length);
 }
 
 void count_effect_after(const effects *e, const count_call *call)
@@ -22,6 +36,10 @@ void count_effect_after(const effects *e, const count_call *call)
     }
     if (e->length && call->length)
         *call->length = e->length;
+    if (e->less && call->length && call->out)
+        *call->length -= *call->length < e->less ? *call->length : e->less;
+    if (e->consume && call->sized && !call->out && call->verb == V_ONCE)
+        end_operation(call);
     if (e->max_sessions && call->token_info)
         call->token_info->ulMaxSessionCount = e->max_sessions;
 }
@@ -30,7 +48,7 @@ void count_slots_in(const count_call *call, unsigned long shift)
 {
     /* It points to the wrapper's own parameter, which goes to the module next. */
     if (call->slot)
-        *(CK_SLOT_ID *)(uintptr_t)call->slot -= shift;
+        *(CK_SLOT_ID *)(uintptr_t)call->slot = count_swap_in(*call->slot - shift);
 }
 
 void count_slots_out(const count_call *call, unsigned long shift)

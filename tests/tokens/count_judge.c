@@ -20,6 +20,7 @@ typedef struct session {
     CK_SLOT_ID slot;
     bool open, busy;
     count_op op;
+    unsigned op_thread; /* that began it */
     CK_OBJECT_CLASS find_class;
 } session;
 
@@ -142,6 +143,9 @@ static void judge_session(const count_call *call)
         violation(call, "an operation is active");
     if ((call->verb == V_ONCE || call->verb == V_PART || call->verb == V_END) && s->op != call->op)
         violation(call, "no such operation is active");
+    else if (s->op != OP_NONE && call->verb != V_START && call->op == s->op &&
+             s->op_thread != thread_number())
+        violation(call, "the operation is another thread's");
 }
 
 void count_before(count_call *call)
@@ -175,6 +179,7 @@ static void follow_operation(const count_call *call, session *s, CK_RV rv)
 {
     if (call->verb == V_START && rv == CKR_OK) {
         s->op = call->op;
+        s->op_thread = thread_number();
         s->find_class = template_class(call);
     } else if (call->verb == V_ONCE || call->verb == V_END) {
         if (!asked_size(call, rv))

@@ -7,7 +7,7 @@
 #define TESTS_COUNT_LIST_H
 
 #define S  CK_SESSION_HANDLE s
-#define NS .in_session = true, .session = s
+#define NS .in_session = true, .session = s, .session_in = &s
 
 /* Session only; with mechanism and key; input; output; both. */
 #define SHAPE_S(X, name, verb, op) X(name, verb, op, (NS), (S), (s))
@@ -33,7 +33,7 @@
       (slot, info))                                                                             \
     X(C_GetTokenInfo, V_PLAIN, OP_NONE, (.slot = &slot, .token_info = info),                    \
       (CK_SLOT_ID slot, CK_TOKEN_INFO * info), (slot, info))                                    \
-    X(C_GetMechanismList, V_PLAIN, OP_NONE, (.slot = &slot),                                    \
+    X(C_GetMechanismList, V_PLAIN, OP_NONE, (.slot = &slot, .types = types, .type_count = n),   \
       (CK_SLOT_ID slot, CK_MECHANISM_TYPE * types, CK_ULONG * n), (slot, types, n))             \
     X(C_GetMechanismInfo, V_PLAIN, OP_NONE, (.slot = &slot, .asks_type = true, .type = type),   \
       (CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO * info), (slot, type, info))  \

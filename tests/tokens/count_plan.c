@@ -11,10 +11,16 @@
 
 enum { RULES = 32, ANY = -1, NO_FUNCTION = -2 };
 
+/* What holds for all calls. */
+typedef struct whole {
+    unsigned long shift; /* of slot numbers */
+    bool reuse;          /* of session handles */
+} whole;
+
 typedef struct rule {
     int function;
     unsigned long nth, times, seen, delay_ms, within_ms;
-    bool fails, after, of_mechanism, read_only;
+    bool fails, after, of_mechanism, read_only, hangs, absent;
     CK_MECHANISM_TYPE mechanism;
     CK_ATTRIBUTE_TYPE without; /* 0, which is CKA_CLASS: any */
     CK_RV rv;
@@ -25,7 +31,8 @@ static struct {
     pthread_mutex_t lock;
     rule rules[RULES];
     size_t count;
-    unsigned long shift; /* of slot numbers */
+    whole whole;
+    unsigned long number; /* of the plan: one more for each */
     struct timespec set;
 } plan = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -47,7 +54,7 @@ static bool read_number(const char *text, unsigned long *out)
     return *text && !*end;
 }
 
-static bool read_word(const char *word, rule *r, unsigned long *shift)
+static bool read_word(const char *word, rule *r, whole *w)
 {
     const char *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
@@ -61,17 +68,18 @@ static bool read_word(const char *word, rule *r, unsigned long *shift)
                    {"mechanism", &r->mechanism},
                    {"without", &r->without},
                    {"length", &r->effects.length},
+                   {"short", &r->effects.less},
                    {"max-sessions", &r->effects.max_sessions},
-                   {"slots", shift},
+                   {"slots", &w->shift},
                    {"rv", &r->rv}};
     const struct {
         const char *name;
         bool *value;
-    } flags[] = {{"after", &r->after},
-                 {"read-only", &r->read_only},
-                 {"close", &r->effects.close},
-                 {"logout", &r->effects.logout},
-                 {"twice", &r->effects.twice}};
+    } flags[] = {{"after", &r->after},         {"read-only", &r->read_only},
+                 {"close", &r->effects.close}, {"logout", &r->effects.logout},
+                 {"twice", &r->effects.twice}, {"consume", &r->effects.consume},
+                 {"swap", &r->effects.swap},   {"hang", &r->hangs},
+                 {"absent", &r->absent},       {"reuse", &w->reuse}};
 
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(word, flags[i].name) == 0)
@@ -93,14 +101,18 @@ static bool read_word(const char *word, rule *r, unsigned long *shift)
 }
 
 /* Reads one rule; an empty one leaves its function at NO_FUNCTION. */
-static bool read_rule(char *text, rule *r, unsigned long *shift)
+static bool read_rule(char *text, rule *r, whole *w)
 {
     char *rest = NULL;
 
     *r = (rule){.function = NO_FUNCTION, .nth = 1, .times = 1};
     for (char *word = strtok_r(text, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
-        if (!read_word(word, r, shift))
+        if (!read_word(word, r, w))
             return false;
+    if (r->absent) {
+        r->fails = true;
+        r->rv = CKR_MECHANISM_INVALID;
+    }
     return true;
 }
 
@@ -108,13 +120,13 @@ int p11count_plan(const char *text)
 {
     rule rules[RULES];
     size_t count = 0;
-    unsigned long shift = 0;
+    whole w = {0, false};
     char *copy = strdup(text ? text : ""), *rest = NULL;
     bool good = copy != NULL;
 
     for (char *line = good ? strtok_r(copy, ";\n", &rest) : NULL; line && good;
          line = strtok_r(NULL, ";\n", &rest)) {
-        good = count < RULES && read_rule(line, &rules[count], &shift);
+        good = count < RULES && read_rule(line, &rules[count], &w);
         if (good && rules[count].function != NO_FUNCTION)
             count++;
     }
@@ -124,7 +136,9 @@ int p11count_plan(const char *text)
     (void)pthread_mutex_lock(&plan.lock);
     memcpy(plan.rules, rules, count * sizeof rules[0]);
     plan.count = count;
-    plan.shift = shift;
+    plan.whole = w;
+    plan.number++;
+    count_handles_reuse(w.reuse);
     (void)clock_gettime(CLOCK_MONOTONIC, &plan.set);
     (void)pthread_mutex_unlock(&plan.lock);
     return 0;
@@ -177,16 +191,56 @@ static rule rule_for(const count_call *call)
     return found;
 }
 
+/* Until another plan is set. */
+static void hang(void)
+{
+    const struct timespec moment = {0, 5000000};
+    unsigned long number, now;
+
+    (void)pthread_mutex_lock(&plan.lock);
+    number = now = plan.number;
+    (void)pthread_mutex_unlock(&plan.lock);
+    while (now == number) {
+        (void)nanosleep(&moment, NULL);
+        (void)pthread_mutex_lock(&plan.lock);
+        now = plan.number;
+        (void)pthread_mutex_unlock(&plan.lock);
+    }
+}
+
+/* Takes the absent ones out of a list. */
+static void hide_mechanisms(const count_call *call)
+{
+    CK_ULONG kept = 0;
+
+    (void)pthread_mutex_lock(&plan.lock);
+    for (CK_ULONG i = 0; i < *call->type_count; i++) {
+        bool hidden = false;
+
+        for (size_t k = 0; k < plan.count; k++)
+            hidden = hidden || (plan.rules[k].absent && plan.rules[k].mechanism == call->types[i]);
+        if (!hidden)
+            call->types[kept++] = call->types[i];
+    }
+    (void)pthread_mutex_unlock(&plan.lock);
+    *call->type_count = kept;
+}
+
 bool count_plan_before(count_call *call, CK_RV *rv)
 {
     rule r = rule_for(call);
 
     (void)pthread_mutex_lock(&plan.lock);
-    call->shift = plan.shift;
+    call->shift = plan.whole.shift;
     (void)pthread_mutex_unlock(&plan.lock);
+    if (call->verb != V_ANYTIME && call->verb != V_INITIALIZE)
+        count_swap_set(r.function != NO_FUNCTION && r.effects.swap);
     count_slots_in(call, call->shift);
+    count_handles_in(call);
     if (r.function == NO_FUNCTION)
-        return false;
+        return count_swap_list(call, rv);
+    if (r.hangs)
+        hang();
     if (r.delay_ms) {
         struct timespec time = {(time_t)(r.delay_ms / 1000), (long)(r.delay_ms % 1000) * 1000000};
         (void)nanosleep(&time, NULL);
@@ -195,12 +249,15 @@ bool count_plan_before(count_call *call, CK_RV *rv)
     call->effects = r.effects;
     call->replaced = r.fails && r.after;
     *rv = call->replacement = r.rv;
-    return r.fails && !r.after;
+    return (r.fails && !r.after) || count_swap_list(call, rv);
 }
 
 CK_RV count_plan_after(const count_call *call, CK_RV rv)
 {
+    count_handles_out(call, rv);
     if (rv == CKR_OK) {
+        if (call->types)
+            hide_mechanisms(call);
         count_slots_out(call, call->shift);
         count_effect_after(&call->effects, call);
     }

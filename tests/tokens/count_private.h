@@ -41,7 +41,8 @@ typedef struct count_call {
     count_verb verb;
     count_op op;
     bool in_session;
-    CK_SESSION_HANDLE session;
+    CK_SESSION_HANDLE session;     /* as the caller knows it */
+    CK_SESSION_HANDLE *session_in; /* the parameter, which goes to the module next */
     const CK_MECHANISM *mechanism;
     CK_OBJECT_HANDLE object;
     const CK_SLOT_ID *slot;
@@ -50,7 +51,9 @@ typedef struct count_call {
     unsigned long shift;    /* of slot numbers, outside against inside */
     CK_TOKEN_INFO *token_info;
     CK_SLOT_ID *slots;
-    const CK_ULONG *slot_count;
+    CK_ULONG *slot_count;
+    CK_MECHANISM_TYPE *types;
+    CK_ULONG *type_count;
     CK_ULONG *length; /* of the output */
     bool sized;       /* has an output that may be NULL to ask for its size */
     const void *out;
@@ -65,8 +68,8 @@ typedef struct count_call {
     bool replaced;
     CK_RV replacement;
     struct effects {
-        bool close, logout, twice;
-        unsigned long length, max_sessions; /* 0: as they are */
+        bool close, logout, twice, consume, swap;
+        unsigned long length, less, max_sessions; /* 0: as they are */
     } effects;
 } count_call;
 
@@ -90,5 +93,16 @@ void count_effect_after(const effects *e, const count_call *call);
 /* Slots have other numbers outside than inside: by how much. */
 void count_slots_in(const count_call *call, unsigned long shift);
 void count_slots_out(const count_call *call, unsigned long shift);
+
+/* count_handles.c: sessions bear other handles outside than inside where handles are used again. */
+void count_handles_reuse(bool on);
+void count_handles_in(const count_call *call);
+void count_handles_out(const count_call *call, CK_RV rv);
+
+/* count_swap.c: which of two tokens is in the slot. */
+void count_swap_set(bool other);
+CK_SLOT_ID count_swap_in(CK_SLOT_ID slot);
+/* Whether there is a token to hide; then *rv is the answer to C_GetSlotList. */
+bool count_swap_list(const count_call *call, CK_RV *rv);
 
 #endif
