@@ -125,7 +125,7 @@ static void context_close_module(tok_context *ctx)
         }
         tok_leave(ctx, &stay, "closing");
         if (ctx->own)
-            (void)tok_library_finalize(&ctx->library);
+            (void)tok_library_finalize(&ctx->library, ctx->config);
     }
     while (ctx->tokens != NULL) {
         tok_token *token = ctx->tokens;

@@ -5,6 +5,7 @@
  * where there is no p11-kit, where the configuration says so, or where the module wants
  * initialisation arguments (NSS), which p11-kit takes from files of its own only.
  */
+#include <stdatomic.h>
 #include <string.h>
 #include "core/lock.h"
 #include "core/log.h"
@@ -20,6 +21,45 @@ typedef struct loaded {
 } loaded;
 static core_lock loaded_lock = CORE_LOCK_INIT; /* guards the list */
 static loaded *loaded_list;
+
+/* The manager holds locks of its own, over the module's C_Initialize and C_Finalize, too. A child
+ * that was forked meanwhile would wait for them for ever, so it must not ask the manager for
+ * anything. Upper half: the process; lower half: how many of its threads are in the manager. */
+static _Atomic uint64_t manager_users;
+
+static bool manager_enter(const char *path)
+{
+    const uint64_t self = (uint64_t)core_process_id() << 32;
+    uint64_t seen = atomic_load(&manager_users);
+
+    do {
+        if ((seen & UINT32_MAX) != 0 && (seen & ~(uint64_t)UINT32_MAX) != self) {
+            core_log(
+                CORE_LOG_ERROR,
+                "module \"%s\": this process was forked while %s was at work in its parent and "
+                "cannot use it; let children exec, or set module_loader = direct",
+                path, tok_p11kit->name);
+            return false;
+        }
+    } while (
+        !atomic_compare_exchange_weak(&manager_users, &seen, self | ((seen & UINT32_MAX) + 1)));
+    return true;
+}
+
+static void manager_leave(void)
+{
+    atomic_fetch_sub(&manager_users, 1);
+}
+
+static core_status load_managed(const char *path, CK_FUNCTION_LIST **out, core_err *err)
+{
+    if (!manager_enter(path))
+        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": forked while %s was at work", path,
+                         tok_p11kit->name);
+    core_status st = tok_p11kit->load(path, out, err);
+    manager_leave();
+    return st;
+}
 
 static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_err *err)
 {
@@ -77,7 +117,7 @@ static core_status load(const core_config *config, const char *path, tok_library
 
     out->managed = tok_p11kit != NULL && wanted;
     core_status st =
-        out->managed ? tok_p11kit->load(path, &out->f, err) : load_direct(path, &out->f, err);
+        out->managed ? load_managed(path, &out->f, err) : load_direct(path, &out->f, err);
     if (st != ST_OK)
         return st;
     apply_knowledge(path, out);
@@ -152,16 +192,27 @@ static CK_RV initialize_direct(const CK_FUNCTION_LIST *f, char *reserved, bool *
     return rv;
 }
 
+static CK_RV managed(const tok_library *library, const char *path,
+                     CK_RV (*call)(CK_FUNCTION_LIST *f))
+{
+    if (!manager_enter(path))
+        return CKR_FUNCTION_FAILED;
+    CK_RV rv = call(library->f);
+    manager_leave();
+    return rv;
+}
+
 CK_RV tok_library_initialize(const tok_library *library, const core_config *config, bool *own,
                              bool *serialize)
 {
-    CK_RV rv = library->managed ? tok_p11kit->initialize(library->f)
+    CK_RV rv = library->managed ? managed(library, config->module, tok_p11kit->initialize)
                                 : initialize_direct(library->f, config->init_args, serialize);
     *own = rv == CKR_OK;
     return rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;
 }
 
-CK_RV tok_library_finalize(const tok_library *library)
+CK_RV tok_library_finalize(const tok_library *library, const core_config *config)
 {
-    return library->managed ? tok_p11kit->finalize(library->f) : library->f->C_Finalize(NULL);
+    return library->managed ? managed(library, config->module, tok_p11kit->finalize)
+                            : library->f->C_Finalize(NULL);
 }

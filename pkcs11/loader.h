@@ -29,6 +29,6 @@ CORE_MUST_USE core_status tok_library_load(const core_config *config, tok_librar
 CK_RV tok_library_initialize(const tok_library *library, const core_config *config, bool *own,
                              bool *serialize);
 /* C_Finalize; only where *own was true. */
-CK_RV tok_library_finalize(const tok_library *library);
+CK_RV tok_library_finalize(const tok_library *library, const core_config *config);
 
 #endif

@@ -73,7 +73,7 @@ core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err)
     for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
         forget_sessions(token);
     if (ctx->initialised && ctx->own) {
-        CK_RV rv = tok_library_finalize(&ctx->library);
+        CK_RV rv = tok_library_finalize(&ctx->library, ctx->config);
         ctx->unfinished = rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED;
     }
     ctx->initialised = false;

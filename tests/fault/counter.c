@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "core/platform.h"
 #include "testing.h"
 
@@ -31,12 +32,12 @@ const char *counter_config(const char *name, const char *more)
     const char *init = getenv("INIT_ARGS");
     bool args = init && *init;
     const char *path = testing_path(name);
-    int length =
-        snprintf(text, sizeof text,
-                 "module = %s\nmodule_loader = direct\nlog = none\n%s%s%s\n"
-                 "session_wait_ms = 2000\nstartup_tries = 1\n%s\n[token main]\ntoken = %s\n",
-                 getenv("MODULE"), args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "",
-                 more, getenv("TOKEN"));
+    int length = snprintf(
+        text, sizeof text,
+        "module = %s\n%slog = none\n%s%s%s\n"
+        "session_wait_ms = 2000\nstartup_tries = 1\n%s\n[token main]\ntoken = %s\n",
+        getenv("MODULE"), strstr(more, "module_loader") ? "" : "module_loader = direct\n",
+        args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "", more, getenv("TOKEN"));
     (void)remove(path);
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
 }

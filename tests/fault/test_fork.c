@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A host forks while another of its threads opens or closes a context, and so holds the locks of
- * the process. The child, in which that thread does not exist, can use its token all the same.
+ * the process. The child, in which that thread does not exist, can use its token all the same; but
+ * where it is p11-kit whose locks are held, which nobody can mend, it is told so at once.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -37,26 +38,29 @@ static void *close_apart(void *argument)
     return NULL;
 }
 
-static bool use_token(const char *config)
+static core_status use_token(const char *config)
 {
     tok_context *ctx = NULL;
     tok_token *token = NULL;
     const char *pin = getenv("PIN");
-    bool good = tok_context_open(config, &ctx, NULL) == ST_OK &&
-                tok_token_find(ctx, "main", &token, NULL) == ST_OK &&
-                tok_token_login(token, pin, strlen(pin), NULL) == ST_OK;
+    core_status st = tok_context_open(config, &ctx, NULL);
 
-    if (good)
+    if (st == ST_OK)
+        st = tok_token_find(ctx, "main", &token, NULL);
+    if (st == ST_OK)
+        st = tok_token_login(token, pin, strlen(pin), NULL);
+    if (st == ST_OK)
         tok_token_logout(token);
     if (token != NULL)
         tok_token_release(token);
     tok_context_close(ctx);
-    return good;
+    return st;
 }
 
 /* Forks while `apart` is in the middle of its work, which the module or the plan, in the call of
  * this name, makes slow. */
-static void fork_beside(void *(*apart)(void *), other *o, const char *call, const char *config)
+static void fork_beside(void *(*apart)(void *), other *o, const char *call, const char *config,
+                        core_status expected)
 {
     pthread_t thread;
     int status = -1;
@@ -70,7 +74,7 @@ static void fork_beside(void *(*apart)(void *), other *o, const char *call, cons
     if (child == 0) {
         (void)alarm(10); /* a lock of a thread that is not here would hold us for ever */
         (void)judge.plan("");
-        _exit(use_token(config) ? 0 : 1);
+        _exit(use_token(config) == expected ? 0 : 1);
     }
     CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
     CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -82,28 +86,50 @@ static void while_a_module_loads(void)
 {
     other o = {.config = testing_file("slow.conf", SLOW_CONF, sizeof SLOW_CONF - 1, 0600)};
 
-    fork_beside(open_apart, &o, NULL, counter_config("fork.conf", ""));
+    fork_beside(open_apart, &o, NULL, counter_config("fork.conf", ""), ST_OK);
     CU_ASSERT_EQUAL(o.opened, ST_MODULE_LOAD);
 }
 
-static void while_a_module_initialises(void)
+static void while_it_initialises(const char *loader, core_status expected)
 {
-    other o = {.config = counter_config("fork.conf", "")};
+    other o = {.config = counter_config("fork.conf", loader)};
 
     CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Initialize delay=2000"), 0);
-    fork_beside(open_apart, &o, "C_Initialize", o.config);
+    fork_beside(open_apart, &o, "C_Initialize", o.config, expected);
     CU_ASSERT_EQUAL(o.opened, ST_OK);
+    CU_ASSERT_EQUAL(use_token(o.config), ST_OK);
     tok_context_close(o.ctx);
 }
 
-static void while_a_module_is_finalised(void)
+static void while_it_is_finalised(const char *loader, core_status expected)
 {
-    other o = {.config = counter_config("fork.conf", "")};
+    other o = {.config = counter_config("fork.conf", loader)};
 
     (void)open_apart(&o);
     CU_ASSERT_EQUAL_FATAL(o.opened, ST_OK);
     CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Finalize delay=2000"), 0);
-    fork_beside(close_apart, &o, "C_Finalize", o.config);
+    fork_beside(close_apart, &o, "C_Finalize", o.config, expected);
+    CU_ASSERT_EQUAL(use_token(o.config), ST_OK);
+}
+
+static void while_a_module_initialises(void)
+{
+    while_it_initialises("", ST_OK);
+}
+
+static void while_a_module_is_finalised(void)
+{
+    while_it_is_finalised("", ST_OK);
+}
+
+static void while_p11kit_initialises(void)
+{
+    while_it_initialises("module_loader = p11-kit", ST_DEVICE_BACKOFF);
+}
+
+static void while_p11kit_finalises(void)
+{
+    while_it_is_finalised("module_loader = p11-kit", ST_DEVICE_BACKOFF);
 }
 
 static const test_case cases[] = {
@@ -114,13 +140,21 @@ static const test_case cases[] = {
 };
 static const test_suite suite_fork = {.name = "fork", .cases = cases};
 
+/* A module is loaded once in a process, so these need one of their own. */
+static const test_case p11kit_cases[] = {
+    {"while p11-kit initialises", while_p11kit_initialises},
+    {"while p11-kit finalises", while_p11kit_finalises},
+    {NULL, NULL},
+};
+static const test_suite suite_p11kit = {.name = "p11-kit", .cases = p11kit_cases};
+
 int main(int argc, char **argv)
 {
-    static const test_suite *const suites[] = {&suite_fork};
+    static const test_suite *const suites[] = {&suite_fork, &suite_p11kit};
 
     if (!counter_load(&judge)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    return testing_main(argc, argv, suites, 1);
+    return testing_main(argc, argv, suites, 2);
 }
