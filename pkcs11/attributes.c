@@ -20,7 +20,9 @@ static bool partial(CK_RV rv)
 core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
                            CK_ULONG count, core_err *err)
 {
-    enum { MOST = 24 };
+    /* SoftHSM says CKR_ATTRIBUTE_VALUE_INVALID, which has no meaning here, of an object that has
+     * changed and whose file another thread is just reading again: a moment later it is there. */
+    enum { MOST = 24, TRIES = 5, PAUSE_MS = 2 };
     CK_ULONG room[MOST];
     CK_RV rv;
 
@@ -29,6 +31,10 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
     for (CK_ULONG i = 0; i < count; i++)
         room[i] = attributes[i].ulValueLen;
     rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
+    for (unsigned i = 1; i < TRIES && rv == CKR_ATTRIBUTE_VALUE_INVALID; i++) {
+        core_sleep_ms(PAUSE_MS * i);
+        rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
+    }
     if (partial(rv)) {
         for (CK_ULONG i = 0; i < count; i++) {
             attributes[i].ulValueLen = room[i];

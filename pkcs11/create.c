@@ -174,7 +174,8 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
         undo(session, c);
         return st;
     }
-    c->key->own_session = c->own_session;
+    if (c->own_session != 0)
+        tok_volatile_add(c->key, c->own_session);
     atomic_store(&c->key->at[session->place].public_handle, c->public);
     return ST_OK;
 }

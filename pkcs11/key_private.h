@@ -20,13 +20,16 @@ typedef struct tok_place {
 struct tok_key {
     tok_token *token; /* or group */
     _Atomic unsigned refs;
-    tok_key *next; /* in the token's table, guarded by its lock */
+    tok_key *next; /* in the token's table or list, guarded by its lock */
     tok_key_info info;
     CK_OBJECT_CLASS object_class;
     bool always_authenticate;
     tok_place at[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
-    CK_SESSION_HANDLE own_session; /* of a volatile key, which lives in it; 0 */
-    _Atomic(EVP_PKEY *) software;  /* the public part, made when first needed */
+    /* Of a volatile key, which lives in it (0: it has ended), and when it was opened; guarded by
+     * the token's lock. */
+    CK_SESSION_HANDLE own_session;
+    uint64_t own_epoch;
+    _Atomic(EVP_PKEY *) software; /* the public part, made when first needed */
 };
 
 /* --- attributes.c --- */
@@ -72,6 +75,8 @@ bool tok_ids_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_id *
 void tok_ids_forget(tok_token *token);
 
 /* --- keys.c --- */
+/* Gives a volatile key the session it was made in, which is closed with it. */
+void tok_volatile_add(tok_key *key, CK_SESSION_HANDLE session);
 /* Enters the key in the cache (in place of an older description) and adds a reference for it. */
 void tok_keys_put(tok_key *key);
 void tok_keys_remove(tok_key *key);

@@ -31,22 +31,66 @@ tok_key *tok_key_ref(tok_key *key)
     return key;
 }
 
+void tok_volatile_add(tok_key *key, CK_SESSION_HANDLE session)
+{
+    tok_token *token = key->token;
+
+    pthread_mutex_lock(&token->lock);
+    key->own_session = session;
+    key->own_epoch = atomic_load(&token->epoch);
+    key->next = token->passing;
+    token->passing = key;
+    pthread_mutex_unlock(&token->lock);
+}
+
+/* Takes one (NULL: any) out of the list, for its session to be closed; false: there is none. */
+static bool volatile_take(tok_token *token, const tok_key *key, CK_SESSION_HANDLE *session)
+{
+    *session = 0;
+    pthread_mutex_lock(&token->lock);
+    tok_key **at = &token->passing;
+    while (*at != NULL && key != NULL && *at != key)
+        at = &(*at)->next;
+    tok_key *found = *at;
+    if (found != NULL) {
+        *at = found->next;
+        found->next = NULL;
+        /* Sessions of another epoch are gone, and their numbers may be others' by now. */
+        *session = found->own_epoch == atomic_load(&token->epoch) ? found->own_session : 0;
+        found->own_session = 0;
+    }
+    pthread_mutex_unlock(&token->lock);
+    return found != NULL;
+}
+
+void tok_volatile_end(tok_token *token)
+{
+    CK_SESSION_HANDLE session;
+
+    while (volatile_take(token, NULL, &session))
+        if (session != 0)
+            (void)token->ctx->library.f->C_CloseSession(session);
+}
+
 static void volatile_destroy(tok_key *key)
 {
+    tok_token *token = key->token;
+    CK_SESSION_HANDLE session;
     tok_stay stay;
-    if (tok_enter(key->token->ctx, &stay, NULL) == ST_OK) {
-        /* Its object lives and dies with the session. */
-        if (atomic_load(&key->at[0].epoch) == atomic_load(&key->token->epoch))
-            (void)key->token->ctx->library.f->C_CloseSession(key->own_session);
-        tok_leave(key->token->ctx, &stay, key->token->info.label);
-    }
+    bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
+
+    /* Its object lives and dies with the session. */
+    if (volatile_take(token, key, &session) && session != 0 && entered)
+        (void)token->ctx->library.f->C_CloseSession(session);
+    if (entered)
+        tok_leave(token->ctx, &stay, token->info.label);
 }
 
 void tok_key_release(tok_key *key)
 {
     if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1)
         return;
-    if (key->own_session != 0)
+    if (!key->info.persistent)
         volatile_destroy(key);
     core_rsa_free(atomic_load(&key->software));
     core_free(key);

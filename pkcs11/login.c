@@ -55,10 +55,11 @@ static void keeper_close(tok_token *token)
     }
 }
 
-static void set_logged_in(tok_token *token, bool in)
+/* `again`: for those who are in, if there is still one. */
+static void set_logged_in(tok_token *token, bool in, bool again)
 {
     pthread_mutex_lock(&token->lock);
-    token->logged_in = in;
+    token->logged_in = in && (!again || token->users > 0);
     pthread_mutex_unlock(&token->lock);
 }
 
@@ -71,11 +72,11 @@ static core_status login_token(tok_token *token, const char *pin, size_t length,
     CK_RV rv;
 
     if (token->keeper == 0) {
-        st = tok_session_open(token, &token->keeper, err);
-        if (st != ST_OK) {
-            token->keeper = 0;
+        CK_SESSION_HANDLE keeper = 0;
+        st = tok_session_open(token, &keeper, err);
+        if (st != ST_OK)
             return st;
-        }
+        token->keeper = keeper;
     }
     atomic_fetch_add(&token->logins, 1);
     rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
@@ -87,10 +88,10 @@ static core_status login_token(tok_token *token, const char *pin, size_t length,
             token->keeper = 0;
         keeper_close(token);
         st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
-        set_logged_in(token, false);
+        set_logged_in(token, false, again);
         return st;
     }
-    set_logged_in(token, true);
+    set_logged_in(token, true, again);
     return ST_OK;
 }
 
@@ -126,6 +127,32 @@ static core_status login_first(tok_token *token, const char *pin, size_t length,
     return st;
 }
 
+unsigned tok_login_users(tok_token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    unsigned users = token->users;
+    pthread_mutex_unlock(&token->lock);
+    return users;
+}
+
+/* Ends what there is for users when there are none; inside the gate, in the login turn. No
+ * C_Logout: it would log out whoever else in this process uses the token. The token does that
+ * itself when the last session of the process is closed. */
+static void end_if_unused(tok_token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    bool left = token->users == 0 && (token->keeper != 0 || token->pin.known || token->open > 0);
+    pthread_mutex_unlock(&token->lock);
+    if (!left)
+        return;
+    tok_pool_drain(token, false);
+    tok_volatile_end(token);
+    keeper_close(token);
+    tok_pin_forget(token);
+    tok_keys_forget(token);
+    atomic_fetch_add(&token->epoch, 1);
+}
+
 static core_status login_in_turn(tok_token *token, const char *pin, size_t length, core_err *err)
 {
     uint8_t hash[32];
@@ -133,12 +160,13 @@ static core_status login_in_turn(tok_token *token, const char *pin, size_t lengt
 
     if (st != ST_OK)
         return core_fail(err, st, "OpenSSL failed");
-    if (token->users > 0 && token->pin.known) {
+    if (tok_login_users(token) > 0 && token->pin.known) {
         st = core_equal_ct(token->pin.verifier, hash, sizeof hash)
                  ? ST_OK
                  : core_fail(err, ST_AUTH_FAILED, "token \"%s\": wrong PIN; check SECRET",
                              token->info.label);
     } else {
+        end_if_unused(token);
         st = login_first(token, pin, length, hash, err);
     }
     if (st == ST_OK) {
@@ -194,36 +222,42 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     return st;
 }
 
-void tok_token_logout(tok_token *token)
+void tok_login_tidy(tok_token *token)
 {
     tok_stay stay;
 
+    if (tok_login_users(token) > 0)
+        return;
+    bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
+    if (tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+        if (entered) {
+            end_if_unused(token);
+        } else if (tok_login_users(token) == 0) { /* the module is away: but the PIN is here */
+            tok_pin_forget(token);
+            tok_keys_forget(token);
+        }
+        tok_turn_give(&token->login_turn);
+    }
+    if (entered)
+        tok_leave(token->ctx, &stay, token->info.label);
+}
+
+/* The user is counted out first: what a recovery or another login holds up for longer than he
+ * waits, they end when they are through. */
+void tok_token_logout(tok_token *token)
+{
     if (token->group != NULL) {
         tok_group_logout(token);
         return;
     }
-    bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
-    bool turn = tok_turn_take(&token->login_turn, token->config->session_wait_ms);
-
+    tok_fork_check(token->ctx);
     pthread_mutex_lock(&token->lock);
     bool last = token->users > 0 && --token->users == 0;
     if (last)
         token->logged_in = false;
     pthread_mutex_unlock(&token->lock);
-    if (last) {
-        /* No C_Logout: it would log out whoever else in this process uses the token. The token does
-         * that itself when the last session of the process is closed. */
-        tok_pool_drain(token, !entered);
-        if (entered)
-            keeper_close(token);
-        tok_pin_forget(token);
-        tok_keys_forget(token);
-        atomic_fetch_add(&token->epoch, 1);
-    }
-    if (turn)
-        tok_turn_give(&token->login_turn);
-    if (entered)
-        tok_leave(token->ctx, &stay, token->info.label);
+    if (last)
+        tok_login_tidy(token);
 }
 
 /* With a PIN that was right before: a token that many processes log in to at one moment may answer
@@ -241,10 +275,19 @@ static core_status login_patiently(tok_token *token, const core_secret *pin, cor
     return st;
 }
 
+static bool is_logged_in(tok_token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    bool in = token->logged_in;
+    pthread_mutex_unlock(&token->lock);
+    return in;
+}
+
 core_status tok_login_again(tok_token *token, core_err *err)
 {
     core_secret pin = {0};
     CK_SESSION_INFO info;
+    CK_RV info_rv = CKR_OK;
     core_status st;
 
     if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
@@ -252,13 +295,17 @@ core_status tok_login_again(tok_token *token, core_err *err)
                          token->info.label);
     }
     /* Another thread may have been faster. */
-    if (token->logged_in && token->keeper != 0 &&
-        token->ctx->library.f->C_GetSessionInfo(token->keeper, &info) == CKR_OK &&
+    if (token->keeper != 0)
+        info_rv = token->ctx->library.f->C_GetSessionInfo(token->keeper, &info);
+    if (is_logged_in(token) && token->keeper != 0 && info_rv == CKR_OK &&
         (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS)) {
         st = ST_OK;
         goto done;
     }
-    if (token->pin.sealed == NULL) {
+    /* A session that is gone is not closed: its number may be another's by now. */
+    if (info_rv != CKR_OK && tok_rv_status(info_rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
+        token->keeper = 0;
+    if (tok_login_users(token) == 0 || token->pin.sealed == NULL) {
         st = core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
                        core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
         goto done;

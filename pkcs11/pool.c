@@ -22,8 +22,17 @@ CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 
 core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
 {
-    CK_RV rv = tok_slot_open(token->ctx, token->slot, out);
-    return rv == CKR_OK ? ST_OK : tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
+    const CK_SLOT_ID slot = atomic_load(&token->slot);
+    CK_RV rv = tok_slot_open(token->ctx, slot, out);
+    if (rv != CKR_OK)
+        return tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
+    /* A token put in the other's place gets neither its PIN nor its work. */
+    if (tok_slot_holds(token, slot))
+        return ST_OK;
+    (void)token->ctx->library.f->C_CloseSession(*out);
+    *out = 0;
+    return core_fail(err, ST_TOKEN_NOT_FOUND, "token \"%s\" (serial %s): not in its slot; %s",
+                     token->info.label, token->info.serial, core_status_next(ST_DEVICE));
 }
 
 static unsigned pool_limit(const tok_token *token)
@@ -135,18 +144,21 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
 
 void tok_pool_give(tok_token *token, tok_session *session)
 {
-    if (session->dirty) {
-        if (!session->gone)
-            (void)session->f->C_CloseSession(session->handle);
-        session_free(session);
-        (void)unclaim(token, false);
-        return;
-    }
     pthread_mutex_lock(&token->lock);
-    session->next = token->idle;
-    token->idle = session;
-    pthread_cond_signal(&token->freed);
+    /* Behind the last user none may stay: it would keep the token logged in. */
+    bool keep = !session->dirty && token->users > 0;
+    if (keep) {
+        session->next = token->idle;
+        token->idle = session;
+        pthread_cond_signal(&token->freed);
+    }
     pthread_mutex_unlock(&token->lock);
+    if (keep)
+        return;
+    if (!session->gone)
+        (void)session->f->C_CloseSession(session->handle);
+    session_free(session);
+    (void)unclaim(token, false);
 }
 
 void tok_pool_drain(tok_token *token, bool forget)

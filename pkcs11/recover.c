@@ -135,6 +135,7 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
 {
     core_status st = ST_OK;
     core_err why = {0};
+    tok_token *flown = NULL;
 
     pthread_mutex_lock(&ctx->gate);
     if (!await_flight_locked(ctx, asker)) {
@@ -158,8 +159,11 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
         tok_health_lost(ctx, asker, st, &why);
     if (st != ST_OK)
         st = core_fail(err, st, "%s", core_err_text(&why, st));
+    flown = ctx->tokens;
 done:
     pthread_mutex_unlock(&ctx->gate);
+    for (; flown != NULL; flown = flown->next) /* they are only ever added at the front */
+        tok_login_tidy(flown);
     return st;
 }
 
@@ -223,6 +227,7 @@ core_status tok_heal_login(tok_token *token, core_err *err)
     if (st == ST_OK) {
         st = tok_login_again(token, err);
         tok_leave(token->ctx, &stay, token->info.label);
+        tok_login_tidy(token);
     }
     return st;
 }

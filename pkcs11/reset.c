@@ -45,8 +45,10 @@ static void forget_sessions(tok_token *token)
 {
     tok_pool_drain(token, true);
     token->keeper = 0;
+    pthread_mutex_lock(&token->lock); /* against those who do not wait at the gate */
     token->logged_in = false;
     token->indexed_at_us = 0;
+    pthread_mutex_unlock(&token->lock);
     atomic_fetch_add(&token->epoch, 1);
 }
 
@@ -56,7 +58,7 @@ static core_status token_revive(tok_token *token, core_err *err)
     core_status st = tok_slot_resolve(token, err);
 
     token->present = st == ST_OK;
-    if (st == ST_OK && token->users > 0)
+    if (st == ST_OK && tok_login_users(token) > 0)
         st = tok_login_again(token, err);
     return st;
 }
@@ -113,7 +115,7 @@ core_status tok_move(tok_token *token, CK_SLOT_ID slot, core_err *err)
     forget_sessions(token);
     atomic_store(&token->slot, slot);
     token->present = true;
-    core_status st = token->users > 0 ? tok_login_again(token, err) : ST_OK;
+    core_status st = tok_login_users(token) > 0 ? tok_login_again(token, err) : ST_OK;
     if (st == ST_OK)
         atomic_fetch_add(&token->recoveries, 1);
     return st;

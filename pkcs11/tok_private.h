@@ -128,8 +128,8 @@ struct tok_token {
     tok_token_info info;
     _Atomic uint64_t epoch; /* changes only while nobody is inside */
     _Atomic CK_SLOT_ID slot;
-    bool present; /* guarded by the gate, as the next two */
-    bool looking; /* somebody is finding out where it is */
+    _Atomic bool present; /* set while nobody is inside */
+    bool looking; /* guarded by the gate, as the next: somebody is finding out where it is */
     tok_health health;
     struct tok_group *group; /* of a group, which is no token itself; NULL */
 
@@ -139,7 +139,8 @@ struct tok_token {
     unsigned open, limit;
     unsigned users;
     bool logged_in;
-    CK_SESSION_HANDLE keeper; /* never used for work: holds the login */
+    _Atomic CK_SESSION_HANDLE keeper; /* never used for work: holds the login; set in its turn */
+    tok_key *passing;                 /* volatile keys, each in a session of its own */
     tok_key *keys[TOK_KEY_BUCKETS];
     struct tok_id *ids; /* see id_index.c; good while ids_epoch is the token's */
     size_t id_count;
@@ -278,6 +279,10 @@ CORE_MUST_USE core_status tok_pin_allowed(tok_token *token, const uint8_t hash[3
 void tok_pin_wrong(tok_token *token, const uint8_t hash[32]);
 void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length);
 void tok_pin_forget(tok_token *token);
+unsigned tok_login_users(tok_token *token);
+/* When no user is left: ends what a logout could not, because a recovery or another login was under
+ * way. Called outside the gate by whoever was in that way, once he is through. */
+void tok_login_tidy(tok_token *token);
 /* C_Login as user for one operation of a key with CKA_ALWAYS_AUTHENTICATE. */
 CORE_MUST_USE core_status tok_login_operation(tok_session *session, core_err *err);
 
@@ -293,6 +298,8 @@ CORE_MUST_USE core_status tok_pin_from_file(const tok_token *token, core_secret 
                                             core_err *err);
 
 /* --- keys.c --- */
+/* Ends the sessions of all volatile keys; inside the gate. */
+void tok_volatile_end(tok_token *token);
 /* Drops the cache; keys still held by callers find their handles again. */
 void tok_keys_forget(tok_token *token);
 
