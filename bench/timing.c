@@ -1,114 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An experiment: whether the time of a failed RSA decryption tells how it failed. Two classes of
- * ciphertexts in random order, the time of each call, Welch's t-test without the slowest tenth (as
- * dudect does). |t| above 4.5 is a difference. In front of the token that does not leak
- * (timing_module.c) the time is our code's; on a real token it is the token's.
+ * An experiment: whether the time of a failed RSA decryption tells how it failed (ttest.h). In
+ * front of the token that does not leak (timing_module.c) the time is our code's; on a real token
+ * it is the token's.
  *
  *   with-token [--count libp11timing.so] KIND timing [CALLS]
  *
  * Success against failure is shown for the record only: the caller is told which it was.
  */
-#include <math.h>
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "bench/ttest.h"
 #include "core/crypto.h"
 #include "pkcs11/key.h"
 #include "tests/tokens/token_conf.h"
 
-enum { BYTES = 256, CALLS_MOST = 1000000 };
+enum { BYTES = 256 };
 
 static tok_key *key;
-static double *samples[2];
-static size_t counts[2];
+static core_padding used;
+static const uint8_t *inputs[2];
 static double worst;
 static unsigned strange; /* neither success nor the one failure */
 
-static double now_ns(void)
+static void decrypt(int class)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Below `limit`: mean, variance, number. */
-static void moments(int class, double limit, double *mean, double *variance, double *number)
-{
-    double sum = 0;
-    double squares = 0;
-
-    *number = 0;
-    for (size_t i = 0; i < counts[class]; i++) {
-        if (samples[class][i] > limit)
-            continue;
-        sum += samples[class][i];
-        squares += samples[class][i] * samples[class][i];
-        *number += 1;
-    }
-    *mean = sum / *number;
-    *variance = squares / *number - *mean * *mean;
-}
-
-static double welch(double *difference)
-{
-    double mean[2];
-    double variance[2];
-    double number[2];
-    size_t total = counts[0] + counts[1];
-    double *all = malloc(total * sizeof *all);
-
-    if (all == NULL)
-        exit(1);
-    memcpy(all, samples[0], counts[0] * sizeof *all);
-    memcpy(all + counts[0], samples[1], counts[1] * sizeof *all);
-    qsort(all, total, sizeof *all, compare);
-    double limit = all[total * 9 / 10];
-    free(all);
-    for (int c = 0; c < 2; c++)
-        moments(c, limit, &mean[c], &variance[c], &number[c]);
-    *difference = mean[1] - mean[0];
-    return *difference / sqrt(variance[0] / number[0] + variance[1] / number[1]);
+    uint8_t out[BYTES];
+    size_t out_len = sizeof out;
+    core_status st = tok_rsa_decrypt(key, used, inputs[class], BYTES, out, &out_len, NULL);
+    strange += st != ST_OK && st != ST_DECRYPT_FAILED;
 }
 
 static void experiment(const char *name, core_padding padding, const uint8_t *const in[2],
-                       unsigned calls, bool counts_for_worst)
+                       bool counts_for_worst)
 {
-    uint8_t out[BYTES];
-    double difference;
-
-    counts[0] = counts[1] = 0;
-    for (unsigned i = 0; i < calls; i++) {
-        uint8_t choice;
-        size_t out_len = sizeof out;
-        if (core_random(&choice, 1) != ST_OK)
-            exit(1);
-        choice &= 1;
-        double from = now_ns();
-        core_status st = tok_rsa_decrypt(key, padding, in[choice], BYTES, out, &out_len, NULL);
-        samples[choice][counts[choice]++] = now_ns() - from;
-        strange += st != ST_OK && st != ST_DECRYPT_FAILED;
-    }
-    double t = welch(&difference);
-    printf("%-44s %-11s |t| %6.2f, %+.0f ns\n", name, core_padding_name(padding), fabs(t),
-           difference);
-    if (counts_for_worst && fabs(t) > worst)
-        worst = fabs(t);
+    used = padding;
+    inputs[0] = in[0];
+    inputs[1] = in[1];
+    double t = ttest(name, core_padding_name(padding), NULL, decrypt);
+    if (counts_for_worst && t > worst)
+        worst = t;
 }
 
 /* The answers of the token that does not leak. */
-static void on_stub(unsigned calls)
+static void on_stub(void)
 {
     static const struct {
         const char *name;
@@ -128,8 +67,8 @@ static void on_stub(unsigned calls)
     for (size_t p = 0; p < sizeof pairs / sizeof pairs[0]; p++) {
         for (int c = 0; c < 2; c++)
             in[c][BYTES - 1] = pairs[p].answers[c];
-        experiment(pairs[p].name, CORE_PAD_OAEP_SHA1, both, calls, pairs[p].failures);
-        experiment(pairs[p].name, CORE_PAD_PKCS1, both, calls, pairs[p].failures);
+        experiment(pairs[p].name, CORE_PAD_OAEP_SHA1, both, pairs[p].failures);
+        experiment(pairs[p].name, CORE_PAD_PKCS1, both, pairs[p].failures);
     }
 }
 
@@ -154,7 +93,7 @@ static bool raw_encrypt(const uint8_t block[BYTES], uint8_t out[BYTES])
 
 /* What an attacker would like to tell apart: whether a block begins with 0 (Manger), and whether it
  * begins with 0, 2 (Bleichenbacher). */
-static void on_token(unsigned calls)
+static void on_token(void)
 {
     static const struct {
         const char *name;
@@ -176,7 +115,7 @@ static void on_token(unsigned calls)
             if (!raw_encrypt(block, in[c]))
                 exit(1);
         }
-        experiment(pairs[p].name, pairs[p].padding, both, calls, true);
+        experiment(pairs[p].name, pairs[p].padding, both, true);
     }
 }
 
@@ -190,13 +129,11 @@ int main(int argc, char **argv)
     core_err err = {0};
     const char *pin = getenv("PIN");
 
-    if (pin == NULL || calls < 100 || calls > CALLS_MOST) {
+    if (pin == NULL || !ttest_open(calls)) {
         printf("SKIPPED: no token: run it by tests/tokens/with-token\n");
         return 77;
     }
-    for (int c = 0; c < 2; c++)
-        samples[c] = calloc(calls, sizeof *samples[c]);
-    if (samples[0] == NULL || samples[1] == NULL || !token_conf_make("module_loader = direct\n") ||
+    if (!token_conf_make("module_loader = direct\n") ||
         tok_context_open(token_conf_path(), &ctx, &err) != ST_OK ||
         tok_token_find(ctx, "test", &token, &err) != ST_OK ||
         tok_token_login(token, pin, strlen(pin), &err) != ST_OK ||
@@ -204,7 +141,7 @@ int main(int argc, char **argv)
         printf("FAILED: %s\n", err.text);
         return 1;
     }
-    (stub ? on_stub : on_token)(calls);
+    (stub ? on_stub : on_token)();
     printf("%u calls a row; largest |t| between failures: %.2f\n", calls, worst);
     bool destroyed = tok_key_destroy(key, NULL) == ST_OK;
     tok_key_release(key);
@@ -212,7 +149,6 @@ int main(int argc, char **argv)
     tok_token_release(token);
     tok_context_close(ctx);
     token_conf_remove();
-    free(samples[0]);
-    free(samples[1]);
+    ttest_close();
     return destroyed && strange == 0 ? 0 : 1;
 }

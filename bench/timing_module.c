@@ -2,7 +2,8 @@
  *
  * A token that does not leak: the module named by P11COUNT_MODULE, but for RSA decryption, which
  * does the same work whatever comes in. The last byte of the ciphertext chooses the answer: 0 is
- * success with 32 bytes, others are CKR codes.
+ * success with 32 bytes, others are CKR codes. Raw RSA gives what comes in, and OAEP with SHA-256
+ * there is none. For one thread.
  */
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
@@ -10,19 +11,28 @@
 #include <string.h>
 
 static CK_FUNCTION_LIST functions;
+static int raw;
 
 static CK_RV decrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     (void)session;
-    (void)mechanism;
     (void)key;
-    return CKR_OK;
+    raw = mechanism->mechanism == CKM_RSA_X_509;
+    const CK_RSA_PKCS_OAEP_PARAMS *oaep = mechanism->pParameter;
+    return mechanism->mechanism == CKM_RSA_PKCS_OAEP && oaep->hashAlg != CKM_SHA_1
+               ? CKR_MECHANISM_PARAM_INVALID
+               : CKR_OK;
 }
 
 static CK_RV decrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
                      CK_ULONG *out_len)
 {
     (void)session;
+    if (raw) {
+        memcpy(out, in, in_len);
+        *out_len = in_len;
+        return CKR_OK;
+    }
     memset(out, 0x5a, 32);
     *out_len = 32;
     return in[in_len - 1];

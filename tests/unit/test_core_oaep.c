@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "test_core.h"
 #include "tests/tokens/wycheproof.h"
+#include "tests/unit/oaep_draft.h"
 
 static int open_crypto(void)
 {
@@ -42,70 +43,14 @@ static void known_answer(void)
     CU_ASSERT(out_len == length && memcmp(out, message, length) == 0);
 }
 
-enum { SIZE = 256, HASH_MOST = 64 };
+enum { SIZE = OAEP_SIZE };
 
-/* A block in the making: its parts in the clear, until they are masked. */
-typedef struct draft {
-    const char *hash;
-    size_t hash_len;
-    uint8_t first;
-    uint8_t seed[HASH_MOST];
-    uint8_t db[SIZE]; /* lHash, zeros, 1, message */
-    size_t db_len;
-} draft;
-
-static void digest(const char *hash, const void *bytes, size_t length, uint8_t *out)
-{
-    CU_ASSERT_EQUAL_FATAL(EVP_Q_digest(NULL, hash, NULL, bytes, length, out, NULL), 1);
-}
-
-/* RFC 8017, B.2.1, over the target. */
-static void mask(const draft *d, const uint8_t *seed, size_t seed_len, uint8_t *target,
-                 size_t length)
-{
-    uint8_t input[SIZE + 4], bytes[HASH_MOST];
-
-    memcpy(input, seed, seed_len);
-    for (size_t i = 0; i < length; i++) {
-        if (i % d->hash_len == 0) {
-            const size_t counter = i / d->hash_len;
-            memcpy(input + seed_len, (uint8_t[]){0, 0, 0, (uint8_t)counter}, 4);
-            digest(d->hash, input, seed_len + 4, bytes);
-        }
-        target[i] ^= bytes[i % d->hash_len];
-    }
-}
-
-static void start_draft(draft *d, const char *hash, size_t hash_len, const uint8_t *message,
-                        size_t length)
-{
-    memset(d, 0, sizeof *d);
-    d->hash = hash;
-    d->hash_len = hash_len;
-    d->db_len = SIZE - 1 - hash_len;
-    CU_ASSERT_EQUAL(core_random(d->seed, hash_len), ST_OK);
-    digest(hash, "", 0, d->db);
-    d->db[d->db_len - length - 1] = 1;
-    memcpy(d->db + d->db_len - length, message, length);
-}
-
-static void seal_draft(const draft *d, uint8_t block[SIZE])
-{
-    uint8_t *seed = block + 1, *db = block + 1 + d->hash_len;
-
-    block[0] = d->first;
-    memcpy(seed, d->seed, d->hash_len);
-    memcpy(db, d->db, d->db_len);
-    mask(d, seed, d->hash_len, db, d->db_len);
-    mask(d, db, d->db_len, seed, d->hash_len);
-}
-
-static core_status open_draft(const draft *d, uint8_t *out, size_t *out_len)
+static core_status open_draft(const oaep_draft *d, uint8_t *out, size_t *out_len)
 {
     uint8_t block[SIZE];
 
     *out_len = SIZE;
-    seal_draft(d, block);
+    CU_ASSERT_TRUE(oaep_seal(d, block));
     return core_oaep_open(d->hash, block, SIZE, SIZE, out, out_len);
 }
 
@@ -117,7 +62,7 @@ static const struct {
 static void all_lengths(void)
 {
     uint8_t message[SIZE], out[SIZE];
-    draft d;
+    oaep_draft d;
 
     CU_ASSERT_EQUAL(core_random(message, sizeof message), ST_OK);
     for (size_t h = 0; h < 2; h++) {
@@ -125,7 +70,7 @@ static void all_lengths(void)
         unsigned wrong = 0;
         for (size_t length = 0; length <= most; length++) {
             size_t out_len;
-            start_draft(&d, hashes[h].name, hashes[h].length, message, length);
+            CU_ASSERT_TRUE(oaep_start(&d, hashes[h].name, hashes[h].length, message, length));
             wrong += open_draft(&d, out, &out_len) != ST_OK || out_len != length ||
                      memcmp(out, message, length) != 0;
         }
@@ -133,47 +78,47 @@ static void all_lengths(void)
     }
 }
 
-static void spoil_first(draft *d)
+static void spoil_first(oaep_draft *d)
 {
     d->first = 1;
 }
 
-static void spoil_first_high(draft *d)
+static void spoil_first_high(oaep_draft *d)
 {
     d->first = 0x80;
 }
 
-static void spoil_label(draft *d)
+static void spoil_label(oaep_draft *d)
 {
     d->db[d->hash_len - 1] ^= 1;
 }
 
-static void spoil_label_first(draft *d)
+static void spoil_label_first(oaep_draft *d)
 {
     d->db[0] ^= 0x80;
 }
 
-static void spoil_padding(draft *d)
+static void spoil_padding(oaep_draft *d)
 {
     d->db[d->hash_len] = 2;
 }
 
-static void spoil_padding_last(draft *d)
+static void spoil_padding_last(oaep_draft *d)
 {
     d->db[d->db_len - 34] = 0xff;
 }
 
-static void no_one(draft *d)
+static void no_one(oaep_draft *d)
 {
     memset(d->db + d->hash_len, 0, d->db_len - d->hash_len);
 }
 
-static void another_one(draft *d)
+static void another_one(oaep_draft *d)
 {
     d->db[d->db_len - 33] = 2;
 }
 
-static void spoil_all(draft *d)
+static void spoil_all(oaep_draft *d)
 {
     d->first = 7;
     d->db[0] ^= 1;
@@ -183,12 +128,12 @@ static void spoil_all(draft *d)
 /* One status, nothing in `out`, nothing in the host's queue of errors, whatever is wrong. */
 static void spoiled_blocks(void)
 {
-    static void (*const spoils[])(draft * d) = {
+    static void (*const spoils[])(oaep_draft * d) = {
         spoil_first,        spoil_first_high, spoil_label, spoil_label_first, spoil_padding,
         spoil_padding_last, no_one,           another_one, spoil_all,
     };
     uint8_t message[32], out[SIZE];
-    draft d;
+    oaep_draft d;
 
     CU_ASSERT_EQUAL(core_random(message, sizeof message), ST_OK);
     for (size_t h = 0; h < 2; h++) {
@@ -196,7 +141,8 @@ static void spoiled_blocks(void)
             size_t out_len;
             uint8_t any = 0;
             memset(out, 0, sizeof out);
-            start_draft(&d, hashes[h].name, hashes[h].length, message, sizeof message);
+            CU_ASSERT_TRUE(
+                oaep_start(&d, hashes[h].name, hashes[h].length, message, sizeof message));
             spoils[s](&d);
             CU_ASSERT_EQUAL(open_draft(&d, out, &out_len), ST_DECRYPT_FAILED);
             CU_ASSERT_EQUAL(out_len, 0);
@@ -213,13 +159,13 @@ static void zeros_in_front_may_be_missing(void)
 {
     uint8_t message[32], block[SIZE], short_block[SIZE], out[SIZE];
     unsigned missing = 0;
-    draft d;
+    oaep_draft d;
 
     CU_ASSERT_EQUAL(core_random(message, sizeof message), ST_OK);
     for (unsigned i = 0; i < 2000; i++) {
         size_t front = 0, out_len = sizeof out;
-        start_draft(&d, "SHA256", 32, message, sizeof message);
-        seal_draft(&d, block);
+        CU_ASSERT_TRUE(oaep_start(&d, "SHA256", 32, message, sizeof message));
+        CU_ASSERT_TRUE(oaep_seal(&d, block));
         while (block[front] == 0)
             front++;
         memset(short_block, 0xa5, sizeof short_block);
@@ -278,12 +224,12 @@ static void the_hosts_errors_stay(void)
 {
     uint8_t message[1] = {5}, out[SIZE];
     size_t out_len;
-    draft d;
+    oaep_draft d;
 
     for (int bad = 0; bad < 2; bad++) {
         ERR_clear_error();
         ERR_raise(ERR_LIB_USER, 7);
-        start_draft(&d, "SHA1", 20, message, sizeof message);
+        CU_ASSERT_TRUE(oaep_start(&d, "SHA1", 20, message, sizeof message));
         d.first = (uint8_t)bad;
         CU_ASSERT_EQUAL(open_draft(&d, out, &out_len), bad ? ST_DECRYPT_FAILED : ST_OK);
         CU_ASSERT_EQUAL(ERR_GET_REASON(ERR_get_error()), 7);
