@@ -78,6 +78,9 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
         core_wipe(session->scratch.data, in_len);
     if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
+    else if (length != tok_encrypt_size(job->key, job->in_len)) /* nothing could decrypt it again */
+        st = core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes",
+                       session->token->info.label, (unsigned long)length);
     job->length = length;
     return tok_key_outcome(job->key, st);
 }
