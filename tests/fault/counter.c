@@ -7,7 +7,8 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "core/platform.h"
 #include "testing.h"
 
@@ -40,4 +41,22 @@ const char *counter_config(const char *name, const char *more)
         args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "", more, getenv("TOKEN"));
     (void)remove(path);
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
+}
+
+bool counter_second_token(const char *label)
+{
+    char script[512];
+    int status = 1;
+    const char *source = getenv("P11EKM_SOURCE_DIR"), *dir = getenv("TOKEN_DIR");
+
+    if (source == NULL || dir == NULL)
+        return false;
+    (void)snprintf(script, sizeof script, "%s/scripts/make-softhsm-token", source);
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)execl(script, script, dir, label, getenv("PIN"), (char *)NULL);
+        _exit(127);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }

@@ -22,4 +22,8 @@ bool counter_load(counter *c);
  * global keys; its path, or NULL. Good as long as testing_path()'s. */
 const char *counter_config(const char *name, const char *more);
 
+/* Makes a second SoftHSM token beside the one of with-token, with its PIN; before the module is
+ * initialised. */
+bool counter_second_token(const char *label);
+
 #endif

@@ -4,6 +4,7 @@
  * carries out a plan. Runs under with-token --count on any token with RSA.
  */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,112 @@ static void plans(void)
     CU_ASSERT_EQUAL(token.f->C_GenerateRandom(s, bytes, sizeof bytes), CKR_OK);
 }
 
+static void handles_used_again(void)
+{
+    CK_SESSION_HANDLE first, second;
+    CK_SESSION_INFO info;
+
+    CU_ASSERT_EQUAL(plan("reuse"), 0);
+    first = raw_session(&token);
+    CU_ASSERT_EQUAL(token.f->C_CloseSession(first), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_GetSessionInfo(first, &info), CKR_SESSION_HANDLE_INVALID);
+    second = raw_session(&token);
+    CU_ASSERT_EQUAL(first, second);
+    CU_ASSERT_EQUAL(token.f->C_GetSessionInfo(second, &info), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_FindObjectsInit(second, NULL, 0), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_FindObjectsFinal(second), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_CloseSession(second), CKR_OK);
+    CU_ASSERT_EQUAL(plan(NULL), 0);
+    first = raw_session(&token);
+    CU_ASSERT_NOT_EQUAL(first, second);
+    CU_ASSERT_EQUAL(token.f->C_CloseSession(first), CKR_OK);
+}
+
+static void *end_search(void *session)
+{
+    (void)token.f->C_FindObjectsFinal(*(CK_SESSION_HANDLE *)session);
+    return NULL;
+}
+
+/* Whose session is another's by now goes on with an operation that it never began. */
+static void operation_of_another_thread(void)
+{
+    pthread_t thread;
+
+    reset();
+    CU_ASSERT_EQUAL(token.f->C_FindObjectsInit(token.session, NULL, 0), CKR_OK);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, end_search, &token.session), 0);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(violations(), 1);
+    CU_ASSERT(log_has("the operation is another thread's"));
+}
+
+static CK_RV begin_signature(CK_BYTE *out, CK_ULONG *length)
+{
+    static CK_BYTE data[8];
+    static CK_OBJECT_HANDLE public_key, key;
+    CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
+
+    if (!key)
+        CU_ASSERT_EQUAL(raw_generate_rsa(&token, "short", 2048, false, &public_key, &key), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_SignInit(token.session, &m, key), CKR_OK);
+    return token.f->C_Sign(token.session, data, sizeof data, out, length);
+}
+
+static void lengths(void)
+{
+    CK_BYTE out[256], data[8] = {0};
+    CK_ULONG n = sizeof out;
+
+    CU_ASSERT_EQUAL(plan("call=C_Sign times=0 short=3"), 0);
+    CU_ASSERT_EQUAL(begin_signature(out, &n), CKR_OK);
+    CU_ASSERT_EQUAL(n, 253);
+    CU_ASSERT_EQUAL(plan("call=C_Sign times=0 consume"), 0);
+    CU_ASSERT_EQUAL(begin_signature(NULL, &n), CKR_OK);
+    CU_ASSERT_EQUAL(n, 256);
+    CU_ASSERT_EQUAL(token.f->C_Sign(token.session, data, sizeof data, out, &n),
+                    CKR_OPERATION_NOT_INITIALIZED);
+    CU_ASSERT_EQUAL(plan(NULL), 0);
+    CU_ASSERT_EQUAL(begin_signature(NULL, &n), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_Sign(token.session, data, sizeof data, out, &n), CKR_OK);
+}
+
+static void absent_mechanism(void)
+{
+    CK_MECHANISM_INFO info;
+
+    CU_ASSERT(raw_has(&token, CKM_RSA_PKCS));
+    CU_ASSERT_EQUAL(plan("call=* mechanism=0x1 times=0 absent"), 0);
+    CU_ASSERT_FALSE(raw_has(&token, CKM_RSA_PKCS));
+    CU_ASSERT_EQUAL(token.f->C_GetMechanismInfo(token.slot, CKM_RSA_PKCS, &info),
+                    CKR_MECHANISM_INVALID);
+    CU_ASSERT_EQUAL(plan(NULL), 0);
+    CU_ASSERT(raw_has(&token, CKM_RSA_PKCS));
+}
+
+static void *get_info(void *done)
+{
+    CK_INFO info;
+
+    (void)token.f->C_GetInfo(&info);
+    __atomic_store_n((bool *)done, true, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void a_call_that_hangs(void)
+{
+    pthread_t thread;
+    bool done = false;
+
+    CU_ASSERT_EQUAL(plan("call=C_GetInfo hang"), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, get_info, &done), 0);
+    (void)usleep(100000);
+    CU_ASSERT_FALSE(__atomic_load_n(&done, __ATOMIC_SEQ_CST));
+    CU_ASSERT_EQUAL(plan(NULL), 0);
+    pthread_join(thread, NULL);
+    CU_ASSERT(done);
+}
+
 /* A child of fork has to initialise anew: what it does otherwise is a violation. */
 static void forked_child(void)
 {
@@ -183,6 +290,11 @@ int main(int argc, char **argv)
                                       {"order", order},
                                       {"operation_rules", operation_rules},
                                       {"plans", plans},
+                                      {"handles_used_again", handles_used_again},
+                                      {"operation_of_another_thread", operation_of_another_thread},
+                                      {"lengths", lengths},
+                                      {"absent_mechanism", absent_mechanism},
+                                      {"a_call_that_hangs", a_call_that_hangs},
                                       {"forked_child", forked_child},
                                       {"finalized", finalized},
                                       {NULL, NULL}};
