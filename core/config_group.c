@@ -26,7 +26,7 @@ static core_status add_member(const group_check *c, const char *name, size_t len
     core_token_config *group = &c->config->tokens[c->section];
     char alias[CONFIG_MAX_ALIAS + 1] = "";
 
-    if (length > 0 && length <= CONFIG_MAX_ALIAS)
+    if (length <= CONFIG_MAX_ALIAS)
         memcpy(alias, name, length);
     const core_token_config *member = core_config_token(c->config, alias);
     if (member == NULL || member->members != NULL)
@@ -44,7 +44,7 @@ static core_status add_member(const group_check *c, const char *name, size_t len
 
 static core_status resolve(const group_check *c)
 {
-    static const char blanks[] = " \t";
+    static const char between[] = ", \t";
     const core_token_config *group = &c->config->tokens[c->section];
     core_status st = ST_OK;
 
@@ -52,14 +52,12 @@ static core_status resolve(const group_check *c)
         return refuse(c, "members", "the alias of a group has at most 32 characters, as a label");
     if (group->token != NULL)
         return refuse(c, "members", "a section is either a token or a group; remove token");
-    for (const char *at = group->members; st == ST_OK && at != NULL;) {
-        const char *comma = strchr(at, ',');
-        at += strspn(at, blanks);
-        size_t length = strcspn(at, ",");
-        while (length > 0 && strchr(blanks, at[length - 1]) != NULL)
-            length--;
+    for (const char *at = group->members + strspn(group->members, between);
+         st == ST_OK && *at != '\0';) {
+        size_t length = strcspn(at, between);
         st = add_member(c, at, length);
-        at = comma == NULL ? NULL : comma + 1;
+        at += length;
+        at += strspn(at, between);
     }
     if (st == ST_OK && group->member_count < 2)
         st = refuse(c, "members", "one alone is no group; name at least two, comma-separated");

@@ -3,7 +3,7 @@
  * Groups of tokens: two SoftHSM tokens, each behind a server of its own, joined to one library by
  * the pair module; see setup-pair.sh.
  *
- *   with-token pair group SETUP-SCRIPT [SUITE...]
+ *   with-token pair group SETUP-SCRIPT [SUITE... | load SECONDS]
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -92,9 +92,15 @@ void grp_close(grp_world *w)
 
 core_status grp_decrypt(grp_world *w, core_err *err)
 {
+    return grp_decrypt_by(w, NULL, err);
+}
+
+core_status grp_decrypt_by(grp_world *w, tok_key *key, core_err *err)
+{
     uint8_t out[512];
     size_t out_len = sizeof out;
-    core_status st = tok_decrypt(w->rsa, NULL, 0, w->cipher, w->cipher_len, out, &out_len, err);
+    core_status st = tok_decrypt(key != NULL ? key : w->rsa, NULL, 0, w->cipher, w->cipher_len, out,
+                                 &out_len, err);
     bool right = out_len == sizeof plain && memcmp(out, plain, sizeof plain) == 0;
 
     return st == ST_OK && !right ? ST_FAILURE : st;
@@ -135,6 +141,8 @@ int main(int argc, char **argv)
         return 77;
     }
     script = argv[1];
+    if (argc == 4 && strcmp(argv[2], "load") == 0)
+        return grp_load((unsigned)atoi(argv[3]));
     argv[1] = argv[0];
     return testing_main(argc - 1, argv + 1, suites, sizeof suites / sizeof suites[0]);
 }

@@ -29,12 +29,18 @@ core_status grp_login(tok_token *token, const char *pin, core_err *err);
 
 /* One decryption; ST_FAILURE when the result is wrong. */
 core_status grp_decrypt(grp_world *w, core_err *err);
+/* With the same key as another token has it; NULL: the world's. */
+core_status grp_decrypt_by(grp_world *w, tok_key *key, core_err *err);
 /* The same until the member named serves it: the milliseconds that took, -1 after `most_ms`. */
 long grp_until(grp_world *w, const char *member, unsigned most_ms);
 bool grp_served_by(grp_world *w, const char *member);
 /* "unplug-0", "plug-1", ... */
 bool grp_setup(const char *verb);
 unsigned grp_logged(const char *text);
+
+/* Prints what two tokens do against one, and what outages of so many seconds cost; the exit status.
+ */
+int grp_load(unsigned seconds);
 
 extern const test_suite suite_policy, suite_failover, suite_doors;
 

@@ -8,6 +8,8 @@
  *   P11PAIR_MODULE_N    the library (two files, when it is twice the same: else it is one in
  * memory) P11PAIR_ADDRESS_N   the p11-kit server that it connects to
  *
+ *   P11PAIR_DELAY_US    how long each call waits, as for an HSM at the end of a line (0)
+ *
  * Each library gets one call at a time: p11-kit's client (0.24) loses threads when its server dies.
  */
 #include <dlfcn.h>
@@ -15,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include "count_list.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -37,12 +40,22 @@ static CK_ULONG outer_of(const struct half *half, CK_ULONG inner)
     return inner << 1 | (half == &halves[1]);
 }
 
+static struct timespec line; /* to both */
+
+static void wait_for_line(void)
+{
+    if (line.tv_nsec > 0)
+        (void)nanosleep(&line, NULL);
+}
+
 /* One call of a half, in its turn. */
 #define ASK(half, rv, call)                  \
     do {                                     \
         pthread_mutex_lock(&(half)->turn);   \
-        if ((half)->alive)                   \
+        if ((half)->alive) {                 \
+            wait_for_line();                 \
             (rv) = (half)->f->call;          \
+        }                                    \
         pthread_mutex_unlock(&(half)->turn); \
     } while (0)
 
@@ -179,6 +192,9 @@ static CK_FUNCTION_LIST *load(const char *path, const char *address)
 
 static void load_both(void)
 {
+    const char *delay = getenv("P11PAIR_DELAY_US");
+
+    line.tv_nsec = delay != NULL ? atol(delay) % 1000000 * 1000 : 0;
     halves[0].f = load(getenv("P11PAIR_MODULE_0"), getenv("P11PAIR_ADDRESS_0"));
     halves[1].f = load(getenv("P11PAIR_MODULE_1"), getenv("P11PAIR_ADDRESS_1"));
 }

@@ -109,7 +109,7 @@ static void tokens_inherit(void)
 
 static void groups_have_members(void)
 {
-    core_config *c = parse_good(MODULE TWO "[token ha]\nmembers = b ,\ta\npin_file = /etc/pin\n"
+    core_config *c = parse_good(MODULE TWO "[token ha]\nmembers = b ,\ta,\npin_file = /etc/pin\n"
                                            "group_order = round-robin\n");
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     const core_token_config *ha = core_config_token(c, "ha");
@@ -137,9 +137,8 @@ static const struct {
     {MODULE TWO "[token ha]\nmembers = a, c\n",
      "t.conf:7: members: one of them is not the alias of a token in this file; name those that "
      "stand in [token ALIAS]"},
-    {MODULE TWO "[token ha]\nmembers = a,,b\n",
-     "t.conf:7: members: one of them is not the alias of a token in this file; name those that "
-     "stand in [token ALIAS]"},
+    {MODULE TWO "[token ha]\nmembers = ,\n",
+     "t.conf:7: members: one alone is no group; name at least two, comma-separated"},
     {MODULE TWO "[token ha]\nmembers = a, b\n[token hb]\nmembers = a, ha\n",
      "t.conf:9: members: one of them is not the alias of a token in this file; name those that "
      "stand in [token ALIAS]"},
