@@ -67,12 +67,17 @@ core_status grp_login(tok_token *token, const char *pin, core_err *err)
 
 bool grp_open(grp_world *w, const char *lines)
 {
+    return grp_open_with(w, "", lines);
+}
+
+bool grp_open_with(grp_world *w, const char *globals, const char *lines)
+{
     core_err err = {0};
 
     memset(w, 0, sizeof *w);
     w->cipher_len = sizeof w->cipher;
     bool good =
-        tok_context_open(grp_config("", lines), &w->ctx, &err) == ST_OK &&
+        tok_context_open(grp_config(globals, lines), &w->ctx, &err) == ST_OK &&
         tok_token_find(w->ctx, "ha", &w->group, &err) == ST_OK &&
         grp_login(w->group, getenv("PIN"), &err) == ST_OK &&
         tok_key_by_name(w->group, "shared", &w->rsa, &err) == ST_OK &&
@@ -134,7 +139,8 @@ long grp_until(grp_world *w, const char *member, unsigned most_ms)
 
 int main(int argc, char **argv)
 {
-    static const test_suite *const suites[] = {&suite_policy, &suite_failover, &suite_doors};
+    static const test_suite *const suites[] = {&suite_policy, &suite_failover, &suite_doors,
+                                               &suite_faults};
 
     if (getenv("MODULE") == NULL || getenv("TOKEN_1") == NULL || argc < 2) {
         printf("SKIPPED: no pair of tokens: run it by tests/tokens/with-token\n");

@@ -22,6 +22,8 @@ typedef struct grp_world {
 /* Opens a context with the aliases zero, one and ha (a group of both); `lines` are further lines of
  * the group's section. Finds and logs in to the group and finds the key. */
 bool grp_open(grp_world *w, const char *lines);
+/* With further global lines. */
+bool grp_open_with(grp_world *w, const char *globals, const char *lines);
 void grp_close(grp_world *w);
 /* The configuration alone; its path. `globals` come before the sections. */
 const char *grp_config(const char *globals, const char *lines);
@@ -42,6 +44,6 @@ unsigned grp_logged(const char *text);
  */
 int grp_load(unsigned seconds);
 
-extern const test_suite suite_policy, suite_failover, suite_doors;
+extern const test_suite suite_policy, suite_failover, suite_doors, suite_faults;
 
 #endif
