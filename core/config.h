@@ -22,12 +22,7 @@ typedef enum core_foreign {
     CORE_FOREIGN_LOGOUT,
     CORE_FOREIGN_TRUST
 } core_foreign;
-/* Of a PIN that differs from the one logged in: see p11ekm.conf(5), pin_change. */
-typedef enum core_pin_change {
-    CORE_PIN_CHANGE_RELOGIN,
-    CORE_PIN_CHANGE_REINITIALIZE,
-    CORE_PIN_CHANGE_REFUSE
-} core_pin_change;
+typedef enum core_change { CORE_CHANGE_LOGIN, CORE_CHANGE_INIT, CORE_CHANGE_REFUSE } core_change;
 typedef enum core_onfail { CORE_ONFAIL_REFUSE, CORE_ONFAIL_WARN } core_onfail;
 typedef enum core_blob { CORE_BLOB_CNG, CORE_BLOB_CAPI, CORE_BLOB_DER } core_blob;
 typedef enum core_auto { CORE_AUTO, CORE_YES, CORE_NO } core_auto;
@@ -38,8 +33,7 @@ typedef enum core_level {
     CORE_LOG_DEBUG
 } core_level;
 
-/* RSA paddings, in the fixed order in which an unwrap tries those allowed; sets are or'ed 1 << p.
- */
+/* RSA paddings, in the fixed order in which an unwrap tries those allowed; sets: or'ed 1 << p. */
 typedef enum core_padding {
     CORE_PAD_OAEP_SHA256,
     CORE_PAD_OAEP_SHA1,
@@ -83,7 +77,7 @@ typedef struct core_token_config {
     unsigned pin_tries;         /* wrong PINs sent to the token before rationing */
     unsigned pin_retry_seconds; /* one more is sent each so many seconds */
     bool relogin;               /* keep the sealed PIN for recovery while sessions are open */
-    core_pin_change pin_change;
+    core_change pin_change;     /* of a PIN that is not the one logged in */
     core_foreign foreign_login;
     core_padding rsa_padding; /* for wrapping; a weaker OAEP where the token lacks it */
     unsigned rsa_unwrap;      /* set of paddings an unwrap accepts */

@@ -63,6 +63,16 @@ static bool volatile_take(tok_token *token, const tok_key *key, CK_SESSION_HANDL
     return found != NULL;
 }
 
+bool tok_volatile_any(tok_token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    const tok_key *key = token->passing;
+    while (key != NULL && key->own_epoch != atomic_load(&token->epoch))
+        key = key->next;
+    pthread_mutex_unlock(&token->lock);
+    return key != NULL;
+}
+
 void tok_volatile_end(tok_token *token)
 {
     CK_SESSION_HANDLE session;

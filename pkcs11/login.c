@@ -3,7 +3,7 @@
  * Logging in. The login state of PKCS#11 belongs to the process and the token: once one of our
  * users is in, the token takes everybody for him and C_Login no longer looks at the PIN. So each
  * later user's PIN is compared here, in constant time, with the keyed hash of the one that the
- * token accepted.
+ * token accepted; one that differs may be the token's new one, see pin_change.c.
  */
 #include <string.h>
 #include "pkcs11/tok_private.h"
@@ -63,10 +63,16 @@ static void set_logged_in(tok_token *token, bool in, bool again)
     pthread_mutex_unlock(&token->lock);
 }
 
-/* Asks the token. Inside the gate, in the login turn. `again`: we were in before, so that finding
- * the token logged in already is no surprise. */
-static core_status login_token(tok_token *token, const char *pin, size_t length, bool again,
-                               core_err *err)
+static CK_RV login_found(tok_token *token, const char *pin, size_t length, tok_login_kind kind)
+{
+    if (kind == TOK_LOGIN_AGAIN)
+        return CKR_OK;
+    return kind == TOK_LOGIN_FIRST ? login_beside(token, pin, length)
+                                   : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+}
+
+core_status tok_login_ask(tok_token *token, const char *pin, size_t length, tok_login_kind kind,
+                          core_err *err)
 {
     core_status st = ST_OK;
     CK_RV rv;
@@ -81,18 +87,40 @@ static core_status login_token(tok_token *token, const char *pin, size_t length,
     atomic_fetch_add(&token->logins, 1);
     rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
                                         (CK_ULONG)length);
-    if (rv == CKR_USER_ALREADY_LOGGED_IN)
-        rv = again ? CKR_OK : login_beside(token, pin, length);
+    if (rv == CKR_OK)
+        token->pin.verified = true;
+    else if (rv == CKR_USER_ALREADY_LOGGED_IN)
+        rv = login_found(token, pin, length, kind);
     if (rv != CKR_OK) {
         if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
             token->keeper = 0;
         keeper_close(token);
         st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
-        set_logged_in(token, false, again);
+        set_logged_in(token, false, kind == TOK_LOGIN_AGAIN);
         return st;
     }
-    set_logged_in(token, true, again);
+    set_logged_in(token, true, kind == TOK_LOGIN_AGAIN);
     return ST_OK;
+}
+
+core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t hash[32],
+                              tok_token_info *now, core_err *err)
+{
+    core_status st = tok_pin_allowed(token, hash, err);
+
+    if (st != ST_OK)
+        return st;
+    if (length < token->info.min_pin || (token->info.max_pin > 0 && length > token->info.max_pin)) {
+        return core_fail(err, ST_AUTH_FAILED,
+                         "token \"%s\" takes PINs of %u to %u characters; check SECRET",
+                         token->info.label, token->info.min_pin, token->info.max_pin);
+    }
+    st = tok_slot_info(token->ctx, token->slot, now, NULL);
+    if (st != ST_OK) {
+        return core_fail(err, st, "token \"%s\": %s; %s", token->info.label, core_status_text(st),
+                         core_status_next(st));
+    }
+    return refuse_by_flags(token, now, err);
 }
 
 /* The first user: by the token. */
@@ -100,25 +128,10 @@ static core_status login_first(tok_token *token, const char *pin, size_t length,
                                const uint8_t hash[32], core_err *err)
 {
     tok_token_info now;
-    core_status st = tok_pin_allowed(token, hash, err);
-
-    if (st == ST_OK && (length < token->info.min_pin ||
-                        (token->info.max_pin > 0 && length > token->info.max_pin))) {
-        return core_fail(err, ST_AUTH_FAILED,
-                         "token \"%s\" takes PINs of %u to %u characters; check SECRET",
-                         token->info.label, token->info.min_pin, token->info.max_pin);
-    }
+    core_status st = tok_login_allowed(token, length, hash, &now, err);
 
     if (st == ST_OK) {
-        st = tok_slot_info(token->ctx, token->slot, &now, NULL);
-        if (st != ST_OK) {
-            return core_fail(err, st, "token \"%s\": %s; %s", token->info.label,
-                             core_status_text(st), core_status_next(st));
-        }
-        st = refuse_by_flags(token, &now, err);
-    }
-    if (st == ST_OK) {
-        st = login_token(token, pin, length, false, err);
+        st = tok_login_ask(token, pin, length, TOK_LOGIN_FIRST, err);
         if (st == ST_AUTH_FAILED)
             tok_pin_wrong(token, hash);
         else if (st == ST_OK)
@@ -153,23 +166,43 @@ static void end_if_unused(tok_token *token)
     atomic_fetch_add(&token->epoch, 1);
 }
 
-static core_status login_in_turn(tok_token *token, const char *pin, size_t length, core_err *err)
+/* One login under way. */
+typedef struct login {
+    tok_token *token;
+    const char *pin;
+    size_t length;
+    bool alone; /* in the module, with the gate closed */
+    bool asks;  /* has to be */
+} login;
+
+/* A PIN that is not the one logged in: wrong, or the token's new one. The token can be asked only
+ * when nobody else is at work. */
+static core_status login_other(login *l, const uint8_t hash[32], core_err *err)
 {
+    core_status st = tok_pin_change_allowed(l->token, l->length, hash, err);
+
+    if (st == ST_OK && l->alone)
+        return tok_pin_change(l->token, l->pin, l->length, hash, err);
+    l->asks = st == ST_OK;
+    return st;
+}
+
+static core_status login_in_turn(login *l, core_err *err)
+{
+    tok_token *token = l->token;
     uint8_t hash[32];
-    core_status st = tok_pin_hash(&token->pin, pin, length, hash);
+    core_status st = tok_pin_hash(&token->pin, l->pin, l->length, hash);
 
     if (st != ST_OK)
         return core_fail(err, st, "OpenSSL failed");
-    if (tok_login_users(token) > 0 && token->pin.known) {
-        st = core_equal_ct(token->pin.verifier, hash, sizeof hash)
-                 ? ST_OK
-                 : core_fail(err, ST_AUTH_FAILED, "token \"%s\": wrong PIN; check SECRET",
-                             token->info.label);
-    } else {
+    l->asks = false;
+    if (tok_login_users(token) == 0 || !token->pin.known) {
         end_if_unused(token);
-        st = login_first(token, pin, length, hash, err);
+        st = login_first(token, l->pin, l->length, hash, err);
+    } else if (!core_equal_ct(token->pin.verifier, hash, sizeof hash)) {
+        st = login_other(l, hash, err);
     }
-    if (st == ST_OK) {
+    if (st == ST_OK && !l->asks) {
         pthread_mutex_lock(&token->lock);
         token->users++;
         pthread_mutex_unlock(&token->lock);
@@ -178,21 +211,35 @@ static core_status login_in_turn(tok_token *token, const char *pin, size_t lengt
     return st;
 }
 
+static core_status login_turn(void *arg, core_err *err)
+{
+    login *l = arg;
+    tok_token *token = l->token;
+
+    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
+                         token->info.label);
+    }
+    core_status st = login_in_turn(l, err);
+    tok_turn_give(&token->login_turn);
+    return st;
+}
+
 static core_status login_with(tok_token *token, const char *pin, size_t length, core_err *err)
 {
+    login l = {token, pin, length, false, false};
     tok_stay stay;
     core_status st = tok_enter(token->ctx, &stay, err);
 
     if (st != ST_OK)
         return st;
-    if (tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
-        st = login_in_turn(token, pin, length, err);
-        tok_turn_give(&token->login_turn);
-    } else {
-        st = core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
-                       token->info.label);
-    }
+    st = login_turn(&l, err);
     tok_leave(token->ctx, &stay, token->info.label);
+    if (st == ST_OK && l.asks) {
+        l.alone = true;
+        st = tok_alone(token->ctx, login_turn, &l, err);
+        tok_login_tidy(token);
+    }
     return st;
 }
 
@@ -215,7 +262,9 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     core_class class = core_status_class(st);
     if (class == CORE_CLASS_DEVICE || class == CORE_CLASS_SESSION) {
         st = class == CORE_CLASS_DEVICE ? tok_heal(token, st, epoch, err) : ST_OK;
-        if (st == ST_OK)
+        class = core_status_class(st);
+        /* That the old PIN is not to be had, or refused by now, says nothing of this one. */
+        if (st == ST_OK || class == CORE_CLASS_LOGIN || class == CORE_CLASS_PIN)
             st = login_with(token, pin, pin_len, err);
     }
     core_secret_close(&from_file);
@@ -270,7 +319,7 @@ static core_status login_patiently(tok_token *token, const core_secret *pin, cor
     for (unsigned i = 0; i < TRIES && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
         if (i > 0)
             core_sleep_ms((unsigned)PAUSE_MS << i);
-        st = login_token(token, (const char *)pin->data, pin->length, true, err);
+        st = tok_login_ask(token, (const char *)pin->data, pin->length, TOK_LOGIN_AGAIN, err);
     }
     return st;
 }
@@ -283,34 +332,28 @@ static bool is_logged_in(tok_token *token)
     return in;
 }
 
-core_status tok_login_again(tok_token *token, core_err *err)
+core_status tok_login_again_in_turn(tok_token *token, core_err *err)
 {
     core_secret pin = {0};
     CK_SESSION_INFO info;
     CK_RV info_rv = CKR_OK;
-    core_status st;
 
-    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
-        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
-                         token->info.label);
-    }
     /* Another thread may have been faster. */
     if (token->keeper != 0)
         info_rv = token->ctx->library.f->C_GetSessionInfo(token->keeper, &info);
     if (is_logged_in(token) && token->keeper != 0 && info_rv == CKR_OK &&
-        (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS)) {
-        st = ST_OK;
-        goto done;
-    }
+        (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS))
+        return ST_OK;
     /* A session that is gone is not closed: its number may be another's by now. */
     if (info_rv != CKR_OK && tok_rv_status(info_rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
         token->keeper = 0;
+    if (token->pin.sealed == NULL)
+        token->pin.known = false; /* so that the next session's PIN goes to the token */
     if (tok_login_users(token) == 0 || token->pin.sealed == NULL) {
-        st = core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
-                       core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
-        goto done;
+        return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
+                         core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
     }
-    st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
+    core_status st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
     if (st == ST_OK) {
         keeper_close(token);
         st = login_patiently(token, &pin, err);
@@ -318,11 +361,20 @@ core_status tok_login_again(tok_token *token, core_err *err)
             /* The PIN was changed on the token: what we have is worth nothing, and must not be
              * tried until it locks the token. The next session brings the new one. */
             tok_pin_wrong(token, token->pin.verifier);
-            tok_pin_forget(token);
+            tok_pin_replaced(token);
         }
     }
     core_secret_close(&pin);
-done:
+    return st;
+}
+
+core_status tok_login_again(tok_token *token, core_err *err)
+{
+    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
+                         token->info.label);
+    }
+    core_status st = tok_login_again_in_turn(token, err);
     tok_turn_give(&token->login_turn);
     return st;
 }

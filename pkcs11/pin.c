@@ -20,6 +20,13 @@ core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *
     const tok_pin_state *pin = &token->pin;
     unsigned known = 0;
 
+    if (pin->was_another && core_equal_ct(pin->former, hash, 32)) {
+        return core_fail(
+            err, ST_AUTH_FAILED,
+            "token \"%s\": this PIN was replaced by another, so it was not sent; correct "
+            "SECRET (or, if it was set back on the token, close all sessions to it)",
+            token->info.label);
+    }
     for (unsigned i = 0; i < pin->wrong_count; i++)
         known |= (unsigned)core_equal_ct(pin->wrong[i], hash, 32);
     if (known != 0) {
@@ -48,6 +55,7 @@ void tok_pin_wrong(tok_token *token, const uint8_t hash[32])
     if (pin->wrong_count < TOK_LATCHES)
         memcpy(pin->wrong[pin->wrong_count++], hash, 32);
     pin->tries++;
+    pin->verified = false;
     over = pin->tries > token->config->pin_tries ? pin->tries - token->config->pin_tries : 0;
     pin->next_try_us = core_now_us() + ((uint64_t)token->config->pin_retry_seconds * 1000000
                                         << (over < 10 ? over : 10));
@@ -82,9 +90,30 @@ void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, si
     }
 }
 
+/* Credentials that still have the old PIN are sure to come. It was refused by no one, and may be
+ * set back: so it is held apart from the wrong ones, and no longer than the login that took its
+ * place.
+ */
+void tok_pin_replaced(tok_token *token)
+{
+    tok_pin_state *pin = &token->pin;
+    uint8_t former[sizeof pin->former];
+
+    memcpy(former, pin->verifier, sizeof former);
+    tok_pin_forget(token);
+    memcpy(pin->former, former, sizeof former);
+    pin->was_another = true;
+    core_wipe(former, sizeof former);
+}
+
 void tok_pin_forget(tok_token *token)
 {
-    sealed_free(&token->pin);
-    core_wipe(token->pin.verifier, sizeof token->pin.verifier);
-    token->pin.known = false;
+    tok_pin_state *pin = &token->pin;
+
+    if (pin->verified) /* the right one came after them */
+        pin->tries = 0;
+    sealed_free(pin);
+    core_wipe(pin->verifier, sizeof pin->verifier);
+    core_wipe(pin->former, sizeof pin->former);
+    pin->known = pin->verified = pin->was_another = false;
 }

@@ -173,6 +173,35 @@ core_status tok_context_ready(tok_context *ctx, core_err *err)
     return fly(ctx, NULL, 0, err);
 }
 
+/* Waits half as long as those who come to the closed gate, so that they get in afterwards. */
+core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err)
+{
+    core_status st = ST_DEVICE;
+    core_sigpipe sigpipe;
+
+    pthread_mutex_lock(&ctx->gate);
+    if (!await_flight_locked(ctx, NULL) || !ctx->initialised) {
+        st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
+                       core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
+        goto done;
+    }
+    st = close_gate_locked(ctx, ctx->config->defaults.session_wait_ms / 2, NULL);
+    if (st != ST_OK) { /* the device is not to blame, and not to be healed */
+        st = core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": a call has not come back; %s",
+                       ctx->config->module, core_status_next(ST_POOL_TIMEOUT));
+        goto done;
+    }
+    pthread_mutex_unlock(&ctx->gate);
+    core_sigpipe_block(&sigpipe);
+    st = op(arg, err);
+    core_sigpipe_restore(&sigpipe);
+    pthread_mutex_lock(&ctx->gate);
+    open_gate_locked(ctx);
+done:
+    pthread_mutex_unlock(&ctx->gate);
+    return st;
+}
+
 /* Whether a look that initialises the module may be taken now. */
 static bool may_look_locked(tok_context *ctx, bool beside)
 {

@@ -63,15 +63,8 @@ static core_status token_revive(tok_token *token, core_err *err)
     return st;
 }
 
-/* With the gate closed: nobody is in the module. `asker` is the token whose failure is being
- * healed, NULL when only the module is to be initialised. */
-core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err)
+static core_status initialize_anew(tok_context *ctx, core_err *err)
 {
-    core_status st = ST_OK;
-    core_err other = {0};
-
-    if (ctx->initialised && asker != NULL && asker->present && token_answers(asker))
-        return ST_OK;
     for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
         forget_sessions(token);
     if (ctx->initialised && ctx->own) {
@@ -79,18 +72,45 @@ core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err)
         ctx->unfinished = rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED;
     }
     ctx->initialised = false;
-    st = module_initialize(ctx, err);
-    if (st != ST_OK)
-        return st;
-    ctx->initialised = true;
+    core_status st = module_initialize(ctx, err);
+    ctx->initialised = st == ST_OK;
+    return st;
+}
+
+static void revive_others(tok_context *ctx, const tok_token *asker)
+{
+    core_err other = {0};
     for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
         if (token != asker)
             (void)token_revive(token, &other);
+}
+
+/* With the gate closed: nobody is in the module. `asker` is the token whose failure is being
+ * healed, NULL when only the module is to be initialised. */
+core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err)
+{
+    if (ctx->initialised && asker != NULL && asker->present && token_answers(asker))
+        return ST_OK;
+    core_status st = initialize_anew(ctx, err);
+    if (st != ST_OK)
+        return st;
+    revive_others(ctx, asker);
     if (asker != NULL) {
         st = token_revive(asker, err);
         if (st == ST_OK)
             atomic_fetch_add(&asker->recoveries, 1);
     }
+    return st;
+}
+
+core_status tok_reset_for_login(tok_token *token, core_err *err)
+{
+    core_status st = initialize_anew(token->ctx, err);
+    if (st != ST_OK)
+        return st;
+    revive_others(token->ctx, token);
+    st = tok_slot_resolve(token, err);
+    token->present = st == ST_OK;
     return st;
 }
 

@@ -95,8 +95,11 @@ struct tok_context {
 enum { TOK_LATCHES = 64 };
 typedef struct tok_pin_state {
     uint8_t salt[32];
-    bool known; /* `verifier` is of the PIN that is logged in */
+    bool known;    /* `verifier` is of the PIN that is logged in */
+    bool verified; /* and the token itself has looked at that PIN */
     uint8_t verifier[32];
+    bool was_another; /* `former` is of the PIN that it was logged in with before */
+    uint8_t former[32];
     uint8_t *sealed; /* the PIN for another login after a lost token, NULL: none */
     size_t sealed_len;
     uint8_t wrong[TOK_LATCHES][32];
@@ -207,6 +210,9 @@ CORE_MUST_USE core_status tok_reset_patiently(tok_context *ctx, tok_token *asker
                                               core_err *err);
 CORE_MUST_USE core_status tok_reset_beside(tok_context *ctx, tok_token *asker, core_err *err);
 CORE_MUST_USE core_status tok_move(tok_token *token, CK_SLOT_ID slot, core_err *err);
+/* The module finalised and initialised, of a module that is ours: `token` is found again and not
+ * logged in, the others are. */
+CORE_MUST_USE core_status tok_reset_for_login(tok_token *token, core_err *err);
 /* Whether a session can be opened there. */
 bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot);
 
@@ -217,6 +223,10 @@ CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t ep
 CORE_MUST_USE core_status tok_heal_login(tok_token *token, core_err *err);
 /* Notes that the token is gone, so that the others of its group serve. */
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err);
+/* Runs `op` in the module with the gate closed and nobody else inside. ST_POOL_TIMEOUT when the
+ * others do not come out in half the time that anybody waits at the gate. */
+typedef core_status (*tok_lone_op)(void *arg, core_err *err);
+CORE_MUST_USE core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err);
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
 /* Initialises the module anew for the sake of a token that it does not know: many look for tokens
@@ -270,14 +280,33 @@ void tok_group_stats(tok_token *group, tok_token_stats *out);
 /* After a fork. */
 void tok_group_forget_process(tok_token *group);
 
-/* --- login.c, pin.c --- */
-/* Logs in again with the sealed PIN. Inside the gate or with it closed. */
+/* --- login.c, pin.c, pin_change.c --- */
+/* Logs in again with the sealed PIN. Inside the gate or with it closed. The second: in the login
+ * turn, as all below. */
 CORE_MUST_USE core_status tok_login_again(tok_token *token, core_err *err);
+CORE_MUST_USE core_status tok_login_again_in_turn(tok_token *token, core_err *err);
+/* Asks the token about a PIN. The kind says what it means when the token is logged in already: that
+ * somebody else in the process is, that we still are, or that somebody else was faster. */
+typedef enum tok_login_kind { TOK_LOGIN_FIRST, TOK_LOGIN_AGAIN, TOK_LOGIN_CHANGED } tok_login_kind;
+CORE_MUST_USE core_status tok_login_ask(tok_token *token, const char *pin, size_t length,
+                                        tok_login_kind kind, core_err *err);
+/* Whether the PIN may be sent to the token, by what is remembered of it and by what the token says,
+ * which is given in *now. */
+CORE_MUST_USE core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t hash[32],
+                                            tok_token_info *now, core_err *err);
+/* Whether the token may be asked about a PIN that is not the one logged in; and asks it, with the
+ * gate closed. */
+CORE_MUST_USE core_status tok_pin_change_allowed(tok_token *token, size_t length,
+                                                 const uint8_t hash[32], core_err *err);
+CORE_MUST_USE core_status tok_pin_change(tok_token *token, const char *pin, size_t length,
+                                         const uint8_t hash[32], core_err *err);
 core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
                          uint8_t out[32]);
 CORE_MUST_USE core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err);
 void tok_pin_wrong(tok_token *token, const uint8_t hash[32]);
 void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length);
+/* The PIN that is logged in is not the token's any more. */
+void tok_pin_replaced(tok_token *token);
 void tok_pin_forget(tok_token *token);
 unsigned tok_login_users(tok_token *token);
 /* When no user is left: ends what a logout could not, because a recovery or another login was under
@@ -298,6 +327,8 @@ CORE_MUST_USE core_status tok_pin_from_file(const tok_token *token, core_secret 
                                             core_err *err);
 
 /* --- keys.c --- */
+/* Whether a volatile key is alive. */
+bool tok_volatile_any(tok_token *token);
 /* Ends the sessions of all volatile keys; inside the gate. */
 void tok_volatile_end(tok_token *token);
 /* Drops the cache; keys still held by callers find their handles again. */

@@ -62,7 +62,7 @@ static void defaults(void)
     CU_ASSERT_EQUAL(d->pin_tries, 2);
     CU_ASSERT_EQUAL(d->pin_retry_seconds, 300);
     CU_ASSERT_TRUE(d->relogin);
-    CU_ASSERT_EQUAL(d->pin_change, CORE_PIN_CHANGE_RELOGIN);
+    CU_ASSERT_EQUAL(d->pin_change, CORE_CHANGE_LOGIN);
     CU_ASSERT_EQUAL(d->foreign_login, CORE_FOREIGN_REFUSE);
     CU_ASSERT_EQUAL(d->rsa_padding, CORE_PAD_OAEP_SHA256);
     CU_ASSERT_EQUAL(d->rsa_unwrap, 1U << CORE_PAD_OAEP_SHA256 | 1U << CORE_PAD_OAEP_SHA1);
