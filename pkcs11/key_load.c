@@ -4,7 +4,6 @@
  * handle found again is believed only when the key behind it has the same thumbprint: tokens reuse
  * handles.
  */
-#include <stdlib.h>
 #include <string.h>
 #include "pkcs11/key_private.h"
 
@@ -17,13 +16,17 @@ typedef struct raw_key {
     bool has_start, has_end;
 } raw_key;
 
+/* YYYYMMDD as a number, 0 where there is none. */
 static uint32_t date_number(const CK_DATE *date)
 {
+    uint32_t number = 0;
     char text[9] = {0};
     memcpy(text, date->year, 4);
     memcpy(text + 4, date->month, 2);
     memcpy(text + 6, date->day, 2);
-    return (uint32_t)strtoul(text, NULL, 10);
+    for (const char *c = text; *c >= '0' && *c <= '9'; c++)
+        number = number * 10 + (uint32_t)(*c - '0');
+    return number;
 }
 
 static core_status read_raw(tok_session *session, CK_OBJECT_HANDLE object, bool rsa,

@@ -124,6 +124,7 @@ typedef struct listing {
 static CK_RV get_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG *count)
 {
     CK_RV rv = CKR_BUFFER_TOO_SMALL;
+    CK_ULONG room = 0;
 
     for (int i = 0; i < TRIES && rv == CKR_BUFFER_TOO_SMALL; i++) {
         core_free(*types);
@@ -134,11 +135,14 @@ static CK_RV get_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG
         if (*count > MECHANISMS_MAX)
             return CKR_GENERAL_ERROR;
         *count += MECHANISMS_SPARE;
-        *types = core_calloc(*count, sizeof **types);
+        room = *count;
+        *types = core_calloc(room, sizeof **types);
         if (*types == NULL)
             return CKR_HOST_MEMORY;
         rv = session->f->C_GetMechanismList(session->token->slot, *types, count);
     }
+    if (*count > room) /* it says that it wrote more than there was room for */
+        *count = room;
     return rv;
 }
 

@@ -22,9 +22,7 @@ static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
         from++;
     memcpy(out, field + from, length - from);
     out[length - from] = '\0';
-    if (!core_utf8_valid(out, length - from))
-        for (char *c = out; *c != '\0'; c++)
-            *c = (*c & 0x80) != 0 ? '?' : *c;
+    core_text_clean(out, "");
 }
 
 core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out, CK_FLAGS *flags)
@@ -62,33 +60,42 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
 /* The slots with a token. Asked with NULL first: that is what makes modules look again. */
 static core_status slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count, core_err *err)
 {
-    CK_RV rv = CKR_OK;
+    const CK_FUNCTION_LIST *f = ctx->library.f;
+    core_status st = ST_OK;
+    CK_ULONG room = 0;
+    CK_RV rv = CKR_BUFFER_TOO_SMALL;
+
     *out = NULL;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3 && rv == CKR_BUFFER_TOO_SMALL; i++) {
         *count = 0;
-        rv = ctx->library.f->C_GetSlotList(CK_TRUE, NULL, count);
+        rv = f->C_GetSlotList(CK_TRUE, NULL, count);
         if (rv != CKR_OK || *count == 0)
             break;
-        if (*count > SLOTS_MOST) {
-            return core_fail(err, ST_DEVICE, "module \"%s\" reports %lu slots", ctx->config->module,
-                             (unsigned long)*count);
-        }
+        room = *count;
         core_free(*out);
-        *out = core_calloc(*count, sizeof **out);
-        if (*out == NULL)
-            return core_fail(err, ST_NO_MEMORY, "out of memory");
-        rv = ctx->library.f->C_GetSlotList(CK_TRUE, *out, count);
-        if (rv != CKR_BUFFER_TOO_SMALL)
-            break;
+        *out = room <= SLOTS_MOST ? core_calloc(room, sizeof **out) : NULL;
+        if (*out == NULL) {
+            st = room <= SLOTS_MOST ? core_fail(err, ST_NO_MEMORY, "out of memory")
+                                    : core_fail(err, ST_DEVICE, "module \"%s\" reports %lu slots",
+                                                ctx->config->module, (unsigned long)room);
+            goto done;
+        }
+        rv = f->C_GetSlotList(CK_TRUE, *out, count);
     }
     if (rv != CKR_OK) {
+        st = core_fail(err, tok_rv_status(rv, TOK_CALL_OTHER),
+                       "module \"%s\": C_GetSlotList: %s 0x%lx", ctx->config->module,
+                       tok_rv_name(rv), (unsigned long)rv);
+    }
+    if (*count > room) /* it says that it wrote more than there was room for */
+        *count = room;
+done:
+    if (st != ST_OK || *count == 0) {
         core_free(*out);
         *out = NULL;
-        return core_fail(err, tok_rv_status(rv, TOK_CALL_OTHER),
-                         "module \"%s\": C_GetSlotList: %s 0x%lx", ctx->config->module,
-                         tok_rv_name(rv), (unsigned long)rv);
+        *count = 0;
     }
-    return ST_OK;
+    return st;
 }
 
 static bool field_fits(const char *wanted, const char *have)

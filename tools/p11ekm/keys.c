@@ -40,6 +40,14 @@ const char *cli_key_plain_name(const tok_key_info *info)
     return stamp_end == NULL ? info->name : stamp_end + 2;
 }
 
+cli_shown cli_show(const char *name)
+{
+    cli_shown shown;
+    snprintf(shown.text, sizeof shown.text, "%s", name);
+    core_text_clean(shown.text, "");
+    return shown;
+}
+
 const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size)
 {
     const char *tag = core_algorithm_tag(info->algorithm);

@@ -43,6 +43,11 @@ CORE_MUST_USE core_status cli_keys_find(const cli_keys *keys, const char *name_o
                                         cli_which which, tok_key **out, core_err *err);
 /* The name a retired key had; the name itself of one in use. */
 const char *cli_key_plain_name(const tok_key_info *info);
+/* A name in one line of text, whatever the token put into it. */
+typedef struct cli_shown {
+    char text[TOK_LABEL_MAX + 1];
+} cli_shown;
+cli_shown cli_show(const char *name);
 const char *cli_key_algorithm(const tok_key_info *info, char *buffer, size_t size);
 
 #endif

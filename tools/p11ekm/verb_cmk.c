@@ -33,7 +33,7 @@ static void report(cli_call *call, const tok_key *key, const char *path)
                               thumb, "path", cli_json_text(path));
     } else {
         core_str_addf(&call->text, "column master key \"%s\" created, thumbprint %s\n  %s\n",
-                      info->name, thumb, path);
+                      cli_show(info->name).text, thumb, path);
     }
 }
 
@@ -113,7 +113,8 @@ core_status cli_cmk_list(cli_call *call, core_err *err)
                                                   cli_json_text(info->name), "algorithm", tag,
                                                   "path", cli_json_text(core_str_get(&path))));
         } else {
-            core_str_addf(&call->text, "%-24s %-10s %s\n", info->name, tag, core_str_get(&path));
+            core_str_addf(&call->text, "%-24s %-10s %s\n", cli_show(info->name).text, tag,
+                          core_str_get(&path));
         }
         core_str_free(&path);
     }

@@ -44,8 +44,8 @@ static void add_row(core_str *out, const tok_key_info *info)
     char algorithm[32], thumb[2 * TOK_THUMB_LEN + 1];
     core_hex(info->thumb, sizeof info->thumb, thumb);
     core_str_addf(out, "%s  %-16s %s%s\n", thumb,
-                  cli_key_algorithm(info, algorithm, sizeof algorithm), cli_key_plain_name(info),
-                  info->retired ? "  retired" : "");
+                  cli_key_algorithm(info, algorithm, sizeof algorithm),
+                  cli_show(cli_key_plain_name(info)).text, info->retired ? "  retired" : "");
 }
 
 core_status cli_key_list(cli_call *call, core_err *err)
@@ -98,7 +98,7 @@ static void add_all(core_str *out, const tok_key_info *info, const char *uri)
     char algorithm[32], thumb[2 * TOK_THUMB_LEN + 1], id[2 * sizeof info->id + 1];
     core_hex(info->thumb, sizeof info->thumb, thumb);
     core_hex(info->id, info->id_len, id);
-    core_str_addf(out, "%-14s %s\n", "name", cli_key_plain_name(info));
+    core_str_addf(out, "%-14s %s\n", "name", cli_show(cli_key_plain_name(info)).text);
     core_str_addf(out, "%-14s %s\n", "thumbprint", thumb);
     core_str_addf(out, "%-14s %s, %u bits%s\n", "algorithm",
                   cli_key_algorithm(info, algorithm, sizeof algorithm), info->bits,
@@ -113,7 +113,7 @@ static void add_all(core_str *out, const tok_key_info *info, const char *uri)
                   info->retired ? "retired: hidden from SQL Server, kept on the token" : "in use");
     add_date(out, "valid from", info->start_date);
     add_date(out, "valid to", info->end_date);
-    core_str_addf(out, "%-14s %s\n", "label", info->name);
+    core_str_addf(out, "%-14s %s\n", "label", cli_show(info->name).text);
     core_str_addf(out, "%-14s %s\n", "id", id);
     core_str_addf(out, "%-14s %s\n", "uri", uri);
 }
