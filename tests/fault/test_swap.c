@@ -199,7 +199,7 @@ static void handles_are_used_again(void)
 
     judge.reset();
     plan("reuse; call=C_DecryptInit nth=5 close; call=C_Decrypt nth=20 close; "
-         "call=C_DecryptInit nth=40 times=3 close; call=C_Decrypt nth=90 logout");
+         "call=C_DecryptInit nth=40 times=3 close; call=C_Decrypt nth=90 close");
     for (size_t i = 0; i < 4; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, work, &wrong[i]), 0);
     for (size_t i = 0; i < 4; i++) {

@@ -42,8 +42,8 @@ void count_handles_in(const count_call *call)
         return;
     (void)pthread_mutex_lock(&state.lock);
     size_t i = find_locked(call->session);
-    if (i < state.count)
-        *call->session_in = state.open[i].inside;
+    /* Inside, the number of a closed one may be another's. */
+    *call->session_in = i < state.count ? state.open[i].inside : CK_INVALID_HANDLE;
     (void)pthread_mutex_unlock(&state.lock);
 }
 
@@ -51,6 +51,10 @@ static void opened_locked(CK_SESSION_HANDLE *handle)
 {
     CK_SESSION_HANDLE inside = *handle;
 
+    /* A module that begins to count anew may have given out one of these by itself. */
+    while (state.closed_count > 0 &&
+           find_locked(state.closed[state.closed_count - 1]) < state.count)
+        state.closed_count--;
     if (state.reuse && state.closed_count > 0)
         *handle = state.closed[--state.closed_count];
     else if (find_locked(*handle) < state.count)
