@@ -58,7 +58,8 @@ CORE_MUST_USE core_status tok_token_list(tok_context *ctx, tok_token_info **out,
                                          core_err *err);
 
 /* A group of tokens (`members` of the configuration) is a token to all that follows, its alias its
- * label: what is done with it is done by one of its members. Of a token that is no group there are none. */
+ * label: what is done with it is done by one of its members. Of a token that is no group there are
+ * none. */
 typedef struct tok_member_info {
     const char *alias; /* of the configuration; owned by it */
     bool serves;       /* found, answering and logged in */

@@ -148,7 +148,7 @@ int main(int argc, char **argv)
     }
     script = argv[1];
     if (argc == 4 && strcmp(argv[2], "load") == 0)
-        return grp_load((unsigned)atoi(argv[3]));
+        return grp_load((unsigned)strtoul(argv[3], NULL, 10));
     argv[1] = argv[0];
     return testing_main(argc - 1, argv + 1, suites, sizeof suites / sizeof suites[0]);
 }

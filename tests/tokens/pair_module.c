@@ -194,7 +194,7 @@ static void load_both(void)
 {
     const char *delay = getenv("P11PAIR_DELAY_US");
 
-    line.tv_nsec = delay != NULL ? atol(delay) % 1000000 * 1000 : 0;
+    line.tv_nsec = delay != NULL ? strtol(delay, NULL, 10) % 1000000 * 1000 : 0;
     halves[0].f = load(getenv("P11PAIR_MODULE_0"), getenv("P11PAIR_ADDRESS_0"));
     halves[1].f = load(getenv("P11PAIR_MODULE_1"), getenv("P11PAIR_ADDRESS_1"));
 }
