@@ -220,6 +220,18 @@ static core_status run_on_member(tok_token *group, unsigned place, tok_run_how *
     return st;
 }
 
+tok_token *tok_group_member(tok_token *group, unsigned place)
+{
+    tok_member *member = &group->group->members[place];
+    return place < group->group->count && member_up(member) ? atomic_load(&member->token) : NULL;
+}
+
+core_status tok_group_run_at(tok_token *group, unsigned place, tok_op op, void *arg, core_err *err)
+{
+    tok_run_how run = {.spare = true};
+    return run_on_member(group, place, &run, op, arg, err);
+}
+
 core_status tok_group_run(tok_token *group, tok_op op, void *arg, bool once, core_err *err)
 {
     struct tok_group *g = group->group;

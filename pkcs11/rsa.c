@@ -252,9 +252,9 @@ core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *i
     return st == ST_OK ? tok_rsa_encrypt_software(key, padding, in, in_len, out, out_len, err) : st;
 }
 
-core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way, const uint8_t *in,
-                                size_t in_len, uint8_t *out, size_t *out_len, tok_token **served,
-                                core_err *err)
+core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way, int place,
+                                const uint8_t *in, size_t in_len, uint8_t *out, size_t *out_len,
+                                tok_token **served, core_err *err)
 {
     rsa_job job = {.key = key,
                    .padding = padding,
@@ -264,7 +264,9 @@ core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way,
                    .out = out,
                    .out_len = out_len};
 
-    core_status st = tok_run(key->token, decrypt_op, &job, err);
+    core_status st = place == TOK_ANY
+                         ? tok_run(key->token, decrypt_op, &job, err)
+                         : tok_group_run_at(key->token, (unsigned)place, decrypt_op, &job, err);
     if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
         *out_len = 0;
     *served = job.served;
@@ -281,8 +283,8 @@ core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *i
     if (!key->info.rsa || in_len != key->info.modulus_len)
         return tok_decrypt_failed(err);
     *out_len = room;
-    core_status st =
-        tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, in, in_len, out, out_len, &served, err);
+    core_status st = tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out,
+                                         out_len, &served, err);
     /* Bad data, or a token that takes the mechanism but does something else? */
     if (st != ST_DECRYPT_FAILED || !tok_oaep_doubt(key, served, padding))
         return st;
@@ -292,5 +294,6 @@ core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *i
     if (!tok_oaep_raw(key, served, padding))
         return tok_decrypt_failed(err);
     *out_len = room;
-    return tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, in, in_len, out, out_len, &served, err);
+    return tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out, out_len,
+                               &served, err);
 }

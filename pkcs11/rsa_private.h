@@ -28,10 +28,13 @@ typedef enum tok_way {
     TOK_WAY_TOKEN, /* all by the token */
     TOK_WAY_RAW    /* over CKM_RSA_X_509 */
 } tok_way;
-/* Decrypts; *served: the token that tried, NULL where none was reached. */
+/* Decrypts, on the member of the group at `place`, TOK_ANY: on whichever serves. *served: the token
+ * that tried, NULL where none was reached. */
+enum { TOK_ANY = -1 };
 CORE_MUST_USE core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way,
-                                              const uint8_t *in, size_t in_len, uint8_t *out,
-                                              size_t *out_len, tok_token **served, core_err *err);
+                                              int place, const uint8_t *in, size_t in_len,
+                                              uint8_t *out, size_t *out_len, tok_token **served,
+                                              core_err *err);
 CORE_MUST_USE core_status tok_rsa_encrypt_software(tok_key *key, core_padding padding,
                                                    const uint8_t *in, size_t in_len, uint8_t *out,
                                                    size_t *out_len, core_err *err);

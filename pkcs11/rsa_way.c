@@ -38,7 +38,8 @@ bool tok_oaep_doubt(const tok_key *key, const tok_token *token, core_padding pad
 }
 
 /* What the key encrypts here the token has to decrypt. */
-static core_status known_answer(tok_key *key, core_padding padding, tok_way way, core_err *err)
+static core_status known_answer(tok_key *key, core_padding padding, tok_way way, int place,
+                                core_err *err)
 {
     uint8_t plain[32];
     uint8_t back[32];
@@ -52,8 +53,8 @@ static core_status known_answer(tok_key *key, core_padding padding, tok_way way,
     if (st == ST_OK)
         st = tok_rsa_encrypt_software(key, padding, plain, sizeof plain, cipher, &cipher_len, err);
     if (st == ST_OK) {
-        st = tok_rsa_decrypt_way(key, padding, way, cipher, cipher_len, back, &back_len, &served,
-                                 err);
+        st = tok_rsa_decrypt_way(key, padding, way, place, cipher, cipher_len, back, &back_len,
+                                 &served, err);
     }
     if (served == NULL)
         return st;
@@ -74,25 +75,44 @@ static bool oaep_lacks(const tok_token *token, core_padding padding)
            !(token->config->rsa_raw && learned(token, TOK_LEARN_RAW) == TOK_ABLE);
 }
 
+/* Of one token; of a group, its member at `place`. */
+static core_status learn_of(tok_key *key, tok_token *token, int place, core_padding padding,
+                            core_err *err)
+{
+    core_status st = ST_OK;
+
+    if (learned(token, padding) == TOK_UNKNOWN) {
+        st = known_answer(key, padding, TOK_WAY_TOKEN, place, err);
+        if (st == ST_OK && learned(token, padding) == TOK_UNABLE)
+            core_log(CORE_LOG_INFO, "token \"%s\" has no %s%s", token->info.label,
+                     core_padding_name(padding),
+                     key->token->config->rsa_raw ? "; raw RSA is tried (rsa_raw = yes)" : "");
+    }
+    if (st == ST_OK && tok_oaep_raw(key, token, padding) &&
+        learned(token, TOK_LEARN_RAW) == TOK_UNKNOWN)
+        st = known_answer(key, padding, TOK_WAY_RAW, place, err);
+    return st;
+}
+
+/* What all members can is what a group can; those that are away are asked when they are back. */
 core_status tok_oaep_learn(tok_key *key, core_padding padding, core_err *err)
 {
-    tok_token *token = key->token;
+    tok_token *group = key->token;
     core_status st = ST_OK;
 
     /* A key that may not decrypt tells nothing. */
     if (!tok_is_oaep(padding) || (key->info.can & TOK_CAN_DECRYPT) == 0)
         return ST_OK;
-    if (learned(token, padding) == TOK_UNKNOWN) {
-        st = known_answer(key, padding, TOK_WAY_TOKEN, err);
-        if (st == ST_OK && learned(token, padding) == TOK_UNABLE)
-            core_log(CORE_LOG_INFO, "token \"%s\" has no %s%s", token->info.label,
-                     core_padding_name(padding),
-                     token->config->rsa_raw ? "; raw RSA is tried (rsa_raw = yes)" : "");
+    if (group->group == NULL)
+        return learn_of(key, group, TOK_ANY, padding, err);
+    for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
+        tok_token *member = tok_group_member(group, i);
+        core_status now = ST_OK;
+        if (member != NULL)
+            now = learn_of(key, member, (int)i, padding, err);
+        st = now == ST_OK ? st : now;
     }
-    if (st == ST_OK && tok_oaep_raw(key, token, padding) &&
-        learned(token, TOK_LEARN_RAW) == TOK_UNKNOWN)
-        st = known_answer(key, padding, TOK_WAY_RAW, err);
-    return st;
+    return learned(group, padding) == TOK_UNKNOWN ? st : ST_OK;
 }
 
 core_status tok_oaep_check(tok_key *key, core_padding padding, core_err *err)

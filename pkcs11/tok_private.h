@@ -263,6 +263,11 @@ CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *
 /* tok_run and tok_run_once of a group. */
 CORE_MUST_USE core_status tok_group_run(tok_token *group, tok_op op, void *arg, bool once,
                                         core_err *err);
+/* The member's token where it can be asked now, else NULL; and an operation on it, whatever the
+ * order of the group. */
+tok_token *tok_group_member(tok_token *group, unsigned place);
+CORE_MUST_USE core_status tok_group_run_at(tok_token *group, unsigned place, tok_op op, void *arg,
+                                           core_err *err);
 /* On every member, which must all be there; what fails on one is undone by `undo` (NULL: cannot be)
  * on those before it. Of a token that is no group: tok_run. */
 CORE_MUST_USE core_status tok_run_all(tok_token *token, tok_op op, tok_op undo, void *arg,

@@ -352,6 +352,59 @@ static void wrapping_stays_inside(void)
     end();
 }
 
+/* A group of two tokens that hold the key "shared"; the second refuses OAEP. Before something is
+ * made in software, both are asked, so that each can open it. */
+static core_status group_encrypts(const char *policy, const char *plan)
+{
+    char lines[512];
+    uint8_t sealed[SIZE], out[SIZE];
+    size_t length = sizeof sealed, out_len = sizeof out;
+    const char *pin = getenv("PIN");
+
+    err = (core_err){0};
+    (void)snprintf(lines, sizeof lines,
+                   "public_ops = software\n%s[token zero]\ntoken = %s\n[token one]\ntoken = %s\n"
+                   "[token ha]\nmembers = zero, one\n",
+                   policy, getenv("TOKEN"), getenv("TOKEN_1"));
+    /* The alias "main" that follows is not looked for. */
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(counter_config("raw-group.conf", lines), &ctx, &err),
+                          ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "ha", &token, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_login(token, pin, strlen(pin), &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(token, "shared", &key, &err), ST_OK);
+    judge.reset();
+    CU_ASSERT_EQUAL_FATAL(judge.plan(plan), 0);
+    core_status st =
+        tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, sealed, &length, &err);
+    if (st == ST_OK) {
+        st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, sealed, length, out, &out_len, &err);
+        CU_ASSERT(out_len == sizeof plain && memcmp(out, plain, out_len) == 0);
+    }
+    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    tok_key_release(key);
+    tok_token_logout(token);
+    tok_token_release(token);
+    tok_context_close(ctx);
+    return st;
+}
+
+static void a_group_asks_all_members(void)
+{
+    static const char second_refuses[] = "call=C_DecryptInit mechanism=0x9 nth=2 rv=0x70";
+
+    CU_ASSERT_EQUAL(group_encrypts("", ""), ST_OK);
+    CU_ASSERT_EQUAL(judge.get("C_DecryptInit"), 3); /* two known answers, one decryption */
+    CU_ASSERT_EQUAL(group_encrypts("", second_refuses), ST_MECHANISM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "oaep-sha1"));
+    CU_ASSERT_EQUAL(group_encrypts(RAW, second_refuses), ST_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "mechanism=0x3 "));
+}
+
+static const test_case group_cases[] = {
+    {"a group asks all members", a_group_asks_all_members},
+    {NULL, NULL},
+};
+
 static const test_case cases[] = {
     {"without the policy", without_the_policy},
     {"nothing is made that cannot be opened", nothing_is_made_that_cannot_be_opened},
@@ -370,7 +423,8 @@ static const test_case cases[] = {
 int main(int argc, char **argv)
 {
     static const test_suite suite = {.name = "raw_rsa", .cases = cases};
-    static const test_suite *const suites[] = {&suite};
+    static const test_suite group = {.name = "raw_rsa_group", .cases = group_cases};
+    const test_suite *const suites[] = {getenv("TOKEN_1") != NULL ? &group : &suite};
 
     if (getenv("TOKEN") == NULL || getenv("PIN") == NULL || !counter_load(&judge)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
