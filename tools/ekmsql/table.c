@@ -255,11 +255,21 @@ static bool insert_row(sql_engine *e, const table *t, const sql_value *values)
 /* A statement writes all its rows or none. */
 static bool finish(sql_engine *e, bool ok, size_t rows)
 {
-    sqlite3_exec(e->current->db, ok ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL);
+    if (ok && sqlite3_exec(e->current->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+        ok = sql_storage_error(e, e->current->db);
+    }
     if (ok) {
         sql_rows_affected(e, rows);
+    } else {
+        sqlite3_exec(e->current->db, "ROLLBACK", NULL, NULL, NULL);
     }
     return ok;
+}
+
+static bool begin(sql_engine *e)
+{
+    return sqlite3_exec(e->current->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ||
+           sql_storage_error(e, e->current->db);
 }
 
 bool sql_do_insert_rows(sql_engine *e, const sql_stmt *s)
@@ -270,7 +280,7 @@ bool sql_do_insert_rows(sql_engine *e, const sql_stmt *s)
     }
     sql_value *values = sql_arena_alloc(e->arena, t.columns * sizeof *values);
     size_t rows = 0;
-    bool ok = sqlite3_exec(e->current->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK;
+    bool ok = begin(e);
     for (const sql_row *row = s->rows; ok && row != NULL; row = row->next, rows++) {
         ok = row_values(e, s, &t, row, values) && insert_row(e, &t, values);
     }
@@ -311,7 +321,7 @@ bool sql_do_update_rows(sql_engine *e, const sql_stmt *s)
         return false;
     }
     size_t rows = 0;
-    bool ok = sqlite3_exec(e->current->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK;
+    bool ok = begin(e);
     for (size_t i = 0; ok && i < r->count; i++) {
         sql_scope scope = {r->names, r->rows[i], r->columns};
         bool holds = false;
