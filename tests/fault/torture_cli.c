@@ -185,5 +185,7 @@ int main(int argc, char **argv)
            "leaks, %lu lost keys, %lu failures\n",
            score.runs, score.distinct, score.refused, score.healed, score.crashes, score.hangs,
            score.leaks, score.lost, score.failures);
+    if (score.unchecked != 0)
+        printf("%lu runs without a search for leaks: the sanitizer failed\n", score.unchecked);
     return score.failures == 0 && score.runs > 0 ? 0 : 1;
 }

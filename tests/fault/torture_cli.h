@@ -28,7 +28,9 @@ typedef struct outcome {
     int status;     /* exit status; -1: it did not end by itself */
     int signal;     /* that ended it */
     bool returned;  /* the verb came back */
+    int code;       /* what it came back with */
     bool leaked;    /* memory, told by a sanitizer */
+    bool unchecked; /* the sanitizer failed in telling */
     bool no_faults; /* the machine cannot fail file operations */
     unsigned long calls, allocations, file_calls, violations;
     int fds; /* open at the end */
@@ -63,7 +65,7 @@ typedef struct state {
 } state;
 
 typedef struct tally {
-    unsigned long runs, refused, healed, failures, crashes, hangs, leaks, lost, distinct;
+    unsigned long runs, refused, healed, failures, crashes, hangs, leaks, lost, distinct, unchecked;
 } tally;
 
 extern tally score;

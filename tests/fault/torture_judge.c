@@ -229,6 +229,7 @@ void judge_run(const verb *v, const fault *f, const outcome *clean, const state 
     static state now;
 
     score.runs++;
+    score.unchecked += o->unchecked;
     *(o->status == v->status ? &score.healed : &score.refused) += 1;
     judge_end(v, f, clean, o);
     judge_text(v, f, clean, o);

@@ -143,6 +143,7 @@ static void child(const char *line, const fault *f, outcome *o)
     if (o->violations != 0)
         (void)snprintf(o->log, sizeof o->log, "%s", judge.log());
     o->fds = open_fds();
+    o->code = status;
     o->returned = true;
     if (f->kind != FAULT_NONE && f->kind != FAULT_FILE && __lsan_do_recoverable_leak_check != NULL)
         o->leaked = __lsan_do_recoverable_leak_check() != 0;
@@ -176,6 +177,11 @@ void world_run(const char *line, const fault *f, outcome *out)
     (void)waitpid(pid, &status, 0);
     shared->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     shared->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    /* What comes after the verb's end is the sanitizer's search for leaks, which may itself fail.
+     */
+    shared->unchecked = shared->returned && shared->status != shared->code;
+    if (shared->unchecked)
+        shared->status = shared->code;
     read_text("stdout", shared->out, sizeof shared->out);
     read_text("stderr", shared->err, sizeof shared->err);
     memcpy(out, shared, sizeof *out);
