@@ -195,6 +195,10 @@ core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count
                            ctx->config->module);
         tok_leave(ctx, &stay, "C_GetSlotList");
     }
+    if (st != ST_OK) {
+        core_free(*out);
+        *out = NULL;
+    }
     return st;
 }
 
