@@ -11,8 +11,6 @@
 #include <string.h>
 #include "pkcs11/group_private.h"
 
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 10000 };
-
 static bool member_up(const tok_member *member)
 {
     const tok_token *token = atomic_load(&member->token);
@@ -37,8 +35,7 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
         atomic_store(&member->token, token);
         return ST_OK;
     }
-    unsigned pause = atomic_load(&member->backoff_ms) * 2;
-    pause = pause == 0 ? BACKOFF_FIRST_MS : pause < BACKOFF_LAST_MS ? pause : BACKOFF_LAST_MS;
+    unsigned pause = tok_backoff_next(atomic_load(&member->backoff_ms));
     if (atomic_exchange(&member->backoff_ms, pause) == 0)
         core_log_status(CORE_LOG_ERROR, "token lost", st, err);
     atomic_store(&member->seek_at_us, core_now_us() + (uint64_t)pause * 1000);

@@ -7,7 +7,11 @@
  */
 #include "pkcs11/tok_private.h"
 
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 10000 };
+unsigned tok_backoff_next(unsigned pause_ms)
+{
+    enum { FIRST_MS = 100, LAST_MS = 10000 };
+    return pause_ms == 0 ? FIRST_MS : pause_ms < LAST_MS / 2 ? pause_ms * 2 : LAST_MS;
+}
 
 /* The module is what is gone while it is not initialised, else one token of it. */
 static tok_health *health_of(tok_context *ctx, tok_token *token)
@@ -33,9 +37,7 @@ void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const c
         health->reset_at_us = core_now_us() + (uint64_t)health->reset_s * 1000000;
     }
     atomic_store(&health->down, true);
-    health->backoff_ms = health->backoff_ms == 0 ? BACKOFF_FIRST_MS : health->backoff_ms * 2;
-    if (health->backoff_ms > BACKOFF_LAST_MS)
-        health->backoff_ms = BACKOFF_LAST_MS;
+    health->backoff_ms = tok_backoff_next(health->backoff_ms);
     atomic_store(&health->retry_at_us, core_now_us() + (uint64_t)health->backoff_ms * 1000);
 }
 

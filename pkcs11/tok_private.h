@@ -169,6 +169,8 @@ core_status tok_rv_fail(core_err *err, const tok_token *token, const char *funct
                         tok_call kind);
 
 /* --- health.c. With the gate's lock. `token` NULL: the module. --- */
+/* The pause after one of so many milliseconds; 0: the first. */
+unsigned tok_backoff_next(unsigned pause_ms);
 bool tok_health_resting(tok_context *ctx, tok_token *token);
 void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err);
 void tok_health_back(tok_context *ctx, tok_token *token);

@@ -11,6 +11,8 @@
 # Exit status 77 with "SKIPPED: reason" where a part is missing.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tokens/p11kit-server.sh
+. "$here/p11kit-server.sh"
 
 # serve DIR URI...: on the address of DIR; prints what a client needs, address and process id.
 serve()
@@ -20,36 +22,9 @@ serve()
     p11-kit server -n "$dir/socket" --provider "$(cat "$dir/provider")" "$@" >"$dir/server"
 }
 
-# The processes below one.
-below()
-{
-    for child in $(ps -o pid= --ppid "$1"); do
-        echo "$child"
-        below "$child"
-    done
-}
-
-# The server, and the processes it has made for each connection.
-kill_server()
-{
-    # shellcheck disable=SC2046 # lists of numbers
-    if [ -f "$1/server" ]; then
-        server=$(sed -n 's/.*P11_KIT_SERVER_PID=\([0-9]*\).*/\1/p' "$1/server")
-        [ -z "$server" ] || kill -9 "$server" $(below "$server") 2>/dev/null || true
-        rm -f "$1/server" "$1/socket"
-    fi
-}
-
 case $1 in
 start)
-    client=
-    for candidate in /usr/lib/*/pkcs11/p11-kit-client.so /usr/lib64/pkcs11/p11-kit-client.so; do
-        [ ! -f "$candidate" ] || client=${client:-$candidate}
-    done
-    if [ -z "$client" ] || ! p11-kit server --help >/dev/null 2>&1; then
-        echo "SKIPPED: p11-kit's server or client is not installed (p11-kit, p11-kit-modules)" >&2
-        exit 77
-    fi
+    client=$(p11kit_client)
     mkdir -p "$2"
     dir=$(cd "$2" && pwd)
     inner=$("$here/setup-softhsm.sh" start "$dir")
@@ -62,6 +37,6 @@ start)
     # others would hang for ever. One call at a time avoids that.
     echo "export MODULE='$client' TOKEN='$TOKEN' PIN='$PIN' INIT_ARGS= CONF_EXTRA="
     ;;
-stop | unplug) kill_server "$2" ;;
+stop | unplug) kill_server "$2/server" "$2/socket" ;;
 plug) serve "$2" "pkcs11:token=soft" ;;
 esac

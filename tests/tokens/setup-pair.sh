@@ -12,25 +12,13 @@
 # Exit status 77 with "SKIPPED: reason" where a part is missing.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tokens/p11kit-server.sh
+. "$here/p11kit-server.sh"
 
-# The processes below one.
-below()
+# stop DIR N
+stop()
 {
-    for child in $(ps -o pid= --ppid "$1"); do
-        echo "$child"
-        below "$child"
-    done
-}
-
-# kill_server DIR N: the server, and the processes it has made for each connection.
-kill_server()
-{
-    if [ -f "$1/server-$2" ]; then
-        server=$(sed -n 's/.*P11_KIT_SERVER_PID=\([0-9]*\).*/\1/p' "$1/server-$2")
-        # shellcheck disable=SC2046 # lists of numbers
-        [ -z "$server" ] || kill -9 "$server" $(below "$server") 2>/dev/null || true
-        rm -f "$1/server-$2" "$1/socket-$2"
-    fi
+    kill_server "$1/server-$2" "$1/socket-$2"
 }
 
 # serve DIR N
@@ -55,14 +43,7 @@ token()
 
 case $1 in
 start)
-    client=
-    for candidate in /usr/lib/*/pkcs11/p11-kit-client.so /usr/lib64/pkcs11/p11-kit-client.so; do
-        [ ! -f "$candidate" ] || client=${client:-$candidate}
-    done
-    if [ -z "$client" ] || ! p11-kit server --help >/dev/null 2>&1; then
-        echo "SKIPPED: p11-kit's server or client is not installed (p11-kit, p11-kit-modules)" >&2
-        exit 77
-    fi
+    client=$(p11kit_client)
     mkdir -p "$2"
     dir=$(cd "$2" && pwd)
     inner=$("$here/setup-softhsm.sh" start "$dir")
@@ -75,9 +56,9 @@ start)
     echo "export MODULE='$P11PAIR' TOKEN=pair-0 TOKEN_1=pair-1 PIN=1234 INIT_ARGS="
     ;;
 stop)
-    kill_server "$2" 0
-    kill_server "$2" 1
+    stop "$2" 0
+    stop "$2" 1
     ;;
-unplug-*) kill_server "$2" "${1#unplug-}" ;;
+unplug-*) stop "$2" "${1#unplug-}" ;;
 plug-*) serve "$2" "${1#plug-}" ;;
 esac
