@@ -83,7 +83,8 @@ const tok_token_info *tok_token_about(const tok_token *token);
 tok_context *tok_token_context(const tok_token *token);
 
 /* Logs one user of the token in, verifying the PIN each time: by the token when it is not logged
- * in, else against a keyed hash of the PIN that logged in. `pin` NULL or empty: the PIN of
+ * in, else against a keyed hash of the PIN that logged in; one that differs may be the token's new
+ * one, about which it is asked while all others wait (pin_change). `pin` NULL or empty: the PIN of
  * pin_file. The PIN is copied as the configuration allows (relogin), the caller wipes its own.
  * ST_AUTH_FAILED: wrong (a wrong PIN is remembered and not sent to the token twice);
  * ST_PIN_RATIONED, ST_PIN_LAST_TRY, ST_PIN_LOCKED, ST_PIN_EXPIRED: not even tried; ST_PIN_SOURCE:

@@ -423,6 +423,22 @@ static void refused_by_policy(void)
     }
 }
 
+static void initialised_anew_by_policy(void)
+{
+    core_err err = {0};
+
+    CU_ASSERT_FATAL(begin("pin_change = reinitialize\n"));
+    change_pin("332211");
+    CU_ASSERT_EQUAL(login(pin), ST_OK);
+    CU_ASSERT_EQUAL(judge.get("C_Initialize"), 1);
+    CU_ASSERT_EQUAL(judge.get("C_Logout"), 0);
+    CU_ASSERT_EQUAL(decrypt(&err), ST_OK);
+    CU_ASSERT_EQUAL(login("888888"), ST_AUTH_FAILED);
+    CU_ASSERT_EQUAL(judge.get("C_Login"), 3);
+    CU_ASSERT_EQUAL(decrypt(&err), ST_OK);
+    end(1);
+}
+
 /* Without a sealed PIN a lost login needs a new session, and that is all it needs. */
 static void without_relogin_a_session_brings_it_back(void)
 {
@@ -552,6 +568,7 @@ static const test_case cases[] = {
     {"not at the price of a volatile key", not_at_the_price_of_a_volatile_key},
     {"volatile keys made after", volatile_keys_made_after},
     {"refused by policy", refused_by_policy},
+    {"initialised anew by policy", initialised_anew_by_policy},
     {"without relogin a session brings it back", without_relogin_a_session_brings_it_back},
     {"set back", set_back},
     {"faults on the way", faults_on_the_way},
