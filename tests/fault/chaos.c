@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chaos: threads of mixed work through SQL Server's interface while the token is unplugged and
- * plugged in again every few seconds. Every result is checked: an operation succeeds with the right
- * result or fails with a code that says the token is away; nothing else is allowed, and in the end
- * all keys are there. Sessions stay open over all outages.
+ * Chaos: threads of mixed work while the token is unplugged and plugged in again every few seconds,
+ * half of them through SQL Server's interface, half through the key store of Always Encrypted, in
+ * one process as on a machine that has both. Every result is checked: an operation succeeds with
+ * the right result or fails with a code that says the token is away; nothing else is allowed, and
+ * in the end all keys are there. Sessions stay open over all outages.
  *
  *   with-token KIND chaos SETUP-SCRIPT [SECONDS [THREADS]]      (20 and 8 unless given)
  */
+#include "chaos.h"
+
+#include <limits.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -16,23 +20,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/platform.h"
-#include "token_conf.h"
+#include "raw.h"
 #include "tests/unit/ekm_fixture.h"
+#include "token_conf.h"
 
 extern char **environ;
 
-enum { THREADS_MOST = 64, BACK_MS = 11000 };
+enum { THREADS_MOST = 64, BACK_MS = 11000, COMPLAINTS = 20 };
 
-static uint8_t rsa[FX_THUMB];
-static uint8_t sealed[256];
-static SqlCpByte secret[] = "a database encryption key, or so";
-static unsigned keys;
+typedef struct counts {
+    atomic_ulong operations, away, other, wrong;
+} counts;
+
+static const chaos_door *const doors[CHAOS_KINDS] = {&chaos_tde, &chaos_ae};
+static counts counted[CHAOS_KINDS][CHAOS_WORKS];
 static atomic_bool over;
-static atomic_ulong operations, refused, wrong, odd;
-static _Atomic uint64_t plugged_us; /* when the token came back last */
-static _Atomic uint64_t longest_us; /* from there to a thread's first decryption */
+static atomic_uint complaints;
 static atomic_uint outage;          /* its number */
-static atomic_uint recovered;       /* the number of the last that a decryption has followed */
+static _Atomic uint64_t plugged_us; /* when the token came back last */
+static struct {
+    atomic_uint number;          /* of the last outage after which a thread was served */
+    _Atomic uint64_t longest_us; /* from the token's return until the last thread was */
+} recovered[CHAOS_KINDS];
 
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition,
                                 const char *file, const char *function, CU_BOOL fatal)
@@ -45,147 +54,60 @@ CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condit
     return value; /* the fixture's own: what counts is judged here */
 }
 
-/* Whether a code says that the token is away or on its way back. */
-static bool says_away(SqlCpError e)
+bool chaos_says_away(int code)
 {
-    static const SqlCpError codes[] = {2053, 2054, 2056, 2057, 2058, 2079, 2080, 2081};
+    static const int codes[] = {2053, 2054, 2056, 2057, 2058, 2079, 2080, 2081};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        if (e == codes[i])
+        if (code == codes[i])
             return true;
     return false;
 }
 
-typedef struct worker {
-    unsigned number, rounds, seen;
-    SqlCpSession session;
-} worker;
-
-/* The first decryption after an outage tells how long it lasted. */
-static void note_decryption(worker *w)
+void chaos_served(chaos_worker *w)
 {
     unsigned now = atomic_load(&outage);
     uint64_t since = atomic_load(&plugged_us);
+    _Atomic uint64_t *longest_us = &recovered[w->kind].longest_us;
     if (w->seen == now || since == 0)
         return;
     w->seen = now;
-    atomic_store(&recovered, now);
+    atomic_store(&recovered[w->kind].number, now);
     uint64_t took = core_now_us() - since;
-    uint64_t longest = atomic_load(&longest_us);
-    while (took > longest && !atomic_compare_exchange_weak(&longest_us, &longest, took)) {
+    uint64_t longest = atomic_load(longest_us);
+    while (took > longest && !atomic_compare_exchange_weak(longest_us, &longest, took)) {
     }
 }
 
-static bool decrypts(worker *w, const uint8_t *in, SqlCpError *e)
+static void complain(const char *what, const chaos_worker *w, const char *name, int code)
 {
-    uint8_t out[256];
-    SqlCpKeyThumbprint key = {FX_THUMB, rsa};
-    SqlCpData from = {sizeof sealed, (SqlCpByte *)(uintptr_t)in};
-    SqlCpData to = {sizeof out, out};
-
-    *e = SqlCryptDecrypt(&w->session, &key, 1, NULL, 0, &from, &to);
-    if (*e == scp_err_Success)
-        note_decryption(w);
-    return *e != scp_err_Success ||
-           (to.cb == sizeof secret && memcmp(out, secret, sizeof secret) == 0);
+    if (atomic_fetch_add(&complaints, 1) < COMPLAINTS)
+        fprintf(stderr, "%s: %s: %s (code %d)\n", doors[w->kind]->name, name, what, code);
 }
-
-static bool opens_sealed(worker *w, SqlCpError *e)
-{
-    return decrypts(w, sealed, e);
-}
-
-static bool seals_and_opens(worker *w, SqlCpError *e)
-{
-    uint8_t cipher[256];
-    SqlCpKeyThumbprint key = {FX_THUMB, rsa};
-    SqlCpData from = {sizeof secret, secret};
-    SqlCpData to = {sizeof cipher, cipher};
-
-    *e = SqlCryptEncrypt(&w->session, &key, 1, NULL, 0, &from, &to);
-    return *e != scp_err_Success || decrypts(w, cipher, e);
-}
-
-static bool refuses_junk(worker *w, SqlCpError *e)
-{
-    uint8_t junk[sizeof sealed];
-    memcpy(junk, sealed, sizeof junk);
-    junk[w->rounds % sizeof junk] ^= 1;
-    (void)decrypts(w, junk, e);
-    if (*e == 2073)
-        *e = scp_err_Success;
-    else if (*e == scp_err_Success)
-        return false;
-    return true;
-}
-
-static bool finds(worker *w, SqlCpError *e)
-{
-    fx_key key;
-    *e = fx_info(w->session, FX_BY_NAME, "chaos-rsa", &key);
-    return *e != scp_err_Success || memcmp(key.thumb, rsa, FX_THUMB) == 0;
-}
-
-static unsigned count_keys(SqlCpSession session, SqlCpError *e)
-{
-    SqlCpKeyId id = 0;
-    unsigned count = 0;
-    while ((*e = SqlCryptGetNextKeyId(&session, &id)) == scp_err_Success)
-        count++;
-    if (*e == scp_err_NotFound)
-        *e = scp_err_Success;
-    return count;
-}
-
-static bool lists(worker *w, SqlCpError *e)
-{
-    unsigned count = count_keys(w->session, e);
-    return *e != scp_err_Success || count == keys;
-}
-
-static bool other_sessions(worker *w, SqlCpError *e)
-{
-    SqlCpSession other = NULL;
-    SqlCpSession closing;
-
-    *e = fx_open("test", "no PIN of this", &other);
-    if (*e != scp_err_AuthFailure)
-        return says_away(*e);
-    *e = fx_open("test", getenv("PIN"), &other);
-    if (*e != scp_err_Success)
-        return true;
-    closing = w->session;
-    w->session = other;
-    bool good = decrypts(w, sealed, e);
-    (void)SqlCryptCloseSession(&closing, 0);
-    return good;
-}
-
-static bool (*const works[])(worker *, SqlCpError *) = {opens_sealed, seals_and_opens, opens_sealed,
-                                                        refuses_junk, opens_sealed,    finds,
-                                                        lists,        other_sessions};
 
 static void *work(void *arg)
 {
-    worker *w = arg;
+    chaos_worker *w = arg;
 
     while (!atomic_load(&over)) {
-        SqlCpError e = scp_err_Success;
-        size_t which = (w->number + w->rounds++) % (sizeof works / sizeof works[0]);
-        bool right = works[which](w, &e);
+        int code = 0;
+        const size_t which = (w->number + w->rounds++) % CHAOS_WORKS;
+        const chaos_work *job = &doors[w->kind]->works[which];
+        counts *count = &counted[w->kind][which];
+        const bool right = job->run(w, &code);
 
-        atomic_fetch_add(&operations, 1);
+        atomic_fetch_add(&count->operations, 1);
         if (!right) {
-            fprintf(stderr, "WRONG RESULT of work %zu (code %d)\n", which, (int)e);
-            atomic_fetch_add(&wrong, 1);
-        } else if (e != scp_err_Success && says_away(e)) {
-            atomic_fetch_add(&refused, 1);
+            complain("WRONG RESULT", w, job->name, code);
+            atomic_fetch_add(&count->wrong, 1);
+        } else if (code != 0 && chaos_says_away(code)) {
+            atomic_fetch_add(&count->away, 1);
             core_sleep_ms(5);
-        } else if (e != scp_err_Success) {
-            fprintf(stderr, "code %d of work %zu\n", (int)e, which);
-            atomic_fetch_add(&odd, 1);
+        } else if (code != 0) {
+            complain("another error", w, job->name, code);
+            atomic_fetch_add(&count->other, 1);
         }
     }
-    (void)SqlCryptCloseSession(&w->session, 0);
+    doors[w->kind]->close(w);
     return NULL;
 }
 
@@ -199,8 +121,14 @@ static bool setup(const char *script, const char *verb)
            waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Outages of 0.3 to 2.7 s, 2 s and more apart; the next only once this one is over. False when one
- * lasted longer than a step of the back-off. */
+static bool all_recovered(unsigned number)
+{
+    return atomic_load(&recovered[CHAOS_TDE].number) == number &&
+           atomic_load(&recovered[CHAOS_AE].number) == number;
+}
+
+/* Outages of 0.3 to 2.7 s, 2 s and more apart; the next only once this one is over for both doors.
+ * False when one lasted longer than a step of the back-off. */
 static bool rage(const char *script, unsigned seconds)
 {
     uint64_t until = core_now_us() + (uint64_t)seconds * 1000000;
@@ -215,57 +143,138 @@ static bool rage(const char *script, unsigned seconds)
         atomic_store(&plugged_us, core_now_us());
         atomic_store(&outage, n);
         uint64_t limit = core_now_us() + BACK_MS * 1000ULL;
-        while (atomic_load(&recovered) != n && core_now_us() < limit)
+        while (!all_recovered(n) && core_now_us() < limit)
             core_sleep_ms(5);
-        if (atomic_load(&recovered) != n)
+        if (!all_recovered(n))
             return false;
     }
     core_sleep_ms(2000); /* for the slowest thread */
     return true;
 }
 
-static bool prepare(worker *workers, unsigned threads)
+/* The column master key, by the bare module: SQL Server's interface makes none that signs. */
+static bool make_cmk(void)
 {
-    size_t cipher_len = sizeof sealed;
-    SqlCpError e;
+    raw_token raw;
+    CK_OBJECT_HANDLE public_key = 0, private_key = 0;
 
-    if (!token_conf_make("pin_tries = 3\n") || SqlCryptInitializeProvider() != scp_err_Success)
+    if (!raw_open(&raw))
+        return false;
+    CK_RV rv = raw_generate_rsa(&raw, CHAOS_CMK, 2048, true, &public_key, &private_key);
+    raw_close(&raw, true);
+    return rv == CKR_OK;
+}
+
+static bool prepare(chaos_worker *workers, unsigned threads)
+{
+    if (!make_cmk() || !token_conf_make("log = stderr\nlog_level = error\npin_tries = 3\n") ||
+        SqlCryptInitializeProvider() != scp_err_Success)
         return false;
     for (unsigned i = 0; i < threads; i++) {
         workers[i].number = i;
-        if (fx_open("test", getenv("PIN"), &workers[i].session) != scp_err_Success)
+        workers[i].kind = (chaos_kind)(i % CHAOS_KINDS);
+        if (!doors[workers[i].kind]->open(&workers[i]))
             return false;
     }
-    SqlCpSession first = workers[0].session;
-    if (fx_create(first, "chaos-rsa", CORE_ALG_RSA_2048, 0, rsa) != scp_err_Success ||
-        fx_encrypt(first, rsa, NULL, 0, secret, sizeof secret, sealed, &cipher_len) !=
-            scp_err_Success)
-        return false;
-    keys = count_keys(first, &e);
-    return e == scp_err_Success && keys > 0;
+    for (unsigned i = 0; i < CHAOS_KINDS; i++)
+        if (!doors[i]->prepare(&workers[i]))
+            return false;
+    return true;
 }
 
 /* Looked at by a fresh provider. */
-static bool all_keys_there(void)
+static unsigned lost_keys(void)
 {
-    worker w = {0};
-    SqlCpError e = scp_err_Failure;
+    unsigned lost = 0;
     if (SqlCryptFreeProvider() != scp_err_Success ||
-        SqlCryptInitializeProvider() != scp_err_Success ||
-        fx_open("test", getenv("PIN"), &w.session) != scp_err_Success)
-        return false;
-    bool there = opens_sealed(&w, &e) && e == scp_err_Success;
-    return there && count_keys(w.session, &e) == keys && e == scp_err_Success;
+        SqlCryptInitializeProvider() != scp_err_Success)
+        return UINT_MAX;
+    for (unsigned i = 0; i < CHAOS_KINDS; i++)
+        lost += doors[i]->lost();
+    return SqlCryptFreeProvider() == scp_err_Success ? lost : UINT_MAX;
+}
+
+typedef struct total {
+    unsigned long operations, away, other, wrong;
+} total;
+
+static void add_work(total *sum, const counts *c)
+{
+    sum->operations += atomic_load(&c->operations);
+    sum->away += atomic_load(&c->away);
+    sum->other += atomic_load(&c->other);
+    sum->wrong += atomic_load(&c->wrong);
+}
+
+static void print_total(const char *door, const char *name, const total *t)
+{
+    printf("%-4s %-26s %10lu %12lu %12lu %13lu\n", door, name, t->operations, t->away, t->other,
+           t->wrong);
+}
+
+/* A row for each name, a sum for each door; works of one name are counted together. */
+static total print_table(void)
+{
+    total all = {0, 0, 0, 0};
+
+    printf("%-31s %10s %12s %12s %13s\n", "", "operations", "clean errors", "other errors",
+           "wrong results");
+    for (unsigned kind = 0; kind < CHAOS_KINDS; kind++) {
+        const chaos_work *works = doors[kind]->works;
+        total of_door = {0, 0, 0, 0};
+        for (size_t i = 0; i < CHAOS_WORKS; i++) {
+            total sum = {0, 0, 0, 0};
+            bool first = true;
+            for (size_t k = 0; k < CHAOS_WORKS; k++) {
+                if (strcmp(works[k].name, works[i].name) != 0)
+                    continue;
+                first = first && k >= i;
+                add_work(&sum, &counted[kind][k]);
+            }
+            if (first)
+                print_total(doors[kind]->name, works[i].name, &sum);
+            add_work(&of_door, &counted[kind][i]);
+            add_work(&all, &counted[kind][i]);
+        }
+        print_total(doors[kind]->name, "all", &of_door);
+    }
+    return all;
+}
+
+static bool report(unsigned seconds, unsigned threads, unsigned lost)
+{
+    const total all = print_table();
+    uint64_t longest_us = 0;
+    unsigned recoveries = UINT_MAX;
+    bool good = all.other == 0 && all.wrong == 0 && lost == 0;
+
+    for (unsigned kind = 0; kind < CHAOS_KINDS; kind++) {
+        const unsigned served = atomic_load(&recovered[kind].number);
+        const uint64_t took = atomic_load(&recovered[kind].longest_us);
+        printf(
+            "%s: served again after %u of %u outages, every thread at most %lu ms after the token "
+            "was back\n",
+            doors[kind]->name, served, atomic_load(&outage), (unsigned long)(took / 1000));
+        longest_us = took > longest_us ? took : longest_us;
+        recoveries = served < recoveries ? served : recoveries;
+    }
+    printf(
+        "%u s, %u threads: %lu operations, %lu clean errors, %lu other errors, %u outages, "
+        "%u recoveries, longest %lu ms after the token was back, %lu wrong results, %u keys lost\n",
+        seconds, threads, all.operations, all.away, all.other, atomic_load(&outage), recoveries,
+        (unsigned long)(longest_us / 1000), all.wrong, lost);
+    return good && recoveries > 0 && longest_us < BACK_MS * 1000ULL;
 }
 
 int main(int argc, char **argv)
 {
     unsigned seconds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 20;
     unsigned threads = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 8;
-    static worker workers[THREADS_MOST];
+    static chaos_worker workers[THREADS_MOST];
     pthread_t ids[THREADS_MOST];
 
-    if (getenv("TOKEN_DIR") == NULL || argc < 2 || threads == 0 || threads > THREADS_MOST) {
+    if (getenv("TOKEN_DIR") == NULL || argc < 2 || threads < CHAOS_KINDS ||
+        threads > THREADS_MOST) {
         printf("SKIPPED: no token: run it by tests/tokens/with-token\n");
         return 77;
     }
@@ -283,16 +292,7 @@ int main(int argc, char **argv)
     atomic_store(&over, true);
     for (unsigned i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
-    bool complete = all_keys_there();
-    (void)SqlCryptFreeProvider();
+    good = report(seconds, threads, lost_keys()) && good;
     token_conf_remove();
-    printf("%u s, %u threads: %lu operations, %lu clean errors, %lu other errors, %u outages, %u "
-           "recovered from, longest %lu ms after the token was back, %lu wrong results, %s\n",
-           seconds, threads, atomic_load(&operations), atomic_load(&refused), atomic_load(&odd),
-           atomic_load(&outage), atomic_load(&recovered),
-           (unsigned long)(atomic_load(&longest_us) / 1000), atomic_load(&wrong),
-           complete ? "no key lost" : "KEYS LOST");
-    good = good && complete && atomic_load(&odd) == 0 && atomic_load(&wrong) == 0 &&
-           atomic_load(&recovered) > 0 && atomic_load(&longest_us) < BACK_MS * 1000ULL;
     return good ? 0 : 1;
 }
