@@ -64,6 +64,34 @@ static void all_wait_for_it(void)
     }
 }
 
+/* Nor does anybody get in who has waited in vain: the module is not to be called now. */
+static void none_gets_in(void)
+{
+    for (unsigned i = 0; i < STEPS; i++) {
+        race_thread a;
+        race_thread b;
+
+        race_open(&w, "session_wait_ms = 200\n");
+        int place = recover_until(&a, i);
+        race_start(&b, race_work, &w);
+        CU_ASSERT_EQUAL(race_join(&b), ST_DEVICE);
+        race.go(place, CKR_OK);
+        CU_ASSERT_EQUAL(race_join(&a), ST_OK);
+        end();
+    }
+}
+
+/* Two sessions are open and idle, so that nobody opens one, for which the token is looked at. */
+static void fill_pool(void)
+{
+    race_thread t;
+    int place = race_park(&t, race_work, &w, "C_Encrypt", false);
+
+    CU_ASSERT_EQUAL(race_work(&w), ST_OK);
+    race.go(place, CKR_OK);
+    CU_ASSERT_EQUAL(race_join(&t), ST_OK);
+}
+
 /* It waits in its turn for those who are in the module. */
 static void it_waits_for_work(void)
 {
@@ -73,6 +101,7 @@ static void it_waits_for_work(void)
         race_thread b;
 
         race_open(&w, "");
+        fill_pool();
         const unsigned before = initialisations();
         int place = race_park(&a, race_work, &w, calls[i % 2], i / 2);
         CU_ASSERT_EQUAL(race.plan(NEXT_FAILS), 0);
@@ -94,6 +123,7 @@ static void a_call_hangs(void)
     race_thread b;
 
     race_open(&w, "session_wait_ms = 300\n");
+    fill_pool();
     const unsigned before = initialisations();
     int place = race_park(&a, race_work, &w, "C_Encrypt", false);
     CU_ASSERT_EQUAL(race.plan(NEXT_FAILS), 0);
@@ -116,11 +146,13 @@ static void single_flight(void)
         race_thread b;
 
         race_open(&w, "");
+        fill_pool();
         const unsigned before = initialisations();
         int first = race_park(&a, race_work, &w, "C_EncryptInit", false);
         int second = race_park(&b, race_work, &w, "C_EncryptInit", false);
         int place = race.park(steps[i].function, steps[i].after);
-        CU_ASSERT_EQUAL(race.plan(DEVICE_LOST), 0);
+        /* Who comes second does not even look: it would see the device gone again. */
+        CU_ASSERT_EQUAL(race.plan(DEVICE_LOST "; call=C_GetTokenInfo nth=3 rv=0x30"), 0);
         race.go(first, CKR_DEVICE_ERROR);
         CU_ASSERT(race_waits(&a)); /* for the other one's call */
         race.go(second, CKR_DEVICE_ERROR);
@@ -173,6 +205,7 @@ static void the_last_user_does_not_wait(void)
 
 static const test_case cases[] = {
     {"all wait for it", all_wait_for_it},
+    {"none gets in", none_gets_in},
     {"it waits for work", it_waits_for_work},
     {"a call hangs", a_call_hangs},
     {"single flight", single_flight},
