@@ -171,8 +171,8 @@ int main(int argc, char **argv)
     }
     form.brief = argc > 1 && strcmp(argv[1], "short") == 0;
     if (form.brief) {
-        form.most = 30;
-        form.most_slow = 6;
+        form.most = 18;
+        form.most_slow = 2;
     }
     if (!world_make())
         return 1;

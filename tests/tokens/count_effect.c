@@ -20,7 +20,7 @@ static void end_operation(const count_call *call)
     CK_BYTE out[4096];
     CK_ULONG length = sizeof out;
     const CK_FUNCTION_LIST *f = count_real();
-    CK_RV (*const once[])
+    CK_RV(*const once[])
     (CK_SESSION_HANDLE, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG *) = {
         [OP_ENCRYPT] = f->C_Encrypt, [OP_DECRYPT] = f->C_Decrypt, [OP_SIGN] = f->C_Sign};
 
