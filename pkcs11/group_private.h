@@ -32,6 +32,8 @@ static inline bool tok_says_away(core_status st)
 }
 
 /* --- group.c --- */
+/* Whether the member was found, answers, and is logged in to. */
+bool tok_member_up(const tok_member *member);
 /* Finds the member's token if it was never seen, heals it if it is lost, and logs in to it. */
 CORE_MUST_USE core_status tok_member_fetch(tok_token *group, tok_member *member, core_err *err);
 

@@ -261,7 +261,7 @@ void tok_pool_drain(tok_token *token, bool forget);
 CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out);
 CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
 
-/* --- group.c, group_login.c --- */
+/* --- group.c, group_run.c, group_login.c --- */
 /* tok_run and tok_run_once of a group. */
 CORE_MUST_USE core_status tok_group_run(tok_token *group, tok_op op, void *arg, bool once,
                                         core_err *err);
