@@ -152,13 +152,26 @@ static bool rage(const char *script, unsigned seconds)
     return true;
 }
 
+/* The server may have said that it is there before it is. */
+static bool open_raw(raw_token *raw)
+{
+    enum { TRIES = 20, PAUSE_MS = 100 };
+    for (unsigned i = 0; i < TRIES; i++) {
+        if (raw_open(raw))
+            return true;
+        raw_close(raw, true);
+        core_sleep_ms(PAUSE_MS);
+    }
+    return false;
+}
+
 /* The column master key, by the bare module: SQL Server's interface makes none that signs. */
 static bool make_cmk(void)
 {
     raw_token raw;
     CK_OBJECT_HANDLE public_key = 0, private_key = 0;
 
-    if (!raw_open(&raw))
+    if (!open_raw(&raw))
         return false;
     CK_RV rv = raw_generate_rsa(&raw, CHAOS_CMK, 2048, true, &public_key, &private_key);
     raw_close(&raw, true);
