@@ -23,6 +23,7 @@ start)
     fi
     "$here/../../scripts/make-softhsm-token" "$2" soft 1234
     echo "export MODULE='$module' TOKEN=soft PIN=1234 INIT_ARGS="
+    echo "export TOKEN_LIMITS=store-races" # stress_ekm.c
     ;;
 stop) ;;
 unplug) mv "$2/tokens" "$2/tokens.away" ;;

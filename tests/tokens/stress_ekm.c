@@ -37,6 +37,7 @@ static atomic_bool freeing;
 static atomic_ulong done;
 static atomic_ulong interrupted;
 static atomic_ulong wrong;
+static atomic_ulong token_failed;
 
 /* The fixture's assertions come here instead of to CUnit, which knows one thread only. */
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition,
@@ -171,15 +172,28 @@ static bool exports(worker *w)
                               &blob) == scp_err_NotSupported);
 }
 
+/* SoftHSM 2.6 fails now and then to make a lasting key while another thread destroys one. */
+static bool store_races(void)
+{
+    const char *limits = getenv("TOKEN_LIMITS");
+    return limits != NULL && strstr(limits, "store-races") != NULL;
+}
+
 static bool makes_and_drops(worker *w, SqlCpKeyFlags flags)
 {
+    enum { DEVICE_FAILED = 2056 };
     SqlCpSession session = mine(w);
     char name[64];
     uint8_t thumb[FX_THUMB];
+    fx_key key;
 
     snprintf(name, sizeof name, "stress-%u-%u", w->number, w->rounds);
-    return fx_create(session, name, CORE_ALG_AES_128, flags, thumb) == scp_err_Success &&
-           round_trip(session, thumb, 33) == scp_err_Success &&
+    SqlCpError e = fx_create(session, name, CORE_ALG_AES_128, flags, thumb);
+    if (e == DEVICE_FAILED && (flags & scp_kf_Volatile) == 0 && store_races()) {
+        atomic_fetch_add(&token_failed, 1);
+        return fx_info(session, FX_BY_NAME, name, &key) == scp_err_NotFound; /* nothing is left */
+    }
+    return e == scp_err_Success && round_trip(session, thumb, 33) == scp_err_Success &&
            fx_drop(session, thumb) == scp_err_Success;
 }
 
@@ -349,8 +363,8 @@ int main(int argc, char **argv)
     token_conf_remove();
     missing = stress_calls_print() + stress_cmk_print();
     printf("%u threads, %u sessions each, %u s: %lu works right, %lu wrong, %lu cut off by the "
-           "provider's end, %u functions never called\n",
+           "provider's end, %lu keys not made by the token, %u functions never called\n",
            threads, sessions_each, seconds, atomic_load(&done), atomic_load(&wrong),
-           atomic_load(&interrupted), missing);
+           atomic_load(&interrupted), atomic_load(&token_failed), missing);
     return good && missing == 0 && atomic_load(&wrong) == 0 ? 0 : 1;
 }
