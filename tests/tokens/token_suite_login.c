@@ -168,6 +168,27 @@ static void reads_the_pin_file(void)
     tok_context_close(ctx);
 }
 
+/* What cannot be a PIN is not tried: a token counts. */
+static void sends_no_pin_file_that_is_no_text(void)
+{
+    static const char utf16[] = "\xff\xfe"
+                                "1\0002\0003\0004\0";
+    tok_context *ctx = NULL;
+    tok_token *token = NULL;
+    tok_token_stats stats;
+    char more[512];
+
+    snprintf(more, sizeof more, "pin_file = %s\n",
+             testing_file("pin-utf16", utf16, sizeof utf16 - 1, 0600));
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(suite_config("pinutf16.conf", more), &ctx, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "main", &token, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_token_login(token, NULL, 0, NULL), ST_PIN_SOURCE);
+    tok_token_stats_get(token, &stats);
+    CU_ASSERT_EQUAL(stats.logins, 0);
+    tok_token_release(token);
+    tok_context_close(ctx);
+}
+
 static void opens_and_closes_many_times(void)
 {
     const char *config = suite_config("many.conf", "");
@@ -193,6 +214,7 @@ static const test_case login_cases[] = {
     {"ten wrong PINs do not lock", ten_wrong_pins_do_not_lock},
     {"needs a login", needs_a_login},
     {"reads the PIN file", reads_the_pin_file},
+    {"sends no PIN file that is no text", sends_no_pin_file_that_is_no_text},
     {"opens and closes many times", opens_and_closes_many_times},
     {NULL, NULL},
 };
