@@ -89,7 +89,7 @@ void core_str_json(core_str *s, const char *text)
             n = 1;
         } else if (code == '"' || code == '\\')
             core_str_addf(s, "\\%c", (char)code);
-        else if (code < 0x20 || code == 0x7f)
+        else if (core_utf8_unprintable(code))
             core_str_addf(s, "\\u%04x", (unsigned)code);
         else
             core_str_addn(s, text + i, n);

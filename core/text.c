@@ -168,14 +168,18 @@ bool core_utf8_valid(const char *text, size_t length)
     return true;
 }
 
+bool core_utf8_unprintable(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+}
+
 /* The bytes of the character at `text`; *bad: it could end a line, steer a terminal or break a
  * reader's decoding. */
 static size_t printable(const char *text, size_t length, bool *bad)
 {
     uint32_t code = 0;
     const size_t n = core_utf8_decode(text, length, &code);
-    *bad =
-        n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+    *bad = n == 0 || core_utf8_unprintable(code);
     return n == 0 ? 1 : n;
 }
 

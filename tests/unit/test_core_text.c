@@ -233,11 +233,12 @@ static void json_reads_back(void)
     core_str s = {.limit = 4096};
     for (int c = 1; c < 128; c++)
         all[c - 1] = (char)c;
-    memcpy(all + 127, "\xe2\x82\xac", 4);
+    (void)snprintf(all + 127, sizeof all - 127, "%s", "\xe2\x82\xac\xc2\x85\xc2\xa0\xe2\x80\xa8");
     core_str_json(&s, all);
     json_t *json = json_loads(core_str_get(&s), JSON_DECODE_ANY, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(json);
     CU_ASSERT_STRING_EQUAL(json_string_value(json), all);
+    CU_ASSERT_TRUE(core_text_is_clean(core_str_get(&s)));
     json_decref(json);
     core_str_free(&s);
 
