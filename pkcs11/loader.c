@@ -86,17 +86,17 @@ static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_er
 /* What is known of modules by the beginning of their file's name; a version may follow. p11-kit's
  * client (0.24) may leave threads hanging when its connection breaks, and has but one connection
  * anyway; tpm2-pkcs11 (1.9) crashes when two sessions are opened at once, and a TPM does one thing
- * at a time anyway. */
+ * at a time anyway, and forgets a wrong PIN after hours only. */
 static void apply_knowledge(const char *path, tok_library *out)
 {
     static const struct {
         const char *name;
-        bool local, alone;
+        bool local, alone, counting;
     } known[] = {
-        {"libsofthsm2.so", true, false},
-        {"libsoftokn3.so", true, false},
-        {"p11-kit-client.so", false, true},
-        {"libtpm2_pkcs11.so", false, true},
+        {"libsofthsm2.so", true, false, false},
+        {"libsoftokn3.so", true, false, false},
+        {"p11-kit-client.so", false, true, false},
+        {"libtpm2_pkcs11.so", false, true, true},
     };
     const char *slash = strrchr(path, '/');
     const char *file = slash != NULL ? slash + 1 : path;
@@ -105,6 +105,7 @@ static void apply_knowledge(const char *path, tok_library *out)
         if (strncmp(file, known[i].name, strlen(known[i].name)) == 0) {
             out->local = known[i].local;
             out->alone = known[i].alone;
+            out->counting = known[i].counting;
         }
     }
 }

@@ -17,6 +17,7 @@ typedef struct tok_library {
     bool managed;    /* by p11-kit: initialisation is counted among all its users in the process */
     bool local;      /* known to use no connection, hence to raise no SIGPIPE */
     bool alone;      /* known not to be safe with threads, although it says so */
+    bool counting;   /* known to keep its count of wrong PINs past a good login */
     char sha256[65]; /* of the file, for the log */
 } tok_library;
 

@@ -7,8 +7,9 @@
  *
  * What bounds the disturbance by a wrong credential: a PIN that was refused is not sent again, and
  * of different ones only a few are (pin.c). Each is followed by the old one, which sets the token's
- * own count of wrong PINs back; but should the PIN have become a third one, both are wrong. So
- * nothing is sent while the token says that its count is low already: two more could lock it.
+ * own count of wrong PINs back (a module known not to do that is not asked); but should the PIN
+ * have become a third one, both are wrong. So nothing is sent while the token says that its count
+ * is low already: two more could lock it.
  *
  * C_SetPIN from the PIN to itself would ask without a logout. But it writes to the token, ends the
  * old PIN's history where there is one, and is refused by policies; a question must not do that.
@@ -30,6 +31,11 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
 
     if (token->config->pin_change == CORE_CHANGE_REFUSE)
         return wrong_pin(token, " (a changed PIN needs all sessions closed: pin_change = refuse)",
+                         err);
+    if (token->ctx->library.counting)
+        return wrong_pin(token,
+                         " (a changed PIN needs all sessions closed: this module counts wrong PINs "
+                         "past a good login)",
                          err);
     if (token->pin.sealed == NULL)
         return wrong_pin(token, " (a changed PIN needs all sessions closed: relogin = no)", err);
