@@ -2,7 +2,7 @@
 """File operations of ekmsql that fail: what was stored before is there afterwards, what was said to be
 done is done, a backup is the old one or the new one, and the next statement works.
 
-    ekmsql_files.py EKMSQL FAKES FILE_FAULTS.so [short]"""
+    ekmsql_files.py EKMSQL FAKES FILE_FAULTS.so [short|long|all]"""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ SHORT = ("EIO", "half", "full disk")
 SECONDS = 60
 EKMSQL, FAKES, PRELOAD = sys.argv[1:4]
 BRIEF = "short" in sys.argv[4:]
-MOST = 14 if BRIEF else 0
+MOST = 14 if BRIEF else 0 if "all" in sys.argv[4:] else 80
 
 PREPARE = """
 EXEC sp_configure 'show advanced options', 1; RECONFIGURE;

@@ -6,8 +6,8 @@
  * that says what to do, an end in bounded time, no breach of Cryptoki's rules, no key lost, changed
  * or left over, files either old or new, and the next clean run works.
  *
- *   with-token --count KIND torture_cli [short [WORD-OF-A-VERB [KIND]]]    KIND: 1 calls, 2 memory,
- * 3 files
+ *   with-token --count KIND torture_cli [short|long|all [WORD-OF-A-VERB [KIND]]]    KIND: 1 calls,
+ * 2 memory, 3 files
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,11 +51,21 @@ static const verb verbs[] = {
     {"probe --json", false, false, true, 0, "\"WRONG\""},
 };
 
-/* Runs of a verb and a kind of fault: all where the number is 0. */
+/* Runs of a verb and a kind of fault, spread evenly over all there are: all where the number is 0.
+ */
 static struct {
+    const char *word;
     bool brief;
     unsigned long most, most_slow;
-} form = {false, 0, 300};
+} form, forms[] = {{"short", true, 18, 2}, {"long", false, 400, 60}, {"all", false, 0, 0}};
+
+static void choose_form(const char *word)
+{
+    form = forms[1];
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if (strcmp(word, forms[i].word) == 0)
+            form = forms[i];
+}
 
 static char seen[4096][96];
 
@@ -169,11 +179,7 @@ int main(int argc, char **argv)
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    form.brief = argc > 1 && strcmp(argv[1], "short") == 0;
-    if (form.brief) {
-        form.most = 18;
-        form.most_slow = 2;
-    }
+    choose_form(argc > 1 ? argv[1] : "");
     if (!world_make())
         return 1;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
