@@ -104,7 +104,7 @@ static fake_object *by_thumb_locked(const uint8_t *thumb)
 static fake_object *by_name_locked(const char *name)
 {
     for (fake_object *o = fake.objects; o; o = o->next) {
-        if (is_on_token_locked(o) && strcmp(o->info.name, name) == 0)
+        if (is_on_token_locked(o) && name && strcmp(o->info.name, name) == 0)
             return o;
     }
     return NULL;
