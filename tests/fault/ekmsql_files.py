@@ -16,7 +16,7 @@ SHORT = ("EIO", "half", "full disk")
 SECONDS = 60
 EKMSQL, FAKES, PRELOAD = sys.argv[1:4]
 BRIEF = "short" in sys.argv[4:]
-MOST = 14 if BRIEF else 0 if "all" in sys.argv[4:] else 80
+MOST = 14 if BRIEF else 0 if "all" in sys.argv[4:] else 300
 
 PREPARE = """
 EXEC sp_configure 'show advanced options', 1; RECONFIGURE;

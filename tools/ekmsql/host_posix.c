@@ -85,16 +85,34 @@ static bool write_all(int fd, const uint8_t *data, size_t len)
     return fsync(fd) == 0;
 }
 
-static bool sync_folder_of(const char *path)
+/* -1: it cannot be opened. */
+static int open_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash == NULL || slash == path ? strdup(slash == NULL ? "." : "/")
                                                   : strndup(path, (size_t)(slash - path));
     if (folder == NULL) {
+        return -1;
+    }
+    int fd = open(folder, O_RDONLY | O_CLOEXEC);
+    free(folder);
+    return fd;
+}
+
+/* Once it has its name the file is written: who took a failure after that for none of it would
+ * throw away what the name now leads to. So whatever can fail comes before, and should the folder
+ * not be synced, only a power cut could still bring back the old file. */
+static bool give_name(const char *beside, const char *path)
+{
+    int folder = open_folder_of(path);
+    if (folder < 0) {
         return false;
     }
-    bool ok = host_file_sync(folder);
-    free(folder);
+    bool ok = rename(beside, path) == 0;
+    if (ok) {
+        (void)fsync(folder);
+    }
+    (void)close(folder);
     return ok;
 }
 
@@ -113,7 +131,7 @@ bool host_file_write(const char *path, const void *data, size_t len)
     }
     ok = write_all(fd, data, len);
     ok = close(fd) == 0 && ok;
-    ok = ok && rename(beside, path) == 0 && sync_folder_of(path);
+    ok = ok && give_name(beside, path);
     if (!ok) {
         unlink(beside);
     }
