@@ -6,6 +6,9 @@
 #include <string.h>
 #include "pkcs11/key_private.h"
 
+/* The prefix and a time: 2026-01-31T12:00:00Z: */
+enum { RETIRED_MARK = sizeof TOK_RETIRED_PREFIX - 1 + 21 };
+
 typedef struct renaming {
     tok_key *key;
     const char *name;
@@ -71,20 +74,23 @@ core_status tok_key_retire(tok_key *key, core_err *err)
     }
     core_utc_text(now);
     core_str_addf(&name, TOK_RETIRED_PREFIX "%.19sZ:%s", now, key->info.name);
-    st = name.failed ? core_fail(err, ST_INVALID_ARGUMENT,
-                                 "key \"%s\": its name is too long to retire it", key->info.name)
-                     : rename_key(key, name.text, err);
+    if (strlen(key->info.name) > TOK_LABEL_MAX - RETIRED_MARK)
+        st = core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\": its name is too long to retire it",
+                       key->info.name);
+    else if (name.failed)
+        st = core_fail(err, ST_NO_MEMORY, "out of memory for the name of a retired key");
+    else
+        st = rename_key(key, name.text, err);
     core_str_free(&name);
     return st;
 }
 
 core_status tok_key_restore(tok_key *key, core_err *err)
 {
-    enum { STAMP = 21 }; /* 2026-01-31T12:00:00Z: */
-    const char *name = key->info.name + sizeof TOK_RETIRED_PREFIX - 1 + STAMP;
+    const char *name = key->info.name + RETIRED_MARK;
     tok_key *other = NULL;
 
-    if (!key->info.retired || strlen(key->info.name) <= sizeof TOK_RETIRED_PREFIX - 1 + STAMP)
+    if (!key->info.retired || strlen(key->info.name) <= RETIRED_MARK)
         return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is not retired", key->info.name);
     core_status st = tok_key_by_name(key->token, name, &other, err);
     tok_key_release(other);
