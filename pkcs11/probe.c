@@ -95,6 +95,34 @@ static core_status run_row(probe *p, const probe_row *row, core_err *err)
     return ST_OK;
 }
 
+/* Objects that lived in a session that was lost are gone with it; lasting ones are destroyed in
+ * another. */
+static void destroy_made(tok_session *session, probe *p)
+{
+    CK_SESSION_HANDLE in = session->handle;
+    size_t left = 0;
+
+    for (size_t i = p->made_count; i-- > 0;) {
+        CK_RV rv = in == 0 ? CKR_SESSION_HANDLE_INVALID : p->f->C_DestroyObject(in, p->made[i]);
+        if (!session->gone && tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST) {
+            session->gone = session->dirty = true;
+            if (tok_session_open(session->token, &in, NULL) != ST_OK)
+                in = 0;
+            if (in != 0)
+                rv = p->f->C_DestroyObject(in, p->made[i]);
+        }
+        left += rv != CKR_OK && (!session->gone || rv != CKR_OBJECT_HANDLE_INVALID);
+    }
+    if (session->gone && in != 0)
+        (void)p->f->C_CloseSession(in);
+    if (left > 0) {
+        core_log(CORE_LOG_WARNING,
+                 "token \"%s\": an object of the probe could not be destroyed; if one with the "
+                 "label p11ekm-probe is left, remove it",
+                 session->token->info.label);
+    }
+}
+
 /* The tests themselves never fail the operation: a refusal is a result. */
 static core_status run_all(tok_session *session, void *arg, core_err *err)
 {
@@ -110,14 +138,7 @@ static core_status run_all(tok_session *session, void *arg, core_err *err)
         p->item = &items[i];
         st = run_row(p, &rows[i], err);
     }
-    for (size_t i = p->made_count; i-- > 0;) {
-        if (p->f->C_DestroyObject(session->handle, p->made[i]) != CKR_OK) {
-            core_log(CORE_LOG_WARNING,
-                     "token \"%s\": an object of the probe could not be destroyed; if one with the "
-                     "label p11ekm-probe is left, remove it",
-                     session->token->info.label);
-        }
-    }
+    destroy_made(session, p);
     core_rsa_free(p->rsa);
     core_wipe(p, sizeof *p);
     core_free(p);

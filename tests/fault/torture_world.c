@@ -87,6 +87,15 @@ static void redirect(const char *name, int to)
     }
 }
 
+/* Of a log of calls, what led to the first breach of a rule. */
+static void note_breach(char *out, size_t size, const char *log)
+{
+    const char *breach = strstr(log, "VIOLATION");
+    size_t before = breach == NULL ? 0 : (size_t)(breach - log);
+    size_t skip = before > size / 2 ? before - size / 2 : 0;
+    (void)snprintf(out, size, "%s", log + skip);
+}
+
 /* The call that the plan hit, by the counting module's log. */
 static void note_hit(const fault *f, outcome *o)
 {
@@ -142,7 +151,7 @@ static void child(const char *line, const fault *f, outcome *o)
     note_hit(f, o);
     file_faults_plan(0, NULL);
     if (o->violations != 0)
-        (void)snprintf(o->log, sizeof o->log, "%s", judge.log());
+        note_breach(o->log, sizeof o->log, judge.log());
     o->fds = open_fds();
     o->code = status;
     o->returned = true;

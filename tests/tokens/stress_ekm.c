@@ -184,7 +184,10 @@ static bool store_races(void)
 
 static bool makes_and_drops(worker *w, SqlCpKeyFlags flags)
 {
-    enum { DEVICE_FAILED = 2056 };
+    enum {
+        DEVICE_FAILED = 2056,
+        NO_MECHANISM = 2072
+    }; /* CKR_GENERAL_ERROR, TEMPLATE_INCONSISTENT */
     SqlCpSession session = mine(w);
     char name[64];
     uint8_t thumb[FX_THUMB];
@@ -192,7 +195,8 @@ static bool makes_and_drops(worker *w, SqlCpKeyFlags flags)
 
     snprintf(name, sizeof name, "stress-%u-%u", w->number, w->rounds);
     SqlCpError e = fx_create(session, name, CORE_ALG_AES_128, flags, thumb);
-    if (e == DEVICE_FAILED && (flags & scp_kf_Volatile) == 0 && store_races()) {
+    if ((e == DEVICE_FAILED || e == NO_MECHANISM) && (flags & scp_kf_Volatile) == 0 &&
+        store_races()) {
         atomic_fetch_add(&token_failed, 1);
         return fx_info(session, FX_BY_NAME, name, &key) == scp_err_NotFound; /* nothing is left */
     }
