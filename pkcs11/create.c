@@ -222,6 +222,7 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key
     core_status st = check_spec(token, &spec, err);
     if (st != ST_OK)
         return st;
+    tok_fork_check(token->ctx);
     /* The turn keeps two threads from making one name twice. */
     enum { CREATE_WAIT_MS = 60000 };
     if (!tok_turn_take(&token->key_turn, CREATE_WAIT_MS)) {

@@ -118,6 +118,8 @@ static core_status remedy(tok_token *token, const tok_run_how *run, remedies *le
                           uint64_t epoch, core_err *err)
 {
     core_class class = core_status_class(st);
+    /* A spare is none while the module they share is not there. */
+    bool spare = run->spare && (class != CORE_CLASS_DEVICE || tok_module_there(token->ctx));
 
     switch (class) {
     case CORE_CLASS_SESSION: /* another session is all it takes */
@@ -128,12 +130,12 @@ static core_status remedy(tok_token *token, const tok_run_how *run, remedies *le
     case CORE_CLASS_DEVICE:
     case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
     case CORE_CLASS_LOGIN:
-        if (class == CORE_CLASS_DEVICE && run->spare)
+        if (class == CORE_CLASS_DEVICE && spare)
             return st;
         if ((left->healed & (1u << class)) != 0)
             return st;
         left->healed |= 1u << class;
-        return run->spare ? tok_heal_login(token, err) : tok_heal(token, st, epoch, err);
+        return spare ? tok_heal_login(token, err) : tok_heal(token, st, epoch, err);
     case CORE_CLASS_NONE:
     case CORE_CLASS_DATA:
     case CORE_CLASS_USAGE:

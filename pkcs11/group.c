@@ -126,22 +126,35 @@ static tok_token *group_of(tok_context *ctx, const core_token_config *config)
     return group;
 }
 
+/* One that was never seen is searched for in all slots: while there is another, only when it is
+ * time. */
+static bool to_be_found(const struct tok_group *g, const tok_member *member)
+{
+    bool others = false;
+
+    for (unsigned i = 0; i < g->count; i++)
+        others |= atomic_load(&g->members[i].token) != NULL;
+    return atomic_load(&member->token) == NULL &&
+           (!others || core_now_us() >= atomic_load(&member->seek_at_us));
+}
+
 core_status tok_group_find(tok_context *ctx, const core_token_config *config, tok_token **out,
                            core_err *err)
 {
     core_status st = ST_OK;
     bool found = false;
-    tok_token *group = group_of(ctx, config);
 
+    tok_fork_check(ctx);
+    tok_token *group = group_of(ctx, config);
     *out = NULL;
     if (group == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory");
     for (unsigned i = 0; i < group->group->count; i++) {
         tok_member *member = &group->group->members[i];
         core_status now = ST_OK;
-        if (atomic_load(&member->token) == NULL)
+        if (to_be_found(group->group, member))
             now = member_find(group, member, err);
-        found |= now == ST_OK;
+        found |= atomic_load(&member->token) != NULL;
         st = now == ST_OK ? st : now;
     }
     if (!found) {

@@ -12,6 +12,25 @@ static void member_leave(tok_member *member)
     tok_token_logout(atomic_load(&member->token));
 }
 
+/* Ends each turn: logs out what users who went meanwhile have left logged in, and wipes what is
+ * kept for users when there are none. */
+static void end_turn(tok_token *group)
+{
+    const unsigned users = tok_login_users(group);
+
+    for (unsigned i = 0; i < group->group->count; i++) {
+        tok_member *member = &group->group->members[i];
+        while (atomic_load(&member->joined) > users)
+            member_leave(member);
+    }
+    if (users == 0) {
+        tok_pin_forget(group);
+        tok_keys_forget(group);
+        atomic_fetch_add(&group->epoch, 1);
+    }
+    tok_turn_give(&group->login_turn);
+}
+
 static core_status member_login(tok_member *member, const char *pin, size_t length, core_err *err)
 {
     tok_token *token = atomic_load(&member->token);
@@ -32,7 +51,7 @@ static core_status join_in_turn(tok_token *group, tok_member *member, core_err *
     core_secret pin = {0};
     core_status st = ST_OK;
 
-    if (group->users == 0 || atomic_load(&member->joined) > 0)
+    if (tok_login_users(group) == 0 || atomic_load(&member->joined) > 0)
         return ST_OK;
     if (group->pin.sealed != NULL)
         st = core_unseal(group->pin.sealed, group->pin.sealed_len, &pin);
@@ -61,7 +80,7 @@ core_status tok_member_join(tok_token *group, tok_member *member, core_err *err)
                          group->info.label);
     }
     st = join_in_turn(group, member, err);
-    tok_turn_give(&group->login_turn);
+    end_turn(group);
     if (st != ST_OK)
         atomic_store(&member->seek_at_us, core_now_us() + PAUSE_US);
     return st;
@@ -148,7 +167,7 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
     }
     if (tok_turn_take(&group->login_turn, group->config->session_wait_ms)) {
         st = login_in_turn(group, pin, pin_len, err);
-        tok_turn_give(&group->login_turn);
+        end_turn(group);
     } else {
         st = core_fail(err, ST_POOL_TIMEOUT, "group \"%s\": another login has not come back",
                        group->info.label);
@@ -159,23 +178,14 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
     return st;
 }
 
+/* The user is counted out first: what another's turn holds up for longer than he waits, that turn
+ * ends. */
 void tok_group_logout(tok_token *group)
 {
-    bool turn = tok_turn_take(&group->login_turn, group->config->session_wait_ms);
-
     pthread_mutex_lock(&group->lock);
-    unsigned users = group->users > 0 ? --group->users : 0;
+    if (group->users > 0)
+        group->users--;
     pthread_mutex_unlock(&group->lock);
-    for (unsigned i = 0; i < group->group->count; i++) {
-        tok_member *member = &group->group->members[i];
-        while (atomic_load(&member->joined) > users)
-            member_leave(member);
-    }
-    if (users == 0) {
-        tok_pin_forget(group);
-        tok_keys_forget(group);
-        atomic_fetch_add(&group->epoch, 1);
-    }
-    if (turn)
-        tok_turn_give(&group->login_turn);
+    if (tok_turn_take(&group->login_turn, group->config->session_wait_ms))
+        end_turn(group);
 }

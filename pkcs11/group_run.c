@@ -81,7 +81,7 @@ core_status tok_group_run(tok_token *group, tok_op op, void *arg, bool once, cor
             continue;
         tok_run_how run = {.once = once, .spare = spare_there(g, first, i + 1)};
         st = run_on_member(group, place, &run, op, arg, err);
-        if (!tok_says_away(st) || (once && run.reached))
+        if (!tok_says_away(st) || (once && run.reached) || !tok_module_there(group->ctx))
             return st;
     }
     return st != ST_OK
@@ -111,6 +111,7 @@ core_status tok_run_all(tok_token *token, tok_op op, tok_op undo, void *arg, cor
 
     if (token->group == NULL)
         return undo != NULL ? tok_run(token, op, arg, err) : tok_run_once(token, op, arg, err);
+    tok_fork_check(token->ctx);
     for (unsigned i = 0; st == ST_OK && i < token->group->count; i++)
         st = need_member(token, i, err);
     for (; st == ST_OK && done < token->group->count; done += st == ST_OK) {
@@ -135,6 +136,7 @@ core_status tok_run_first(tok_token *token, tok_op op, void *arg, core_err *err)
 
     if (token->group == NULL)
         return tok_run_once(token, op, arg, err);
+    tok_fork_check(token->ctx);
     core_status st = need_member(token, 0, err);
     return st == ST_OK ? run_on_member(token, 0, &run, op, arg, err) : st;
 }

@@ -295,11 +295,11 @@ void tok_login_tidy(tok_token *token)
  * waits, they end when they are through. */
 void tok_token_logout(tok_token *token)
 {
+    tok_fork_check(token->ctx);
     if (token->group != NULL) {
         tok_group_logout(token);
         return;
     }
-    tok_fork_check(token->ctx);
     pthread_mutex_lock(&token->lock);
     bool last = token->users > 0 && --token->users == 0;
     if (last)

@@ -8,6 +8,9 @@
 #include <string.h>
 #include "pkcs11/tok_private.h"
 
+/* How long a reset beside others at work waits for their calls: they all wait with it. */
+enum { BESIDE_WAIT_MS = 200 };
+
 /* Waits for the flight that is under way, and says whether it is over. */
 static bool await_flight_locked(tok_context *ctx, const tok_token *asker)
 {
@@ -81,23 +84,49 @@ static core_status look_locked(tok_token *asker, CK_SLOT_ID *slot, core_err *err
     return st;
 }
 
+/* Whether users are logged in to the token, which works. */
+static bool works(tok_token *token)
+{
+    return token->present && !atomic_load(&token->health.down) && tok_login_users(token) > 0;
+}
+
+/* Whether users are logged in to any token that works, other than `asker`. */
+static bool at_work_locked(tok_context *ctx, const tok_token *asker)
+{
+    bool any = false;
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+        any |= token != asker && works(token);
+    return any;
+}
+
+/* Whether a reset for the sake of one is due, and takes nothing of the others at work that does not
+ * come back: a login whose PIN is not kept, a volatile key. */
+static bool may_reset_beside_locked(tok_context *ctx, const tok_token *asker,
+                                    const tok_health *health)
+{
+    bool may = tok_reset_due(ctx, health);
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+        may &=
+            token == asker || !works(token) || (token->config->relogin && !tok_volatile_any(token));
+    return may;
+}
+
 static core_status heal_beside_locked(tok_context *ctx, tok_token *asker, core_err *err)
 {
-    enum { WAIT_MS = 200 }; /* the others' calls are not to wait for one that hangs */
     core_sigpipe sigpipe;
     CK_SLOT_ID slot = 0;
     core_status st = look_locked(asker, &slot, err);
 
     if (st == ST_OK && asker->present && slot == asker->slot)
         return ST_OK;
-    if (st != ST_OK && !tok_reset_due(ctx, &asker->health))
+    if (st != ST_OK && !may_reset_beside_locked(ctx, asker, &asker->health))
         return st;
     if (ctx->closed || !ctx->initialised) { /* somebody has been faster */
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
     bool found = st == ST_OK;
-    st = close_gate_locked(ctx, WAIT_MS, err);
+    st = close_gate_locked(ctx, BESIDE_WAIT_MS, err);
     if (st != ST_OK)
         return st;
     pthread_mutex_unlock(&ctx->gate);
@@ -117,18 +146,11 @@ static bool healed_locked(tok_context *ctx, tok_token *asker, uint64_t epoch)
     return asker == NULL || (asker->present && atomic_load(&asker->epoch) != epoch);
 }
 
-/* Whether users are logged in to any token that works, other than `asker`. */
-static bool at_work_locked(tok_context *ctx, const tok_token *asker)
+/* Without the gate's lock: tokens are only ever added, at the front. */
+static void tidy_all(tok_token *tokens)
 {
-    unsigned users = 0;
-    for (tok_token *token = ctx->tokens; token != NULL; token = token->next) {
-        if (token == asker || !token->present || atomic_load(&token->health.down))
-            continue;
-        pthread_mutex_lock(&token->lock);
-        users += token->users;
-        pthread_mutex_unlock(&token->lock);
-    }
-    return users > 0;
+    for (tok_token *token = tokens; token != NULL; token = token->next)
+        tok_login_tidy(token);
 }
 
 static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_err *err)
@@ -162,8 +184,7 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
     flown = ctx->tokens;
 done:
     pthread_mutex_unlock(&ctx->gate);
-    for (; flown != NULL; flown = flown->next) /* they are only ever added at the front */
-        tok_login_tidy(flown);
+    tidy_all(flown);
     return st;
 }
 
@@ -213,7 +234,7 @@ static bool may_look_locked(tok_context *ctx, bool beside)
         ctx->absent.reset_s = ctx->config->shared_reset_seconds;
         ctx->absent.reset_at_us = core_now_us() + (uint64_t)ctx->absent.reset_s * 1000000;
     }
-    return beside && tok_reset_due(ctx, &ctx->absent);
+    return beside && may_reset_beside_locked(ctx, NULL, &ctx->absent);
 }
 
 bool tok_context_look_again(tok_context *ctx, bool beside)
@@ -221,12 +242,14 @@ bool tok_context_look_again(tok_context *ctx, bool beside)
     enum { PAUSE_US = 1000000 };
     core_sigpipe sigpipe;
     core_status st = ST_DEVICE;
+    tok_token *looked = NULL;
 
     pthread_mutex_lock(&ctx->gate);
     if (!may_look_locked(ctx, beside))
         goto done;
     ctx->look_at_us = core_now_us() + PAUSE_US;
-    st = close_gate_locked(ctx, ctx->config->defaults.session_wait_ms, NULL);
+    st = close_gate_locked(ctx, beside ? BESIDE_WAIT_MS : ctx->config->defaults.session_wait_ms,
+                           NULL);
     if (st == ST_OK) {
         pthread_mutex_unlock(&ctx->gate);
         core_sigpipe_block(&sigpipe);
@@ -234,16 +257,31 @@ bool tok_context_look_again(tok_context *ctx, bool beside)
         core_sigpipe_restore(&sigpipe);
         pthread_mutex_lock(&ctx->gate);
         open_gate_locked(ctx);
+        looked = ctx->tokens;
     }
 done:
     pthread_mutex_unlock(&ctx->gate);
+    tidy_all(looked);
     return st == ST_OK;
+}
+
+static bool module_there_locked(const tok_context *ctx)
+{
+    return !ctx->closed && ctx->initialised;
+}
+
+bool tok_module_there(tok_context *ctx)
+{
+    pthread_mutex_lock(&ctx->gate);
+    bool there = module_there_locked(ctx);
+    pthread_mutex_unlock(&ctx->gate);
+    return there;
 }
 
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err)
 {
     pthread_mutex_lock(&token->ctx->gate);
-    if (!atomic_load(&token->health.down))
+    if (module_there_locked(token->ctx) && !atomic_load(&token->health.down))
         tok_health_lost(token->ctx, token, st, err);
     pthread_mutex_unlock(&token->ctx->gate);
 }

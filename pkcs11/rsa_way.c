@@ -21,8 +21,12 @@ void tok_learned(tok_token *asker, tok_token *token, unsigned what, tok_can can)
 {
     if (learned(token, what) != can)
         atomic_store(&token->learned[what], can);
-    if (asker != token && (can == TOK_UNABLE || learned(asker, what) == TOK_UNKNOWN))
+    /* That one of its members cannot is not overwritten by what another can. */
+    int unknown = TOK_UNKNOWN;
+    if (asker != token && can == TOK_UNABLE)
         atomic_store(&asker->learned[what], can);
+    else if (asker != token)
+        (void)atomic_compare_exchange_strong(&asker->learned[what], &unknown, can);
 }
 
 bool tok_oaep_raw(const tok_key *key, const tok_token *token, core_padding padding)

@@ -223,7 +223,11 @@ bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot);
 CORE_MUST_USE core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err);
 /* Logs in again, no more. */
 CORE_MUST_USE core_status tok_heal_login(tok_token *token, core_err *err);
-/* Notes that the token is gone, so that the others of its group serve. */
+/* Whether the module is initialised, and not about to be anew. Where it is not, no token of it can
+ * stand in for another. */
+bool tok_module_there(tok_context *ctx);
+/* Notes that the token is gone, so that the others of its group serve; not where it is the module
+ * that is: the pause before its next try would grow with each call. */
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err);
 /* Runs `op` in the module with the gate closed and nobody else inside. ST_POOL_TIMEOUT when the
  * others do not come out in half the time that anybody waits at the gate. */

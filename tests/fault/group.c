@@ -140,7 +140,7 @@ long grp_until(grp_world *w, const char *member, unsigned most_ms)
 int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite_policy, &suite_failover, &suite_doors,
-                                               &suite_faults};
+                                               &suite_faults, &suite_module};
 
     if (getenv("MODULE") == NULL || getenv("TOKEN_1") == NULL || argc < 2) {
         printf("SKIPPED: no pair of tokens: run it by tests/tokens/with-token\n");

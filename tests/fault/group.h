@@ -44,6 +44,6 @@ unsigned grp_logged(const char *text);
  */
 int grp_load(unsigned seconds);
 
-extern const test_suite suite_policy, suite_failover, suite_doors, suite_faults;
+extern const test_suite suite_policy, suite_failover, suite_doors, suite_faults, suite_module;
 
 #endif
