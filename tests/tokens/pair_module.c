@@ -10,7 +10,8 @@
  *
  *   P11PAIR_DELAY_US    how long each call waits, as for an HSM at the end of a line (0)
  *
- * Each library gets one call at a time: p11-kit's client (0.24) loses threads when its server dies.
+ * Each library gets one call at a time, in the order of their coming: p11-kit's client (0.24) loses
+ * threads when its server dies.
  */
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
@@ -26,9 +27,29 @@ enum { HALVES = 2 };
 
 static struct half {
     CK_FUNCTION_LIST *f;
-    pthread_mutex_t turn;
-    bool alive; /* initialised */
-} halves[HALVES] = {{.turn = PTHREAD_MUTEX_INITIALIZER}, {.turn = PTHREAD_MUTEX_INITIALIZER}};
+    pthread_mutex_t lock; /* guards the tickets */
+    pthread_cond_t called;
+    unsigned long next, now; /* tickets: a mutex alone lets the busy starve the others */
+    bool alive;              /* initialised; in its turn */
+} halves[HALVES] = {{.lock = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER},
+                    {.lock = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER}};
+
+static void take_turn(struct half *half)
+{
+    pthread_mutex_lock(&half->lock);
+    unsigned long mine = half->next++;
+    while (half->now != mine)
+        pthread_cond_wait(&half->called, &half->lock);
+    pthread_mutex_unlock(&half->lock);
+}
+
+static void give_turn(struct half *half)
+{
+    pthread_mutex_lock(&half->lock);
+    half->now++;
+    pthread_cond_broadcast(&half->called);
+    pthread_mutex_unlock(&half->lock);
+}
 
 static struct half *half_of(CK_ULONG outer)
 {
@@ -49,14 +70,14 @@ static void wait_for_line(void)
 }
 
 /* One call of a half, in its turn. */
-#define ASK(half, rv, call)                  \
-    do {                                     \
-        pthread_mutex_lock(&(half)->turn);   \
-        if ((half)->alive) {                 \
-            wait_for_line();                 \
-            (rv) = (half)->f->call;          \
-        }                                    \
-        pthread_mutex_unlock(&(half)->turn); \
+#define ASK(half, rv, call)         \
+    do {                            \
+        take_turn(half);            \
+        if ((half)->alive) {        \
+            wait_for_line();        \
+            (rv) = (half)->f->call; \
+        }                           \
+        give_turn(half);            \
     } while (0)
 
 #define AS_SESSION(name, verb, op, notes, parameters, arguments) \
@@ -107,10 +128,10 @@ static CK_RV pair_C_Initialize(void *args)
     CK_RV rv = CKR_DEVICE_ERROR;
 
     for (unsigned i = 0; i < HALVES; i++) {
-        pthread_mutex_lock(&halves[i].turn);
+        take_turn(&halves[i]);
         halves[i].alive = halves[i].f->C_Initialize(args) == CKR_OK;
         rv = halves[i].alive ? CKR_OK : rv;
-        pthread_mutex_unlock(&halves[i].turn);
+        give_turn(&halves[i]);
     }
     return rv;
 }
