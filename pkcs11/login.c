@@ -379,7 +379,8 @@ core_status tok_login_again(tok_token *token, core_err *err)
     return st;
 }
 
-core_status tok_login_operation(tok_session *session, core_err *err)
+/* In the login turn, in which the PIN may be replaced. One that was refused is not sent again. */
+static core_status login_operation(tok_session *session, core_err *err)
 {
     tok_token *token = session->token;
     core_secret pin = {0};
@@ -392,13 +393,33 @@ core_status tok_login_operation(tok_session *session, core_err *err)
             "relogin = yes",
             token->info.label);
     }
-    core_status st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
+    core_status st = tok_pin_not_refused(token, token->pin.verifier, err);
+    if (st == ST_OK)
+        st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
     if (st == ST_OK) {
         rv = session->f->C_Login(session->handle, CKU_CONTEXT_SPECIFIC, pin.data,
                                  (CK_ULONG)pin.length);
         if (rv != CKR_OK)
             st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
+        if (st == ST_AUTH_FAILED) {
+            const bool verified = token->pin.verified; /* when it logged in, and that holds */
+            tok_pin_wrong(token, token->pin.verifier);
+            token->pin.verified = verified;
+        }
     }
     core_secret_close(&pin);
+    return st;
+}
+
+core_status tok_login_operation(tok_session *session, core_err *err)
+{
+    tok_token *token = session->token;
+
+    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
+                         token->info.label);
+    }
+    core_status st = login_operation(session, err);
+    tok_turn_give(&token->login_turn);
     return st;
 }

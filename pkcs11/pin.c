@@ -15,10 +15,24 @@ core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t leng
     return core_hmac_sha256(pin->salt, sizeof pin->salt, text, length, out);
 }
 
-core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err)
+core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[32], core_err *err)
 {
     const tok_pin_state *pin = &token->pin;
     unsigned known = 0;
+
+    for (unsigned i = 0; i < pin->wrong_count; i++)
+        known |= (unsigned)core_equal_ct(pin->wrong[i], hash, 32);
+    return known == 0 ? ST_OK
+                      : core_fail(err, ST_AUTH_FAILED,
+                                  "token \"%s\" refused this PIN before, so it was not sent again; "
+                                  "correct SECRET (or, if the token's PIN has become this one, "
+                                  "disable and enable the provider)",
+                                  token->info.label);
+}
+
+core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err)
+{
+    const tok_pin_state *pin = &token->pin;
 
     if (pin->was_another && core_equal_ct(pin->former, hash, 32)) {
         return core_fail(
@@ -27,15 +41,9 @@ core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *
             "SECRET (or, if it was set back on the token, close all sessions to it)",
             token->info.label);
     }
-    for (unsigned i = 0; i < pin->wrong_count; i++)
-        known |= (unsigned)core_equal_ct(pin->wrong[i], hash, 32);
-    if (known != 0) {
-        return core_fail(
-            err, ST_AUTH_FAILED,
-            "token \"%s\" refused this PIN before, so it was not sent again; correct SECRET "
-            "(or, if the token's PIN has become this one, disable and enable the provider)",
-            token->info.label);
-    }
+    core_status st = tok_pin_not_refused(token, hash, err);
+    if (st != ST_OK)
+        return st;
     if (pin->wrong_count == TOK_LATCHES ||
         (pin->tries >= token->config->pin_tries && core_now_us() < pin->next_try_us)) {
         return core_fail(

@@ -314,6 +314,9 @@ CORE_MUST_USE core_status tok_pin_change(tok_token *token, const char *pin, size
 core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
                          uint8_t out[32]);
 CORE_MUST_USE core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err);
+/* The first part of that: ST_AUTH_FAILED where the token refused this very PIN. */
+CORE_MUST_USE core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[32],
+                                              core_err *err);
 void tok_pin_wrong(tok_token *token, const uint8_t hash[32]);
 void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length);
 /* The PIN that is logged in is not the token's any more. */

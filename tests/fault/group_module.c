@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/platform.h"
+#include "pkcs11/key_private.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/group.h"
 
@@ -207,11 +208,29 @@ static void a_reset_spares_volatile_keys(void)
     a_reset_spares("", true);
 }
 
+/* A key that wants the PIN for each use does not get one a second time that was refused. */
+static void a_pin_refused_for_a_use(void)
+{
+    open_counted("");
+    w.rsa->always_authenticate = true;
+    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Login rv=0xa0 times=1000"), 0);
+    judge.reset();
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_EQUAL(grp_decrypt(&w, NULL), ST_AUTH_FAILED);
+    printf("[sent %lu times] ", judge.get("C_Login"));
+    CU_ASSERT_EQUAL(judge.get("C_Login"), 1);
+    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    w.rsa->always_authenticate = false;
+    CU_ASSERT(grp_served_by(&w, "pair-0"));
+    grp_close(&w);
+}
+
 static const test_case module_cases[] = {
     {"back under load", back_under_load},
     {"used by a child", used_by_a_child},
     {"the last goes while one joins", the_last_goes_while_one_joins},
     {"one was never there", one_was_never_there},
+    {"a PIN refused for a use", a_pin_refused_for_a_use},
     {"a reset spares logins", a_reset_spares_logins},
     {"a reset spares volatile keys", a_reset_spares_volatile_keys},
     {"a look waits for a slow call", a_look_waits_for_a_slow_call},
