@@ -8,7 +8,8 @@
  * Judged: calls before C_Initialize or after C_Finalize, sessions that are not open, an operation
  * begun while one is active in the session, continued or finished while none is, or by another
  * thread than began it (so shows the use of a closed session's handle that is another's by now),
- * two threads in one session at once, C_Finalize while calls are under way.
+ * two threads in one session at once, C_Logout while other sessions with the token are at work,
+ * C_Finalize while calls are under way.
  */
 #ifndef TESTS_COUNT_H
 #define TESTS_COUNT_H

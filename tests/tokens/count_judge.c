@@ -128,6 +128,17 @@ static void learn_objects(const count_call *call, const session *s)
     }
 }
 
+/* A logout ends what all sessions with the token are at. */
+static bool others_at_work(const session *mine)
+{
+    for (size_t i = 0; i < SESSIONS; i++) {
+        const session *s = &state.sessions[i];
+        if (s != mine && s->open && s->slot == mine->slot && (s->busy || s->op != OP_NONE))
+            return true;
+    }
+    return false;
+}
+
 static void judge_session(const count_call *call)
 {
     session *s = find_session(call->session);
@@ -139,6 +150,8 @@ static void judge_session(const count_call *call)
     if (s->busy)
         violation(call, "another thread is in this session");
     s->busy = true;
+    if (call->verb == V_LOGOUT && others_at_work(s))
+        violation(call, "others are at work");
     if (call->verb == V_START && s->op != OP_NONE)
         violation(call, "an operation is active");
     if ((call->verb == V_ONCE || call->verb == V_PART || call->verb == V_END) && s->op != call->op)

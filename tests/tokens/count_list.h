@@ -55,7 +55,7 @@
       (S, CK_BYTE * in, CK_ULONG n, CK_OBJECT_HANDLE k, CK_OBJECT_HANDLE k2), (s, in, n, k, k2)) \
     X(C_Login, V_PLAIN, OP_NONE, (NS), (S, CK_USER_TYPE user, CK_BYTE * pin, CK_ULONG n),        \
       (s, user, pin, n))                                                                         \
-    SHAPE_S(X, C_Logout, V_PLAIN, OP_NONE)                                                       \
+    SHAPE_S(X, C_Logout, V_LOGOUT, OP_NONE)                                                      \
     SHAPE_IN(X, C_InitPIN, V_PLAIN, OP_NONE)                                                     \
     X(C_SetPIN, V_PLAIN, OP_NONE, (NS),                                                          \
       (S, CK_BYTE * pin, CK_ULONG n, CK_BYTE * next, CK_ULONG n2), (s, pin, n, next, n2))        \

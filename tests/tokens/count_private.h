@@ -16,6 +16,7 @@ typedef enum count_verb {
     V_INITIALIZE,
     V_FINALIZE,
     V_OPEN,
+    V_LOGOUT,
     V_CLOSE,
     V_CLOSE_ALL,
     V_START, /* begins an operation */

@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,36 @@ static void operation_rules(void)
     (void)token.f->C_CloseSession(session);
     CU_ASSERT_EQUAL(violations(), 3);
     CU_ASSERT(log_has("the session is not open"));
+}
+
+static CK_RV login(void)
+{
+    const char *pin = getenv("PIN");
+
+    return token.f->C_Login(token.session, CKU_USER, (CK_BYTE *)(uintptr_t)pin, strlen(pin));
+}
+
+/* Another session's search is work that a logout would take the ground from. */
+static void logout_rules(void)
+{
+    CK_SESSION_HANDLE other = raw_session(&token);
+    CK_OBJECT_HANDLE object;
+    CK_ULONG n;
+
+    reset();
+    CU_ASSERT_EQUAL(token.f->C_FindObjectsInit(other, NULL, 0), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_Logout(token.session), CKR_OK);
+    CU_ASSERT_EQUAL(violations(), 1);
+    CU_ASSERT(log_has("others are at work"));
+    (void)token.f->C_FindObjects(other, &object, 1, &n);
+    (void)token.f->C_FindObjectsFinal(other);
+    CU_ASSERT_EQUAL(login(), CKR_OK);
+
+    reset();
+    CU_ASSERT_EQUAL(token.f->C_Logout(token.session), CKR_OK);
+    CU_ASSERT_EQUAL(violations(), 0);
+    CU_ASSERT_EQUAL(login(), CKR_OK);
+    CU_ASSERT_EQUAL(token.f->C_CloseSession(other), CKR_OK);
 }
 
 static void plans(void)
@@ -289,6 +320,7 @@ int main(int argc, char **argv)
     static const test_case cases[] = {{"counts", counts},
                                       {"order", order},
                                       {"operation_rules", operation_rules},
+                                      {"logout_rules", logout_rules},
                                       {"plans", plans},
                                       {"handles_used_again", handles_used_again},
                                       {"operation_of_another_thread", operation_of_another_thread},
