@@ -3,6 +3,7 @@
  * Making keys on the token. A key is complete only when it bears its thumbprint as CKA_ID, which is
  * known only when it is there: a failure on the way destroys what was made.
  */
+#include <stdio.h>
 #include <string.h>
 #include "pkcs11/key_private.h"
 
@@ -19,6 +20,41 @@ static const CK_BBOOL bbool_no = CK_FALSE;
 static void *flag(bool on)
 {
     return (void *)(uintptr_t)(on ? &bbool_yes : &bbool_no);
+}
+
+/* A template's flags, each with what it asks for. */
+static const struct {
+    CK_ATTRIBUTE_TYPE type;
+    const char *name;
+} flags[] = {
+    {CKA_TOKEN, "CKA_TOKEN"},
+    {CKA_SENSITIVE, "CKA_SENSITIVE"},
+    {CKA_EXTRACTABLE, "CKA_EXTRACTABLE"},
+    {CKA_ENCRYPT, "CKA_ENCRYPT"},
+    {CKA_DECRYPT, "CKA_DECRYPT"},
+    {CKA_SIGN, "CKA_SIGN"},
+    {CKA_UNWRAP, "CKA_UNWRAP"},
+};
+
+/* What was asked for stands in the text: a token says that it cannot, not which part of it. */
+static core_status refused(tok_session *session, const char *function, CK_MECHANISM_TYPE mechanism,
+                           unsigned bits, const CK_ATTRIBUTE *key, size_t count, CK_RV rv,
+                           core_err *err)
+{
+    char what[320];
+    size_t length;
+
+    if (tok_rv_status(rv, TOK_CALL_OTHER) != ST_MECHANISM)
+        return tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
+    length = (size_t)snprintf(what, sizeof what, "%s of %s, %u bits", function,
+                              tok_mech_name(mechanism), bits);
+    for (size_t i = 0; i < count; i++)
+        for (size_t f = 0; f < sizeof flags / sizeof flags[0]; f++)
+            if (key[i].type == flags[f].type && length < sizeof what)
+                length +=
+                    (size_t)snprintf(what + length, sizeof what - length, ", %s %s", flags[f].name,
+                                     *(const CK_BBOOL *)key[i].pValue ? "true" : "false");
+    return tok_rv_fail(err, session->token, what, rv, TOK_CALL_OTHER);
 }
 
 static core_status check_name(tok_session *session, const char *name, core_err *err)
@@ -69,7 +105,8 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
         session->handle, &mechanism, public, sizeof public / sizeof public[0], private,
         sizeof private / sizeof private[0], &c -> public, &c->private);
     return rv == CKR_OK ? ST_OK
-                        : tok_rv_fail(err, session->token, "C_GenerateKeyPair", rv, TOK_CALL_OTHER);
+                        : refused(session, "C_GenerateKeyPair", mechanism.mechanism, (unsigned)bits,
+                                  private, sizeof private / sizeof private[0], rv, err);
 }
 
 static core_status generate_symmetric(tok_session *session, creation *c, core_err *err)
@@ -95,7 +132,9 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
                                          (CK_ULONG)(sizeof key / sizeof key[0]) - (aes ? 0 : 1),
                                          &c->private);
     return rv == CKR_OK ? ST_OK
-                        : tok_rv_fail(err, session->token, "C_GenerateKey", rv, TOK_CALL_OTHER);
+                        : refused(session, "C_GenerateKey", mechanism.mechanism,
+                                  core_algorithm_bits(spec->algorithm), key,
+                                  sizeof key / sizeof key[0], rv, err);
 }
 
 static core_status set_id(tok_session *session, creation *c, core_err *err)

@@ -50,15 +50,20 @@ const tok_mech_info *tok_mech(tok_session *session, CK_MECHANISM_TYPE type)
     return NULL;
 }
 
+const char *tok_mech_name(CK_MECHANISM_TYPE type)
+{
+    for (size_t i = 0; i < TOK_MECH_COUNT; i++)
+        if (used[i].type == type)
+            return used[i].name;
+    return "?";
+}
+
 core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG size,
                           core_err *err)
 {
     const tok_mech_info *info = tok_mech(session, type);
-    const char *name = "?";
+    const char *name = tok_mech_name(type);
 
-    for (size_t i = 0; i < TOK_MECH_COUNT; i++)
-        if (used[i].type == type)
-            name = used[i].name;
     if (info == NULL || !info->listed) {
         return core_fail(err, ST_MECHANISM,
                          "token \"%s\" does not offer %s; p11ekm probe shows what it can",

@@ -350,6 +350,8 @@ void tok_keys_forget(tok_token *token);
 
 /* --- mech.c --- */
 const tok_mech_info *tok_mech(tok_session *session, CK_MECHANISM_TYPE type);
+/* Of those this code uses; "?" for others. */
+const char *tok_mech_name(CK_MECHANISM_TYPE type);
 CORE_MUST_USE core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG size,
                                         core_err *err);
 

@@ -4,6 +4,7 @@
  */
 #include "tools/p11ekm/doctor_private.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -188,14 +189,45 @@ static const struct {
     {"CKM_AES_CBC_PAD", "AES keys of the token cannot be used by SQL Server"},
 };
 
-static bool listed(const tok_mechanism *list, size_t count, const char *name)
+static const tok_mechanism *listed(const tok_mechanism *list, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(list[i].name, name) == 0) {
-            return true;
+            return &list[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+/* Algorithms that the policy allows to be made and the token does not: said now, not when a key of
+ * that kind is wanted. Sizes of 3DES keys are in bits here and in bytes there, and all alike. */
+static size_t check_algorithms(doctor *d, const tok_mechanism *list, size_t count)
+{
+    const core_token_config *config = tok_token_config(d->session.token);
+    size_t missing = 0;
+    for (core_algorithm a = 0; config->create && a < CORE_ALG_COUNT; a++) {
+        char fix[80];
+        unsigned bits = core_algorithm_bits(a);
+        bool des3 = a == CORE_ALG_3DES;
+        const char *name = des3                       ? "CKM_DES3_KEY_GEN"
+                           : core_algorithm_is_rsa(a) ? "CKM_RSA_PKCS_KEY_PAIR_GEN"
+                                                      : "CKM_AES_KEY_GEN";
+        const tok_mechanism *found = listed(list, count, name);
+        if ((config->algorithms & (1U << a)) == 0) {
+            continue;
+        }
+        (void)snprintf(fix, sizeof fix, "take %s out of 'algorithms'", core_algorithm_tag(a));
+        if (found == NULL && des3) { /* the others are in the table above */
+            doctor_report(d, DOCTOR_WARN, fix, "%s is not offered", name);
+            missing++;
+        } else if (found != NULL && !des3 && found->max_bits != 0 &&
+                   (bits < found->min_bits || bits > found->max_bits)) {
+            doctor_report(d, DOCTOR_WARN, fix, "%s is offered from %u to %u bits, not %u", name,
+                          (unsigned)found->min_bits, (unsigned)found->max_bits, bits);
+            missing++;
+        }
+    }
+    return missing;
 }
 
 bool doctor_check_mechanisms(doctor *d)
@@ -213,12 +245,13 @@ bool doctor_check_mechanisms(doctor *d)
         return true;
     }
     for (size_t i = 0; i < sizeof mechanisms / sizeof mechanisms[0]; i++) {
-        if (!listed(list, count, mechanisms[i].name)) {
+        if (listed(list, count, mechanisms[i].name) == NULL) {
             doctor_report(d, DOCTOR_WARN, mechanisms[i].without, "%s is not offered",
                           mechanisms[i].name);
             missing++;
         }
     }
+    missing += check_algorithms(d, list, count);
     if (missing == 0) {
         doctor_report(d, DOCTOR_OK, "", "all that the provider uses are offered (%zu in all)",
                       count);
