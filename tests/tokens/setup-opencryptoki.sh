@@ -30,18 +30,16 @@ start()
         skip "pkcsslotd is running: its tokens are left alone"
     fi
 
-    mkdir -p "$dir/ock"
-    cp -a /etc/opencryptoki "$dir/ock/etc"
-    cp -a /var/lib/opencryptoki "$dir/ock/var"
+    # Under its name only when it is complete: stop puts back what it finds there.
+    mkdir -p "$dir/ock.part"
+    cp -a /etc/opencryptoki "$dir/ock.part/etc"
+    cp -a /var/lib/opencryptoki "$dir/ock.part/var"
+    mv "$dir/ock.part" "$dir/ock"
     # The token's folder is emptied, but for the place itself.
     find /var/lib/opencryptoki/swtok -mindepth 1 -type f -delete
     printf 'version opencryptoki-3.8\nslot 3\n{\nstdll = libpkcs11_sw.so\n}\n' \
         >/etc/opencryptoki/opencryptoki.conf
-    pkcsslotd >&2
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        [ -s /run/pkcsslotd.pid ] && break
-        sleep 0.2
-    done
+    start_daemon
     {
         echo ock | pkcsconf -I -c 3 -S 87654321
         pkcsconf -P -c 3 -S 87654321 -n 76543210
@@ -65,16 +63,37 @@ stop()
     rm -rf "$dir/ock"
 }
 
+# Its number is kept, as the daemon's own file of it tells of the last one only. Until then there is a
+# mark, for a stop that comes between.
+start_daemon()
+{
+    rm -f /run/pkcsslotd.pid
+    : >"$dir/ock/starting"
+    pkcsslotd >&2
+    note_daemon
+}
+
+note_daemon()
+{
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ -s /run/pkcsslotd.pid ] && break
+        sleep 0.2
+    done
+    if [ -s /run/pkcsslotd.pid ]; then
+        printf '%s\n' "$(cat /run/pkcsslotd.pid)" >>"$dir/ock/daemons"
+    fi
+    rm -f "$dir/ock/starting"
+}
+
+# It ends at once only by SIGKILL: asked to, it waits a second or two, and stays while a client is there.
 stop_daemon()
 {
-    if [ -s /run/pkcsslotd.pid ]; then
-        daemon=$(cat /run/pkcsslotd.pid)
-        kill "$daemon" 2>/dev/null || true
-        for _ in 1 2 3 4 5 6 7 8 9 10; do
-            kill -0 "$daemon" 2>/dev/null || break
-            sleep 0.2
-        done
-    fi
+    [ ! -f "$dir/ock/starting" ] || note_daemon
+    [ -f "$dir/ock/daemons" ] || return 0
+    while read -r daemon; do
+        kill -9 "$daemon" 2>/dev/null || true
+    done <"$dir/ock/daemons"
+    rm -f "$dir/ock/daemons" /run/pkcsslotd.pid
 }
 
 mkdir -p "$2"
@@ -83,5 +102,5 @@ case $1 in
 start) start ;;
 stop) stop ;;
 unplug) stop_daemon ;;
-plug) pkcsslotd >&2 ;;
+plug) start_daemon ;;
 esac

@@ -20,6 +20,8 @@ kill_from()
 
 stop()
 {
+    # The bus says its number, in the second line, before it is kept elsewhere.
+    [ -s "$dir/tpm/dbus.pid" ] || sed -n 2p "$dir/tpm/dbus.info" 2>/dev/null >"$dir/tpm/dbus.pid" || true
     for name in abrmd dbus swtpm; do
         kill_from "$dir/tpm/$name.pid"
     done
