@@ -116,6 +116,22 @@ static void one_call_hangs(void)
     CU_ASSERT(comes_back(2000));
 }
 
+/* SoftHSM, while another process writes to it: nothing is lost, and nobody logs in again. */
+static void is_being_written_to(void)
+{
+    tok_key **keys = NULL;
+    size_t count = 0;
+    core_err err = {0};
+
+    plan("call=C_GetTokenInfo times=3 rv=0x5");
+    judge.reset();
+    CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, &err), ST_OK);
+    tok_key_list_free(keys, count);
+    CU_ASSERT_EQUAL(decrypt(), ST_OK);
+    CU_ASSERT_EQUAL(judge.get("C_Login"), 0);
+    plan("");
+}
+
 static void vanishes_for_a_while(void)
 {
     plan("call=* times=0 rv=0x32 within=1500");
@@ -295,6 +311,7 @@ static void opens_no_session_for_reading(void)
 
 static const test_case cases[] = {
     {"one call hangs", one_call_hangs},
+    {"is being written to", is_being_written_to},
     {"vanishes for a while", vanishes_for_a_while},
     {"heals at once", heals_at_once},
     {"finds everything twice", finds_everything_twice},
