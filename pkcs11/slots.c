@@ -278,7 +278,9 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
         ctx->tokens = token;
     }
     if (token != NULL) {
-        token->slot = (CK_SLOT_ID)info->slot;
+        /* One that is at work is moved by its recovery, which drops its sessions and handles, too. */
+        if (tok_login_users(token) == 0)
+            token->slot = (CK_SLOT_ID)info->slot;
         atomic_fetch_add(&token->refs, 1);
     }
     pthread_mutex_unlock(&ctx->gate);
