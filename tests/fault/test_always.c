@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys that want the PIN for each use (CKA_ALWAYS_AUTHENTICATE), on a token that enforces it: each
+ * operation is preceded by a login of its own with the kept PIN, and without a kept one it is
+ * refused by name.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "pkcs11/key.h"
+#include "testing.h"
+#include "tests/fault/counter.h"
+#include "tests/tokens/raw.h"
+
+static counter judge;
+static tok_context *ctx;
+static tok_token *token;
+static tok_key *key;
+static const uint8_t plain[] = "a database encryption key, or so";
+
+/* A pair as an administrator makes it; ours never ask for this. */
+static bool make_pair(void)
+{
+    raw_token raw;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ULONG bits = 2048;
+    CK_BYTE exponent[] = {1, 0, 1};
+    char label[] = "always";
+    CK_BYTE id[] = {0xa1};
+    CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof yes},
+                             {CKA_LABEL, label, sizeof label - 1},
+                             {CKA_ID, id, sizeof id},
+                             {CKA_MODULUS_BITS, &bits, sizeof bits},
+                             {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent},
+                             {CKA_ENCRYPT, &yes, sizeof yes},
+                             {CKA_VERIFY, &yes, sizeof yes}};
+    CK_ATTRIBUTE private[] = {
+        {CKA_TOKEN, &yes, sizeof yes},     {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_SENSITIVE, &yes, sizeof yes}, {CKA_LABEL, label, sizeof label - 1},
+        {CKA_ID, id, sizeof id},           {CKA_DECRYPT, &yes, sizeof yes},
+        {CKA_SIGN, &yes, sizeof yes},      {CKA_ALWAYS_AUTHENTICATE, &yes, sizeof yes}};
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE made[2];
+
+    if (!raw_open(&raw))
+        return false;
+    CK_RV rv = raw.f->C_GenerateKeyPair(raw.session, &mechanism, public, 7, private, 8, &made[0],
+                                        &made[1]);
+    raw_close(&raw, true);
+    return rv == CKR_OK;
+}
+
+static core_status begin(const char *more)
+{
+    const char *pin = getenv("PIN");
+    core_err err = {0};
+    core_status st = tok_context_open(counter_config("always.conf", more), &ctx, &err);
+
+    if (st == ST_OK)
+        st = tok_token_find(ctx, "main", &token, &err);
+    if (st == ST_OK)
+        st = tok_token_login(token, pin, strlen(pin), &err);
+    if (st == ST_OK)
+        st = tok_key_by_name(token, "always", &key, &err);
+    if (st != ST_OK)
+        fprintf(stderr, "%s\n", err.text);
+    return st;
+}
+
+static void end(void)
+{
+    tok_key_release(key);
+    tok_token_logout(token);
+    tok_token_release(token);
+    tok_context_close(ctx);
+}
+
+static void each_use_logs_in(void)
+{
+    uint8_t cipher[256], back[256], signature[256];
+    size_t cipher_len = sizeof cipher;
+
+    CU_ASSERT_EQUAL_FATAL(begin(""), ST_OK);
+    CU_ASSERT_EQUAL(
+        tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, cipher, &cipher_len, NULL),
+        ST_OK);
+    judge.reset();
+    for (unsigned i = 1; i <= 3; i++) {
+        size_t back_len = sizeof back, signature_len = sizeof signature;
+        CU_ASSERT_EQUAL(
+            tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, cipher, cipher_len, back, &back_len, NULL),
+            ST_OK);
+        CU_ASSERT(back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0);
+        CU_ASSERT_EQUAL(judge.get("C_Login"), 2 * i - 1);
+        CU_ASSERT_EQUAL(tok_rsa_sign(key, plain, sizeof plain, signature, &signature_len, NULL),
+                        ST_OK);
+        CU_ASSERT_EQUAL(judge.get("C_Login"), 2 * i);
+    }
+    CU_ASSERT_EQUAL(judge.violations(), 0);
+    end();
+}
+
+static void without_a_kept_pin(void)
+{
+    uint8_t cipher[256], back[256];
+    size_t cipher_len = sizeof cipher, back_len = sizeof back;
+    core_err err = {0};
+
+    CU_ASSERT_EQUAL_FATAL(begin("relogin = no\n"), ST_OK);
+    CU_ASSERT_EQUAL(
+        tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, cipher, &cipher_len, NULL),
+        ST_OK);
+    CU_ASSERT_EQUAL(
+        tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, cipher, cipher_len, back, &back_len, &err),
+        ST_POLICY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKA_ALWAYS_AUTHENTICATE"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "relogin = yes"));
+    CU_ASSERT_EQUAL(back_len, 0);
+    end();
+}
+
+static int start(void)
+{
+    return make_pair() ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static const test_case cases[] = {{"each use logs in", each_use_logs_in},
+                                      {"without a kept PIN", without_a_kept_pin},
+                                      {NULL, NULL}};
+    static const test_suite suite = {.name = "always authenticate", .cases = cases, .start = start};
+    static const test_suite *const suites[] = {&suite};
+
+    if (getenv("MODULE") == NULL || !counter_load(&judge)) {
+        printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
+        return 77;
+    }
+    return testing_main(argc, argv, suites, 1);
+}
