@@ -26,6 +26,7 @@ bool host_file_read(const char *path, uint8_t **data, size_t *len);
  * only. */
 bool host_file_write(const char *path, const void *data, size_t len);
 bool host_file_sync(const char *path);
+/* True also where that cannot be told: who takes a file for missing writes a new one over it. */
 bool host_file_exists(const char *path);
 void host_file_remove(const char *path);
 bool host_dir_make(const char *path);

@@ -153,7 +153,7 @@ bool host_file_sync(const char *path)
 
 bool host_file_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 void host_file_remove(const char *path)

@@ -214,7 +214,9 @@ bool host_file_sync(const char *path)
 bool host_file_exists(const char *path)
 {
     wchar_t *name = wide(path);
-    const bool there = name != NULL && GetFileAttributesW(name) != INVALID_FILE_ATTRIBUTES;
+    const bool there =
+        name == NULL || GetFileAttributesW(name) != INVALID_FILE_ATTRIBUTES ||
+        (GetLastError() != ERROR_FILE_NOT_FOUND && GetLastError() != ERROR_PATH_NOT_FOUND);
     free(name);
     return there;
 }
