@@ -59,15 +59,8 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
  * a key that is gone. */
 static core_status token_still_there(const tok_session *session, core_err *err)
 {
-    enum { TRIES = 4, PAUSE_MS = 10 };
     CK_TOKEN_INFO info;
-    CK_RV rv = session->f->C_GetTokenInfo(session->token->slot, &info);
-
-    /* What SoftHSM says, too, while another process writes to the token, as for a new PIN. */
-    for (int i = 1; i < TRIES && rv == CKR_GENERAL_ERROR; i++) {
-        core_sleep_ms(PAUSE_MS);
-        rv = session->f->C_GetTokenInfo(session->token->slot, &info);
-    }
+    CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &info);
     return rv == CKR_OK ? ST_OK
                         : tok_rv_fail(err, session->token, "C_GetTokenInfo", rv, TOK_CALL_OTHER);
 }

@@ -25,10 +25,22 @@ static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
     core_text_clean(out, "");
 }
 
+CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out)
+{
+    enum { TRIES = 6, PAUSE_MS = 10 };
+    CK_RV rv = ctx->library.f->C_GetTokenInfo(slot, out);
+
+    for (unsigned i = 1; i < TRIES && rv == CKR_GENERAL_ERROR; i++) {
+        core_sleep_ms(PAUSE_MS * i);
+        rv = ctx->library.f->C_GetTokenInfo(slot, out);
+    }
+    return rv;
+}
+
 core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out, CK_FLAGS *flags)
 {
     CK_TOKEN_INFO info;
-    CK_RV rv = ctx->library.f->C_GetTokenInfo(slot, &info);
+    CK_RV rv = tok_token_info_get(ctx, slot, &info);
 
     memset(out, 0, sizeof *out);
     if (rv != CKR_OK)
@@ -278,7 +290,8 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
         ctx->tokens = token;
     }
     if (token != NULL) {
-        /* One that is at work is moved by its recovery, which drops its sessions and handles, too. */
+        /* One that is at work is moved by its recovery, which drops its sessions and handles, too.
+         */
         if (tok_login_users(token) == 0)
             token->slot = (CK_SLOT_ID)info->slot;
         atomic_fetch_add(&token->refs, 1);

@@ -250,6 +250,9 @@ CORE_MUST_USE core_status tok_slot_resolve(tok_token *token, core_err *err);
 CORE_MUST_USE core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err);
 /* Whether that slot holds this very token. */
 bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot);
+/* C_GetTokenInfo, patiently: SoftHSM answers CKR_GENERAL_ERROR while another process writes to the
+ * token, as for a new PIN. */
+CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out);
 CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out,
                                         CK_FLAGS *flags);
 

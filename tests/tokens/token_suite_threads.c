@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -40,10 +41,14 @@ static atomic_uint done;
 
 static bool decrypt_once(void)
 {
+    core_err err = {0};
     uint8_t back[512];
     size_t back_len = sizeof back;
-    return tok_decrypt(rsa, NULL, 0, cipher, cipher_len, back, &back_len, NULL) == ST_OK &&
-           back_len == sizeof plain && memcmp(back, plain, back_len) == 0;
+    core_status st = tok_decrypt(rsa, NULL, 0, cipher, cipher_len, back, &back_len, &err);
+
+    if (st != ST_OK)
+        fprintf(stderr, "%s: %s\n", core_status_name(st), err.text);
+    return st == ST_OK && back_len == sizeof plain && memcmp(back, plain, back_len) == 0;
 }
 
 static void *work(void *arg)
