@@ -33,10 +33,12 @@ void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const c
     if (!said) {
         core_log_status(CORE_LOG_ERROR, health == &ctx->health ? "module lost" : "token lost", st,
                         err);
+    }
+    /* Told or not: from now on it is counted how long it is gone. */
+    if (!atomic_exchange(&health->down, true)) {
         health->reset_s = ctx->config->shared_reset_seconds;
         health->reset_at_us = core_now_us() + (uint64_t)health->reset_s * 1000000;
     }
-    atomic_store(&health->down, true);
     health->backoff_ms = tok_backoff_next(health->backoff_ms);
     atomic_store(&health->retry_at_us, core_now_us() + (uint64_t)health->backoff_ms * 1000);
 }

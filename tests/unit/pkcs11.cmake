@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 p11ekm_unit(pad tok)
+p11ekm_unit(health tok)
 p11ekm_unit(pin tok)
