@@ -92,8 +92,7 @@ static core_status hand_over(const cbc_job *job, bool pads, const uint8_t *out, 
     if (!pads) {
         *length = tok_pkcs7_unpad(out, *length, block_of(job->key));
         if (*length == SIZE_MAX) {
-            return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
-                             core_status_next(ST_DECRYPT_FAILED));
+            return tok_decrypt_failed(err);
         }
     }
     if (*length > job->room)
@@ -185,8 +184,7 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     if (key->info.rsa)
         return tok_rsa_decrypt_any(key, in, in_len, out, out_len, err);
     if (in_len == 0 || in_len % block_of(key) != 0) {
-        return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
-                         core_status_next(ST_DECRYPT_FAILED));
+        return tok_decrypt_failed(err);
     }
     st = tok_run(key->token, cbc_decrypt_op, &job, err);
     *out_len = st == ST_OK || st == ST_BUFFER_TOO_SMALL ? job.length : 0;

@@ -173,10 +173,7 @@ bool tok_context_needs_serial(const tok_context *ctx)
 
 static void token_forget_process(tok_token *token)
 {
-    pthread_mutex_init(&token->lock, NULL);
-    pthread_cond_init(&token->freed, NULL);
-    tok_turn_init(&token->login_turn);
-    tok_turn_init(&token->key_turn);
+    tok_token_locks(token);
     tok_pool_drain(token, true);
     token->keeper = 0;
     token->indexed_at_us = 0;

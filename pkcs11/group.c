@@ -37,24 +37,17 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
 
 static tok_token *group_new(tok_context *ctx, const core_token_config *config)
 {
-    tok_token *group = core_calloc(1, sizeof *group);
+    tok_token *group = tok_token_make(ctx, config);
 
     if (group == NULL)
         return NULL;
-    group->group = core_calloc(1, sizeof *group->group);
-    group->ctx = ctx;
-    group->config = config;
-    atomic_store(&group->epoch, 1);
-    pthread_mutex_init(&group->lock, NULL);
-    pthread_cond_init(&group->freed, NULL);
-    tok_turn_init(&group->login_turn);
-    tok_turn_init(&group->key_turn);
     (void)snprintf(group->info.label, sizeof group->info.label, "%.32s", config->alias);
     (void)snprintf(group->info.alias, sizeof group->info.alias, "%.64s", config->alias);
     (void)snprintf(group->info.model, sizeof group->info.model, "group");
     group->info.initialised = group->info.pin_set = true;
-    if (group->group == NULL || core_random(group->pin.salt, sizeof group->pin.salt) != ST_OK) {
-        tok_group_free(group);
+    group->group = core_calloc(1, sizeof *group->group);
+    if (group->group == NULL) {
+        tok_token_free(group);
         return NULL;
     }
     group->group->count = config->member_count;

@@ -71,14 +71,12 @@ static core_status join_in_turn(tok_token *group, tok_member *member, core_err *
 core_status tok_member_join(tok_token *group, tok_member *member, core_err *err)
 {
     enum { PAUSE_US = 1000000 };
-    core_status st = ST_OK;
 
     if (atomic_load(&member->joined) > 0)
         return ST_OK;
-    if (!tok_turn_take(&group->login_turn, group->config->session_wait_ms)) {
-        return core_fail(err, ST_POOL_TIMEOUT, "group \"%s\": another login has not come back",
-                         group->info.label);
-    }
+    core_status st = tok_login_turn_take(group, err);
+    if (st != ST_OK)
+        return st;
     st = join_in_turn(group, member, err);
     end_turn(group);
     if (st != ST_OK)
@@ -91,7 +89,6 @@ static core_status login_if_there(tok_token *group, tok_member *member, const ch
                                   size_t length, core_err *err)
 {
     const tok_token *token = atomic_load(&member->token);
-    core_status st = ST_OK;
 
     if (token == NULL || (atomic_load(&token->health.down) &&
                           core_now_us() < atomic_load(&token->health.retry_at_us))) {
@@ -99,8 +96,7 @@ static core_status login_if_there(tok_token *group, tok_member *member, const ch
                          group->info.label, member->config->alias, core_status_next(ST_DEVICE));
     }
     atomic_store(&member->refused, false);
-    st = member_login(member, pin, length, err);
-    return st;
+    return member_login(member, pin, length, err);
 }
 
 /* Logs in to all that are there; one is enough, but none may refuse. */
@@ -165,12 +161,10 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
         pin = (const char *)from_file.data;
         pin_len = from_file.length;
     }
-    if (tok_turn_take(&group->login_turn, group->config->session_wait_ms)) {
+    st = tok_login_turn_take(group, err);
+    if (st == ST_OK) {
         st = login_in_turn(group, pin, pin_len, err);
         end_turn(group);
-    } else {
-        st = core_fail(err, ST_POOL_TIMEOUT, "group \"%s\": another login has not come back",
-                       group->info.label);
     }
     core_secret_close(&from_file);
     if (st == ST_OK && err != NULL)

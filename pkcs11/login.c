@@ -29,6 +29,14 @@ static core_status refuse_by_flags(const tok_token *token, const tok_token_info 
     return ST_OK;
 }
 
+core_status tok_login_turn_take(tok_token *token, core_err *err)
+{
+    if (tok_turn_take(&token->login_turn, token->config->session_wait_ms))
+        return ST_OK;
+    return core_fail(err, ST_POOL_TIMEOUT, "%s \"%s\": another login has not come back",
+                     token->group != NULL ? "group" : "token", token->info.label);
+}
+
 /* Somebody else in this process is logged in, so the token cannot be asked about this PIN. */
 static CK_RV login_beside(tok_token *token, const char *pin, size_t length)
 {
@@ -214,14 +222,12 @@ static core_status login_in_turn(login *l, core_err *err)
 static core_status login_turn(void *arg, core_err *err)
 {
     login *l = arg;
-    tok_token *token = l->token;
+    core_status st = tok_login_turn_take(l->token, err);
 
-    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
-        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
-                         token->info.label);
-    }
-    core_status st = login_in_turn(l, err);
-    tok_turn_give(&token->login_turn);
+    if (st != ST_OK)
+        return st;
+    st = login_in_turn(l, err);
+    tok_turn_give(&l->token->login_turn);
     return st;
 }
 
@@ -370,11 +376,11 @@ core_status tok_login_again_in_turn(tok_token *token, core_err *err)
 
 core_status tok_login_again(tok_token *token, core_err *err)
 {
-    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
-        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
-                         token->info.label);
-    }
-    core_status st = tok_login_again_in_turn(token, err);
+    core_status st = tok_login_turn_take(token, err);
+
+    if (st != ST_OK)
+        return st;
+    st = tok_login_again_in_turn(token, err);
     tok_turn_give(&token->login_turn);
     return st;
 }
@@ -413,13 +419,11 @@ static core_status login_operation(tok_session *session, core_err *err)
 
 core_status tok_login_operation(tok_session *session, core_err *err)
 {
-    tok_token *token = session->token;
+    core_status st = tok_login_turn_take(session->token, err);
 
-    if (!tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
-        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another login has not come back",
-                         token->info.label);
-    }
-    core_status st = login_operation(session, err);
-    tok_turn_give(&token->login_turn);
+    if (st != ST_OK)
+        return st;
+    st = login_operation(session, err);
+    tok_turn_give(&session->token->login_turn);
     return st;
 }

@@ -43,22 +43,54 @@ static core_status close_gate_locked(tok_context *ctx, unsigned wait_ms, core_er
                      ctx->config->module, core_status_next(ST_DEVICE));
 }
 
-static core_status heal_alone_locked(tok_context *ctx, tok_token *asker, core_err *err)
+/* With the gate closed: `op`, without the gate's lock. Then it opens again. */
+static core_status act_closed_locked(tok_context *ctx, tok_lone_op op, void *arg, core_err *err)
 {
-    bool known =
-        atomic_load(&ctx->health.down) || (asker != NULL && atomic_load(&asker->health.down));
     core_sigpipe sigpipe;
-    core_status st = close_gate_locked(ctx, ctx->config->defaults.session_wait_ms, err);
 
-    if (st != ST_OK)
-        return st;
     pthread_mutex_unlock(&ctx->gate);
     core_sigpipe_block(&sigpipe);
-    st = tok_reset_patiently(ctx, asker, known, err);
+    core_status st = op(arg, err);
     core_sigpipe_restore(&sigpipe);
     pthread_mutex_lock(&ctx->gate);
     open_gate_locked(ctx);
     return st;
+}
+
+/* What is to be put right. */
+typedef struct healing {
+    tok_context *ctx;
+    tok_token *asker; /* NULL: the module */
+    bool known;       /* that it is gone */
+    bool found;       /* the token, in `slot` */
+    CK_SLOT_ID slot;
+} healing;
+
+static core_status reset_alone(void *arg, core_err *err)
+{
+    const healing *h = arg;
+    return tok_reset_patiently(h->ctx, h->asker, h->known, err);
+}
+
+static core_status reset_once(void *arg, core_err *err)
+{
+    const healing *h = arg;
+    return tok_reset(h->ctx, h->asker, err);
+}
+
+static core_status heal_beside(void *arg, core_err *err)
+{
+    const healing *h = arg;
+    return h->found ? tok_move(h->asker, h->slot, err) : tok_reset_beside(h->ctx, h->asker, err);
+}
+
+static core_status heal_alone_locked(tok_context *ctx, tok_token *asker, core_err *err)
+{
+    healing h = {.ctx = ctx, .asker = asker, .known = atomic_load(&ctx->health.down)};
+
+    h.known |= asker != NULL && atomic_load(&asker->health.down);
+    core_status st = close_gate_locked(ctx, ctx->config->defaults.session_wait_ms, err);
+    return st == ST_OK ? act_closed_locked(ctx, reset_alone, &h, err) : st;
 }
 
 /* Finds out where the token is, with the gate open: that may take as long as a dead line takes. */
@@ -113,29 +145,20 @@ static bool may_reset_beside_locked(tok_context *ctx, const tok_token *asker,
 
 static core_status heal_beside_locked(tok_context *ctx, tok_token *asker, core_err *err)
 {
-    core_sigpipe sigpipe;
-    CK_SLOT_ID slot = 0;
-    core_status st = look_locked(asker, &slot, err);
+    healing h = {.ctx = ctx, .asker = asker};
+    core_status st = look_locked(asker, &h.slot, err);
 
-    if (st == ST_OK && asker->present && slot == asker->slot)
+    h.found = st == ST_OK;
+    if (h.found && asker->present && h.slot == asker->slot)
         return ST_OK;
-    if (st != ST_OK && !may_reset_beside_locked(ctx, asker, &asker->health))
+    if (!h.found && !may_reset_beside_locked(ctx, asker, &asker->health))
         return st;
     if (ctx->closed || !ctx->initialised) { /* somebody has been faster */
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
-    bool found = st == ST_OK;
     st = close_gate_locked(ctx, BESIDE_WAIT_MS, err);
-    if (st != ST_OK)
-        return st;
-    pthread_mutex_unlock(&ctx->gate);
-    core_sigpipe_block(&sigpipe);
-    st = found ? tok_move(asker, slot, err) : tok_reset_beside(ctx, asker, err);
-    core_sigpipe_restore(&sigpipe);
-    pthread_mutex_lock(&ctx->gate);
-    open_gate_locked(ctx);
-    return st;
+    return st == ST_OK ? act_closed_locked(ctx, heal_beside, &h, err) : st;
 }
 
 /* Whether there is anything left to heal; decided under the gate, and again after each wait. */
@@ -198,7 +221,6 @@ core_status tok_context_ready(tok_context *ctx, core_err *err)
 core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err)
 {
     core_status st = ST_DEVICE;
-    core_sigpipe sigpipe;
 
     pthread_mutex_lock(&ctx->gate);
     if (!await_flight_locked(ctx, NULL) || !ctx->initialised) {
@@ -212,12 +234,7 @@ core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err
                        ctx->config->module, core_status_next(ST_POOL_TIMEOUT));
         goto done;
     }
-    pthread_mutex_unlock(&ctx->gate);
-    core_sigpipe_block(&sigpipe);
-    st = op(arg, err);
-    core_sigpipe_restore(&sigpipe);
-    pthread_mutex_lock(&ctx->gate);
-    open_gate_locked(ctx);
+    st = act_closed_locked(ctx, op, arg, err);
 done:
     pthread_mutex_unlock(&ctx->gate);
     return st;
@@ -240,7 +257,7 @@ static bool may_look_locked(tok_context *ctx, bool beside)
 bool tok_context_look_again(tok_context *ctx, bool beside)
 {
     enum { PAUSE_US = 1000000 };
-    core_sigpipe sigpipe;
+    healing h = {.ctx = ctx};
     core_status st = ST_DEVICE;
     tok_token *looked = NULL;
 
@@ -251,12 +268,7 @@ bool tok_context_look_again(tok_context *ctx, bool beside)
     st = close_gate_locked(ctx, beside ? BESIDE_WAIT_MS : ctx->config->defaults.session_wait_ms,
                            NULL);
     if (st == ST_OK) {
-        pthread_mutex_unlock(&ctx->gate);
-        core_sigpipe_block(&sigpipe);
-        st = beside ? tok_reset_beside(ctx, NULL, NULL) : tok_reset(ctx, NULL, NULL);
-        core_sigpipe_restore(&sigpipe);
-        pthread_mutex_lock(&ctx->gate);
-        open_gate_locked(ctx);
+        st = act_closed_locked(ctx, beside ? heal_beside : reset_once, &h, NULL);
         looked = ctx->tokens;
     }
 done:

@@ -253,23 +253,12 @@ static bool same_token(const tok_token_info *a, const tok_token_info *b)
 
 static tok_token *token_new(tok_context *ctx, const tok_token_info *info)
 {
-    tok_token *token = core_calloc(1, sizeof *token);
+    tok_token *token = tok_token_make(ctx, config_of(ctx->config, info));
     if (token == NULL)
         return NULL;
-    token->ctx = ctx;
     token->info = *info;
-    token->config = config_of(ctx->config, info);
     token->slot = (CK_SLOT_ID)info->slot;
     token->present = true;
-    atomic_store(&token->epoch, 1);
-    pthread_mutex_init(&token->lock, NULL);
-    pthread_cond_init(&token->freed, NULL);
-    tok_turn_init(&token->login_turn);
-    tok_turn_init(&token->key_turn);
-    if (core_random(token->pin.salt, sizeof token->pin.salt) != ST_OK) {
-        tok_token_free(token);
-        return NULL;
-    }
     return token;
 }
 

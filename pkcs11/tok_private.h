@@ -256,6 +256,11 @@ CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out);
 CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out,
                                         CK_FLAGS *flags);
 
+/* --- token.c --- */
+/* A token or group of which nothing is known yet; NULL: no memory. And its locks, made (anew, after
+ * a fork). */
+tok_token *tok_token_make(tok_context *ctx, const core_token_config *config);
+void tok_token_locks(tok_token *token);
 void tok_token_free(tok_token *token);
 
 /* --- pool.c: sessions. Inside the gate. --- */
@@ -295,6 +300,8 @@ void tok_group_stats(tok_token *group, tok_token_stats *out);
 void tok_group_forget_process(tok_token *group);
 
 /* --- login.c, pin.c, pin_change.c --- */
+/* The turn in which the login and `pin` are changed, of a token or group. ST_POOL_TIMEOUT. */
+CORE_MUST_USE core_status tok_login_turn_take(tok_token *token, core_err *err);
 /* Logs in again with the sealed PIN. Inside the gate or with it closed. The second: in the login
  * turn, as all below. */
 CORE_MUST_USE core_status tok_login_again(tok_token *token, core_err *err);

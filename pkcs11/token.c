@@ -6,6 +6,30 @@
 #include <string.h>
 #include "pkcs11/key_private.h"
 
+void tok_token_locks(tok_token *token)
+{
+    pthread_mutex_init(&token->lock, NULL);
+    pthread_cond_init(&token->freed, NULL);
+    tok_turn_init(&token->login_turn);
+    tok_turn_init(&token->key_turn);
+}
+
+tok_token *tok_token_make(tok_context *ctx, const core_token_config *config)
+{
+    tok_token *token = core_calloc(1, sizeof *token);
+    if (token == NULL)
+        return NULL;
+    token->ctx = ctx;
+    token->config = config;
+    atomic_store(&token->epoch, 1);
+    tok_token_locks(token);
+    if (core_random(token->pin.salt, sizeof token->pin.salt) != ST_OK) {
+        tok_token_free(token);
+        return NULL;
+    }
+    return token;
+}
+
 tok_token *tok_token_ref(tok_token *token)
 {
     atomic_fetch_add(&token->refs, 1);

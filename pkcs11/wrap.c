@@ -148,8 +148,7 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0))
         st = transit_length(session, *out, &length, err);
     if (st == ST_OK && length != job->key_len) {
-        st = core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
-                       core_status_next(ST_DECRYPT_FAILED));
+        st = tok_decrypt_failed(err);
     }
     return st;
 }
@@ -232,8 +231,7 @@ core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_
             from->info.name, to->info.name);
     }
     if (!from->info.rsa || in_len != from->info.modulus_len) {
-        return core_fail(err, ST_DECRYPT_FAILED, "%s; %s", core_status_text(ST_DECRYPT_FAILED),
-                         core_status_next(ST_DECRYPT_FAILED));
+        return tok_decrypt_failed(err);
     }
     return wrap(&job, out_len, err);
 }
