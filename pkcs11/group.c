@@ -99,23 +99,18 @@ size_t tok_token_members(const tok_token *token, tok_member_info out[CORE_GROUP_
 /* The object of a group: the one there is, or a new one, which the context keeps. */
 static tok_token *group_of(tok_context *ctx, const core_token_config *config)
 {
-    tok_token *fresh = group_new(ctx, config);
     tok_token *group;
 
     pthread_mutex_lock(&ctx->gate);
     for (group = ctx->groups; group != NULL && group->config != config; group = group->next) {
     }
-    if (group == NULL && fresh != NULL) {
-        group = fresh;
-        fresh = NULL;
+    if (group == NULL && (group = group_new(ctx, config)) != NULL) {
         group->next = ctx->groups;
         ctx->groups = group;
     }
     if (group != NULL)
         atomic_fetch_add(&group->refs, 1);
     pthread_mutex_unlock(&ctx->gate);
-    if (fresh != NULL)
-        tok_group_free(fresh);
     return group;
 }
 

@@ -265,16 +265,13 @@ static tok_token *token_new(tok_context *ctx, const tok_token_info *info)
 /* The object of a token: the one there is, or a new one, which the context keeps. */
 static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
 {
-    tok_token *fresh = token_new(ctx, info);
     tok_token *token;
 
     pthread_mutex_lock(&ctx->gate);
     for (token = ctx->tokens; token != NULL && !same_token(&token->info, info);
          token = token->next) {
     }
-    if (token == NULL && fresh != NULL) {
-        token = fresh;
-        fresh = NULL;
+    if (token == NULL && (token = token_new(ctx, info)) != NULL) {
         token->next = ctx->tokens;
         ctx->tokens = token;
     }
@@ -286,8 +283,6 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
         atomic_fetch_add(&token->refs, 1);
     }
     pthread_mutex_unlock(&ctx->gate);
-    if (fresh != NULL)
-        tok_token_free(fresh);
     return token;
 }
 
