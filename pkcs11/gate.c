@@ -84,6 +84,7 @@ static core_status run_try(tok_token *token, const tok_run_how *run, tok_op op, 
         how->reached = true;
         session->asker = run->asker;
         session->place = run->place;
+        session->age = tok_token_age(token);
         st = op(session, arg, err);
         /* Whatever failed may have left an operation active, and a session is cheaper than a doubt.
          */

@@ -2,8 +2,8 @@
  *
  * Handles by CKA_ID, for tokens that search slowly: some look at every object for each search, 80
  * ms and more for a thousand keys. Once such a search was slow, the ids of all keys are read, which
- * costs about as much again, and no later search has to look at them all. Good for one epoch; what
- * is found by it is believed only when the key has the thumbprint looked for.
+ * costs about as much again, and no later search has to look at them all. Good as long as handles
+ * are; what is found by it is believed only when the key has the thumbprint looked for.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ core_status tok_ids_build(tok_session *session, core_err *err)
     tok_id *old = token->ids;
     token->ids = ids;
     token->id_count = count;
-    token->ids_epoch = atomic_load(&token->epoch);
+    token->ids_age = session->age;
     pthread_mutex_unlock(&token->lock);
     core_free(old);
     return ST_OK;
@@ -75,7 +75,7 @@ core_status tok_ids_build(tok_session *session, core_err *err)
 bool tok_ids_known(tok_token *token)
 {
     pthread_mutex_lock(&token->lock);
-    bool known = token->ids_epoch == atomic_load(&token->epoch);
+    bool known = token->ids_age == tok_token_age(token);
     pthread_mutex_unlock(&token->lock);
     return known;
 }
@@ -87,7 +87,7 @@ bool tok_ids_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_id *
 
     memcpy(wanted.id, thumb, TOK_THUMB_LEN);
     pthread_mutex_lock(&token->lock);
-    if (token->ids_epoch == atomic_load(&token->epoch) && token->id_count > 0)
+    if (token->ids_age == tok_token_age(token) && token->id_count > 0)
         found = bsearch(&wanted, token->ids, token->id_count, sizeof *token->ids, compare);
     if (found != NULL)
         *out = *found;
@@ -101,7 +101,7 @@ void tok_ids_forget(tok_token *token)
     tok_id *old = token->ids;
     token->ids = NULL;
     token->id_count = 0;
-    token->ids_epoch = 0;
+    token->ids_age = 0;
     pthread_mutex_unlock(&token->lock);
     core_free(old);
 }

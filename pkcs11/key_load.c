@@ -164,13 +164,20 @@ static core_algorithm algorithm_of(const tok_key_info *info, CK_KEY_TYPE type)
     return CORE_ALG_COUNT;
 }
 
-/* Notes where the key is on the session's token. */
+/* Notes where the key is on the session's token, unless somebody knows it of a later age. A reader
+ * that meets `age` at 0 in between looks for himself. */
 static void key_at(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE object)
 {
     tok_place *place = &key->at[session->place];
-    atomic_store(&place->public_handle, 0);
-    atomic_store(&place->handle, object);
-    atomic_store(&place->epoch, atomic_load(&session->token->epoch));
+
+    pthread_mutex_lock(&session->token->lock);
+    if (atomic_load(&place->age) <= session->age) {
+        atomic_store(&place->age, 0);
+        atomic_store(&place->public_handle, 0);
+        atomic_store(&place->handle, object);
+        atomic_store(&place->age, session->age);
+    }
+    pthread_mutex_unlock(&session->token->lock);
 }
 
 core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
@@ -261,18 +268,28 @@ static core_status find_again(tok_session *session, tok_key *key, core_err *err)
     return st;
 }
 
+/* Whether a handle that is good is known. */
+static bool handle_known(const tok_session *session, const tok_place *place, CK_OBJECT_HANDLE *out)
+{
+    const uint64_t age = tok_token_age(session->token);
+    const bool before = atomic_load(&place->age) == age;
+
+    *out = atomic_load(&place->handle);
+    return before && atomic_load(&place->age) == age;
+}
+
 core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
 {
-    core_status st = ST_OK;
     const tok_place *place = &key->at[session->place];
 
-    if (atomic_load(&place->epoch) != atomic_load(&session->token->epoch)) {
-        st =
-            key->info.persistent
-                ? find_again(session, key, err)
-                : core_fail(err, ST_HANDLE_LOST,
-                            "key \"%s\" was volatile and is lost with its session", key->info.name);
+    if (handle_known(session, place, out))
+        return ST_OK;
+    if (!key->info.persistent) {
+        return core_fail(err, ST_HANDLE_LOST,
+                         "key \"%s\" was volatile and is lost with its session or login",
+                         key->info.name);
     }
+    core_status st = find_again(session, key, err);
     *out = atomic_load(&place->handle);
     return st;
 }
@@ -297,7 +314,7 @@ core_status tok_key_outcome(tok_key *key, core_status st)
 {
     for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++) {
         atomic_store(&key->at[i].public_handle, 0);
-        atomic_store(&key->at[i].epoch, 0);
+        atomic_store(&key->at[i].age, 0);
     }
     return st;
 }

@@ -9,10 +9,10 @@
 
 #define TOK_RETIRED_PREFIX "p11ekm-retired:"
 
-/* Where the key is on one token. The handles are good while `epoch` is the token's; 0: find them
- * again. */
+/* Where the key is on one token. The handles are good while `age` is the token's (tok_token_age);
+ * 0: find them again. Written with the token's lock. */
 typedef struct tok_place {
-    _Atomic uint64_t epoch;
+    _Atomic uint64_t age;
     _Atomic CK_OBJECT_HANDLE handle;
     _Atomic CK_OBJECT_HANDLE public_handle; /* 0: not looked for yet, or there is none */
 } tok_place;

@@ -37,18 +37,27 @@ core_status tok_login_turn_take(tok_token *token, core_err *err)
                      token->group != NULL ? "group" : "token", token->info.label);
 }
 
+/* A login that is granted ends what others had: handles of private objects, and such objects of
+ * sessions (PKCS #11 on C_Logout). */
+static CK_RV call_login(tok_token *token, const char *pin, size_t length)
+{
+    CK_RV rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER,
+                                              (CK_UTF8CHAR_PTR)(uintptr_t)pin, (CK_ULONG)length);
+
+    if (rv == CKR_OK)
+        atomic_fetch_add(&token->granted, 1);
+    return rv;
+}
+
 /* Somebody else in this process is logged in, so the token cannot be asked about this PIN. */
 static CK_RV login_beside(tok_token *token, const char *pin, size_t length)
 {
-    const CK_FUNCTION_LIST *f = token->ctx->library.f;
-
     switch (token->config->foreign_login) {
     case CORE_FOREIGN_TRUST:
         return CKR_OK;
     case CORE_FOREIGN_LOGOUT:
-        (void)f->C_Logout(token->keeper);
-        return f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
-                          (CK_ULONG)length);
+        (void)token->ctx->library.f->C_Logout(token->keeper);
+        return call_login(token, pin, length);
     case CORE_FOREIGN_REFUSE:
     default:
         return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
@@ -93,8 +102,7 @@ core_status tok_login_ask(tok_token *token, const char *pin, size_t length, tok_
         token->keeper = keeper;
     }
     atomic_fetch_add(&token->logins, 1);
-    rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin,
-                                        (CK_ULONG)length);
+    rv = call_login(token, pin, length);
     if (rv == CKR_OK)
         token->pin.verified = true;
     else if (rv == CKR_USER_ALREADY_LOGGED_IN)

@@ -56,6 +56,7 @@ typedef struct tok_session {
     tok_token *token;
     tok_token *asker; /* whose operation it is: the token, or a group that it is a member of */
     unsigned place;   /* of the token in that group */
+    uint64_t age;     /* of the token when the operation began */
     const CK_FUNCTION_LIST *f;
     bool dirty; /* an operation may still be active: close it, do not give it back */
     bool gone;  /* the token does not know it any more: its handle may be another's by now */
@@ -129,7 +130,8 @@ struct tok_token {
     _Atomic unsigned refs;
     const core_token_config *config;
     tok_token_info info;
-    _Atomic uint64_t epoch; /* changes only while nobody is inside */
+    _Atomic uint64_t epoch;   /* changes only while nobody is inside */
+    _Atomic uint64_t granted; /* logins: what was known of private objects before is void */
     _Atomic CK_SLOT_ID slot;
     _Atomic bool present; /* set while nobody is inside */
     bool looking; /* guarded by the gate, as the next: somebody is finding out where it is */
@@ -145,9 +147,9 @@ struct tok_token {
     _Atomic CK_SESSION_HANDLE keeper; /* never used for work: holds the login; set in its turn */
     tok_key *passing;                 /* volatile keys, each in a session of its own */
     tok_key *keys[TOK_KEY_BUCKETS];
-    struct tok_id *ids; /* see id_index.c; good while ids_epoch is the token's */
+    struct tok_id *ids; /* see id_index.c; good while ids_age is tok_token_age */
     size_t id_count;
-    uint64_t ids_epoch;
+    uint64_t ids_age;
     uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
 
     _Atomic int learned[TOK_LEARN_COUNT]; /* tok_can */
@@ -260,6 +262,8 @@ CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_t
 /* A token or group of which nothing is known yet; NULL: no memory. And its locks, made (anew, after
  * a fork). */
 tok_token *tok_token_make(tok_context *ctx, const core_token_config *config);
+/* Another number, and a greater one, when handles of private objects are no good any more. */
+uint64_t tok_token_age(const tok_token *token);
 void tok_token_locks(tok_token *token);
 void tok_token_free(tok_token *token);
 

@@ -30,6 +30,11 @@ tok_token *tok_token_make(tok_context *ctx, const core_token_config *config)
     return token;
 }
 
+uint64_t tok_token_age(const tok_token *token)
+{
+    return atomic_load(&token->epoch) + atomic_load(&token->granted);
+}
+
 tok_token *tok_token_ref(tok_token *token)
 {
     atomic_fetch_add(&token->refs, 1);

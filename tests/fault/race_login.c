@@ -6,6 +6,7 @@
 #include "tests/fault/race.h"
 
 static race_world w;
+static const uint8_t iv[16] = {1};
 
 static unsigned logins(void)
 {
@@ -146,7 +147,35 @@ static void the_last_goes_during_a_login(void)
     }
 }
 
+/* A handle from before a lost login is another key's after it. */
+static void old_handles_are_others(void)
+{
+    for (int all = 0; all < 2; all++) {
+        const tok_key_spec other_spec = {"race-other", CORE_ALG_AES_256, 0, true, false},
+                           passing_spec = {"race-passing", CORE_ALG_AES_256, 0, false, false};
+        tok_key *other = NULL, *passing = NULL;
+        uint8_t out[64] = {0};
+        size_t length = sizeof out;
+
+        race_open(&w, "");
+        CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &other_spec, &other, NULL), ST_OK);
+        CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &passing_spec, &passing, NULL), ST_OK);
+        if (all)
+            race.lose_sessions();
+        else
+            CU_ASSERT_EQUAL(race.plan("call=C_EncryptInit logout"), 0);
+        CU_ASSERT_EQUAL(race_work(&w), ST_OK);
+        CU_ASSERT_EQUAL(tok_encrypt(passing, iv, sizeof iv, out, 16, out + 16, &length, NULL),
+                        ST_HANDLE_LOST);
+        tok_key_release(passing);
+        CU_ASSERT_EQUAL(tok_key_destroy(other, NULL), ST_OK);
+        tok_key_release(other);
+        race_close(&w);
+    }
+}
+
 static const test_case cases[] = {
+    {"old handles are others' after a login", old_handles_are_others},
     {"two come", two_come},
     {"the first is wrong", the_first_is_wrong},
     {"one goes, one comes", one_goes_one_comes},

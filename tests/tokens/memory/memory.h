@@ -8,7 +8,7 @@
  * One slot. P11MEMORY_LABEL and P11MEMORY_PIN in the environment name the token and its user's PIN
  * ("memory", "1234"); the tenth wrong PIN in a row locks it. Of the functions with a size query a
  * query and CKR_BUFFER_TOO_SMALL leave the operation active. Private parts of RSA keys are never
- * given away.
+ * given away. After a login the handles of private objects from before it name other ones.
  *
  * Tests reach the functions below by dlsym of a handle of the module's path.
  */

@@ -34,6 +34,23 @@ void mem_objects_drop(bool (*which)(const mem_object *, CK_SESSION_HANDLE), CK_S
     }
 }
 
+void mem_objects_renumber(void)
+{
+    CK_OBJECT_HANDLE *free_one = NULL, first = 0;
+
+    for (mem_object *o = mem.objects; o != NULL; o = o->next) {
+        if (!mem_object_is(o, CKA_PRIVATE))
+            continue;
+        if (free_one == NULL)
+            first = o->handle;
+        else
+            *free_one = o->handle;
+        free_one = &o->handle;
+    }
+    if (free_one != NULL)
+        *free_one = first;
+}
+
 CK_RV mem_object_enter(CK_SESSION_HANDLE session, mem_object *object, CK_OBJECT_HANDLE *out)
 {
     const bool lasts = mem_object_is(object, CKA_TOKEN);

@@ -71,10 +71,12 @@ CK_RV mem_object_give(const mem_object *object, CK_ATTRIBUTE *a);
 /* Enters it, for a session that may write; the object is the token's then, or freed on failure. */
 CK_RV mem_object_enter(CK_SESSION_HANDLE session, mem_object *object, CK_OBJECT_HANDLE *out);
 void mem_object_free(mem_object *object);
-/* Under the lock: a visible object; dropping it from the token; dropping a reference. */
+/* Under the lock: a visible object; dropping it from the token; dropping a reference. When a login
+ * ends, the handles of private objects are no good any more: here they are other objects' then. */
 mem_object *mem_object_find(CK_OBJECT_HANDLE handle);
 void mem_objects_drop(bool (*which)(const mem_object *, CK_SESSION_HANDLE), CK_SESSION_HANDLE of);
 void mem_object_unref(mem_object *object);
+void mem_objects_renumber(void);
 const CK_ATTRIBUTE *mem_template_find(const CK_ATTRIBUTE *t, CK_ULONG n, CK_ATTRIBUTE_TYPE type);
 
 /* --- session.c --- */

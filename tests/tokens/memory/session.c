@@ -36,6 +36,13 @@ static bool is_private_of_session(const mem_object *object, CK_SESSION_HANDLE se
     return object->owner != 0 && mem_object_is(object, CKA_PRIVATE);
 }
 
+static void end_login(void)
+{
+    mem_objects_drop(is_private_of_session, 0);
+    mem_objects_renumber();
+    mem.logged_in = false;
+}
+
 static void close_session(mem_session *s)
 {
     mem_objects_drop(is_of, s->handle);
@@ -44,7 +51,7 @@ static void close_session(mem_session *s)
     free(s->found);
     memset(s, 0, sizeof *s);
     if (--mem.sessions_open == 0)
-        mem.logged_in = false;
+        end_login();
 }
 
 void mem_sessions_close(void)
@@ -160,10 +167,8 @@ CK_RV mem_C_Logout(CK_SESSION_HANDLE session)
         rv = CKR_SESSION_HANDLE_INVALID;
     else if (!mem.logged_in)
         rv = CKR_USER_NOT_LOGGED_IN;
-    if (rv == CKR_OK) {
-        mem_objects_drop(is_private_of_session, 0);
-        mem.logged_in = false;
-    }
+    if (rv == CKR_OK)
+        end_login();
     mem_unlock();
     return rv;
 }
