@@ -329,15 +329,8 @@ static void *write_many(void *nothing)
     return nothing;
 }
 
-/* Threads here and in a child that was forked while they wrote: every line is whole. */
-static void many_writers(void)
+static pid_t write_in_child(void)
 {
-    core_config *config = open_log("many", "");
-    pthread_t threads[THREADS];
-    size_t length = 0;
-    int status = 0;
-    for (int i = 0; i < THREADS; i++)
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, write_many, NULL), 0);
     const pid_t child = fork();
     if (child == 0) {
         (void)alarm(20);
@@ -345,6 +338,22 @@ static void many_writers(void)
             (void)kill(getpid(), SIGKILL); /* the threads it left behind would read as leaks */
         _exit(1);
     }
+    return child;
+}
+
+/* Threads here and in a child that was forked while they wrote: every line is whole. (The address
+ * sanitizer's allocator does not survive that: with it the child is there before them.) */
+static void many_writers(void)
+{
+    core_config *config = open_log("many", "");
+    pthread_t threads[THREADS];
+    size_t length = 0;
+    int status = 0;
+    pid_t child = TESTING_SANITIZED ? write_in_child() : 0;
+    for (int i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, write_many, NULL), 0);
+    if (!TESTING_SANITIZED)
+        child = write_in_child();
     for (int i = 0; i < THREADS; i++) {
         void *failed = NULL;
         CU_ASSERT_EQUAL(pthread_join(threads[i], &failed), 0);
