@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Encrypting and decrypting with a key of either kind; AES and 3DES as CBC with PKCS#7, padded by
- * the token. The result goes straight into the caller's memory where it surely fits, else through
- * the session's locked one.
+ * the token, or here where it cannot. The result goes straight into the caller's memory where it
+ * surely fits, else through the session's locked one.
  */
 #include <string.h>
 #include "pkcs11/pad_private.h"
@@ -16,7 +16,9 @@ typedef struct cbc_job {
     size_t in_len;
     uint8_t *out;
     size_t room;
-    size_t length; /* of the result */
+    size_t length;     /* of the result */
+    bool bare;         /* the padding is taken off here */
+    tok_token *failed; /* that failed to take it off, not for the data's sake */
 } cbc_job;
 
 static size_t block_of(const tok_key *key)
@@ -29,8 +31,10 @@ static CK_MECHANISM cbc_mechanism(tok_session *session, const cbc_job *job, bool
     bool aes = job->key->info.algorithm != CORE_ALG_3DES;
     const tok_mech_info *padded = tok_mech(session, aes ? CKM_AES_CBC_PAD : CKM_DES3_CBC_PAD);
     const tok_mech_info *raw = tok_mech(session, aes ? CKM_AES_CBC : CKM_DES3_CBC);
+    const bool here = job->bare || !padded->listed ||
+                      atomic_load(&session->token->learned[TOK_LEARN_CBC_PAD]) == TOK_UNABLE;
     /* One that lists neither gets to refuse the usual one itself. */
-    *pads = padded->listed || !raw->listed;
+    *pads = !here || !raw->listed;
     CK_MECHANISM mechanism = {*pads ? padded->type : raw->type, (void *)(uintptr_t)job->iv,
                               (CK_ULONG)job->iv_len};
     return mechanism;
@@ -127,6 +131,8 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
                                (CK_ULONG)job->in_len, out, &length);
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_DATA);
+        if (pads && (rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED))
+            job->failed = session->token;
     } else if (length > room) {
         st = core_fail(err, ST_DEVICE, "token \"%s\": C_Decrypt gave %lu bytes",
                        session->token->info.label, (unsigned long)length);
@@ -152,7 +158,13 @@ static core_status check_iv(const tok_key *key, size_t iv_len, core_err *err)
 core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const uint8_t *in,
                         size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
-    cbc_job job = {key, iv, iv_len, in, in_len, out, *out_len, 0};
+    cbc_job job = {.key = key,
+                   .iv = iv,
+                   .iv_len = iv_len,
+                   .in = in,
+                   .in_len = in_len,
+                   .out = out,
+                   .room = *out_len};
     size_t needed = tok_encrypt_size(key, in_len);
 
     core_status st = check_iv(key, iv_len, err);
@@ -171,10 +183,35 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     return st;
 }
 
+/* tpm2-pkcs11 1.9 fails to take the padding off more than two blocks, with an error that others
+ * give for bad data. What is found to be good without its help tells the two apart, and is
+ * remembered. */
+static core_status decrypt_bare(cbc_job *job, core_err *err)
+{
+    core_err second = {.status = ST_OK};
+
+    job->bare = true;
+    core_status st = tok_run(job->key->token, cbc_decrypt_op, job, &second);
+    if (st == ST_OK || st == ST_BUFFER_TOO_SMALL) {
+        core_log(CORE_LOG_INFO, "token \"%s\" fails to take off its CBC padding: done here",
+                 job->failed->info.label);
+        tok_learned(job->failed, job->failed, TOK_LEARN_CBC_PAD, TOK_UNABLE);
+    }
+    if (st != ST_DECRYPT_FAILED && err != NULL)
+        *err = second;
+    return st;
+}
+
 core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const uint8_t *in,
                         size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
-    cbc_job job = {key, iv, iv_len, in, in_len, out, *out_len, 0};
+    cbc_job job = {.key = key,
+                   .iv = iv,
+                   .iv_len = iv_len,
+                   .in = in,
+                   .in_len = in_len,
+                   .out = out,
+                   .room = *out_len};
 
     core_status st = check_iv(key, iv_len, err);
     if (st == ST_OK)
@@ -187,6 +224,8 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
         return tok_decrypt_failed(err);
     }
     st = tok_run(key->token, cbc_decrypt_op, &job, err);
+    if (st == ST_DECRYPT_FAILED && job.failed != NULL)
+        st = decrypt_bare(&job, err);
     *out_len = st == ST_OK || st == ST_BUFFER_TOO_SMALL ? job.length : 0;
     return st;
 }

@@ -110,8 +110,9 @@ typedef struct tok_pin_state {
 } tok_pin_state;
 
 typedef enum tok_can { TOK_UNKNOWN, TOK_ABLE, TOK_UNABLE } tok_can;
-/* What is learned by doing: decryption with each padding, and raw. */
-enum { TOK_LEARN_RAW = CORE_PAD_COUNT, TOK_LEARN_COUNT };
+/* What is learned by doing: RSA decryption with each padding, and raw; CBC decryption with padding.
+ */
+enum { TOK_LEARN_RAW = CORE_PAD_COUNT, TOK_LEARN_CBC_PAD, TOK_LEARN_COUNT };
 
 /* The mechanisms this code uses; what the token lists of them is read once. */
 typedef struct tok_mech_info {

@@ -297,6 +297,51 @@ static void the_slot_is_renumbered(void)
     CU_ASSERT_EQUAL(slot_now(), before + 9);
 }
 
+static core_status decrypt_aes(tok_key *key, const uint8_t *in, size_t in_len)
+{
+    static const uint8_t iv[16] = {1};
+    uint8_t out[64];
+    size_t out_len = sizeof out;
+    core_status st = tok_decrypt(key, iv, 16, in, in_len, out, &out_len, NULL);
+    bool right = out_len == sizeof plain && memcmp(out, plain, sizeof plain) == 0;
+    return st == ST_OK && !right ? ST_FAILURE : st;
+}
+
+/* As tpm2-pkcs11 1.9: CBC with padding encrypts, and does not decrypt. */
+static void fails_to_unpad(void)
+{
+    static const uint8_t iv[16] = {1};
+    static const char unsound[] = "call=C_Decrypt rv=0x5";
+    tok_key_spec spec = {"fault-unpad", CORE_ALG_AES_256, 0, true, false};
+    tok_key *key = NULL;
+    uint8_t cipher[64], bad[64];
+    size_t cipher_len = sizeof cipher;
+
+    start_anew("");
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_encrypt(key, iv, 16, plain, sizeof plain, cipher, &cipher_len, NULL),
+                    ST_OK);
+    memcpy(bad, cipher, cipher_len);
+    bad[cipher_len - 17] ^= 1;
+
+    /* Bad data stays bad data, and teaches nothing. */
+    plan(unsound);
+    CU_ASSERT_EQUAL(decrypt_aes(key, bad, cipher_len), ST_DECRYPT_FAILED);
+    judge.reset();
+    CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "C_DecryptInit session"));
+    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x1082"));
+
+    plan(unsound);
+    CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
+    plan("call=* mechanism=0x1085 times=0 rv=0x70"); /* is asked of it no more */
+    CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
+    CU_ASSERT_EQUAL(decrypt_aes(key, bad, cipher_len), ST_DECRYPT_FAILED);
+    plan("");
+    CU_ASSERT_EQUAL(tok_key_destroy(key, NULL), ST_OK);
+    tok_key_release(key);
+}
+
 /* As on AWS CloudHSM: it opens sessions for writing only. */
 static void opens_no_session_for_reading(void)
 {
@@ -318,6 +363,7 @@ static const test_case cases[] = {
     {"lengths that cannot be", lengths_that_cannot_be},
     {"asks for no size", asks_for_no_size},
     {"lacks mechanisms", lacks_mechanisms},
+    {"fails to take off its padding", fails_to_unpad},
     {"opens no session for reading", opens_no_session_for_reading},
     {"has two sessions", has_two_sessions},
     {"the slot is renumbered", the_slot_is_renumbered},

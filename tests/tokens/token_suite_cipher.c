@@ -108,6 +108,41 @@ static void rsa_agrees_with_openssl(void)
     suite_destroy(key);
 }
 
+/* false: the token has no CBC with padding. */
+static bool cbc_round_trip(tok_key *key, size_t block)
+{
+    static const size_t lengths[] = {0, 1, 15, 16, 17, 31, 32, 33, 8192};
+    static uint8_t plain[8192], cipher[8192 + 16], back[8192 + 16];
+    uint8_t iv[16];
+
+    CU_ASSERT_EQUAL(core_random(plain, sizeof plain), ST_OK);
+    CU_ASSERT_EQUAL(core_random(iv, sizeof iv), ST_OK);
+    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+        size_t cipher_len = sizeof cipher;
+        size_t back_len = sizeof back;
+        core_err err = {0};
+        core_status st = tok_encrypt(key, iv, block, plain, lengths[l], cipher, &cipher_len, &err);
+        if (st == ST_MECHANISM)
+            return false;
+        CU_ASSERT_EQUAL(st, ST_OK);
+        CU_ASSERT_EQUAL(cipher_len, tok_encrypt_size(key, lengths[l]));
+        CU_ASSERT_EQUAL(tok_decrypt(key, iv, block, cipher, cipher_len, back, &back_len, &err),
+                        ST_OK);
+        CU_ASSERT(back_len == lengths[l] && memcmp(back, plain, back_len) == 0);
+        /* Into just enough room. */
+        back_len = lengths[l];
+        CU_ASSERT_EQUAL(tok_decrypt(key, iv, block, cipher, cipher_len, back, &back_len, &err),
+                        ST_OK);
+    }
+    CU_ASSERT_EQUAL(tok_decrypt(key, iv, block, cipher, 15, back, &(size_t){sizeof back}, NULL),
+                    ST_DECRYPT_FAILED);
+    CU_ASSERT_EQUAL(tok_encrypt(key, iv, 4, plain, 16, cipher, &(size_t){sizeof cipher}, NULL),
+                    ST_INVALID_ARGUMENT);
+    CU_ASSERT_EQUAL(tok_encrypt(key, iv, block, plain, 16, cipher, &(size_t){16}, NULL),
+                    ST_BUFFER_TOO_SMALL);
+    return true;
+}
+
 static void symmetric_round_trip(void)
 {
     static const struct {
@@ -115,49 +150,22 @@ static void symmetric_round_trip(void)
         size_t block;
     } cases[] = {
         {CORE_ALG_AES_128, 16}, {CORE_ALG_AES_192, 16}, {CORE_ALG_AES_256, 16}, {CORE_ALG_3DES, 8}};
-    static const size_t lengths[] = {0, 1, 15, 16, 17, 8192};
-    static uint8_t plain[8192];
-    static uint8_t cipher[8192 + 16];
-    static uint8_t back[8192 + 16];
-    uint8_t iv[16];
+    tok_key *key = NULL;
 
-    CU_ASSERT_EQUAL(core_random(plain, sizeof plain), ST_OK);
-    CU_ASSERT_EQUAL(core_random(iv, sizeof iv), ST_OK);
     for (size_t a = 0; a < sizeof cases / sizeof cases[0]; a++) {
-        tok_key *key = suite_make(token, cases[a].algorithm, 0, suite_name("sym"));
+        key = suite_make(token, cases[a].algorithm, 0, suite_name("sym"));
+        /* A token that makes none may have one of its own tool's (setup-tpm2.sh). */
+        if (key == NULL && tok_key_by_name(token, "aes", &key, NULL) == ST_OK) {
+            CU_ASSERT(cbc_round_trip(key, 16));
+            tok_key_release(key);
+            return;
+        }
         NEED(key);
         CU_ASSERT_EQUAL(tok_key_about(key)->algorithm, cases[a].algorithm);
-        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
-            size_t cipher_len = sizeof cipher;
-            size_t back_len = sizeof back;
-            core_err err = {0};
-            core_status st =
-                tok_encrypt(key, iv, cases[a].block, plain, lengths[l], cipher, &cipher_len, &err);
-            if (st == ST_MECHANISM) {
-                suite_destroy(key);
-                TEST_SKIP("the token has no CBC with padding");
-            }
-            CU_ASSERT_EQUAL(st, ST_OK);
-            CU_ASSERT_EQUAL(cipher_len, tok_encrypt_size(key, lengths[l]));
-            CU_ASSERT_EQUAL(
-                tok_decrypt(key, iv, cases[a].block, cipher, cipher_len, back, &back_len, &err),
-                ST_OK);
-            CU_ASSERT(back_len == lengths[l] && memcmp(back, plain, back_len) == 0);
-            /* Into just enough room. */
-            back_len = lengths[l];
-            CU_ASSERT_EQUAL(
-                tok_decrypt(key, iv, cases[a].block, cipher, cipher_len, back, &back_len, &err),
-                ST_OK);
-        }
-        CU_ASSERT_EQUAL(
-            tok_decrypt(key, iv, cases[a].block, cipher, 15, back, &(size_t){sizeof back}, NULL),
-            ST_DECRYPT_FAILED);
-        CU_ASSERT_EQUAL(tok_encrypt(key, iv, 4, plain, 16, cipher, &(size_t){sizeof cipher}, NULL),
-                        ST_INVALID_ARGUMENT);
-        CU_ASSERT_EQUAL(
-            tok_encrypt(key, iv, cases[a].block, plain, 16, cipher, &(size_t){16}, NULL),
-            ST_BUFFER_TOO_SMALL);
+        bool done = cbc_round_trip(key, cases[a].block);
         suite_destroy(key);
+        if (!done)
+            TEST_SKIP("the token has no CBC with padding");
     }
 }
 
