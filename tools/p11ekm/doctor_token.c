@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The checks of p11ekm doctor that need the token: from loading the module to a round trip.
+ * The checks of p11ekm doctor that need the token, from loading the module to its keys.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/crypto.h"
 #include "core/platform.h"
 #include "pkcs11/probe.h"
 
@@ -257,77 +256,6 @@ bool doctor_check_mechanisms(doctor *d)
                       count);
     }
     core_free(list);
-    return true;
-}
-
-/* The first algorithm of the kind that the policy allows; CORE_ALG_COUNT: none. */
-static core_algorithm first_allowed(unsigned set, bool rsa)
-{
-    for (core_algorithm a = 0; a < CORE_ALG_COUNT; a++) {
-        if ((set & (1U << a)) != 0 && core_algorithm_is_rsa(a) == rsa) {
-            return a;
-        }
-    }
-    return CORE_ALG_COUNT;
-}
-
-/* Encrypts and decrypts 32 bytes with a new session key of the algorithm. */
-static core_status round_trip(tok_token *token, core_algorithm algorithm, core_err *err)
-{
-    const tok_key_spec spec = {.name = "p11ekm-doctor", .algorithm = algorithm};
-    uint8_t plain[32], iv[16] = {0}, cipher[1024], back[1024];
-    size_t iv_len = core_algorithm_iv_bits(algorithm) / 8;
-    size_t cipher_len = sizeof cipher, back_len = sizeof back;
-    tok_key *key = NULL;
-    core_status st = core_random(plain, sizeof plain);
-    if (st == ST_OK) {
-        st = tok_key_create(token, &spec, &key, err);
-    }
-    if (st == ST_OK) {
-        st = tok_encrypt(key, iv_len == 0 ? NULL : iv, iv_len, plain, sizeof plain, cipher,
-                         &cipher_len, err);
-    }
-    if (st == ST_OK) {
-        st = tok_decrypt(key, iv_len == 0 ? NULL : iv, iv_len, cipher, cipher_len, back, &back_len,
-                         err);
-    }
-    if (st == ST_OK && (back_len != sizeof plain || memcmp(back, plain, sizeof plain) != 0)) {
-        st = core_fail(err, ST_DEVICE, "the token does not decrypt what it encrypted");
-    }
-    tok_key_release(key);
-    return st;
-}
-
-bool doctor_check_round_trip(doctor *d)
-{
-    const core_token_config *config = tok_token_config(d->session.token);
-    if (doctor_is_group(d)) {
-        doctor_report(d, DOCTOR_SKIP, "", "a group: check its tokens one by one (--token)");
-        return true;
-    }
-    if (!config->create) {
-        doctor_report(d, DOCTOR_SKIP, "", "'create = no': no throw-away key may be made");
-        return true;
-    }
-    for (int rsa = 1; rsa >= 0; rsa--) {
-        core_err err = {0};
-        core_algorithm algorithm = first_allowed(config->algorithms, rsa == 1);
-        if (algorithm == CORE_ALG_COUNT) {
-            continue;
-        }
-        uint64_t started = core_now_us();
-        core_status st = round_trip(d->session.token, algorithm, &err);
-        if (st != ST_OK) {
-            doctor_failed(d, st, &err);
-        } else {
-            bool raw = false;
-            const char *padding = core_padding_name(tok_rsa_padding(d->session.token, &raw));
-            doctor_report(d, DOCTOR_OK, "", "%s: made, encrypted%s%s%s, decrypted, gone, in %u ms",
-                          core_algorithm_tag(algorithm), rsa == 1 ? " with " : "",
-                          rsa == 1 ? padding : "", rsa == 1 && raw ? " over raw RSA" : "",
-                          (unsigned)((core_now_us() - started) / 1000));
-        }
-    }
     return true;
 }
 
