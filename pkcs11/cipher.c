@@ -158,13 +158,7 @@ static core_status check_iv(const tok_key *key, size_t iv_len, core_err *err)
 core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const uint8_t *in,
                         size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
-    cbc_job job = {.key = key,
-                   .iv = iv,
-                   .iv_len = iv_len,
-                   .in = in,
-                   .in_len = in_len,
-                   .out = out,
-                   .room = *out_len};
+    cbc_job job = {key, iv, iv_len, in, in_len, out, *out_len, 0, false, NULL};
     size_t needed = tok_encrypt_size(key, in_len);
 
     core_status st = check_iv(key, iv_len, err);
@@ -205,13 +199,7 @@ static core_status decrypt_bare(cbc_job *job, core_err *err)
 core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const uint8_t *in,
                         size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
-    cbc_job job = {.key = key,
-                   .iv = iv,
-                   .iv_len = iv_len,
-                   .in = in,
-                   .in_len = in_len,
-                   .out = out,
-                   .room = *out_len};
+    cbc_job job = {key, iv, iv_len, in, in_len, out, *out_len, 0, false, NULL};
 
     core_status st = check_iv(key, iv_len, err);
     if (st == ST_OK)

@@ -10,7 +10,7 @@
 #define TOK_RETIRED_PREFIX "p11ekm-retired:"
 
 /* Where the key is on one token. The handles are good while `age` is the token's (tok_token_age);
- * 0: find them again. Written with the token's lock. */
+ * 0: find them again. Noted with the token's lock, voided without. */
 typedef struct tok_place {
     _Atomic uint64_t age;
     _Atomic CK_OBJECT_HANDLE handle;

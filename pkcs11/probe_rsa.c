@@ -120,14 +120,18 @@ CK_RV probe_rsa_open(probe *p, const probe_row *row, const uint8_t *in, size_t i
     return rv;
 }
 
-/* OpenSSL's encryption of the known plaintext. */
+/* OpenSSL's encryption of the known plaintext; false, and said so, when there is none. */
 static bool seal(probe *p, const probe_row *row, uint8_t *out, size_t *out_len)
 {
     int padding = row->hash != NULL ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING;
 
+    if (!have_key(p))
+        return false;
     *out_len = MODULUS_MAX;
-    return core_rsa_encrypt(p->rsa, padding, row->hash, message, MESSAGE_LEN, out, out_len) ==
-           ST_OK;
+    if (core_rsa_encrypt(p->rsa, padding, row->hash, message, MESSAGE_LEN, out, out_len) == ST_OK)
+        return true;
+    probe_no(p, "OpenSSL did not encrypt");
+    return false;
 }
 
 static void judge_plaintext(probe *p, CK_RV rv, const uint8_t *out, CK_ULONG length)
@@ -147,12 +151,8 @@ void probe_rsa_decrypt(probe *p, const probe_row *row)
     size_t length;
     CK_RV rv;
 
-    if (!have_key(p))
+    if (!seal(p, row, sealed, &length))
         return;
-    if (!seal(p, row, sealed, &length)) {
-        probe_no(p, "OpenSSL did not encrypt");
-        return;
-    }
     rv = probe_rsa_open(p, row, sealed, length, out, &out_len);
     judge_plaintext(p, rv, out, out_len);
 }
@@ -165,12 +165,8 @@ void probe_rsa_raw(probe *p, const probe_row *row)
     size_t length, out_len = sizeof out;
     CK_RV rv;
 
-    if (!have_key(p))
+    if (!seal(p, row, sealed, &length))
         return;
-    if (!seal(p, row, sealed, &length)) {
-        probe_no(p, "OpenSSL did not encrypt");
-        return;
-    }
     rv = probe_rsa_open(p, row, sealed, length, block, &block_len);
     if (rv == CKR_OK &&
         core_oaep_open(row->hash, block, p->modulus_len, block_len, out, &out_len) != ST_OK) {
@@ -224,10 +220,8 @@ void probe_rsa_after_error(probe *p, const probe_row *row)
         probe_no(p, "not tried: token keys only");
         return;
     }
-    if (!seal(p, row, sealed, &length)) {
-        probe_no(p, "OpenSSL did not encrypt");
+    if (!seal(p, row, sealed, &length))
         return;
-    }
     sealed[length / 2] ^= 1;
     first = probe_rsa_open(p, row, sealed, length, out, &out_len);
     if (first == CKR_OK) {
