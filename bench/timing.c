@@ -14,10 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bench/timing_key.h"
 #include "bench/ttest.h"
 #include "core/crypto.h"
-#include "pkcs11/key.h"
-#include "tests/tokens/token_conf.h"
 
 enum { BYTES = 256 };
 
@@ -123,32 +122,17 @@ int main(int argc, char **argv)
 {
     bool stub = getenv("P11COUNT_MODULE") != NULL;
     unsigned calls = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : stub ? 100000 : 4000;
-    tok_key_spec spec = {"timing", CORE_ALG_RSA_2048, 0, true, false};
-    tok_context *ctx = NULL;
-    tok_token *token = NULL;
-    core_err err = {0};
-    const char *pin = getenv("PIN");
 
-    if (pin == NULL || !ttest_open(calls)) {
+    if (getenv("PIN") == NULL || !ttest_open(calls)) {
         printf("SKIPPED: no token: run it by tests/tokens/with-token\n");
         return 77;
     }
-    if (!token_conf_make("module_loader = direct\n") ||
-        tok_context_open(token_conf_path(), &ctx, &err) != ST_OK ||
-        tok_token_find(ctx, "test", &token, &err) != ST_OK ||
-        tok_token_login(token, pin, strlen(pin), &err) != ST_OK ||
-        tok_key_create(token, &spec, &key, &err) != ST_OK) {
-        printf("FAILED: %s\n", err.text);
+    key = timing_key_open("module_loader = direct\n");
+    if (key == NULL)
         return 1;
-    }
     (stub ? on_stub : on_token)();
     printf("%u calls a row; largest |t| between failures: %.2f\n", calls, worst);
-    bool destroyed = tok_key_destroy(key, NULL) == ST_OK;
-    tok_key_release(key);
-    tok_token_logout(token);
-    tok_token_release(token);
-    tok_context_close(ctx);
-    token_conf_remove();
+    bool destroyed = timing_key_close(key);
     ttest_close();
     return destroyed && strange == 0 ? 0 : 1;
 }

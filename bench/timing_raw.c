@@ -10,10 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bench/timing_key.h"
 #include "bench/ttest.h"
 #include "core/crypto.h"
-#include "pkcs11/key.h"
-#include "tests/tokens/token_conf.h"
 #include "tests/unit/oaep_draft.h"
 
 enum { POOL = 64, HASH = 32, MESSAGE = 32, LONGEST = OAEP_SIZE - 2 * HASH - 2 };
@@ -157,33 +156,18 @@ static const pair decrypted[] = {
 int main(int argc, char **argv)
 {
     unsigned calls = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 100000;
-    tok_key_spec spec = {"timing", CORE_ALG_RSA_2048, 0, true, false};
-    tok_context *ctx = NULL;
-    tok_token *token = NULL;
-    core_err err = {0};
-    const char *pin = getenv("PIN");
 
-    if (pin == NULL || getenv("P11COUNT_MODULE") == NULL || !ttest_open(calls)) {
+    if (getenv("PIN") == NULL || getenv("P11COUNT_MODULE") == NULL || !ttest_open(calls)) {
         printf("SKIPPED: no such token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    if (!token_conf_make("module_loader = direct\nrsa_raw = yes\n") ||
-        tok_context_open(token_conf_path(), &ctx, &err) != ST_OK ||
-        tok_token_find(ctx, "test", &token, &err) != ST_OK ||
-        tok_token_login(token, pin, strlen(pin), &err) != ST_OK ||
-        tok_key_create(token, &spec, &key, &err) != ST_OK) {
-        printf("FAILED: %s\n", err.text);
+    key = timing_key_open("module_loader = direct\nrsa_raw = yes\n");
+    if (key == NULL)
         return 1;
-    }
     run("unpadding", unpad, alone, sizeof alone / sizeof alone[0]);
     run("decryption", decrypt, decrypted, sizeof decrypted / sizeof decrypted[0]);
     printf("%u calls a row; largest |t| of what must be alike: %.2f\n", calls, worst);
-    bool destroyed = tok_key_destroy(key, NULL) == ST_OK;
-    tok_key_release(key);
-    tok_token_logout(token);
-    tok_token_release(token);
-    tok_context_close(ctx);
-    token_conf_remove();
+    bool destroyed = timing_key_close(key);
     ttest_close();
     return destroyed && strange == 0 ? 0 : 1;
 }

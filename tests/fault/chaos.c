@@ -22,6 +22,7 @@
 #include "core/platform.h"
 #include "raw.h"
 #include "tests/unit/ekm_fixture.h"
+#include "testing.h"
 #include "token_conf.h"
 
 extern char **environ;
@@ -67,15 +68,11 @@ void chaos_served(chaos_worker *w)
 {
     unsigned now = atomic_load(&outage);
     uint64_t since = atomic_load(&plugged_us);
-    _Atomic uint64_t *longest_us = &recovered[w->kind].longest_us;
     if (w->seen == now || since == 0)
         return;
     w->seen = now;
     atomic_store(&recovered[w->kind].number, now);
-    uint64_t took = core_now_us() - since;
-    uint64_t longest = atomic_load(longest_us);
-    while (took > longest && !atomic_compare_exchange_weak(longest_us, &longest, took)) {
-    }
+    testing_most(&recovered[w->kind].longest_us, core_now_us() - since);
 }
 
 static void complain(const char *what, const chaos_worker *w, const char *name, int code)

@@ -175,11 +175,7 @@ static void *work(void *arg)
         core_err err = {0};
         uint64_t from = core_now_us();
         core_status st = rec_decrypt(&world, &err);
-        uint64_t took = core_now_us() - from;
-        uint64_t slowest = atomic_load(&slowest_us);
-
-        while (took > slowest && !atomic_compare_exchange_weak(&slowest_us, &slowest, took)) {
-        }
+        testing_most(&slowest_us, core_now_us() - from);
         if (st == ST_OK) {
             atomic_fetch_add(&good, 1);
         } else if (st == ST_FAILURE || st == ST_DECRYPT_FAILED) {

@@ -111,6 +111,13 @@ static bool hook(size_t size)
     return false;
 }
 
+void testing_most(_Atomic uint64_t *most, uint64_t value)
+{
+    uint64_t now = atomic_load(most);
+    while (value > now && !atomic_compare_exchange_weak(most, &now, value)) {
+    }
+}
+
 unsigned testing_fail_allocations(bool (*attempt)(void *context), void *context, unsigned limit,
                                   unsigned tolerated)
 {

@@ -13,8 +13,10 @@
 #define TESTING_H
 
 #include <CUnit/CUnit.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct test_case {
     const char *name;
@@ -61,6 +63,9 @@ const char *testing_path(const char *name);
 const char *testing_file(const char *name, const char *text, size_t length, unsigned mode);
 /* Reads a whole file as a string, to be released with free(); NULL when it cannot. */
 char *testing_read(const char *path, size_t *length);
+
+/* Raises *most to `value` if that is more; for many threads. */
+void testing_most(_Atomic uint64_t *most, uint64_t value);
 
 /* Calls `attempt` with the 1st, 2nd, 3rd ... allocation failing until it returns true with none
  * failing, at most `limit` times. `attempt` returns whether it succeeded; on failure it must have
