@@ -26,18 +26,24 @@ static size_t block_of(const tok_key *key)
     return key->info.algorithm == CORE_ALG_3DES ? 8 : 16;
 }
 
-static CK_MECHANISM cbc_mechanism(tok_session *session, const cbc_job *job, bool *pads)
+static core_status cbc_mechanism(tok_session *session, const cbc_job *job, CK_MECHANISM *out,
+                                 bool *pads, core_err *err)
 {
-    bool aes = job->key->info.algorithm != CORE_ALG_3DES;
-    const tok_mech_info *padded = tok_mech(session, aes ? CKM_AES_CBC_PAD : CKM_DES3_CBC_PAD);
-    const tok_mech_info *raw = tok_mech(session, aes ? CKM_AES_CBC : CKM_DES3_CBC);
-    const bool here = job->bare || !padded->listed ||
+    const bool aes = job->key->info.algorithm != CORE_ALG_3DES;
+    const CK_MECHANISM_TYPE padded_type = aes ? CKM_AES_CBC_PAD : CKM_DES3_CBC_PAD;
+    const CK_MECHANISM_TYPE raw_type = aes ? CKM_AES_CBC : CKM_DES3_CBC;
+    tok_mech_info padded, raw = {0};
+
+    core_status st = tok_mech(session, padded_type, &padded, err);
+    if (st == ST_OK)
+        st = tok_mech(session, raw_type, &raw, err);
+    const bool here = job->bare || !padded.listed ||
                       atomic_load(&session->token->learned[TOK_LEARN_CBC_PAD]) == TOK_UNABLE;
     /* One that lists neither gets to refuse the usual one itself. */
-    *pads = !here || !raw->listed;
-    CK_MECHANISM mechanism = {*pads ? padded->type : raw->type, (void *)(uintptr_t)job->iv,
-                              (CK_ULONG)job->iv_len};
-    return mechanism;
+    *pads = !here || !raw.listed;
+    *out = (CK_MECHANISM){*pads ? padded_type : raw_type, (void *)(uintptr_t)job->iv,
+                          (CK_ULONG)job->iv_len};
+    return st;
 }
 
 static core_status scratch_room(tok_session *session, size_t size, core_err *err)
@@ -54,13 +60,15 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
 {
     cbc_job *job = arg;
     bool pads;
-    CK_MECHANISM mechanism = cbc_mechanism(session, job, &pads);
+    CK_MECHANISM mechanism;
     CK_OBJECT_HANDLE object = 0;
     CK_ULONG length = (CK_ULONG)job->room;
     const uint8_t *in = job->in;
     size_t in_len = job->in_len;
 
-    core_status st = tok_key_handle(session, job->key, &object, err);
+    core_status st = cbc_mechanism(session, job, &mechanism, &pads, err);
+    if (st == ST_OK)
+        st = tok_key_handle(session, job->key, &object, err);
     if (st == ST_OK && !pads) {
         st = scratch_room(session, in_len + block_of(job->key), err);
         if (st == ST_OK) {
@@ -110,11 +118,13 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
 {
     cbc_job *job = arg;
     bool pads;
-    CK_MECHANISM mechanism = cbc_mechanism(session, job, &pads);
+    CK_MECHANISM mechanism;
     CK_OBJECT_HANDLE object = 0;
     bool direct = job->room >= job->in_len;
 
-    core_status st = tok_key_handle(session, job->key, &object, err);
+    core_status st = cbc_mechanism(session, job, &mechanism, &pads, err);
+    if (st == ST_OK)
+        st = tok_key_handle(session, job->key, &object, err);
     if (st == ST_OK && !direct)
         st = scratch_room(session, job->in_len, err);
     if (st != ST_OK)

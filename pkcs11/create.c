@@ -125,8 +125,11 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
         {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
         {CKA_VALUE_LEN, &length, sizeof length}, /* not of 3DES, whose length is fixed */
     };
-    const tok_mech_info *info = tok_mech(session, mechanism.mechanism);
-    if (info == NULL || !info->listed)
+    tok_mech_info info;
+    core_status st = tok_mech(session, mechanism.mechanism, &info, err);
+    if (st != ST_OK)
+        return st;
+    if (!info.listed)
         return tok_mech_need(session, mechanism.mechanism, length, err);
     CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, key,
                                          (CK_ULONG)(sizeof key / sizeof key[0]) - (aes ? 0 : 1),

@@ -20,9 +20,8 @@ static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 
 static core_status sign_op(tok_session *session, void *arg, core_err *err)
 {
     sign_job *job = arg;
-    const tok_mech_info *whole = tok_mech(session, CKM_SHA256_RSA_PKCS);
-    bool by_token = whole != NULL && whole->listed;
-    CK_MECHANISM mechanism = {by_token ? CKM_SHA256_RSA_PKCS : CKM_RSA_PKCS, NULL, 0};
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS, NULL, 0};
+    tok_mech_info whole;
     uint8_t info[sizeof digest_info + 32];
     CK_ULONG length = (CK_ULONG)job->key->info.modulus_len; /* as much room as it takes */
     CK_OBJECT_HANDLE object = 0;
@@ -31,9 +30,13 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
     core_status st =
         core_sha256(job->data, job->length, NULL, 0, NULL, 0, info + sizeof digest_info);
     if (st == ST_OK)
+        st = tok_mech(session, CKM_SHA256_RSA_PKCS, &whole, err);
+    if (st == ST_OK)
         st = tok_key_handle(session, job->key, &object, err);
     if (st != ST_OK)
         return tok_key_outcome(job->key, st);
+    if (whole.listed)
+        mechanism.mechanism = CKM_SHA256_RSA_PKCS;
     CK_RV rv = session->f->C_SignInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_SignInit", rv, TOK_CALL_OTHER);
@@ -44,9 +47,9 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
         if (st != ST_OK)
             return st;
     }
-    rv = session->f->C_Sign(session->handle, by_token ? (CK_BYTE_PTR)(uintptr_t)job->data : info,
-                            by_token ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig,
-                            &length);
+    rv = session->f->C_Sign(
+        session->handle, whole.listed ? (CK_BYTE_PTR)(uintptr_t)job->data : info,
+        whole.listed ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig, &length);
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_Sign", rv, TOK_CALL_OTHER);
         return tok_key_outcome(job->key, st);

@@ -116,10 +116,8 @@ enum { TOK_LEARN_RAW = CORE_PAD_COUNT, TOK_LEARN_CBC_PAD, TOK_LEARN_COUNT };
 
 /* The mechanisms this code uses; what the token lists of them is read once. */
 typedef struct tok_mech_info {
-    CK_MECHANISM_TYPE type;
     bool listed;
     CK_ULONG min, max; /* in the unit of the mechanism */
-    CK_FLAGS flags;
 } tok_mech_info;
 enum { TOK_MECH_COUNT = 12 };
 
@@ -364,7 +362,9 @@ void tok_volatile_end(tok_token *token);
 void tok_keys_forget(tok_token *token);
 
 /* --- mech.c --- */
-const tok_mech_info *tok_mech(tok_session *session, CK_MECHANISM_TYPE type);
+/* Fails with the device, never for a mechanism that is not there. */
+CORE_MUST_USE core_status tok_mech(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *out,
+                                   core_err *err);
 /* Of those this code uses; "?" for others. */
 const char *tok_mech_name(CK_MECHANISM_TYPE type);
 CORE_MUST_USE core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG size,

@@ -47,10 +47,13 @@ static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJ
         {CKA_VALUE_LEN, &length, sizeof length},
         {CKA_WRAP, &yes, sizeof yes}, /* for transit_length */
     };
-    core_status st = tok_mech_need(session, CKM_AES_KEY_GEN, length, err);
-    /* Tokens disagree on whether the limits are bytes or bits: the call itself decides. */
-    if (st != ST_OK && !tok_mech(session, CKM_AES_KEY_GEN)->listed)
+    tok_mech_info info;
+    core_status st = tok_mech(session, CKM_AES_KEY_GEN, &info, err);
+    if (st != ST_OK)
         return st;
+    /* Tokens disagree on whether the limits are bytes or bits: the call itself decides. */
+    if (!info.listed)
+        return tok_mech_need(session, CKM_AES_KEY_GEN, length, err);
     CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, template,
                                          sizeof template / sizeof template[0], out);
     return rv == CKR_OK ? ST_OK
