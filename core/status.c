@@ -5,6 +5,7 @@
 #include "core/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/text.h"
@@ -76,6 +77,20 @@ core_status core_fail(core_err *err, core_status st, const char *format, ...)
     core_text_clean(text, ""); /* it may quote what a token, a file or an application said */
     memcpy(err->text, text, sizeof text);
     return st;
+}
+
+const char *core_err_next(const core_err *err, core_status st)
+{
+    bool quoted = false;
+    const char *next = "";
+    if (err == NULL || err->text[0] == '\0')
+        return core_status_next(st);
+    for (const char *p = err->text; *p != '\0'; p++) {
+        quoted = quoted != (*p == '"');
+        if (!quoted && p[0] == ';' && p[1] == ' ')
+            next = p + 2;
+    }
+    return next;
 }
 
 const char *core_err_text(const core_err *err, core_status st)

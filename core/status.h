@@ -118,8 +118,7 @@ typedef enum core_status {
         ST_COUNT_
 } core_status;
 
-/* The table's columns. Any value is taken; an unknown one reads as ST_FAILURE. Strings are static.
- */
+/* The table's columns. An unknown value reads as ST_FAILURE. Strings are static. */
 const char *core_status_name(core_status st);
 const char *core_status_text(core_status st);
 const char *core_status_next(core_status st);
@@ -141,6 +140,9 @@ typedef struct core_err {
  * core_fail(err, ST_IO, "...")`. */
 core_status core_fail(core_err *err, core_status st, const char *format, ...) CORE_PRINTF(3, 4);
 
+/* The next step: what follows the last "; " of err->text outside quotes, "" where that has none; of
+ * the table where nothing was said. Static or owned by *err. */
+const char *core_err_next(const core_err *err, core_status st);
 /* What to show: err->text, or the status's own text and next step where there is none. Static or
  * owned by *err. */
 const char *core_err_text(const core_err *err, core_status st);

@@ -121,6 +121,21 @@ class Doctor(common.TokenCase):
             options = {"preexec_fn": no_locked_memory}
         self.found("memory", "WARN", "refused to lock", **options)
 
+    def test_one_token_for_both_uses(self):
+        self.create("tde", "RSA_2048")
+        self.assertIn("keys for EKM only", self.ok("doctor").out)
+        self.ok("cmk", "create", "cmk")
+        self.found("uses", "WARN", "1 column master key of Always Encrypted and 1 key for EKM")
+
+    def test_next_step_is_the_text_s_own(self):
+        os.chmod(self.pin_file, 0o644)
+        line, = [line for line in self.doctor(1) if line["state"] == "FAIL"]
+        self.assertEqual(line["fix"], f"chmod 600 '{self.pin_file}'")
+        self.assertNotIn("chmod", line["text"])
+        error = self.cli("key", "list", "--json").json()["error"]
+        self.assertEqual(error["next"], f"chmod 600 '{self.pin_file}'")
+        self.assertNotIn("next:", self.fails("UNSAFE_FILE", "key", "list").err)
+
     def test_extractable_key(self):
         self.create("loose", "AES_256", "--extractable")
         self.found("keys", "WARN", "loose.*extractable")

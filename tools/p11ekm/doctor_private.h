@@ -23,14 +23,15 @@ typedef struct doctor {
 /* One line of the report. `fix`: what to do, "" where nothing is to be done. */
 void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
     CORE_PRINTF(4, 5);
-/* FAIL by a failed call: its own words, and the table's next step. */
+/* FAIL by a failed call: its own words and its own next step, the table's where it has none. */
 void doctor_failed(doctor *d, core_status st, const core_err *err);
 
 /* doctor_group.c: whether the identity is a group of tokens. */
 bool doctor_is_group(const doctor *d);
 void doctor_report_group(doctor *d);
 
-/* Each check reports at least one line; false: what follows cannot be checked. */
+/* The checks. Each reports at least one line; false: what follows cannot be checked. A new check is
+ * a file of its own, its declaration here and its row in verb_doctor.c. */
 bool doctor_check_configuration(doctor *d);
 bool doctor_check_log(doctor *d);
 bool doctor_check_audit(doctor *d);
@@ -43,5 +44,6 @@ bool doctor_check_memory(doctor *d);
 bool doctor_check_mechanisms(doctor *d);
 bool doctor_check_round_trip(doctor *d);
 bool doctor_check_keys(doctor *d);
+bool doctor_check_uses(doctor *d);
 
 #endif

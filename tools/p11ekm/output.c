@@ -137,13 +137,13 @@ static void print_text(core_str *text)
     }
 }
 
-/* err->text names object, cause and next step; where nothing was said the table speaks. */
+/* err->text names object, cause and next step; the table speaks where nothing was said. */
 static void print_error(const cli_call *call, core_status st, const core_err *err)
 {
     const char *text = err->text[0] != '\0' ? err->text : core_status_text(st);
-    const char *next = core_status_next(st);
+    const char *next = core_err_next(err, st);
     fprintf(stderr, "p11ekm: %s: %s\n", core_status_name(st), text);
-    if (!call->usage && next[0] != '\0' && strstr(text, next) == NULL) {
+    if (next[0] != '\0' && strstr(text, next) == NULL) {
         fprintf(stderr, "  next: %s\n", next);
     }
     if (!call->json) {

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -25,6 +26,7 @@ static const struct {
     {"mechanisms", doctor_check_mechanisms},
     {"round trip", doctor_check_round_trip},
     {"keys", doctor_check_keys},
+    {"uses", doctor_check_uses},
 };
 
 void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
@@ -55,8 +57,11 @@ void doctor_report(doctor *d, doctor_state state, const char *fix, const char *f
 void doctor_failed(doctor *d, core_status st, const core_err *err)
 {
     const char *text = err->text[0] == '\0' ? core_status_text(st) : err->text;
-    doctor_report(d, DOCTOR_FAIL, core_status_next(st), "%s (%s, %u)", text, core_status_name(st),
-                  core_status_code(st));
+    const char *next = core_err_next(err, st);
+    const bool inside = err->text[0] != '\0' && next[0] != '\0'; /* after "; " of the text */
+    const size_t length = inside ? (size_t)(next - text) - 2 : strlen(text);
+    doctor_report(d, DOCTOR_FAIL, next[0] != '\0' ? next : core_status_next(st), "%.*s (%s, %u)",
+                  (int)length, text, core_status_name(st), core_status_code(st));
 }
 
 core_status cli_doctor(cli_call *call, core_err *err)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The key check of p11ekm doctor: what an auditor would ask about each key that is in use. A new
+ * question is a function and a row in key_checks.
+ */
+#include "tools/p11ekm/doctor_private.h"
+
+#include "core/platform.h"
+
+/* Days since 1970-01-01 of a date yyyymmdd (Gregorian, as PKCS #11 has it). */
+static int64_t day_number(uint32_t date)
+{
+    const int64_t day = date % 100, month = date / 100 % 100;
+    const int64_t year = (int64_t)(date / 10000) - (month <= 2 ? 1 : 0);
+    const int64_t era = year / 400, in_era = year % 400;
+    const int64_t in_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
+}
+
+enum { DAYS_OF_NOTICE = 30 };
+
+static void check_dates(doctor *d, const tok_key *key)
+{
+    core_err err = {0};
+    const tok_key_info *info = tok_key_about(key);
+    if (tok_key_valid_today(key, &err) != ST_OK) {
+        doctor_report(d, DOCTOR_WARN, "rotate to a valid key", "key \"%s\" is outside its dates",
+                      info->name);
+        return;
+    }
+    if (info->end_date == 0) {
+        return;
+    }
+    const int64_t left = day_number(info->end_date) - day_number(core_utc_date());
+    if (left >= 0 && left <= DAYS_OF_NOTICE) {
+        doctor_report(d, DOCTOR_WARN, "make its successor and rotate to it before that day",
+                      "key \"%s\" is valid until %04u-%02u-%02u, %d day%s from now", info->name,
+                      info->end_date / 10000, info->end_date / 100 % 100, info->end_date % 100,
+                      (int)left, left == 1 ? "" : "s");
+    }
+}
+
+static void check_protection(doctor *d, const tok_key *key)
+{
+    const tok_key_info *info = tok_key_about(key);
+    if (!info->sensitive) {
+        doctor_report(d, DOCTOR_WARN, "rotate to a key made on the token",
+                      "key \"%s\": its value can be read by whoever has the PIN", info->name);
+    } else if (info->extractable) {
+        doctor_report(d, DOCTOR_WARN, "rotate to a key that is not, unless copies are wanted",
+                      "key \"%s\" is extractable: it can leave the token, wrapped", info->name);
+    }
+}
+
+/* What is asked of each key that is in use. */
+static void (*const key_checks[])(doctor *d, const tok_key *key) = {check_dates, check_protection};
+
+bool doctor_check_keys(doctor *d)
+{
+    core_err err = {0};
+    cli_keys keys = {0};
+    size_t retired = 0;
+    unsigned warned = d->count[DOCTOR_WARN];
+    core_status st = cli_keys_list(&d->session, &keys, &err);
+    if (st != ST_OK) {
+        doctor_failed(d, st, &err);
+        return true;
+    }
+    for (size_t i = 0; i < keys.count; i++) {
+        if (tok_key_about(keys.keys[i])->retired) {
+            retired++;
+            continue;
+        }
+        for (size_t c = 0; c < sizeof key_checks / sizeof key_checks[0]; c++) {
+            key_checks[c](d, keys.keys[i]);
+        }
+    }
+    if (warned == d->count[DOCTOR_WARN]) {
+        doctor_report(d, DOCTOR_OK, "", "%zu in use, %zu retired", keys.count - retired, retired);
+    }
+    cli_keys_free(&keys);
+    return true;
+}

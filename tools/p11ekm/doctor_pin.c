@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The PIN check of p11ekm doctor: the token's flags about its PIN, and where the PIN comes from.
+ */
+#include "tools/p11ekm/doctor_private.h"
+
+#include <unistd.h>
+
+#include "core/platform.h"
+
+/* Flags of the token about its PIN, worst first. */
+static bool pin_state(doctor *d, const tok_token_info *token)
+{
+    const struct {
+        bool set;
+        doctor_state state;
+        const char *text, *fix;
+    } flags[] = {
+        {!token->pin_set, DOCTOR_FAIL, "the token has no user PIN yet",
+         "set the user PIN with the vendor's tool"},
+        {token->pin_locked, DOCTOR_FAIL, "the user PIN is locked",
+         "unlock it with the vendor's tool as security officer"},
+        {token->pin_last_try, DOCTOR_FAIL, "one wrong PIN more locks the token",
+         "log in once with the vendor's tool and the right PIN"},
+        {token->pin_to_change, DOCTOR_FAIL, "the user PIN must be changed before use",
+         "change it with the vendor's tool"},
+        {token->pin_low, DOCTOR_WARN, "wrong PINs were given since the last login",
+         "find out who does that; the next login resets the count"},
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        if (flags[i].set) {
+            doctor_report(d, flags[i].state, flags[i].fix, "%s", flags[i].text);
+            return flags[i].state != DOCTOR_FAIL;
+        }
+    }
+    return true;
+}
+
+bool doctor_check_pin(doctor *d)
+{
+    core_err err = {0};
+    const core_token_config *config = tok_token_config(d->session.token);
+    const char *pin_file = config->pin_file;
+    if (!pin_state(d, tok_token_about(d->session.token))) {
+        return false;
+    }
+    d->pin_known = true;
+    if (cli_value(d->call, "--pin-file") != NULL || cli_value(d->call, "--pin-fd") != NULL) {
+        doctor_report(d, DOCTOR_OK, "", "given for this run");
+    } else if (pin_file == NULL && cli_pin_configured(config)) {
+        doctor_report(d, DOCTOR_OK, "", "each token of the group has its pin_file");
+    } else if (pin_file == NULL && isatty(STDIN_FILENO)) {
+        doctor_report(d, DOCTOR_OK, "", "will be asked for");
+    } else if (pin_file == NULL) {
+        d->pin_known = false;
+        doctor_report(d, DOCTOR_WARN, "give --pin-file or --pin-fd to check what follows",
+                      "comes with the credential (SECRET); none is known here");
+    } else {
+        core_status st = core_file_check(pin_file, CORE_FILE_SECRET, &err);
+        if (st != ST_OK) {
+            doctor_failed(d, st, &err);
+            return false;
+        }
+        doctor_report(d, DOCTOR_OK, "", "%s is readable by its owner only", pin_file);
+    }
+    return d->pin_known;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The use check of p11ekm doctor: whether one token holds keys of both uses, the server's keys for
+ * EKM and the column master keys of Always Encrypted. The account of SQL Server has the PIN of all.
+ */
+#include "tools/p11ekm/doctor_private.h"
+
+/* As `cmk create` makes it: no other verb, and no statement of SQL Server, makes such a key. */
+static bool is_column_master_key(const tok_key_info *info)
+{
+    const unsigned both = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
+    return info->rsa && (info->can & both) == both;
+}
+
+bool doctor_check_uses(doctor *d)
+{
+    core_err err = {0};
+    cli_keys keys = {0};
+    size_t masters = 0, others = 0;
+    core_status st = cli_keys_list(&d->session, &keys, &err);
+    if (st != ST_OK) {
+        doctor_failed(d, st, &err);
+        return true;
+    }
+    for (size_t i = 0; i < keys.count; i++) {
+        const tok_key_info *info = tok_key_about(keys.keys[i]);
+        const bool used = !info->retired && info->algorithm != CORE_ALG_COUNT;
+        masters += used && is_column_master_key(info);
+        others += used && !is_column_master_key(info);
+    }
+    if (masters > 0 && others > 0) {
+        doctor_report(
+            d, DOCTOR_WARN,
+            "keep column master keys on a token of their own, whose PIN the database "
+            "server does not have",
+            "%zu column master key%s of Always Encrypted and %zu key%s for EKM are on one "
+            "token",
+            masters, masters == 1 ? "" : "s", others, others == 1 ? "" : "s");
+    } else {
+        doctor_report(d, DOCTOR_OK, "", "%s",
+                      masters > 0  ? "column master keys of Always Encrypted only"
+                      : others > 0 ? "keys for EKM only"
+                                   : "no keys yet");
+    }
+    cli_keys_free(&keys);
+    return true;
+}
