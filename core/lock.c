@@ -5,9 +5,18 @@
  */
 #include "core/lock.h"
 
-#include <sched.h>
 #include <string.h>
 #include "core/platform.h"
+
+uint64_t core_deadline_us(unsigned wait_ms)
+{
+    return core_now_us() + (uint64_t)wait_ms * 1000U;
+}
+
+void core_lock_destroy(core_lock *lock)
+{
+    core_mutex_destroy(&lock->mutex);
+}
 
 void core_lock_take(core_lock *lock)
 {
@@ -15,19 +24,24 @@ void core_lock_take(core_lock *lock)
     uint32_t seen = atomic_load_explicit(&lock->process, memory_order_acquire);
     while (seen != self) {
         if (seen == CORE_LOCK_BUSY) {
-            (void)sched_yield();
+            core_thread_yield();
             seen = atomic_load_explicit(&lock->process, memory_order_acquire);
         } else if (atomic_compare_exchange_strong(&lock->process, &seen, CORE_LOCK_BUSY)) {
-            const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+            const core_mutex fresh = CORE_MUTEX_INIT;
             memcpy(&lock->mutex, &fresh, sizeof fresh);
             atomic_store_explicit(&lock->process, self, memory_order_release);
             seen = self;
         }
     }
-    (void)pthread_mutex_lock(&lock->mutex);
+    core_mutex_lock(&lock->mutex);
 }
 
 void core_lock_give(core_lock *lock)
 {
-    (void)pthread_mutex_unlock(&lock->mutex);
+    core_mutex_unlock(&lock->mutex);
+}
+
+void core_lock_wait(core_lock *lock, core_cond *cond)
+{
+    core_cond_wait(cond, &lock->mutex);
 }

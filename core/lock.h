@@ -1,29 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A mutex for process-wide state that survives a fork: when another thread held it while the
- * process forked, the child's copy would stay locked for ever. The first to lock it in a child
- * makes it new. What it guards may be half-changed then; guard only what stays valid at each step.
+ * Mutexes and condition variables, and a mutex for process-wide state that survives a fork. All
+ * components lock through these functions. None of them can fail.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H
 
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include "core/platform_lock.h"
 
+/* A mutex: not recursive, released by the thread that locked it. CORE_MUTEX_INIT initializes a
+ * static one. */
+void core_mutex_init(core_mutex *mutex);
+void core_mutex_destroy(core_mutex *mutex);
+void core_mutex_lock(core_mutex *mutex);
+void core_mutex_unlock(core_mutex *mutex);
+
+/* A condition variable. The caller holds the mutex while it waits, and checks its condition in a
+ * loop: a wait may return early. CORE_COND_INIT initializes a static one. */
+void core_cond_init(core_cond *cond);
+void core_cond_destroy(core_cond *cond);
+void core_cond_wait(core_cond *cond, core_mutex *mutex);
+/* Waits until `deadline_us` at the latest, a time of core_now_us(); false when that has passed. A
+ * change of the wall clock does not matter. */
+bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_us);
+void core_cond_signal(core_cond *cond);
+void core_cond_broadcast(core_cond *cond);
+
+/* The time of core_now_us() that is `wait_ms` milliseconds from now. */
+uint64_t core_deadline_us(unsigned wait_ms);
+
+/* A mutex for process-wide state that survives a fork: when another thread held it while the
+ * process forked, the child's copy would stay locked for ever. The first to lock it in a child
+ * makes it new. What it guards may be half-changed then; guard only what stays valid at each step.
+ */
 typedef struct core_lock {
-    pthread_mutex_t mutex;
+    core_mutex mutex;
     _Atomic uint32_t process; /* whose mutex it is; a CORE_LOCK_ value in between */
 } core_lock;
 
 #define CORE_LOCK_NEW  0U
 #define CORE_LOCK_BUSY UINT32_MAX
-#define CORE_LOCK_INIT                           \
-    {                                            \
-        PTHREAD_MUTEX_INITIALIZER, CORE_LOCK_NEW \
+#define CORE_LOCK_INIT                 \
+    {                                  \
+        CORE_MUTEX_INIT, CORE_LOCK_NEW \
     }
 
+void core_lock_destroy(core_lock *lock);
 void core_lock_take(core_lock *lock);
 void core_lock_give(core_lock *lock);
+/* core_cond_wait with the lock held. */
+void core_lock_wait(core_lock *lock, core_cond *cond);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What differs between systems, behind one face: platform_posix.c and platform_windows.c implement
- * it. Threads are pthreads everywhere (winpthread on Windows) and need nothing from here. Paths are
- * UTF-8.
+ * it. Mutexes and condition variables are in core/lock.h. Paths are UTF-8.
  */
 #ifndef CORE_PLATFORM_H
 #define CORE_PLATFORM_H
@@ -21,6 +20,7 @@ void core_utc_text(char out[28]);
 /* Today in UTC as a number yyyymmdd, for key validity dates. */
 uint32_t core_utc_date(void);
 void core_sleep_ms(unsigned milliseconds);
+void core_thread_yield(void);
 
 /* The process, for noticing a fork: asked at each entry, so cheap. */
 uint32_t core_process_id(void);

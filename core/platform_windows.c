@@ -6,9 +6,9 @@
  */
 #include "core/platform_windows.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/lock.h"
 
 uint64_t core_now_us(void)
 {
@@ -73,7 +73,7 @@ enum { ENV_PLACES = 8, ENV_VALUE = 1024 };
 
 const char *core_env(const char *name)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards places */
+    static core_mutex lock = CORE_MUTEX_INIT; /* guards places */
     static char places[ENV_PLACES][ENV_VALUE];
     wchar_t wide_name[64], wide[ENV_VALUE];
     char value[ENV_VALUE];
@@ -86,14 +86,14 @@ const char *core_env(const char *name)
         WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide, -1, value, ENV_VALUE, NULL,
                             NULL) == 0)
         return NULL;
-    pthread_mutex_lock(&lock);
+    core_mutex_lock(&lock);
     for (size_t i = 0; i < ENV_PLACES && found == NULL; i++) {
         if (places[i][0] == '\0')
             memcpy(places[i], value, strlen(value) + 1);
         if (strcmp(places[i], value) == 0)
             found = places[i];
     }
-    pthread_mutex_unlock(&lock);
+    core_mutex_unlock(&lock);
     return found;
 }
 
@@ -101,8 +101,9 @@ static char default_config[MAX_PATH * 3];
 
 /* %ProgramData% as the machine has it, not as the environment says, with `\ProgramData` on the
  * system's drive where the registry is silent. */
-static void make_default_config(void)
+static BOOL CALLBACK make_default_config(PINIT_ONCE once, PVOID unused, PVOID *context)
 {
+    (void)once, (void)unused, (void)context;
     wchar_t folder[MAX_PATH] = L"";
     DWORD size = sizeof folder;
     if (RegGetValueW(HKEY_LOCAL_MACHINE,
@@ -116,12 +117,13 @@ static void make_default_config(void)
     char narrow[MAX_PATH * 3 - 32] = "";
     (void)WideCharToMultiByte(CP_UTF8, 0, folder, -1, narrow, sizeof narrow, NULL, NULL);
     (void)snprintf(default_config, sizeof default_config, "%s\\p11ekm\\p11ekm.conf", narrow);
+    return TRUE;
 }
 
 const char *core_default_config_path(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_default_config);
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+    (void)InitOnceExecuteOnce(&once, make_default_config, NULL, NULL);
     return default_config;
 }
 

@@ -9,17 +9,17 @@
 #include "ekm/ekm_private.h"
 
 static struct {
-    core_lock lock;         /* guards what follows */
-    pthread_cond_t changed; /* a call left, or Initialize or Free ended */
-    tok_context *context;   /* NULL: not initialised */
-    unsigned calls;         /* between enter and leave */
-    bool busy;              /* Initialize or Free is at work */
+    core_lock lock;       /* guards what follows */
+    core_cond changed;    /* a call left, or Initialize or Free ended */
+    tok_context *context; /* NULL: not initialised */
+    unsigned calls;       /* between enter and leave */
+    bool busy;            /* Initialize or Free is at work */
     bool closing;
-} provider = {.lock = CORE_LOCK_INIT, .changed = PTHREAD_COND_INITIALIZER};
+} provider = {.lock = CORE_LOCK_INIT, .changed = CORE_COND_INIT};
 
 static void wait_changed_locked(void)
 {
-    pthread_cond_wait(&provider.changed, &provider.lock.mutex);
+    core_lock_wait(&provider.lock, &provider.changed);
 }
 
 /* Waits for the turn to initialise or free. */
@@ -34,7 +34,7 @@ static void turn_give_locked(void)
 {
     provider.busy = false;
     provider.closing = false;
-    pthread_cond_broadcast(&provider.changed);
+    core_cond_broadcast(&provider.changed);
 }
 
 core_status ekm_provider_open(core_err *err)
@@ -99,7 +99,7 @@ void ekm_provider_leave(void)
     core_lock_take(&provider.lock);
     provider.calls--;
     if (provider.calls == 0 && provider.busy)
-        pthread_cond_broadcast(&provider.changed);
+        core_cond_broadcast(&provider.changed);
     core_lock_give(&provider.lock);
 }
 

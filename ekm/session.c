@@ -31,7 +31,7 @@ void ekm_session_free(ekm_session *session)
         tok_key_release(session->own[n]);
     tok_token_logout(session->token);
     tok_token_release(session->token);
-    pthread_mutex_destroy(&session->lock.mutex);
+    core_lock_destroy(&session->lock);
     core_free(session->own);
     core_free(session->ids);
     core_free(session->by_thumb);

@@ -11,8 +11,8 @@ static tok_context *contexts;
 
 static void context_free(tok_context *ctx)
 {
-    pthread_mutex_destroy(&ctx->gate);
-    pthread_cond_destroy(&ctx->gate_moved);
+    core_mutex_destroy(&ctx->gate);
+    core_cond_destroy(&ctx->gate_moved);
     tok_turn_destroy(&ctx->serial);
     core_config_free(ctx->config);
     core_free(ctx->path);
@@ -49,8 +49,8 @@ static core_status context_new(const char *path, tok_context **out, core_err *er
     *out = NULL;
     if (ctx == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory");
-    pthread_mutex_init(&ctx->gate, NULL);
-    pthread_cond_init(&ctx->gate_moved, NULL);
+    core_mutex_init(&ctx->gate);
+    core_cond_init(&ctx->gate_moved);
     tok_turn_init(&ctx->serial);
     ctx->refs = 1;
     atomic_store(&ctx->pid, core_process_id());
@@ -194,8 +194,8 @@ void tok_fork_check(tok_context *ctx)
         return;
     none = atomic_load(&ctx->fork_pid);
     if (none != pid && atomic_compare_exchange_strong(&ctx->fork_pid, &none, pid)) {
-        pthread_mutex_init(&ctx->gate, NULL);
-        pthread_cond_init(&ctx->gate_moved, NULL);
+        core_mutex_init(&ctx->gate);
+        core_cond_init(&ctx->gate_moved);
         tok_turn_init(&ctx->serial);
         ctx->inside = 0;
         ctx->closed = false;

@@ -3,36 +3,34 @@
  * Operations on the token: through the gate, with a session from the pool, each kind of loss healed
  * once where that can help.
  */
-#include <errno.h>
 #include "pkcs11/tok_private.h"
 
 core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
 {
-    struct timespec until;
-    int rc = 0;
     bool open;
 
     tok_fork_check(ctx);
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     if (ctx->closed) {
-        until = tok_deadline(ctx->config->defaults.session_wait_ms);
-        while (ctx->closed && rc != ETIMEDOUT)
-            rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
+        const uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
+        bool in_time = true;
+        while (ctx->closed && in_time)
+            in_time = core_cond_wait_until(&ctx->gate_moved, &ctx->gate, until);
     }
     open = !ctx->closed && ctx->initialised;
     if (open)
         ctx->inside++;
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
 
     if (!open) {
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
     if (ctx->serialize && !tok_turn_take(&ctx->serial, ctx->config->defaults.session_wait_ms)) {
-        pthread_mutex_lock(&ctx->gate);
+        core_mutex_lock(&ctx->gate);
         ctx->inside--;
-        pthread_cond_broadcast(&ctx->gate_moved);
-        pthread_mutex_unlock(&ctx->gate);
+        core_cond_broadcast(&ctx->gate_moved);
+        core_mutex_unlock(&ctx->gate);
         return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
                          ctx->config->module);
     }
@@ -55,10 +53,10 @@ void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
         core_sigpipe_restore(&stay->sigpipe);
     if (ctx->serialize)
         tok_turn_give(&ctx->serial);
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     if (--ctx->inside == 0 && ctx->closed)
-        pthread_cond_broadcast(&ctx->gate_moved);
-    pthread_mutex_unlock(&ctx->gate);
+        core_cond_broadcast(&ctx->gate_moved);
+    core_mutex_unlock(&ctx->gate);
 }
 
 /* What came of one try: whether `op` was reached, and the epoch in which it failed. */
@@ -108,9 +106,9 @@ typedef struct remedies {
 
 static unsigned sessions_open(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     unsigned count = token->open;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return count;
 }
 

@@ -138,9 +138,9 @@ static core_status login_in_turn(tok_token *group, const char *pin, size_t lengt
         st = ST_OK; /* members that come later need a new session then, no more */
     }
     if (st == ST_OK) {
-        pthread_mutex_lock(&group->lock);
+        core_mutex_lock(&group->lock);
         group->users++;
-        pthread_mutex_unlock(&group->lock);
+        core_mutex_unlock(&group->lock);
     }
     return st;
 }
@@ -176,10 +176,10 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
  * ends. */
 void tok_group_logout(tok_token *group)
 {
-    pthread_mutex_lock(&group->lock);
+    core_mutex_lock(&group->lock);
     if (group->users > 0)
         group->users--;
-    pthread_mutex_unlock(&group->lock);
+    core_mutex_unlock(&group->lock);
     if (tok_turn_take(&group->login_turn, group->config->session_wait_ms))
         end_turn(group);
 }

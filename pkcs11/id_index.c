@@ -62,21 +62,21 @@ core_status tok_ids_build(tok_session *session, core_err *err)
     }
     if (count > 0)
         qsort(ids, count, sizeof *ids, compare);
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     tok_id *old = token->ids;
     token->ids = ids;
     token->id_count = count;
     token->ids_age = session->age;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     core_free(old);
     return ST_OK;
 }
 
 bool tok_ids_known(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     bool known = token->ids_age == tok_token_age(token);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return known;
 }
 
@@ -86,22 +86,22 @@ bool tok_ids_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_id *
     const tok_id *found = NULL;
 
     memcpy(wanted.id, thumb, TOK_THUMB_LEN);
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     if (token->ids_age == tok_token_age(token) && token->id_count > 0)
         found = bsearch(&wanted, token->ids, token->id_count, sizeof *token->ids, compare);
     if (found != NULL)
         *out = *found;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return found != NULL;
 }
 
 void tok_ids_forget(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     tok_id *old = token->ids;
     token->ids = NULL;
     token->id_count = 0;
     token->ids_age = 0;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     core_free(old);
 }

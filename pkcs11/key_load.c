@@ -170,14 +170,14 @@ static void key_at(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE ob
 {
     tok_place *place = &key->at[session->place];
 
-    pthread_mutex_lock(&session->token->lock);
+    core_mutex_lock(&session->token->lock);
     if (atomic_load(&place->age) <= session->age) {
         atomic_store(&place->age, 0);
         atomic_store(&place->public_handle, 0);
         atomic_store(&place->handle, object);
         atomic_store(&place->age, session->age);
     }
-    pthread_mutex_unlock(&session->token->lock);
+    core_mutex_unlock(&session->token->lock);
 }
 
 core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,

@@ -35,19 +35,19 @@ void tok_volatile_add(tok_key *key, CK_SESSION_HANDLE session)
 {
     tok_token *token = key->token;
 
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     key->own_session = session;
     key->own_epoch = atomic_load(&token->epoch);
     key->next = token->passing;
     token->passing = key;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
 }
 
 /* Takes one (NULL: any) out of the list, for its session to be closed; false: there is none. */
 static bool volatile_take(tok_token *token, const tok_key *key, CK_SESSION_HANDLE *session)
 {
     *session = 0;
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     tok_key **at = &token->passing;
     while (*at != NULL && key != NULL && *at != key)
         at = &(*at)->next;
@@ -59,17 +59,17 @@ static bool volatile_take(tok_token *token, const tok_key *key, CK_SESSION_HANDL
         *session = found->own_epoch == atomic_load(&token->epoch) ? found->own_session : 0;
         found->own_session = 0;
     }
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return found != NULL;
 }
 
 bool tok_volatile_any(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     const tok_key *key = token->passing;
     while (key != NULL && key->own_epoch != atomic_load(&token->epoch))
         key = key->next;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return key != NULL;
 }
 
@@ -131,20 +131,20 @@ void tok_keys_put(tok_key *key)
     tok_token *token = key->token;
     tok_key **at = &token->keys[bucket_of(key->info.thumb)];
 
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     tok_key *old = take_out_locked(token, key->info.thumb);
     key->next = *at;
     *at = tok_key_ref(key);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     tok_key_release(old);
 }
 
 void tok_keys_remove(tok_key *key)
 {
-    pthread_mutex_lock(&key->token->lock);
+    core_mutex_lock(&key->token->lock);
     tok_key *old = take_out_locked(key->token, key->info.thumb);
     key->token->indexed_at_us = 0;
-    pthread_mutex_unlock(&key->token->lock);
+    core_mutex_unlock(&key->token->lock);
     tok_key_release(old);
 }
 
@@ -152,11 +152,11 @@ void tok_keys_forget(tok_token *token)
 {
     tok_ids_forget(token);
     for (size_t i = 0; i < TOK_KEY_BUCKETS; i++) {
-        pthread_mutex_lock(&token->lock);
+        core_mutex_lock(&token->lock);
         tok_key *key = token->keys[i];
         token->keys[i] = NULL;
         token->indexed_at_us = 0;
-        pthread_mutex_unlock(&token->lock);
+        core_mutex_unlock(&token->lock);
         while (key != NULL) {
             tok_key *next = key->next;
             tok_key_release(key);
@@ -167,13 +167,13 @@ void tok_keys_forget(tok_token *token)
 
 static tok_key *cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     tok_key *key = token->keys[bucket_of(thumb)];
     while (key != NULL && memcmp(key->info.thumb, thumb, TOK_THUMB_LEN) != 0)
         key = key->next;
     if (key != NULL)
         tok_key_ref(key);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return key;
 }
 
@@ -297,18 +297,18 @@ static core_status read_all(tok_session *session, void *arg, core_err *err)
     (void)arg;
     core_status st = each_key(session, CKA_ID, NULL, 0, put_seen, NULL, err);
     if (st == ST_OK) {
-        pthread_mutex_lock(&session->asker->lock);
+        core_mutex_lock(&session->asker->lock);
         session->asker->indexed_at_us = core_now_us();
-        pthread_mutex_unlock(&session->asker->lock);
+        core_mutex_unlock(&session->asker->lock);
     }
     return st;
 }
 
 static bool index_fresh(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     uint64_t at = token->indexed_at_us;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return at != 0 && core_now_us() - at < NOT_FOUND_FOR_US;
 }
 

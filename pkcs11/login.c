@@ -75,9 +75,9 @@ static void keeper_close(tok_token *token)
 /* `again`: for those who are in, if there is still one. */
 static void set_logged_in(tok_token *token, bool in, bool again)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     token->logged_in = in && (!again || token->users > 0);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
 }
 
 static CK_RV login_found(tok_token *token, const char *pin, size_t length, tok_login_kind kind)
@@ -158,9 +158,9 @@ static core_status login_first(tok_token *token, const char *pin, size_t length,
 
 unsigned tok_login_users(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     unsigned users = token->users;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return users;
 }
 
@@ -169,9 +169,9 @@ unsigned tok_login_users(tok_token *token)
  * itself when the last session of the process is closed. */
 static void end_if_unused(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     bool left = token->users == 0 && (token->keeper != 0 || token->pin.known || token->open > 0);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     if (!left)
         return;
     tok_pool_drain(token, false);
@@ -219,9 +219,9 @@ static core_status login_in_turn(login *l, core_err *err)
         st = login_other(l, hash, err);
     }
     if (st == ST_OK && !l->asks) {
-        pthread_mutex_lock(&token->lock);
+        core_mutex_lock(&token->lock);
         token->users++;
-        pthread_mutex_unlock(&token->lock);
+        core_mutex_unlock(&token->lock);
     }
     core_wipe(hash, sizeof hash);
     return st;
@@ -314,11 +314,11 @@ void tok_token_logout(tok_token *token)
         tok_group_logout(token);
         return;
     }
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     bool last = token->users > 0 && --token->users == 0;
     if (last)
         token->logged_in = false;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     if (last)
         tok_login_tidy(token);
 }
@@ -340,9 +340,9 @@ static core_status login_patiently(tok_token *token, const core_secret *pin, cor
 
 static bool is_logged_in(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     bool in = token->logged_in;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return in;
 }
 

@@ -52,11 +52,11 @@ static core_status read_all(tok_session *session, core_err *err)
         st = read_one(session, used[i].type, &rows[i], err);
     if (st != ST_OK)
         return st;
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     if (!atomic_load(&token->mech_known))
         memcpy(token->mech, rows, sizeof rows);
     atomic_store(&token->mech_known, true);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return ST_OK;
 }
 

@@ -110,9 +110,9 @@ static core_status log_out(tok_token *token, core_err *err)
 
 static void handles_are_lost(tok_token *token)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     token->indexed_at_us = 0;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     atomic_fetch_add(&token->epoch, 1);
 }
 

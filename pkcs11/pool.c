@@ -5,7 +5,6 @@
  * keeper, which holds the login, is not in the pool, so that the number of our sessions never falls
  * to none while a user is logged in.
  */
-#include <errno.h>
 #include "pkcs11/tok_private.h"
 
 enum { POOL_MOST = 32, SCRATCH_BYTES = 2 * TOK_BLOCK_MOST };
@@ -75,12 +74,11 @@ static core_status session_new(tok_token *token, tok_session **out, core_err *er
 /* Takes an idle session, or the right to open one (*out NULL), or waits for either. */
 static core_status claim(tok_token *token, tok_session **out, core_err *err)
 {
-    struct timespec until;
-    bool timed = false;
-    int rc = 0;
+    uint64_t until = 0;
+    bool in_time = true;
     core_status st = ST_OK;
 
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     if (!token->logged_in) {
         st =
             core_fail(err, token->users > 0 ? ST_LOGIN_LOST : ST_AUTH_FAILED,
@@ -90,12 +88,10 @@ static core_status claim(tok_token *token, tok_session **out, core_err *err)
     if (token->limit == 0)
         token->limit = pool_limit(token);
     while (token->idle == NULL && token->open >= token->limit) {
-        if (!timed) {
-            until = tok_deadline(token->config->session_wait_ms);
-            timed = true;
-        }
-        rc = pthread_cond_timedwait(&token->freed, &token->lock, &until);
-        if (rc == ETIMEDOUT && token->idle == NULL && token->open >= token->limit) {
+        if (until == 0)
+            until = core_deadline_us(token->config->session_wait_ms);
+        in_time = core_cond_wait_until(&token->freed, &token->lock, until);
+        if (!in_time && token->idle == NULL && token->open >= token->limit) {
             st = core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": all %u sessions busy for %u ms; %s",
                            token->info.label, token->limit, token->config->session_wait_ms,
                            core_status_next(ST_POOL_TIMEOUT));
@@ -109,7 +105,7 @@ static core_status claim(tok_token *token, tok_session **out, core_err *err)
         token->open++;
     }
 done:
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     return st;
 }
 
@@ -117,13 +113,13 @@ done:
  * as what is open, so that the next one waits instead. */
 static bool unclaim(tok_token *token, bool shrink)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     token->open--;
     bool others = token->open > 0;
     if (shrink && others)
         token->limit = token->open;
-    pthread_cond_signal(&token->freed);
-    pthread_mutex_unlock(&token->lock);
+    core_cond_signal(&token->freed);
+    core_mutex_unlock(&token->lock);
     return others;
 }
 
@@ -144,15 +140,15 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
 
 void tok_pool_give(tok_token *token, tok_session *session)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     /* Behind the last user none may stay: it would keep the token logged in. */
     bool keep = !session->dirty && token->users > 0;
     if (keep) {
         session->next = token->idle;
         token->idle = session;
-        pthread_cond_signal(&token->freed);
+        core_cond_signal(&token->freed);
     }
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     if (keep)
         return;
     if (!session->gone)
@@ -163,7 +159,7 @@ void tok_pool_give(tok_token *token, tok_session *session)
 
 void tok_pool_drain(tok_token *token, bool forget)
 {
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     tok_session *session = token->idle;
     token->idle = NULL;
     for (tok_session *s = session; s != NULL; s = s->next)
@@ -172,7 +168,7 @@ void tok_pool_drain(tok_token *token, bool forget)
         token->open = 0; /* after a fork, those in use were the parent's */
         token->limit = 0;
     }
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
 
     while (session != NULL) {
         tok_session *next = session->next;

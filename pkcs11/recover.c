@@ -4,7 +4,6 @@
  * other tokens of the module are at work, go on: then the lost one is looked for with the gate
  * open, and the module is initialised anew for its sake only now and then (health.c).
  */
-#include <errno.h>
 #include <string.h>
 #include "pkcs11/tok_private.h"
 
@@ -14,28 +13,28 @@ enum { BESIDE_WAIT_MS = 200 };
 /* Waits for the flight that is under way, and says whether it is over. */
 static bool await_flight_locked(tok_context *ctx, const tok_token *asker)
 {
-    struct timespec until = tok_deadline(ctx->config->defaults.session_wait_ms);
-    int rc = 0;
-    while ((ctx->closed || (asker != NULL && asker->looking)) && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
+    uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
+    bool in_time = true;
+    while ((ctx->closed || (asker != NULL && asker->looking)) && in_time)
+        in_time = core_cond_wait_until(&ctx->gate_moved, &ctx->gate, until);
     return !ctx->closed && !(asker != NULL && asker->looking);
 }
 
 static void open_gate_locked(tok_context *ctx)
 {
     ctx->closed = false;
-    pthread_cond_broadcast(&ctx->gate_moved);
+    core_cond_broadcast(&ctx->gate_moved);
 }
 
 /* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
  * back: then nothing may be reset under it, and the gate opens again. */
 static core_status close_gate_locked(tok_context *ctx, unsigned wait_ms, core_err *err)
 {
-    struct timespec until = tok_deadline(wait_ms);
-    int rc = 0;
+    uint64_t until = core_deadline_us(wait_ms);
+    bool in_time = true;
     ctx->closed = true;
-    while (ctx->inside > 0 && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&ctx->gate_moved, &ctx->gate, &until);
+    while (ctx->inside > 0 && in_time)
+        in_time = core_cond_wait_until(&ctx->gate_moved, &ctx->gate, until);
     if (ctx->inside == 0)
         return ST_OK;
     open_gate_locked(ctx);
@@ -48,11 +47,11 @@ static core_status act_closed_locked(tok_context *ctx, tok_lone_op op, void *arg
 {
     core_sigpipe sigpipe;
 
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     core_sigpipe_block(&sigpipe);
     core_status st = op(arg, err);
     core_sigpipe_restore(&sigpipe);
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     open_gate_locked(ctx);
     return st;
 }
@@ -100,7 +99,7 @@ static core_status look_locked(tok_token *asker, CK_SLOT_ID *slot, core_err *err
     tok_stay stay;
 
     asker->looking = true;
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     core_status st = tok_enter(ctx, &stay, err);
     if (st == ST_OK) {
         st = tok_slot_look(asker, slot, err);
@@ -110,9 +109,9 @@ static core_status look_locked(tok_token *asker, CK_SLOT_ID *slot, core_err *err
         }
         tok_leave(ctx, &stay, asker->info.label);
     }
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     asker->looking = false;
-    pthread_cond_broadcast(&ctx->gate_moved);
+    core_cond_broadcast(&ctx->gate_moved);
     return st;
 }
 
@@ -182,7 +181,7 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
     core_err why = {0};
     tok_token *flown = NULL;
 
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     if (!await_flight_locked(ctx, asker)) {
         st = core_fail(err, ST_DEVICE, "module \"%s\": its recovery takes long; %s",
                        ctx->config->module, core_status_next(ST_DEVICE));
@@ -206,7 +205,7 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
         st = core_fail(err, st, "%s", core_err_text(&why, st));
     flown = ctx->tokens;
 done:
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     tidy_all(flown);
     return st;
 }
@@ -222,7 +221,7 @@ core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err
 {
     core_status st = ST_DEVICE;
 
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     if (!await_flight_locked(ctx, NULL) || !ctx->initialised) {
         st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                        core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
@@ -236,7 +235,7 @@ core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err
     }
     st = act_closed_locked(ctx, op, arg, err);
 done:
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     return st;
 }
 
@@ -261,7 +260,7 @@ bool tok_context_look_again(tok_context *ctx, bool beside)
     core_status st = ST_DEVICE;
     tok_token *looked = NULL;
 
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     if (!may_look_locked(ctx, beside))
         goto done;
     ctx->look_at_us = core_now_us() + PAUSE_US;
@@ -272,7 +271,7 @@ bool tok_context_look_again(tok_context *ctx, bool beside)
         looked = ctx->tokens;
     }
 done:
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     tidy_all(looked);
     return st == ST_OK;
 }
@@ -284,18 +283,18 @@ static bool module_there_locked(const tok_context *ctx)
 
 bool tok_module_there(tok_context *ctx)
 {
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     bool there = module_there_locked(ctx);
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     return there;
 }
 
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err)
 {
-    pthread_mutex_lock(&token->ctx->gate);
+    core_mutex_lock(&token->ctx->gate);
     if (module_there_locked(token->ctx) && !atomic_load(&token->health.down))
         tok_health_lost(token->ctx, token, st, err);
-    pthread_mutex_unlock(&token->ctx->gate);
+    core_mutex_unlock(&token->ctx->gate);
 }
 
 core_status tok_heal_login(tok_token *token, core_err *err)
@@ -313,9 +312,9 @@ core_status tok_heal_login(tok_token *token, core_err *err)
 
 core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err)
 {
-    pthread_mutex_lock(&token->ctx->gate);
+    core_mutex_lock(&token->ctx->gate);
     bool present = token->present;
-    pthread_mutex_unlock(&token->ctx->gate);
+    core_mutex_unlock(&token->ctx->gate);
     /* Nobody can log in to a token that is known to be gone. */
     if (core_status_class(st) == CORE_CLASS_DEVICE || !present)
         return fly(token->ctx, token, epoch, err);

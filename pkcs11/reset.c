@@ -45,10 +45,10 @@ static void forget_sessions(tok_token *token)
 {
     tok_pool_drain(token, true);
     token->keeper = 0;
-    pthread_mutex_lock(&token->lock); /* against those who do not wait at the gate */
+    core_mutex_lock(&token->lock); /* against those who do not wait at the gate */
     token->logged_in = false;
     token->indexed_at_us = 0;
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
     atomic_fetch_add(&token->epoch, 1);
 }
 

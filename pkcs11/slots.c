@@ -267,7 +267,7 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
 {
     tok_token *token;
 
-    pthread_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate);
     for (token = ctx->tokens; token != NULL && !same_token(&token->info, info);
          token = token->next) {
     }
@@ -282,7 +282,7 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
             token->slot = (CK_SLOT_ID)info->slot;
         atomic_fetch_add(&token->refs, 1);
     }
-    pthread_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate);
     return token;
 }
 

@@ -15,9 +15,9 @@
 #ifndef PKCS11_TOK_PRIVATE_H
 #define PKCS11_TOK_PRIVATE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include "core/crypto.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/platform.h"
@@ -27,16 +27,14 @@
 
 /* One at a time, with a limit to the waiting. */
 typedef struct tok_turn {
-    pthread_mutex_t lock; /* guards busy */
-    pthread_cond_t given;
+    core_mutex lock; /* guards busy */
+    core_cond given;
     bool busy;
 } tok_turn;
 void tok_turn_init(tok_turn *turn);
 void tok_turn_destroy(tok_turn *turn);
 CORE_MUST_USE bool tok_turn_take(tok_turn *turn, unsigned wait_ms);
 void tok_turn_give(tok_turn *turn);
-/* The time `wait_ms` from now as pthread_cond_timedwait wants it. */
-struct timespec tok_deadline(unsigned wait_ms);
 
 /* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
  * atomics may be read without it. */
@@ -76,8 +74,8 @@ struct tok_context {
     _Atomic uint32_t pid;      /* of the process the state below belongs to */
     _Atomic uint32_t fork_pid; /* of the child that is putting it right */
 
-    pthread_mutex_t gate; /* guards all up to `tokens` */
-    pthread_cond_t gate_moved;
+    core_mutex gate; /* guards all up to `tokens` */
+    core_cond gate_moved;
     unsigned inside;         /* operations in the module */
     bool closed;             /* a recovery is under way */
     bool initialised;        /* the module is */
@@ -137,8 +135,8 @@ struct tok_token {
     tok_health health;
     struct tok_group *group; /* of a group, which is no token itself; NULL */
 
-    pthread_mutex_t lock; /* guards all up to `learned_*` */
-    pthread_cond_t freed;
+    core_mutex lock; /* guards all up to `learned_*` */
+    core_cond freed;
     tok_session *idle;
     unsigned open, limit;
     unsigned users;

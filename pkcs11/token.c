@@ -8,8 +8,8 @@
 
 void tok_token_locks(tok_token *token)
 {
-    pthread_mutex_init(&token->lock, NULL);
-    pthread_cond_init(&token->freed, NULL);
+    core_mutex_init(&token->lock);
+    core_cond_init(&token->freed);
     tok_turn_init(&token->login_turn);
     tok_turn_init(&token->key_turn);
 }
@@ -59,8 +59,8 @@ void tok_token_free(tok_token *token)
     core_wipe(&token->pin, sizeof token->pin);
     tok_turn_destroy(&token->login_turn);
     tok_turn_destroy(&token->key_turn);
-    pthread_cond_destroy(&token->freed);
-    pthread_mutex_destroy(&token->lock);
+    core_cond_destroy(&token->freed);
+    core_mutex_destroy(&token->lock);
     core_free(token);
 }
 
@@ -90,7 +90,7 @@ void tok_token_stats_get(tok_token *token, tok_token_stats *out)
     out->recoveries = atomic_load(&token->recoveries);
     out->logins = atomic_load(&token->logins);
     out->searches = atomic_load(&token->searches);
-    pthread_mutex_lock(&token->lock);
+    core_mutex_lock(&token->lock);
     out->sessions = token->open + (token->keeper != 0 ? 1u : 0u);
-    pthread_mutex_unlock(&token->lock);
+    core_mutex_unlock(&token->lock);
 }

@@ -46,6 +46,7 @@ PLATFORM = re.compile(
     r"^\s*#\s*(?:el)?if.*\b(_?_?WIN(?:32|64)(?:__)?|_MSC_VER|__MINGW\w*|__linux__|__APPLE__|__unix__|"
     r"__CYGWIN__|__x86_64__|_M_X64)\b"
 )
+PTHREADS = re.compile(r"\b(pthread_\w+|PTHREAD_\w+)\b")
 CRYPTOKI = re.compile(r"\b(C_[A-Z][A-Za-z]+|CK_[A-Z0-9_]+|CK[AFGKMORSUZ]_[A-Z0-9_]+)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TODO = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -117,6 +118,9 @@ def check_code(name, number, line):
     if room_of(name) and not name.startswith("pkcs11/"):
         for match in CRYPTOKI.finditer(line):
             report(name, number, f"{match.group(1)} outside pkcs11/")
+    if name.startswith(OURS) and not name.startswith("core/platform"):
+        for match in PTHREADS.finditer(line):
+            report(name, number, f"{match.group(1)} outside core/platform*: use core/lock.h")
     allowed = name.startswith(("core/platform", "pkcs11/loader", "tests/", "bench/")) or (
         # Headers that hosts compile, too; and the format attribute, which mingw spells otherwise.
         name in ("ekm/sqlcp.h", "cmk/p11ekm_cmk.h", "core/status.h")

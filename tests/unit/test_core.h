@@ -15,5 +15,6 @@ extern const test_suite core_crypto_suite;
 extern const test_suite core_oaep_suite;
 extern const test_suite core_config_suite;
 extern const test_suite core_log_suite;
+extern const test_suite core_lock_suite;
 
 #endif
