@@ -68,7 +68,7 @@ static void *wait_for_go(void *seen)
     bool in_time = true;
     core_mutex_lock(&shared.mutex);
     shared.count++;
-    core_cond_signal(&shared.cond);
+    core_cond_broadcast(&shared.cond); /* the other threads wait on it, too */
     while (!shared.go && in_time)
         in_time = core_cond_wait_until(&shared.cond, &shared.mutex, until);
     *(bool *)seen = shared.go;
