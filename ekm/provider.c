@@ -112,21 +112,23 @@ bool ekm_provider_closing(void)
     return closing;
 }
 
-#define PROVIDER_NAME "p11ekm PKCS#11 EKM provider"
-
 /* SQL Server keeps the GUID from registration on and refuses a library with another. It never
- * changes: {7807b56f-373f-4954-aa47-328a7a04c970}. */
+ * changes: {7807b56f-373f-4954-aa47-328a7a04c970}. tools/p11trace/identity.h, forced in front of
+ * this file, has p11trace's own. */
+#ifndef P11EKM_PROVIDER_NAME
+#define P11EKM_PROVIDER_NAME "p11ekm PKCS#11 EKM provider"
 static const SqlCpGuid provider_guid = {
     0x7807b56f, 0x373f, 0x4954, {0xaa, 0x47, 0x32, 0x8a, 0x7a, 0x04, 0xc9, 0x70}};
+#endif
 
 /* The structure is compared and stored by the engine as a whole, hence zeroed with its padding. */
 core_status ekm_provider_info(ekm_call *call, SqlCpProviderInfo *info)
 {
     if (!info)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "info is NULL");
-    uint8_t name[2 * sizeof PROVIDER_NAME];
+    uint8_t name[2 * sizeof P11EKM_PROVIDER_NAME];
     size_t length = sizeof name;
-    core_status st = core_utf8_to_utf16(PROVIDER_NAME, name, &length);
+    core_status st = core_utf8_to_utf16(P11EKM_PROVIDER_NAME, name, &length);
     if (st != ST_OK)
         return st;
     SqlCpWchar *buffer = info->name.ws;

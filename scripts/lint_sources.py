@@ -21,6 +21,8 @@ INCLUDES = {
     "module/": ("core/", "pkcs11/", "ekm/", "cmk/", "module/"),
     "tools/p11ekm/": ("core/", "pkcs11/", "cmk/", "module/", "tools/p11ekm/"),
     "tools/ekmsql/": ("ekm/sqlcp.h", "tools/ekmsql/"),
+    "tools/p11trace/": ("core/", "ekm/sqlcp.h", "tools/p11trace/"),
+    "tools/accept/": ("ekm/sqlcp.h", "tools/ekmsql/host.h", "tools/accept/"),
 }
 # Angle includes of a library -> the only places that may have them.
 LIBRARIES = {
@@ -30,7 +32,7 @@ LIBRARIES = {
     "sqlcipher/": ("tools/ekmsql/",),
 }
 # Rooms that run inside somebody else's process, or hold secrets with the tools that share them.
-LIBRARY_ROOMS = ("core/", "pkcs11/", "ekm/", "cmk/", "module/")
+LIBRARY_ROOMS = ("core/", "pkcs11/", "ekm/", "cmk/", "module/", "tools/p11trace/")
 OURS = LIBRARY_ROOMS + ("tools/p11ekm/",)
 
 BANNED = (
