@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: R04b
+-- title: A pointer of the provider's own in the caller's structure breaks the interface
+-- level: register
+-- settles: ekmsql(1) assumption 3
+-- runs: ekmsql
+-- otherwise: finding
+-- expect: msg 33029 level 16
+-- expect: norow name=P11ACC_STUB
+-- plant: own-pointer=ok
+
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_STUB FROM FILE = '$(STUBS)own-pointer$(EXT)';
+GO
+SELECT name FROM sys.cryptographic_providers WHERE name = 'P11ACC_STUB';
+GO
+-- cleanup
+DROP CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+GO

@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: R04d
+-- title: A provider that cannot initialize is refused with its code
+-- level: register
+-- settles: ekmsql(1) assumption 1
+-- runs: ekmsql
+-- otherwise: finding
+-- expect: msg 33029 level 16
+-- expect: norow name=P11ACC_STUB
+-- plant: init-fails=ok
+
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_STUB FROM FILE = '$(STUBS)init-fails$(EXT)';
+GO
+SELECT name FROM sys.cryptographic_providers WHERE name = 'P11ACC_STUB';
+GO
+-- cleanup
+DROP CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+GO

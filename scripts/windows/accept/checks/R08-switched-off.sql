@@ -1,0 +1,38 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: R08
+-- title: With EKM switched off a registered provider serves nothing; no restart is needed
+-- level: register
+-- settles: Q9
+-- runs: ekmsql
+-- otherwise: finding
+-- expect: msg 33053
+-- plant: guid=init-fails
+
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_STUB FROM FILE = '$(STUBS)ok$(EXT)';
+GO
+CREATE CREDENTIAL P11ACC_CRED WITH IDENTITY = 'P11ACC', SECRET = '$(SECRET)'
+    FOR CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+ALTER LOGIN [$(LOGIN)] ADD CREDENTIAL P11ACC_CRED;
+GO
+EXEC sp_configure 'EKM provider enabled', 0;
+RECONFIGURE;
+GO
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_SECOND FROM FILE = '$(STUBS)guid$(EXT)';
+GO
+EXEC sp_configure 'EKM provider enabled', 1;
+RECONFIGURE;
+GO
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_SECOND FROM FILE = '$(STUBS)guid$(EXT)';
+GO
+-- cleanup
+EXEC sp_configure 'EKM provider enabled', 1;
+RECONFIGURE;
+GO
+DROP CRYPTOGRAPHIC PROVIDER P11ACC_SECOND;
+GO
+ALTER LOGIN [$(LOGIN)] DROP CREDENTIAL P11ACC_CRED;
+GO
+DROP CREDENTIAL P11ACC_CRED;
+GO
+DROP CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+GO

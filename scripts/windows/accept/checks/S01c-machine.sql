@@ -1,0 +1,8 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: S01c
+-- title: Service account, service SID and policies of the machine are recorded
+-- level: static
+-- settles: Q14
+-- runs: server: PowerShell collects it
+-- otherwise: finding
+-- collect: machine

@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: S02
+-- title: Every library and program is validly signed, for 30 days or more, with a time stamp
+-- level: static
+-- settles: Q8
+-- runs: server: PowerShell collects it
+-- otherwise: fail
+-- collect: signatures
+-- expect: every status=Valid; days>=30
+-- expect: every timestamp=yes
+-- known: every status=Valid; days>=30

@@ -1,0 +1,9 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: S03
+-- title: The service's account can use every file that p11ekm needs
+-- level: static
+-- settles: Q14
+-- runs: server: PowerShell collects it
+-- otherwise: fail
+-- collect: doctor
+-- expect: value doctor_exit=0

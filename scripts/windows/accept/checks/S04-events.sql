@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: S04
+-- title: The event source is registered and its text is readable
+-- level: static
+-- settles: Q14
+-- runs: server: PowerShell collects it
+-- otherwise: fail
+-- collect: events
+-- expect: value source_registered=yes
+-- expect: value text_readable=yes

@@ -1,0 +1,9 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: S05
+-- title: The SQL Server service depends on the HSM client's service
+-- level: static
+-- settles: Q14
+-- runs: server: PowerShell collects it
+-- otherwise: finding
+-- collect: dependency
+-- expect: value depends=yes

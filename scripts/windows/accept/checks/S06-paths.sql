@@ -1,0 +1,9 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: S06
+-- title: Paths of libraries are shorter than 256 characters (33023)
+-- level: static
+-- settles: Q13
+-- runs: server: PowerShell collects it
+-- otherwise: fail
+-- collect: paths
+-- expect: every length<=255

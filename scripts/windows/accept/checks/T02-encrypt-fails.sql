@@ -1,0 +1,31 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: T02
+-- title: A provider that cannot encrypt makes EncryptByAsymKey fail with an error, not NULL
+-- level: register
+-- settles: ekmsql(1) assumption 9
+-- runs: ekmsql
+-- otherwise: finding
+-- expect: msg 15209
+-- expect: calls SqlCryptEncrypt>=1
+-- plant: data-fails=ok
+
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_STUB FROM FILE = '$(STUBS)data-fails$(EXT)';
+GO
+CREATE CREDENTIAL P11ACC_CRED WITH IDENTITY = 'P11ACC', SECRET = '$(SECRET)'
+    FOR CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+ALTER LOGIN [$(LOGIN)] ADD CREDENTIAL P11ACC_CRED;
+GO
+CREATE ASYMMETRIC KEY P11ACC_KEY FROM PROVIDER P11ACC_STUB
+    WITH PROVIDER_KEY_NAME = 'P11ACC_RSA', CREATION_DISPOSITION = OPEN_EXISTING;
+GO
+SELECT EncryptByAsymKey(ASYMKEY_ID('P11ACC_KEY'), N'x') AS sealed;
+GO
+-- cleanup
+DROP ASYMMETRIC KEY P11ACC_KEY;
+GO
+ALTER LOGIN [$(LOGIN)] DROP CREDENTIAL P11ACC_CRED;
+GO
+DROP CREDENTIAL P11ACC_CRED;
+GO
+DROP CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+GO

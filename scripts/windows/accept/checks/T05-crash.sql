@@ -1,0 +1,27 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: T05
+-- title: A crash in the provider ends the session with 33055; the server goes on
+-- level: register
+-- settles: ekmsql(1) assumption 11
+-- runs: server: a crash inside the provider ends ekmsql (assumption 11)
+-- otherwise: finding
+-- expect: msg 33055
+
+CREATE CRYPTOGRAPHIC PROVIDER P11ACC_STUB FROM FILE = '$(STUBS)crash-open$(EXT)';
+GO
+CREATE CREDENTIAL P11ACC_CRED WITH IDENTITY = 'P11ACC', SECRET = '$(SECRET)'
+    FOR CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+ALTER LOGIN [$(LOGIN)] ADD CREDENTIAL P11ACC_CRED;
+GO
+CREATE ASYMMETRIC KEY P11ACC_KEY FROM PROVIDER P11ACC_STUB
+    WITH PROVIDER_KEY_NAME = 'P11ACC_RSA', CREATION_DISPOSITION = OPEN_EXISTING;
+GO
+-- cleanup
+DROP ASYMMETRIC KEY P11ACC_KEY;
+GO
+ALTER LOGIN [$(LOGIN)] DROP CREDENTIAL P11ACC_CRED;
+GO
+DROP CREDENTIAL P11ACC_CRED;
+GO
+DROP CRYPTOGRAPHIC PROVIDER P11ACC_STUB;
+GO
