@@ -51,48 +51,9 @@ core_status cmk_path_parse(const char *path, tok_uri *out, core_err *err)
     return parse_fail(err, why);
 }
 
-/* Whether text fits pattern[0..length), by going back to the last `*` only: linear enough for
- * patterns an administrator writes, whatever path a server sends. */
-static bool pattern_fits(const char *pattern, size_t length, const char *text)
-{
-    size_t at = 0, star = SIZE_MAX;
-    const char *resume = text;
-    while (*text != '\0') {
-        if (at < length && pattern[at] == '*') {
-            star = at++;
-            resume = text;
-        } else if (at < length && pattern[at] == *text) {
-            at++;
-            text++;
-        } else if (star != SIZE_MAX) {
-            at = star + 1;
-            text = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (at < length && pattern[at] == '*')
-        at++;
-    return at == length;
-}
-
 bool cmk_path_trusted(const char *patterns, const char *path)
 {
-    if (patterns == NULL)
-        return true;
-    for (const char *p = patterns;;) {
-        size_t length = strcspn(p, ",");
-        const char *next = p + length;
-        for (; length > 0 && (*p == ' ' || *p == '\t'); p++)
-            length--;
-        while (length > 0 && (p[length - 1] == ' ' || p[length - 1] == '\t'))
-            length--;
-        if (length > 0 && pattern_fits(p, length, path))
-            return true;
-        if (*next == '\0')
-            return false;
-        p = next + 1;
-    }
+    return patterns == NULL || core_patterns_fit(patterns, path);
 }
 
 /* More than any name on a token has. */

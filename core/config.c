@@ -129,6 +129,19 @@ static core_status set_defaults(reading *r)
     return ST_OK;
 }
 
+/* Replaces the strings of the defaults in a token's section by copies; false: out of memory. */
+static bool own_strings(core_token_config *token)
+{
+    char **strings[] = {&token->pin_file, &token->ekm_keys};
+    bool copied = true;
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        const char *shared = *strings[i];
+        *strings[i] = shared == NULL ? NULL : core_strdup(shared);
+        copied = copied && (shared == NULL) == (*strings[i] == NULL);
+    }
+    return copied;
+}
+
 /* A token begins as a copy of the defaults; its strings are its own. */
 static core_status make_tokens(reading *r)
 {
@@ -140,12 +153,11 @@ static core_status make_tokens(reading *r)
         return fail_memory(r->err, r->text.file);
     for (size_t i = 0; i < r->text.section_count; i++) {
         core_token_config *token = &config->tokens[i];
-        const char *pin_file = config->defaults.pin_file;
         *token = config->defaults;
-        token->pin_file = pin_file == NULL ? NULL : core_strdup(pin_file);
         token->alias = core_strdup(r->text.sections[i].alias);
+        const bool copied = own_strings(token);
         config->token_count++;
-        if (token->alias == NULL || (pin_file != NULL && token->pin_file == NULL))
+        if (token->alias == NULL || !copied)
             return fail_memory(r->err, r->text.file);
     }
     return ST_OK;
@@ -275,6 +287,7 @@ static void free_token(core_token_config *token)
     core_free(token->token);
     core_free(token->members);
     core_free(token->pin_file);
+    core_free(token->ekm_keys);
 }
 
 void core_config_free(core_config *config)

@@ -18,7 +18,7 @@ static const char *const foreign_words[] = {"refuse", "logout", "trust", NULL};
 static const char *const padding_words[] = {"oaep-sha256", "oaep-sha1", "pkcs1", NULL};
 static const char *const where_words[] = {"token", "software", NULL};
 static const char *const drop_words[] = {"retire", "destroy", "deny", NULL};
-static const char *const expiry_words[] = {"deny", "warn", "ignore", NULL};
+static const char *const expiry_words[] = {"deny-new", "deny", "warn", "ignore", NULL};
 static const char *const order_words[] = {"preference", "round-robin", NULL};
 static const char *const group_create_words[] = {"refuse", "single", NULL};
 static const char *const algorithm_words[] = {"RSA_2048",        "RSA_3072", "RSA_4096",
@@ -158,13 +158,32 @@ const config_key config_keys[] = {
         "What DROP ... REMOVE PROVIDER KEY does.",
         "retire renames and hides the key, and p11ekm key can restore or purge it; destroy "
         "deletes it from the token for good; deny refuses."),
-    KEY("expiry", BOTH(expiry), WORD, expiry_words, 0, 0, "deny",
-        "What to do with keys outside their validity dates.", NULL),
+    KEY("expiry", BOTH(expiry), WORD, expiry_words, 0, 0, "deny-new",
+        "What to do with keys outside their validity dates.",
+        "deny-new: such a key stops encrypting, wrapping and signing, and still decrypts and "
+        "unwraps, with a warning a day in the log. deny: it stops altogether, so a database whose "
+        "protector expires does not open at its next start. warn: it goes on, with a warning a day. "
+        "ignore: dates are not looked at. Except with ignore, a key in use is named in the log once "
+        "a day from 30 days before its end."),
+    KEY("key_recheck_seconds", BOTH(key_recheck_seconds), NUMBER, NULL, 0, 86400, "10",
+        "How long a key that was found on the token is believed to be the same, and to be neither "
+        "retired, disabled nor expired; 0: until the session with the token ends.",
+        "The first use after that reads the key's identity and state again, with one call. What an "
+        "administrator changes in another process takes effect within this time. Signing, making "
+        "and rewrapping column encryption keys, renaming and destroying search for the key each "
+        "time."),
     KEY("algorithms", BOTH(algorithms), SET, algorithm_words, 0, 0,
         "RSA_2048, RSA_3072, RSA_4096, AES_128, AES_192, AES_256, TRIPLE_DES_3KEY",
         "The algorithms of keys that may be created and used.", NULL),
     KEY("create", BOTH(create), BOOL, NULL, 0, 0, "yes",
         "Whether keys may be created at all.", NULL),
+    KEY("ekm_keys", BOTH(ekm_keys), STRING, NULL, 0, 0, NULL,
+        "Column master keys that SQL Server may use through the EKM provider, by patterns of their "
+        "names (`*` is any text), separated by commas.",
+        "An RSA key that may both sign and unwrap is a column master key of Always Encrypted. The "
+        "EKM provider refuses it, because a database administrator could read column encryption "
+        "keys with DecryptByAsymKey. Name here only keys of tokens that cannot separate the uses of "
+        "a key, such as a TPM."),
 };
 /* clang-format on */
 const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];

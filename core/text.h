@@ -32,6 +32,9 @@ void core_text_clean(char *text, const char *keep);
 /* ASCII comparison and prefix without regard to case, whatever the locale. */
 bool core_ascii_equal_nocase(const char *a, const char *b);
 bool core_ascii_prefix_nocase(const char *text, const char *prefix);
+/* True if `text` fits one of the comma-separated patterns, in which `*` stands for any number of
+ * characters. Case matters; blanks around a pattern do not. */
+bool core_patterns_fit(const char *patterns, const char *text);
 /* Lower-cases in place the way .NET's invariant culture does for the Basic Multilingual Plane's
  * Latin, Greek, Cyrillic and Armenian letters; others stay as they are. `units` counts 16-bit
  * units. */

@@ -119,8 +119,14 @@ CORE_MUST_USE core_status ekm_login(ekm_call *call, const SqlCpCredential *crede
                                     SqlCpSession *out);
 void ekm_login_reset(void);
 
-/* keys.c, keyid.c, keyinfo.c, export.c */
+/* policy.c */
+/* Whether the key is one of SQL Server's: of an algorithm that is offered, and not retired. */
 bool ekm_key_visible(const ekm_call *call, const tok_key *key);
+/* Whether it is a column master key, which is refused; and that refusal. */
+bool ekm_key_withheld(const ekm_call *call, const tok_key *key);
+core_status ekm_key_refuse(ekm_call *call, const char *name);
+
+/* keys.c, keyid.c, export.c */
 /* Put the key in call->key. */
 CORE_MUST_USE core_status ekm_key_by_thumb(ekm_call *call, const SqlCpKeyThumbprint *thumb);
 CORE_MUST_USE core_status ekm_key_by_name(ekm_call *call, const SqlCpStr *name);

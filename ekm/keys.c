@@ -8,18 +8,12 @@
 #include "core/text.h"
 #include "ekm/ekm_private.h"
 
-bool ekm_key_visible(const ekm_call *call, const tok_key *key)
-{
-    const tok_key_info *info = tok_key_about(key);
-    unsigned allowed = tok_token_config(call->session->token)->algorithms;
-    return !info->retired && ekm_algorithm_offered(call->config, info->algorithm) &&
-           (allowed & (1U << info->algorithm)) != 0;
-}
-
 /* Takes over the reference. */
 static core_status take_visible(ekm_call *call, tok_key *key)
 {
     call->key = key;
+    if (ekm_key_withheld(call, key))
+        return ekm_key_refuse(call, tok_key_about(key)->name);
     if (ekm_key_visible(call, key))
         return ST_OK;
     return core_fail(&call->err, ST_NOT_FOUND,
@@ -146,13 +140,16 @@ core_status ekm_key_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId algI
         call->key = NULL;
         return st;
     }
-    if (!persistent)
+    /* Some tokens give every RSA key all uses. Nobody could use the key that was asked for. */
+    if (ekm_key_withheld(call, call->key))
+        st = ekm_key_refuse(call, call->name);
+    if (st == ST_OK && !persistent)
         st = ekm_session_own_add(call->session, call->key);
     if (st == ST_OK)
         st = ekm_audit(call, ST_OK);
     if (st == ST_OK)
         return ekm_put(thumb, tok_key_about(call->key)->thumb, TOK_THUMB_LEN);
-    /* A key that cannot be kept or recorded must not stay. */
+    /* A key that cannot be kept, recorded or used must not stay. */
     core_err undo;
     core_status undone = ST_OK;
     if (persistent)

@@ -55,7 +55,7 @@ const char *grp_config(const char *globals, const char *lines)
                  "module = %s\nlog = %s\nlog_level = info\nstartup_tries = 1\n"
                  "shared_reset_seconds = 1\nsession_wait_ms = 4000\n%s"
                  "[token zero]\ntoken = %s\n[token one]\ntoken = %s\n"
-                 "[token ha]\nmembers = zero, one\n%s",
+                 "[token ha]\nekm_keys = shared\nmembers = zero, one\n%s",
                  getenv("MODULE"), log_path, globals, getenv("TOKEN"), getenv("TOKEN_1"), lines);
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
 }

@@ -69,7 +69,7 @@ static void defaults(void)
     CU_ASSERT_FALSE(d->rsa_raw);
     CU_ASSERT_EQUAL(d->public_ops, CORE_WHERE_TOKEN);
     CU_ASSERT_EQUAL(d->drop, CORE_DROP_RETIRE);
-    CU_ASSERT_EQUAL(d->expiry, CORE_EXPIRY_DENY);
+    CU_ASSERT_EQUAL(d->expiry, CORE_EXPIRY_DENY_NEW);
     CU_ASSERT_EQUAL(d->algorithms, (1U << CORE_ALG_RSA_1024) - 1);
     CU_ASSERT_TRUE(d->create);
     core_config_free(c);

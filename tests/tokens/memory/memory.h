@@ -39,6 +39,10 @@ P11MEMORY_EXPORT void p11memory_go(int place, CK_RV rv);
 P11MEMORY_EXPORT void p11memory_lose_sessions(void);
 P11MEMORY_EXPORT void p11memory_unplug(int away);
 P11MEMORY_EXPORT void p11memory_limit(unsigned sessions);
+/* Habits of real tokens: every private key that is made may decrypt, sign and unwrap, whatever its
+ * template says; the next object that is made gets this handle, which must be free. */
+P11MEMORY_EXPORT void p11memory_all_uses(int on);
+P11MEMORY_EXPORT void p11memory_next_handle(CK_OBJECT_HANDLE handle);
 /* How it stands: sessions open, session objects, whether somebody is logged in, calls of C_Login
  * and of C_Initialize that succeeded. */
 typedef struct p11memory_state {

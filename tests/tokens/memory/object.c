@@ -66,7 +66,11 @@ CK_RV mem_object_enter(CK_SESSION_HANDLE session, mem_object *object, CK_OBJECT_
         rv = CKR_USER_NOT_LOGGED_IN;
     if (rv == CKR_OK) {
         object->owner = lasts ? 0 : session;
-        object->handle = *out = ++mem.last_object;
+        object->handle = ++mem.last_object;
+        rv = mem_quirk_enter(object);
+    }
+    if (rv == CKR_OK) {
+        *out = object->handle;
         object->refs = 1;
         object->next = mem.objects;
         mem.objects = object;

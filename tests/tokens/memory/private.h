@@ -136,6 +136,10 @@ bool mem_is_function(const char *name);
 CK_RV mem_operation_begin(mem_operation *o, mem_kind kind, const CK_MECHANISM *mechanism,
                           CK_OBJECT_HANDLE key);
 
+/* --- quirk.c --- */
+/* Under the lock: what a test wants of a new object. */
+CK_RV mem_quirk_enter(mem_object *object);
+
 /* --- key.c --- */
 bool mem_length_fits(CK_KEY_TYPE type, CK_ULONG length);
 CK_RV mem_template_number(const CK_ATTRIBUTE *t, CK_ULONG n, CK_ATTRIBUTE_TYPE type, CK_ULONG *out);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which keys of a token SQL Server may use. A column master key of Always Encrypted is not among
+ * them: whoever may call DecryptByAsymKey, a database administrator, could decrypt column
+ * encryption keys with it.
+ */
+#include "core/text.h"
+#include "ekm/ekm_private.h"
+
+/* True for an RSA key with the uses of a column master key, as p11ekm cmk create gives them: it may
+ * sign and unwrap. The uses come from the private object. A token that does not tell them gets the
+ * benefit of no doubt: pkcs11/ counts them as allowed. */
+bool ekm_key_withheld(const ekm_call *call, const tok_key *key)
+{
+    const tok_key_info *info = tok_key_about(key);
+    const char *patterns = tok_token_config(call->session->token)->ekm_keys;
+    const unsigned uses = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
+
+    if (!info->rsa || (info->can & uses) != uses)
+        return false;
+    return patterns == NULL || !core_patterns_fit(patterns, info->name);
+}
+
+core_status ekm_key_refuse(ekm_call *call, const char *name)
+{
+    return core_fail(&call->err, ST_POLICY,
+                     "key \"%s\" on token \"%s\" may sign and unwrap: it is a column master key, "
+                     "with which a database administrator could read column encryption keys; if it "
+                     "is not, put ekm_keys = %s in the token's section",
+                     name, tok_token_about(call->session->token)->label, name);
+}
+
+bool ekm_key_visible(const ekm_call *call, const tok_key *key)
+{
+    const tok_key_info *info = tok_key_about(key);
+    unsigned allowed = tok_token_config(call->session->token)->algorithms;
+    return !info->retired && ekm_algorithm_offered(call->config, info->algorithm) &&
+           (allowed & (1U << info->algorithm)) != 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Habits of real tokens that a test switches on: every RSA key has all uses, a handle that was
+ * freed names a new object.
+ */
+#include "private.h"
+
+static bool all_uses;                /* guarded by mem.lock, as the next */
+static CK_OBJECT_HANDLE next_handle; /* 0: none is wanted */
+
+CK_RV mem_quirk_enter(mem_object *object)
+{
+    static const CK_ATTRIBUTE_TYPE uses[] = {CKA_DECRYPT, CKA_SIGN, CKA_UNWRAP};
+    const CK_BBOOL yes = CK_TRUE;
+    CK_RV rv = CKR_OK;
+
+    if (next_handle != 0) {
+        object->handle = next_handle;
+        next_handle = 0;
+    }
+    for (size_t i = 0; all_uses && object->class == CKO_PRIVATE_KEY && i < COUNT(uses); i++)
+        rv = rv == CKR_OK ? mem_object_put(object, uses[i], &yes, sizeof yes) : rv;
+    return rv;
+}
+
+void p11memory_all_uses(int on)
+{
+    mem_lock();
+    all_uses = on != 0;
+    mem_unlock();
+}
+
+void p11memory_next_handle(CK_OBJECT_HANDLE handle)
+{
+    mem_lock();
+    next_handle = handle;
+    mem_unlock();
+}
