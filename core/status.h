@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one status type. Every function of ours that can fail returns a core_status; one list makes
- * the enumeration, its names, its texts, the codes a host sees and the class that recovery works
- * by. The fronts (ekm/, cmk/) turn a status into their host's form, each in one place.
+ * The one status type. One list makes the enumeration, its names, its texts, the codes a host sees
+ * and the class that recovery works by. ekm/ and cmk/ turn a status into their host's form.
  */
 #ifndef CORE_STATUS_H
 #define CORE_STATUS_H
@@ -109,7 +108,9 @@ typedef enum core_class {
       "add it to trusted_paths if it is yours")                                                    \
     X(SIGN_FAILED, 2083, DEVICE, "the token did not sign", "p11ekm doctor")                        \
     X(SESSION_BUSY, 2084, SESSION, "an operation was left open in the session",                    \
-      "operation resumes by itself")
+      "operation resumes by itself")                                                               \
+    X(KEY_UNPROVEN, 2085, POLICY, "the public key is not proven to fit the private key",           \
+      "p11ekm doctor tries the key")
 
 typedef enum core_status {
 #define CORE_STATUS_ENUM(name, code, cls, text, next) ST_##name,
@@ -130,14 +131,11 @@ core_class core_status_class(core_status st);
 typedef struct core_err {
     core_status status;
     char text[512];
-    /* Of a group of tokens, the label of the one that the call was for last, whatever came of it;
-     * owned by the context. NULL: no group. */
-    const char *member;
+    const char *member; /* label of the group's token asked last, the context's; NULL: no group */
 } core_err;
 
-/* Notes `st` and the formatted text (cut at the end of the buffer on a character boundary, and made
- * fit to print, whatever it quotes) in *err, which may be NULL, and returns `st`: `return
- * core_fail(err, ST_IO, "...")`. */
+/* Notes `st` and the formatted text (cut at a character boundary, made fit to print) in *err, which
+ * may be NULL, and returns `st`: `return core_fail(err, ST_IO, "...")`. */
 core_status core_fail(core_err *err, core_status st, const char *format, ...) CORE_PRINTF(3, 4);
 
 /* The next step: what follows the last "; " of err->text outside quotes, "" where that has none; of

@@ -37,8 +37,8 @@ static core_status cbc_mechanism(tok_session *session, const cbc_job *job, CK_ME
     core_status st = tok_mech(session, padded_type, &padded, err);
     if (st == ST_OK)
         st = tok_mech(session, raw_type, &raw, err);
-    const bool here = job->bare || !padded.listed ||
-                      atomic_load(&session->token->learned[TOK_LEARN_CBC_PAD]) == TOK_UNABLE;
+    const bool here =
+        job->bare || !padded.listed || (tok_facts(session, job->key) & TOK_FACT_CBC_BARE) != 0;
     /* One that lists neither gets to refuse the usual one itself. */
     *pads = !here || !raw.listed;
     *out = (CK_MECHANISM){*pads ? padded_type : raw_type, (void *)(uintptr_t)job->iv,
@@ -149,6 +149,8 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
     } else {
         job->length = length;
         st = hand_over(job, pads, out, &job->length, err);
+        if (job->failed == session->token && (st == ST_OK || st == ST_BUFFER_TOO_SMALL))
+            tok_facts_add(job->key, session->place, session->age, TOK_FACT_CBC_BARE);
     }
     if (st != ST_OK || !direct)
         core_wipe(out, room);
@@ -199,7 +201,6 @@ static core_status decrypt_bare(cbc_job *job, core_err *err)
     if (st == ST_OK || st == ST_BUFFER_TOO_SMALL) {
         core_log(CORE_LOG_INFO, "token \"%s\" fails to take off its CBC padding: done here",
                  job->failed->info.label);
-        tok_learned(job->failed, job->failed, TOK_LEARN_CBC_PAD, TOK_UNABLE);
     }
     if (st != ST_DECRYPT_FAILED && err != NULL)
         *err = second;

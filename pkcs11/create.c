@@ -218,7 +218,6 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
     }
     if (c->own_session != 0)
         tok_volatile_add(c->key, c->own_session);
-    atomic_store(&c->key->at[session->place].public_handle, c->public);
     return ST_OK;
 }
 

@@ -20,6 +20,7 @@ typedef struct tok_key tok_key;
 /* The longest name a key may be given, in bytes of UTF-8: what 512 bytes of UTF-16 may take. A
  * label on the token has room for the mark of a retired key, too. */
 enum { TOK_THUMB_LEN = 16, TOK_NAME_MAX = 768, TOK_LABEL_MAX = 832 };
+enum { TOK_EXPONENT_MAX = 512 }; /* bytes; OpenSSL encrypts with no longer one */
 
 /* What a key may be used for, or'ed. */
 enum {
@@ -45,7 +46,7 @@ typedef struct tok_key_info {
     size_t id_len;
     uint8_t modulus[1024]; /* RSA, big endian, no leading zeros */
     size_t modulus_len;
-    uint8_t exponent[16];
+    uint8_t exponent[TOK_EXPONENT_MAX];
     size_t exponent_len;
 } tok_key_info;
 
@@ -98,9 +99,9 @@ CORE_MUST_USE core_status tok_key_destroy(tok_key *key, core_err *err);
 size_t tok_encrypt_size(const tok_key *key, size_t length);
 size_t tok_decrypt_size(const tok_key *key, size_t length);
 size_t tok_encrypt_max(const tok_key *key);
-/* The padding that new RSA ciphertexts of the token get, as far as is known now, and whether that
- * is done over raw RSA (rsa_raw). No token call. */
-core_padding tok_rsa_padding(const tok_token *token, bool *raw);
+/* The padding that new ciphertexts of an RSA key get, as far as is known now, and whether its
+ * decryption goes over raw RSA (rsa_raw). No token call. */
+core_padding tok_rsa_padding(const tok_key *key, bool *raw);
 
 /* Encrypts: RSA with the padding of the policy (iv NULL, 0); AES/3DES CBC with PKCS#7 under `iv` of
  * exactly one block. *out_len in: room (at least tok_encrypt_size); out: written. ST_DATA_LENGTH,

@@ -79,53 +79,21 @@ static void strip_zeros(uint8_t *bytes, size_t *length)
     memmove(bytes, bytes + zeros, *length);
 }
 
-/* The public objects with the key's id. */
-static core_status find_public(tok_session *session, const tok_key_info *info,
-                               CK_OBJECT_HANDLE *out, uint8_t exponent[16], size_t *exponent_len,
-                               core_err *err)
+/* An exponent that an RSA key can have: odd, at least 3. */
+static bool exponent_possible(const tok_key_info *info)
 {
-    CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
-    CK_KEY_TYPE type = CKK_RSA;
-    CK_ATTRIBUTE match[] = {
-        {CKA_CLASS, &class, sizeof class},
-        {CKA_KEY_TYPE, &type, sizeof type},
-        {CKA_MODULUS, (void *)(uintptr_t)info->modulus, (CK_ULONG)info->modulus_len},
-    };
-    CK_ATTRIBUTE want = {CKA_PUBLIC_EXPONENT, exponent, 16};
-    CK_OBJECT_HANDLE *objects = NULL;
-    size_t count = 0;
-
-    *out = 0;
-    core_status st = tok_search(session, match, 3, &objects, &count, err);
-    if (st == ST_OK && count > 0) {
-        *out = objects[0];
-        st = tok_attributes(session, objects[0], &want, 1, err);
-        *exponent_len = st == ST_OK && tok_attribute_has(&want) ? want.ulValueLen : 0;
-    }
-    core_free(objects);
-    return st;
+    return info->exponent_len > 0 && (info->exponent[info->exponent_len - 1] & 1) != 0 &&
+           (info->exponent_len > 1 || info->exponent[0] >= 3);
 }
 
-static core_status complete_rsa(tok_session *session, tok_key *key, const raw_key *raw,
-                                core_err *err)
+static core_status complete_rsa(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                                const raw_key *raw, core_err *err)
 {
-    static const uint8_t f4[] = {1, 0, 1};
     tok_key_info *info = &key->info;
-    CK_OBJECT_HANDLE public = 0;
 
     strip_zeros(info->modulus, &info->modulus_len);
-    if (info->exponent_len == 0) {
-        core_status st =
-            find_public(session, info, &public, info->exponent, &info->exponent_len, err);
-        if (st != ST_OK)
-            return st;
-        if (info->exponent_len == 0) { /* what every token makes, and nothing here says otherwise */
-            memcpy(info->exponent, f4, sizeof f4);
-            info->exponent_len = sizeof f4;
-        }
-    }
     strip_zeros(info->exponent, &info->exponent_len);
-    if (info->modulus_len < 64 || info->exponent_len == 0)
+    if (info->modulus_len < 64)
         return ST_NOT_SUPPORTED;
     info->rsa = true;
     info->bits = (unsigned)info->modulus_len * 8;
@@ -135,7 +103,13 @@ static core_status complete_rsa(tok_session *session, tok_key *key, const raw_ke
                 (raw->unwrap ? TOK_CAN_UNWRAP | TOK_CAN_WRAP : 0u) |
                 (raw->sign ? TOK_CAN_SIGN : 0u);
     key->always_authenticate = raw->always_authenticate == CK_TRUE;
-    return tok_thumb_rsa(info);
+    key->exponent_told = info->exponent_len > 0;
+    if (!key->exponent_told) {
+        core_status st = tok_exponent_find(session, object, key, err);
+        if (st != ST_OK)
+            return st;
+    }
+    return exponent_possible(info) ? tok_thumb_rsa(info) : ST_NOT_SUPPORTED;
 }
 
 static core_status complete_symmetric(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
@@ -173,7 +147,6 @@ static void key_at(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE ob
     core_mutex_lock(&session->token->lock);
     if (atomic_load(&place->age) <= session->age) {
         atomic_store(&place->age, 0);
-        atomic_store(&place->public_handle, 0);
         atomic_store(&place->handle, object);
         atomic_store(&place->age, session->age);
     }
@@ -195,7 +168,7 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
     if (st == ST_OK && rsa && raw.type != CKK_RSA)
         st = ST_NOT_SUPPORTED;
     if (st == ST_OK) {
-        st = rsa ? complete_rsa(session, key, &raw, err)
+        st = rsa ? complete_rsa(session, object, key, &raw, err)
                  : complete_symmetric(session, object, key, &raw, err);
     }
     if (st != ST_OK) {
@@ -294,28 +267,10 @@ core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE 
     return st;
 }
 
-core_status tok_key_public_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
-                                  core_err *err)
-{
-    uint8_t exponent[16];
-    size_t exponent_len = 0;
-    CK_OBJECT_HANDLE private;
-
-    core_status st = tok_key_handle(session, key, &private, err);
-    *out = atomic_load(&key->at[session->place].public_handle);
-    if (st == ST_OK && *out == 0) {
-        st = find_public(session, &key->info, out, exponent, &exponent_len, err);
-        atomic_store(&key->at[session->place].public_handle, *out);
-    }
-    return st;
-}
-
 core_status tok_key_outcome(tok_key *key, core_status st)
 {
-    for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++) {
-        atomic_store(&key->at[i].public_handle, 0);
+    for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++)
         atomic_store(&key->at[i].age, 0);
-    }
     return st;
 }
 

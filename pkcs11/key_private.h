@@ -14,8 +14,19 @@
 typedef struct tok_place {
     _Atomic uint64_t age;
     _Atomic CK_OBJECT_HANDLE handle;
-    _Atomic CK_OBJECT_HANDLE public_handle; /* 0: not looked for yet, or there is none */
+    _Atomic uint64_t facts; /* facts.c: a generation and tok_fact bits */
 } tok_place;
+
+/* What is known of one key on one token. It is forgotten with the token's generation
+ * (tok_token_age), and never learned from a data operation that failed. */
+enum tok_fact {
+    TOK_FACT_PROVEN = 1,   /* modulus and exponent belong to the private key */
+    TOK_FACT_RAW = 2,      /* raw RSA gave a known answer back */
+    TOK_FACT_CBC_BARE = 4, /* the token fails to take the CBC padding off, and decrypts without */
+    TOK_FACT_WARNED = 8,   /* the log has said that new ciphertexts get a weaker padding */
+    TOK_FACT_ACCEPTED = 1 << 4, /* << core_padding: C_DecryptInit accepts it */
+    TOK_FACT_REFUSED = 1 << 8   /* << core_padding: it refuses it, and accepts another */
+};
 
 struct tok_key {
     tok_token *token; /* or group */
@@ -24,6 +35,7 @@ struct tok_key {
     tok_key_info info;
     CK_OBJECT_CLASS object_class;
     bool always_authenticate;
+    bool exponent_told;            /* by the private object itself */
     tok_place at[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
     /* Of a volatile key, which lives in it (0: it has ended), and when it was opened; guarded by
      * the token's lock. */
@@ -50,9 +62,6 @@ CORE_MUST_USE core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE ob
                                        CK_OBJECT_CLASS object_class, tok_key **out, core_err *err);
 CORE_MUST_USE core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
                                          core_err *err);
-/* The public object; *out 0 where the token has none. */
-CORE_MUST_USE core_status tok_key_public_handle(tok_session *session, tok_key *key,
-                                                CK_OBJECT_HANDLE *out, core_err *err);
 /* Looks a status of a key operation over: a lost handle is looked for again by the next try. */
 core_status tok_key_outcome(tok_key *key, core_status st);
 EVP_PKEY *tok_key_software(tok_key *key);
@@ -83,6 +92,41 @@ void tok_keys_remove(tok_key *key);
 /* How many keys, not retired, bear the name; one of them in *out (NULL: not wanted). */
 CORE_MUST_USE core_status tok_keys_named(tok_session *session, const char *name, tok_key **out,
                                          size_t *count, core_err *err);
+
+/* --- facts.c --- */
+/* What is known of the key on the session's token; on the member `place` of its group (0 for a
+ * token that is no group), as of now. */
+unsigned tok_facts(const tok_session *session, const tok_key *key);
+unsigned tok_facts_at(const tok_key *key, const tok_token *token, unsigned place);
+/* Adds facts that were found in the generation `age` of the token. Any thread, no lock. */
+void tok_facts_add(tok_key *key, unsigned place, uint64_t age, unsigned facts);
+
+/* --- public_key.c --- */
+/* A public key object with the key's modulus and exponent that the session may encrypt and wrap
+ * with: a session object made from these numbers, else the token's own object, whose numbers were
+ * compared in this session just before. The numbers must have been proven (tok_rsa_is_ready).
+ * ST_MECHANISM where the token has neither. */
+CORE_MUST_USE core_status tok_public_object(tok_session *session, tok_key *key,
+                                            CK_OBJECT_HANDLE *out, core_err *err);
+/* The token's own public object of the key, to be renamed or destroyed with it: one with the key's
+ * modulus and exponent, if there are several the one with its CKA_ID. *out 0: there is none. */
+CORE_MUST_USE core_status tok_public_own(tok_session *session, const tok_key *key,
+                                         CK_OBJECT_HANDLE *out, core_err *err);
+/* The exponents that public objects with this modulus tell, each once, at most `room`; without
+ * those that no RSA key can have. *count: how many. */
+typedef struct tok_exponent {
+    uint8_t bytes[TOK_EXPONENT_MAX];
+    size_t length;
+} tok_exponent;
+CORE_MUST_USE core_status tok_public_exponents(tok_session *session, const tok_key_info *info,
+                                               tok_exponent *out, size_t room, size_t *count,
+                                               core_err *err);
+
+/* --- exponent.c --- */
+/* The exponent of an RSA private object that does not tell it, into key->info: what a public object
+ * tells, or a common value, that proves right by a known answer. ST_NOT_SUPPORTED: none does. */
+CORE_MUST_USE core_status tok_exponent_find(tok_session *session, CK_OBJECT_HANDLE object,
+                                            tok_key *key, core_err *err);
 
 /* --- rsa.c --- */
 /* With the padding of the policy; with each padding the policy allows, in order. */

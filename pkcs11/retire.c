@@ -34,7 +34,7 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
 
     core_status st = tok_key_handle(session, r->key, &object, err);
     if (st == ST_OK && r->key->info.rsa)
-        st = tok_key_public_handle(session, r->key, &public, err);
+        st = tok_public_own(session, r->key, &public, err);
     if (st == ST_OK && public != 0)
         st = set_label(session, public, r->name, err);
     if (st == ST_OK) {
@@ -112,7 +112,7 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
 
     core_status st = tok_key_handle(session, key, &object, err);
     if (st == ST_OK && key->info.rsa)
-        st = tok_key_public_handle(session, key, &public, err);
+        st = tok_public_own(session, key, &public, err);
     if (st == ST_OK)
         rv = session->f->C_DestroyObject(session->handle, object);
     if (st == ST_OK && rv == CKR_OK && public != 0)

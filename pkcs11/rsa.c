@@ -53,16 +53,26 @@ typedef struct rsa_job {
     const uint8_t *in;
     size_t in_len;
     uint8_t *out;
-    size_t *out_len;   /* room, then written or needed */
-    tok_token *served; /* the token that did it, or tried */
-    bool software;     /* the token does not encrypt for the key: we have to */
+    size_t *out_len;     /* room, then written or needed */
+    tok_rsa_outcome how; /* of a decryption */
+    bool software;       /* rsa_raw: the token does not encrypt with this padding */
+    bool unproven;       /* the proof was of another generation of the token */
 } rsa_job;
 
-/* Whether a refusal is the token's of the mechanism as such, not of this key. */
+/* Whether a refusal is of the mechanism as such. */
 static bool refuses_mechanism(CK_RV rv)
 {
     return rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID ||
            rv == CKR_ARGUMENTS_BAD;
+}
+
+bool tok_init_refuses(CK_RV rv, bool *certain)
+{
+    const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
+    const bool known = tok_rv_name(rv)[0] != '\0';
+
+    *certain = known && (class == CORE_CLASS_QUIRK || class == CORE_CLASS_POLICY);
+    return *certain || (rv != CKR_OK && !known);
 }
 
 core_status tok_decrypt_failed(core_err *err)
@@ -75,7 +85,7 @@ static core_status init_failed(const rsa_job *job, const char *function, CK_RV r
 {
     return tok_is_oaep(job->padding) && refuses_mechanism(rv)
                ? tok_oaep_refuse(job->key, job->padding, function, rv, err)
-               : tok_rv_fail(err, job->served, function, rv, TOK_CALL_OTHER);
+               : tok_rv_fail(err, job->how.served, function, rv, TOK_CALL_OTHER);
 }
 
 static core_status strange_length(const tok_session *session, CK_ULONG length, core_err *err)
@@ -145,25 +155,42 @@ static CK_RV decrypt_init(tok_session *session, const rsa_job *job, bool raw,
     return session->f->C_DecryptInit(session->handle, &mechanism, object);
 }
 
+/* Begins the decryption the way that is known, or, where the key turns out to refuse OAEP and the
+ * policy allows it, over raw RSA. That raw RSA is then accepted confirms the refusal. */
+static CK_RV decrypt_begin(tok_session *session, rsa_job *job, CK_OBJECT_HANDLE object, bool *raw)
+{
+    const bool best = job->way == TOK_WAY_BEST;
+    bool certain = false;
+
+    *raw = job->way == TOK_WAY_RAW ||
+           (best && tok_goes_raw(job->key, job->padding, tok_facts(session, job->key)));
+    CK_RV rv = decrypt_init(session, job, *raw, object);
+    if (!*raw && best && tok_init_refuses(rv, &certain) && certain &&
+        tok_goes_raw(job->key, job->padding, TOK_FACT_REFUSED << job->padding)) {
+        *raw = true;
+        rv = decrypt_init(session, job, true, object);
+        if (rv == CKR_OK)
+            tok_facts_add(job->key, session->place, session->age, TOK_FACT_REFUSED << job->padding);
+    }
+    job->how.accepted = rv == CKR_OK && !*raw;
+    job->how.raw = rv == CKR_OK && *raw;
+    job->how.refused = tok_init_refuses(rv, &certain) ? rv : CKR_OK;
+    return rv;
+}
+
 static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
 {
     rsa_job *job = arg;
     tok_key *key = job->key;
-    bool raw = job->way == TOK_WAY_RAW ||
-               (job->way == TOK_WAY_BEST && tok_oaep_raw(key, session->token, job->padding));
     CK_OBJECT_HANDLE object = 0;
+    bool raw = false;
 
-    job->served = session->token;
+    job->how =
+        (tok_rsa_outcome){.served = session->token, .place = session->place, .age = session->age};
     core_status st = tok_key_handle(session, key, &object, err);
     if (st != ST_OK)
         return tok_key_outcome(key, st);
-    CK_RV rv = decrypt_init(session, job, raw, object);
-    if (!raw && tok_is_oaep(job->padding) && refuses_mechanism(rv)) {
-        tok_learned(key->token, session->token, job->padding, TOK_UNABLE);
-        raw = job->way == TOK_WAY_BEST && tok_oaep_raw(key, session->token, job->padding);
-        if (raw)
-            rv = decrypt_init(session, job, raw, object);
-    }
+    CK_RV rv = decrypt_begin(session, job, object, &raw);
     if (rv != CKR_OK)
         return tok_key_outcome(key, init_failed(job, "C_DecryptInit", rv, err));
     if (key->always_authenticate) {
@@ -185,10 +212,12 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     /* No more room than the result takes: some tokens leave the length as they find it. */
     CK_ULONG length = (CK_ULONG)job->key->info.modulus_len;
 
-    job->served = session->token;
-    core_status st = tok_key_public_handle(session, job->key, &object, err);
-    job->software = st == ST_OK && object == 0;
-    if (st != ST_OK || job->software)
+    job->how.served = session->token;
+    job->unproven = !tok_rsa_is_ready(session, job->key, job->padding);
+    if (job->unproven)
+        return ST_OK;
+    core_status st = tok_public_object(session, job->key, &object, err);
+    if (st != ST_OK)
         return tok_key_outcome(job->key, st);
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
     if (job->key->token->config->rsa_raw && tok_is_oaep(job->padding) && refuses_mechanism(rv)) {
@@ -241,20 +270,27 @@ core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *i
         *out_len = info->modulus_len;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", info->modulus_len);
     }
-    job.software = key->token->config->public_ops == CORE_WHERE_SOFTWARE ||
-                   tok_oaep_raw(key, key->token, padding);
-    if (!job.software)
+    job.unproven = true;
+    for (unsigned i = 0; job.unproven && i < TOK_PROOF_TRIES; i++) {
+        st = tok_rsa_ready(key, padding, err);
+        if (st != ST_OK)
+            return st;
+        job.software =
+            key->token->config->public_ops == CORE_WHERE_SOFTWARE || tok_oaep_raw(key, padding);
+        if (job.software)
+            break;
         st = tok_run(key->token, encrypt_op, &job, err);
-    if (st != ST_OK || !job.software)
-        return st;
-    /* What the token has not been asked for it may not be able to decrypt either. */
-    st = tok_oaep_check(key, padding, err);
-    return st == ST_OK ? tok_rsa_encrypt_software(key, padding, in, in_len, out, out_len, err) : st;
+        if (st != ST_OK)
+            return st;
+    }
+    if (job.software)
+        return tok_rsa_encrypt_software(key, padding, in, in_len, out, out_len, err);
+    return job.unproven ? tok_rsa_unproven(key, err) : ST_OK;
 }
 
 core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way, int place,
                                 const uint8_t *in, size_t in_len, uint8_t *out, size_t *out_len,
-                                tok_token **served, core_err *err)
+                                tok_rsa_outcome *how, core_err *err)
 {
     rsa_job job = {.key = key,
                    .padding = padding,
@@ -269,31 +305,9 @@ core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way,
                          : tok_group_run_at(key->token, (unsigned)place, decrypt_op, &job, err);
     if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
         *out_len = 0;
-    *served = job.served;
+    *how = job.how;
+    if (st == ST_OK && how->served != NULL)
+        tok_facts_add(key, how->place, how->age,
+                      how->raw ? TOK_FACT_RAW : (unsigned)TOK_FACT_ACCEPTED << padding);
     return st;
-}
-
-core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
-                            uint8_t *out, size_t *out_len, core_err *err)
-{
-    const size_t room = *out_len;
-    tok_token *served = NULL;
-
-    *out_len = 0;
-    if (!key->info.rsa || in_len != key->info.modulus_len)
-        return tok_decrypt_failed(err);
-    *out_len = room;
-    core_status st = tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out,
-                                         out_len, &served, err);
-    /* Bad data, or a token that takes the mechanism but does something else? */
-    if (st != ST_DECRYPT_FAILED || !tok_oaep_doubt(key, served, padding))
-        return st;
-    st = tok_oaep_learn(key, padding, err);
-    if (st != ST_OK)
-        return st;
-    if (!tok_oaep_raw(key, served, padding))
-        return tok_decrypt_failed(err);
-    *out_len = room;
-    return tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out, out_len,
-                               &served, err);
 }

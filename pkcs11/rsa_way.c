@@ -1,130 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which padding a policy gets of a token, and which way: OAEP by the token itself, or, where that
- * cannot and the policy says rsa_raw, over raw RSA (CKM_RSA_X_509) with the padding taken off here.
- * PKCS#1 v1.5 is never done so: it cannot be taken off without telling whether it was there.
+ * Which padding a key's data gets, and how it is taken off: OAEP by the token itself, or, where the
+ * key refuses that and the policy says rsa_raw, over raw RSA (CKM_RSA_X_509) with the padding taken
+ * off here. PKCS#1 v1.5 is never done so: it cannot be taken off without telling whether it was
+ * there.
  *
- * Lists of mechanisms do not tell (SoftHSM lists OAEP, and refuses SHA-256): it is learned, by what
- * the token refuses and by known answers, once for each token, padding and process. Of a group of
- * tokens is known what its members cannot.
+ * Lists of mechanisms do not tell (SoftHSM lists OAEP, and refuses SHA-256). What counts is what
+ * C_DecryptInit answers for the very key, and that it accepts another padding then (facts.c). A
+ * data operation that fails teaches nothing.
  */
 #include <stdio.h>
 #include <string.h>
 #include "pkcs11/rsa_private.h"
 
-static tok_can learned(const tok_token *token, unsigned what)
-{
-    return (tok_can)atomic_load(&token->learned[what]);
-}
-
-void tok_learned(tok_token *asker, tok_token *token, unsigned what, tok_can can)
-{
-    if (learned(token, what) != can)
-        atomic_store(&token->learned[what], can);
-    /* That one of its members cannot is not overwritten by what another can. */
-    int unknown = TOK_UNKNOWN;
-    if (asker != token && can == TOK_UNABLE)
-        atomic_store(&asker->learned[what], can);
-    else if (asker != token)
-        (void)atomic_compare_exchange_strong(&asker->learned[what], &unknown, can);
-}
-
-bool tok_oaep_raw(const tok_key *key, const tok_token *token, core_padding padding)
+bool tok_goes_raw(const tok_key *key, core_padding padding, unsigned facts)
 {
     return key->token->config->rsa_raw && tok_is_oaep(padding) &&
-           key->info.modulus_len <= TOK_BLOCK_MOST && learned(token, padding) == TOK_UNABLE;
+           key->info.modulus_len <= TOK_BLOCK_MOST && (facts & (TOK_FACT_REFUSED << padding)) != 0;
 }
 
-bool tok_oaep_doubt(const tok_key *key, const tok_token *token, core_padding padding)
+/* What is known of the key on all members that are there, or'ed; on the one token. */
+static unsigned facts_of_all(const tok_key *key)
 {
-    return key->token->config->rsa_raw && tok_is_oaep(padding) && token != NULL &&
-           learned(token, padding) == TOK_UNKNOWN;
-}
+    tok_token *token = key->token;
+    unsigned facts = 0;
 
-/* What the key encrypts here the token has to decrypt. */
-static core_status known_answer(tok_key *key, core_padding padding, tok_way way, int place,
-                                core_err *err)
-{
-    uint8_t plain[32];
-    uint8_t back[32];
-    uint8_t cipher[1024];
-    size_t cipher_len = sizeof cipher;
-    size_t back_len = sizeof back;
-    tok_token *served = NULL;
-    const unsigned what = way == TOK_WAY_RAW ? TOK_LEARN_RAW : (unsigned)padding;
-
-    core_status st = core_random(plain, sizeof plain);
-    if (st == ST_OK)
-        st = tok_rsa_encrypt_software(key, padding, plain, sizeof plain, cipher, &cipher_len, err);
-    if (st == ST_OK) {
-        st = tok_rsa_decrypt_way(key, padding, way, place, cipher, cipher_len, back, &back_len,
-                                 &served, err);
-    }
-    if (served == NULL)
-        return st;
-    if (st == ST_OK && back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0) {
-        tok_learned(key->token, served, what, TOK_ABLE);
-    } else if (st == ST_OK || st == ST_MECHANISM || st == ST_DECRYPT_FAILED ||
-               st == ST_BUFFER_TOO_SMALL) {
-        tok_learned(key->token, served, what, TOK_UNABLE);
-        st = ST_OK;
-    }
-    return st;
-}
-
-/* Neither way. */
-static bool oaep_lacks(const tok_token *token, core_padding padding)
-{
-    return tok_is_oaep(padding) && learned(token, padding) == TOK_UNABLE &&
-           !(token->config->rsa_raw && learned(token, TOK_LEARN_RAW) == TOK_ABLE);
-}
-
-/* Of one token; of a group, its member at `place`. */
-static core_status learn_of(tok_key *key, tok_token *token, int place, core_padding padding,
-                            core_err *err)
-{
-    core_status st = ST_OK;
-
-    if (learned(token, padding) == TOK_UNKNOWN) {
-        st = known_answer(key, padding, TOK_WAY_TOKEN, place, err);
-        if (st == ST_OK && learned(token, padding) == TOK_UNABLE)
-            core_log(CORE_LOG_INFO, "token \"%s\" has no %s%s", token->info.label,
-                     core_padding_name(padding),
-                     key->token->config->rsa_raw ? "; raw RSA is tried (rsa_raw = yes)" : "");
-    }
-    if (st == ST_OK && tok_oaep_raw(key, token, padding) &&
-        learned(token, TOK_LEARN_RAW) == TOK_UNKNOWN)
-        st = known_answer(key, padding, TOK_WAY_RAW, place, err);
-    return st;
-}
-
-/* What all members can is what a group can; those that are away are asked when they are back. */
-core_status tok_oaep_learn(tok_key *key, core_padding padding, core_err *err)
-{
-    tok_token *group = key->token;
-    core_status st = ST_OK;
-
-    /* A key that may not decrypt tells nothing. */
-    if (!tok_is_oaep(padding) || (key->info.can & TOK_CAN_DECRYPT) == 0)
-        return ST_OK;
-    if (group->group == NULL)
-        return learn_of(key, group, TOK_ANY, padding, err);
+    if (token->group == NULL)
+        return tok_facts_at(key, token, 0);
     for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
-        tok_token *member = tok_group_member(group, i);
-        core_status now = ST_OK;
+        const tok_token *member = tok_group_member(token, i);
         if (member != NULL)
-            now = learn_of(key, member, (int)i, padding, err);
-        st = now == ST_OK ? st : now;
+            facts |= tok_facts_at(key, member, i);
     }
-    return learned(group, padding) == TOK_UNKNOWN ? st : ST_OK;
+    return facts;
 }
 
-core_status tok_oaep_check(tok_key *key, core_padding padding, core_err *err)
+bool tok_oaep_raw(const tok_key *key, core_padding padding)
 {
-    core_status st = tok_oaep_learn(key, padding, err);
-    if (st == ST_OK && oaep_lacks(key->token, padding))
-        st = tok_oaep_refuse(key, padding, NULL, CKR_OK, err);
-    return st;
+    return tok_goes_raw(key, padding, facts_of_all(key));
 }
 
 core_status tok_oaep_refuse(const tok_key *key, core_padding padding, const char *function,
@@ -137,65 +50,190 @@ core_status tok_oaep_refuse(const tok_key *key, core_padding padding, const char
                        (unsigned long)rv);
     }
     return core_fail(
-        err, ST_MECHANISM, "token \"%s\" has no %s (CKM_RSA_PKCS_OAEP)%s%s; %s",
-        key->token->info.label, core_padding_name(padding),
+        err, ST_MECHANISM, "key \"%s\" on token \"%s\" takes no %s (CKM_RSA_PKCS_OAEP)%s%s; %s",
+        key->info.name, key->token->info.label, core_padding_name(padding),
         key->token->config->rsa_raw ? ", nor raw RSA (CKM_RSA_X_509) for it" : "", code,
         key->token->config->rsa_raw
             ? core_status_next(ST_MECHANISM)
             : "rsa_raw = yes allows it over raw RSA, see p11ekm.conf(5) on what that means");
 }
 
-core_padding tok_wrap_padding(const tok_token *token)
+/* --- encryption --- */
+
+/* The padding to fall back to where the key refuses that of the policy; CORE_PAD_COUNT: none. */
+static core_padding weaker_padding(const core_token_config *config)
 {
-    const core_token_config *config = token->config;
-    bool sha1 = (config->rsa_unwrap & (1u << CORE_PAD_OAEP_SHA1)) != 0;
-    return config->rsa_padding == CORE_PAD_OAEP_SHA256 && sha1 &&
-                   oaep_lacks(token, CORE_PAD_OAEP_SHA256)
-               ? CORE_PAD_OAEP_SHA1
-               : config->rsa_padding;
+    const bool sha1 = (config->rsa_unwrap & (1u << CORE_PAD_OAEP_SHA1)) != 0;
+    return config->rsa_padding == CORE_PAD_OAEP_SHA256 && sha1 ? CORE_PAD_OAEP_SHA1
+                                                               : CORE_PAD_COUNT;
 }
 
-core_padding tok_rsa_padding(const tok_token *token, bool *raw)
+core_padding tok_rsa_padding(const tok_key *key, bool *raw)
 {
-    core_padding padding = tok_wrap_padding(token);
-    *raw = tok_is_oaep(padding) && learned(token, padding) == TOK_UNABLE;
+    const core_token_config *config = key->token->config;
+    const unsigned facts = facts_of_all(key);
+    const bool refused = (facts & (TOK_FACT_REFUSED << config->rsa_padding)) != 0;
+    core_padding padding = config->rsa_padding;
+
+    *raw = tok_goes_raw(key, padding, facts);
+    if (refused && !*raw && weaker_padding(config) != CORE_PAD_COUNT)
+        padding = weaker_padding(config);
     return padding;
 }
 
-/* Before the first wrap with OAEP SHA-256: what the token cannot unwrap must not be wrapped so. */
+/* A downgrade is logged once for each key and login. */
+static void warn_once(tok_key *key, core_padding padding)
+{
+    const tok_token *token = key->token;
+
+    if ((facts_of_all(key) & TOK_FACT_WARNED) != 0)
+        return;
+    for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
+        const tok_token *one = token->group != NULL ? tok_group_member(key->token, i)
+                               : i == 0             ? token
+                                                    : NULL;
+        if (one != NULL)
+            tok_facts_add(key, i, tok_token_age(one), TOK_FACT_WARNED);
+    }
+    core_log(CORE_LOG_WARNING,
+             "key \"%s\" on token \"%s\" refuses %s: new data is encrypted with %s (rsa_padding)",
+             key->info.name, token->info.label, core_padding_name(token->config->rsa_padding),
+             core_padding_name(padding));
+}
+
 core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
                                    size_t *out_len, core_err *err)
 {
-    core_status st = ST_OK;
-    if (key->token->config->rsa_padding == CORE_PAD_OAEP_SHA256)
-        st = tok_oaep_learn(key, CORE_PAD_OAEP_SHA256, err);
-    return st == ST_OK
-               ? tok_rsa_encrypt(key, tok_wrap_padding(key->token), in, in_len, out, out_len, err)
-               : st;
+    const core_token_config *config = key->token->config;
+    core_padding padding = config->rsa_padding;
+    core_status st = tok_rsa_ready(key, padding, err);
+
+    /* Only a refusal that was confirmed lets another padding be used. */
+    if (st == ST_MECHANISM && weaker_padding(config) != CORE_PAD_COUNT &&
+        (facts_of_all(key) & (TOK_FACT_REFUSED << padding)) != 0) {
+        padding = weaker_padding(config);
+        st = tok_rsa_ready(key, padding, err);
+        if (st == ST_OK)
+            warn_once(key, padding);
+    }
+    return st == ST_OK ? tok_rsa_encrypt(key, padding, in, in_len, out, out_len, err) : st;
+}
+
+/* --- decryption --- */
+
+/* Whether a decryption by the token that failed may have failed for the token's sake: it takes the
+ * mechanism, and does something else. Only where raw RSA could do it instead. */
+static bool in_doubt(const tok_key *key, core_padding padding, const tok_rsa_outcome *how)
+{
+    return key->token->config->rsa_raw && tok_is_oaep(padding) && how->served != NULL &&
+           how->accepted && (key->info.can & TOK_CAN_DECRYPT) != 0 &&
+           (tok_facts_at(key, how->served, how->place) & (TOK_FACT_ACCEPTED << padding)) == 0;
+}
+
+static core_status decrypt_one(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
+                               uint8_t *out, size_t *out_len, tok_rsa_outcome *how, core_err *err)
+{
+    const size_t room = *out_len;
+    core_err why = {0};
+    core_status st = tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out,
+                                         out_len, how, err);
+
+    if (st != ST_DECRYPT_FAILED || !in_doubt(key, padding, how))
+        return st;
+    /* A known answer tells bad data from a token that cannot; its failure is not the data's. */
+    if (tok_rsa_ready(key, padding, &why) != ST_OK ||
+        !tok_goes_raw(key, padding, tok_facts_at(key, how->served, how->place)))
+        return st;
+    *out_len = room;
+    return tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out, out_len, how,
+                               err);
+}
+
+core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
+                            uint8_t *out, size_t *out_len, core_err *err)
+{
+    const size_t room = *out_len;
+    tok_rsa_outcome how = {0};
+
+    *out_len = 0;
+    if (!key->info.rsa || in_len != key->info.modulus_len)
+        return tok_decrypt_failed(err);
+    *out_len = room;
+    return decrypt_one(key, padding, in, in_len, out, out_len, &how, err);
+}
+
+/* Notes each padding that the key refused while it accepted another one: the refusal is confirmed.
+ */
+static void note_refusals(tok_key *key, const tok_rsa_outcome hows[CORE_PAD_COUNT])
+{
+    bool certain = false;
+
+    for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
+        for (core_padding other = 0; other < CORE_PAD_COUNT; other++) {
+            if (tok_init_refuses(hows[p].refused, &certain) && certain && hows[other].accepted &&
+                hows[other].served == hows[p].served && hows[other].age == hows[p].age)
+                tok_facts_add(key, hows[p].place, hows[p].age, TOK_FACT_REFUSED << p);
+        }
+    }
+}
+
+/* One decryption with each of the paddings, in their order. */
+typedef struct trial {
+    tok_key *key;
+    const uint8_t *in;
+    size_t in_len;
+    uint8_t *out;
+    size_t *out_len, room;
+    tok_rsa_outcome hows[CORE_PAD_COUNT];
+    bool failed; /* a padding that is accepted did not fit the data */
+    core_err *err;
+} trial;
+
+/* True: *st is the end of it. False: the next padding is to be tried; *st as it is, or the refusal.
+ */
+static bool try_padding(trial *t, core_padding padding, core_status *st)
+{
+    *t->out_len = t->room;
+    core_status now = decrypt_one(t->key, padding, t->in, t->in_len, t->out, t->out_len,
+                                  &t->hows[padding], t->err);
+    if (now == ST_DECRYPT_FAILED) {
+        t->failed = true;
+        return false;
+    }
+    *st = now;
+    /* A padding that the key does not take says nothing of the data. */
+    return t->hows[padding].refused == CKR_OK || now == ST_OK || now == ST_BUFFER_TOO_SMALL;
 }
 
 core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
                                 size_t *out_len, core_err *err)
 {
+    trial t = {.key = key,
+               .in = in,
+               .in_len = in_len,
+               .out = out,
+               .out_len = out_len,
+               .room = *out_len,
+               .err = err};
+    const unsigned known = facts_of_all(key);
     core_status st = ST_MECHANISM;
-    size_t room = *out_len;
+    bool end = in_len != key->info.modulus_len;
 
     *out_len = 0;
-    for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
-        if ((key->token->config->rsa_unwrap & (1u << p)) == 0)
-            continue;
-        if (p == CORE_PAD_OAEP_SHA256 && learned(key->token, p) == TOK_UNABLE &&
-            !key->token->config->rsa_raw) {
-            (void)tok_oaep_refuse(key, p, NULL, CKR_OK, err);
-            continue;
+    if (end)
+        return tok_decrypt_failed(err);
+    /* No padding that is allowed is skipped; those known to be refused come last. */
+    for (unsigned pass = 0; !end && pass < 2; pass++) {
+        for (core_padding p = 0; !end && p < CORE_PAD_COUNT; p++) {
+            const bool raw = tok_goes_raw(key, p, known) && (known & TOK_FACT_RAW) != 0;
+            const bool late = (known & (TOK_FACT_REFUSED << p)) != 0 && !raw;
+            if ((key->token->config->rsa_unwrap & (1u << p)) != 0 && late == (pass == 1))
+                end = try_padding(&t, p, &st);
         }
-        *out_len = room;
-        core_status now = tok_rsa_decrypt(key, p, in, in_len, out, out_len, err);
-        /* A padding that the token does not know says nothing of the data. */
-        if (now != ST_MECHANISM)
-            st = now;
-        if (now != ST_MECHANISM && now != ST_DECRYPT_FAILED)
-            return st;
     }
-    return st == ST_MECHANISM ? st : tok_decrypt_failed(err);
+    note_refusals(key, t.hows);
+    if (end)
+        return st;
+    *out_len = 0;
+    return t.failed ? tok_decrypt_failed(err) : st;
 }

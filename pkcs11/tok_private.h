@@ -49,6 +49,15 @@ typedef struct tok_health {
 
 enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block, 8192 bits */
 
+/* A public key object that one session may encrypt and wrap with (public_key.c). */
+typedef struct tok_public {
+    uint8_t thumb[TOK_THUMB_LEN]; /* of the key */
+    CK_OBJECT_HANDLE object;      /* 0: free */
+    uint64_t age;                 /* tok_token_age when it was made or found */
+    bool ours;                    /* a session object made here; else the token's own */
+} tok_public;
+enum { TOK_SESSION_PUBLICS = 4 };
+
 typedef struct tok_session {
     CK_SESSION_HANDLE handle;
     tok_token *token;
@@ -60,6 +69,8 @@ typedef struct tok_session {
     bool gone;  /* the token does not know it any more: its handle may be another's by now */
     core_secret scratch; /* for what the token decrypts, wiped after each use: a block and what is
                           * in it */
+    tok_public publics[TOK_SESSION_PUBLICS];
+    unsigned public_next; /* the entry that is replaced next */
     struct tok_session *next;
 } tok_session;
 
@@ -107,11 +118,6 @@ typedef struct tok_pin_state {
     uint64_t next_try_us;
 } tok_pin_state;
 
-typedef enum tok_can { TOK_UNKNOWN, TOK_ABLE, TOK_UNABLE } tok_can;
-/* What is learned by doing: RSA decryption with each padding, and raw; CBC decryption with padding.
- */
-enum { TOK_LEARN_RAW = CORE_PAD_COUNT, TOK_LEARN_CBC_PAD, TOK_LEARN_COUNT };
-
 /* The mechanisms this code uses; what the token lists of them is read once. */
 typedef struct tok_mech_info {
     bool listed;
@@ -135,7 +141,7 @@ struct tok_token {
     tok_health health;
     struct tok_group *group; /* of a group, which is no token itself; NULL */
 
-    core_mutex lock; /* guards all up to `learned_*` */
+    core_mutex lock; /* guards all up to `indexed_at_us` */
     core_cond freed;
     tok_session *idle;
     unsigned open, limit;
@@ -149,7 +155,6 @@ struct tok_token {
     uint64_t ids_age;
     uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
 
-    _Atomic int learned[TOK_LEARN_COUNT]; /* tok_can */
     _Atomic bool mech_known;
     tok_mech_info mech[TOK_MECH_COUNT];
     tok_turn login_turn; /* guards pin */
@@ -162,6 +167,8 @@ struct tok_token {
 typedef enum tok_call { TOK_CALL_OTHER, TOK_CALL_DATA } tok_call;
 core_status tok_rv_status(CK_RV rv, tok_call kind);
 const char *tok_rv_name(CK_RV rv);
+/* Whether a token refuses the template of a call, not what the call is about. */
+bool tok_rv_refuses_template(CK_RV rv);
 /* Fails with the status of `rv` and a text that names the token, the function and the code; for
  * data errors a text without any detail. */
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,

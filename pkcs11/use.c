@@ -65,7 +65,8 @@ size_t tok_encrypt_max(const tok_key *key)
 {
     if (!key->info.rsa)
         return SIZE_MAX - 16;
-    size_t overhead = tok_padding_row(tok_wrap_padding(key->token))->overhead;
+    /* One limit, whatever padding a token turns out to lack: the others leave more room. */
+    size_t overhead = tok_padding_row(key->token->config->rsa_padding)->overhead;
     return key->info.modulus_len > overhead ? key->info.modulus_len - overhead : 0;
 }
 

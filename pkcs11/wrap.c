@@ -14,6 +14,7 @@ typedef struct wrap_job {
     size_t key_len;
     uint8_t *out;
     size_t out_len;
+    bool unproven; /* out: the numbers of `to` were proven in another generation of the token */
 } wrap_job;
 
 static CK_OBJECT_CLASS class_secret = CKO_SECRET_KEY;
@@ -97,14 +98,6 @@ static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK
     return session->gone ? ST_SESSION_LOST : st;
 }
 
-/* Whether it is the template that a token refuses, not the wrapped key. */
-static bool refuses_template(CK_RV rv)
-{
-    return rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT ||
-           rv == CKR_TEMPLATE_INCOMPLETE || rv == CKR_ATTRIBUTE_TYPE_INVALID ||
-           rv == CKR_ATTRIBUTE_VALUE_INVALID;
-}
-
 /* With the template that the token takes: Luna wants the length in it, openCryptoki (3.8) the
  * least. A token that is told the length may cut a longer key to it; what is unwrapped was signed.
  */
@@ -123,7 +116,7 @@ static CK_RV unwrap_as(tok_session *session, const wrap_job *job, CK_OBJECT_HAND
 
     memcpy(sized, transit, sizeof transit);
     sized[TRANSIT_ALL] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &length, sizeof length};
-    for (size_t i = 0; i < sizeof tries / sizeof tries[0] && refuses_template(rv); i++)
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0] && tok_rv_refuses_template(rv); i++)
         rv = session->f->C_UnwrapKey(session->handle, &mechanism, from,
                                      (CK_BYTE_PTR)(uintptr_t)job->in, (CK_ULONG)job->in_len,
                                      tries[i].template, tries[i].count, out);
@@ -164,13 +157,10 @@ static core_status transit_wrap(tok_session *session, wrap_job *job, CK_OBJECT_H
     CK_ULONG length = (CK_ULONG)job->out_len;
     CK_OBJECT_HANDLE to = 0;
 
-    core_status st = tok_key_public_handle(session, job->to, &to, err);
-    if (st == ST_OK && to == 0) {
-        st = core_fail(
-            err, ST_MECHANISM,
-            "key \"%s\": token \"%s\" holds no public key object for it, so it cannot wrap",
-            job->to->info.name, session->token->info.label);
-    }
+    job->unproven = !tok_rsa_is_ready_to_wrap(session, job->to);
+    if (job->unproven)
+        return ST_OK;
+    core_status st = tok_public_object(session, job->to, &to, err);
     if (st != ST_OK)
         return st;
     CK_RV rv = session->f->C_WrapKey(session->handle, &mechanism, to, key, job->out, &length);
@@ -208,8 +198,14 @@ static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
     core_status st = tok_key_may(job->to, TOK_CAN_WRAP, err);
     if (st == ST_OK && job->from != NULL)
         st = tok_key_may(job->from, TOK_CAN_UNWRAP, err);
-    if (st == ST_OK)
-        st = tok_run(job->to->token, wrap_op, job, err);
+    job->unproven = true;
+    for (unsigned i = 0; st == ST_OK && job->unproven && i < TOK_PROOF_TRIES; i++) {
+        st = tok_rsa_ready_to_wrap(job->to, err);
+        if (st == ST_OK)
+            st = tok_run(job->to->token, wrap_op, job, err);
+    }
+    if (st == ST_OK && job->unproven)
+        st = tok_rsa_unproven(job->to, err);
     *out_len = st == ST_OK ? job->out_len : 0;
     return st;
 }
@@ -224,7 +220,7 @@ core_status tok_wrap_new(tok_key *wrapper, size_t key_len, uint8_t *out, size_t 
 core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_len, size_t key_len,
                        uint8_t *out, size_t *out_len, core_err *err)
 {
-    wrap_job job = {from, to, in, in_len, key_len, out, 0};
+    wrap_job job = {from, to, in, in_len, key_len, out, 0, false};
 
     if (from->token != to->token) {
         return core_fail(

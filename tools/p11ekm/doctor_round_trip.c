@@ -46,10 +46,10 @@ typedef struct how {
     const char *with, *padding, *raw;
 } how;
 
-static how how_of(const doctor *d, bool rsa)
+static how how_of(const tok_key *key, bool rsa)
 {
     bool raw = false;
-    const char *padding = core_padding_name(tok_rsa_padding(d->session.token, &raw));
+    const char *padding = core_padding_name(tok_rsa_padding(key, &raw));
     return (how){rsa ? " with " : "", rsa ? padding : "", rsa && raw ? " over raw RSA" : ""};
 }
 
@@ -84,7 +84,7 @@ static void try_existing(doctor *d, bool rsa, const char *why)
         doctor_report(d, DOCTOR_SKIP, "", "%s, and there is no %s key to try", why,
                       rsa ? "RSA" : "AES");
     } else {
-        const how h = how_of(d, rsa);
+        const how h = how_of(key, rsa);
         doctor_report(d, DOCTOR_OK, "", "key \"%s\": encrypted%s%s%s, decrypted, in %u ms (%s)",
                       cli_show(tok_key_about(key)->name).text, h.with, h.padding, h.raw,
                       (unsigned)((core_now_us() - started) / 1000), why);
@@ -108,12 +108,13 @@ static void try_new(doctor *d, core_algorithm algorithm)
     if (st == ST_OK) {
         st = there_and_back(key, &err);
     }
-    tok_key_release(key);
     if (st != ST_OK) {
+        tok_key_release(key);
         doctor_failed(d, st, &err);
         return;
     }
-    const how h = how_of(d, rsa);
+    const how h = how_of(key, rsa);
+    tok_key_release(key);
     doctor_report(d, DOCTOR_OK, "", "%s: made, encrypted%s%s%s, decrypted, gone, in %u ms",
                   core_algorithm_tag(algorithm), h.with, h.padding, h.raw,
                   (unsigned)((core_now_us() - started) / 1000));
