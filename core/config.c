@@ -268,9 +268,8 @@ core_status core_config_load(const char *path, core_config **out, core_err *err)
     if (path == NULL)
         path = core_config_path();
     core_status st = core_file_read(path, CORE_FILE_CONFIG, CONFIG_MAX_SIZE, &bytes, err);
-    if (st == ST_NOT_FOUND)
-        return core_fail(err, ST_CONFIG_MISSING,
-                         "%s: no such file; run p11ekm init, or set P11EKM_CONF", path);
+    if (st == ST_CONFIG_MISSING)
+        return core_fail(err, st, "%s: no such file; run p11ekm init, or set P11EKM_CONF", path);
     if (st == ST_FORMAT)
         return core_fail(err, ST_CONFIG_INVALID, "%s: longer than 256 KiB; is it the right file?",
                          path);

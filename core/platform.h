@@ -35,22 +35,37 @@ const char *core_default_config_path(void);
 /* Whether a path is absolute in the system's own terms. */
 bool core_path_absolute(const char *path);
 
-/* What a file must be like before it is believed. */
+/* What a file must be like before it is believed. Of every kind: owned by root or this user, not
+ * writable by others, nor is any directory on the way to it (sticky ones excepted). */
 typedef enum core_file_kind {
-    CORE_FILE_CONFIG, /* owned by root or this user, not writable by others */
-    CORE_FILE_SECRET, /* the same, and not readable by others either; no symbolic link */
-    CORE_FILE_MODULE /* as CONFIG, and no directory above it writable by others (sticky excepted) */
+    CORE_FILE_CONFIG,
+    CORE_FILE_SECRET, /* not readable by others either; no symbolic link */
+    CORE_FILE_MODULE  /* named by an absolute path */
 } core_file_kind;
 
-/* Checks the file. ST_NOT_FOUND when there is none, ST_IO when it cannot be looked at or is not a
- * regular file, ST_UNSAFE_FILE with the path, what is wrong and the command that mends it. A
- * module's path must be absolute. */
+/* Checks the file. Where there is none: ST_CONFIG_MISSING, ST_PIN_SOURCE, ST_MODULE_LOAD; where it
+ * cannot be looked at or is not a regular file: ST_IO, or the latter two. ST_UNSAFE_FILE with the
+ * path, what is wrong and the command that mends it. */
 CORE_MUST_USE core_status core_file_check(const char *path, core_file_kind kind, core_err *err);
 /* Reads a whole file of at most `limit` bytes into a new secret buffer, checking the very file that
  * is read (on the open descriptor, no race). A NUL stands behind the last byte. ST_FORMAT: too
  * long. The caller closes *out. */
 CORE_MUST_USE core_status core_file_read(const char *path, core_file_kind kind, size_t limit,
                                          core_secret *out, core_err *err);
+/* What `missing` or unreadable means for a file of this kind, and what to do where it is missing
+ * (platform_file.c). */
+core_status core_file_status(core_file_kind kind, bool missing);
+const char *core_file_remedy(core_file_kind kind);
+/* Checks the directories and links on the way to `path`, not `path` itself where that is a file. */
+CORE_MUST_USE core_status core_path_check_above(const char *path, core_err *err);
+/* Makes a directory, for all to look into and this user only to write; its parent must be there.
+ * Not made where others may write a directory on the way. */
+CORE_MUST_USE core_status core_directory_create(const char *path, core_err *err);
+/* Takes an empty directory away again. */
+void core_directory_remove(const char *path);
+/* The directory part of a path, to be released with core_free; NULL where it names none, or memory
+ * is out. */
+char *core_path_directory(const char *path);
 /* Opens for appending, made for this user only where it does not exist; never follows a symbolic
  * link in the last place; refused where others may write it. Unbuffered: one fwrite is one write.
  * NULL on failure. Close with fclose. */

@@ -3,144 +3,38 @@
  * Files for POSIX systems. A file is checked on the open descriptor, so that what was checked is
  * what is read; it is opened without blocking, so that a FIFO in its place holds nobody up.
  */
-#include "core/platform.h"
+#include "core/platform_posix.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static core_status fail_errno(core_err *err, const char *path, const char *what, int error)
+/* The same with the status that the kind of file has. */
+static core_status fail_kind(core_err *err, const char *path, core_file_kind kind, const char *what,
+                             int error)
 {
-    char reason[96] = "";
-    const char *text = strerror_r(error, reason, sizeof reason);
-    if (error == ENOENT || error == ENOTDIR)
-        return core_fail(err, ST_NOT_FOUND, "%s: no such file; check the path", path);
-    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
-                     text);
-}
-
-/* Owned by root or by this user, and none of the `forbidden` mode bits set. */
-static core_status check_rights(const struct stat *s, const char *path, mode_t forbidden,
-                                core_err *err)
-{
-    if (s->st_uid != 0 && s->st_uid != geteuid())
-        return core_fail(err, ST_UNSAFE_FILE,
-                         "%s: owned by user %lu, neither root nor the running user %lu; "
-                         "chown root '%s'",
-                         path, (unsigned long)s->st_uid, (unsigned long)geteuid(), path);
-    if ((s->st_mode & forbidden & (S_IWGRP | S_IWOTH)) != 0)
-        return core_fail(err, ST_UNSAFE_FILE,
-                         "%s: group or world may write it (mode %04o); chmod go-w '%s'", path,
-                         (unsigned)(s->st_mode & 07777), path);
-    if ((s->st_mode & forbidden) != 0)
-        return core_fail(err, ST_UNSAFE_FILE, "%s: others may read it (mode %04o); chmod 600 '%s'",
-                         path, (unsigned)(s->st_mode & 07777), path);
-    return ST_OK;
+    const bool missing = error == ENOENT || error == ENOTDIR;
+    const core_status st = core_file_status(kind, missing);
+    (void)core_fail_errno(err, path, what, error);
+    if (missing)
+        return core_fail(err, st, "%s: no such file; %s", path, core_file_remedy(kind));
+    if (err != NULL)
+        err->status = st;
+    return st;
 }
 
 static core_status check_open(int fd, const char *path, core_file_kind kind, struct stat *s,
                               core_err *err)
 {
     if (fstat(fd, s) != 0)
-        return fail_errno(err, path, "look at it", errno);
+        return core_fail_errno(err, path, "look at it", errno);
     if (!S_ISREG(s->st_mode))
-        return core_fail(err, ST_IO, "%s: not a regular file; name a file", path);
-    return check_rights(s, path, kind == CORE_FILE_SECRET ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH,
-                        err);
-}
-
-static core_status check_directory(const char *dir, core_err *err)
-{
-    struct stat s;
-    if (stat(dir, &s) != 0)
-        return fail_errno(err, dir, "look at it", errno);
-    return check_rights(&s, dir, (s.st_mode & S_ISVTX) != 0 ? 0 : S_IWGRP | S_IWOTH, err);
-}
-
-enum { MAX_LINKS = 32 };
-
-/* A walk along a path: `here` is resolved so far ("" is the root), `rest` is to come. */
-typedef struct path_walk {
-    char here[PATH_MAX];
-    char rest[PATH_MAX];
-    unsigned links;
-} path_walk;
-
-static void walk_up(path_walk *walk)
-{
-    char *slash = strrchr(walk->here, '/');
-    if (slash != NULL)
-        *slash = '\0';
-}
-
-/* Takes the next component from `rest` to `here`; false at the end, or where it does not fit. */
-static bool walk_down(path_walk *walk)
-{
-    const char *name = walk->rest + strspn(walk->rest, "/");
-    const size_t length = strcspn(name, "/"), used = strlen(walk->here);
-    if (length == 0 || used + length + 2 > sizeof walk->here)
-        return false;
-    if (length == 2 && memcmp(name, "..", 2) == 0)
-        walk_up(walk);
-    else if (length != 1 || name[0] != '.') {
-        walk->here[used] = '/';
-        memcpy(walk->here + used + 1, name, length);
-        walk->here[used + 1 + length] = '\0';
-    }
-    memmove(walk->rest, name + length, strlen(name + length) + 1);
-    return true;
-}
-
-/* `here` is a symbolic link: its owner may point it elsewhere, so it is checked as a file is. */
-static core_status walk_link(path_walk *walk, const struct stat *s, core_err *err)
-{
-    char target[PATH_MAX], rest[PATH_MAX];
-    core_status st = check_rights(s, walk->here, 0, err);
-    if (st != ST_OK)
-        return st;
-    const ssize_t n = readlink(walk->here, target, sizeof target - 1);
-    if (n < 0)
-        return fail_errno(err, walk->here, "read the link", errno);
-    target[n] = '\0';
-    const int length = snprintf(rest, sizeof rest, "%s/%s", target, walk->rest);
-    if (++walk->links > MAX_LINKS || length < 0 || length >= (int)sizeof rest)
-        return fail_errno(err, walk->here, "follow the link", ELOOP);
-    memcpy(walk->rest, rest, (size_t)length + 1);
-    if (target[0] == '/')
-        walk->here[0] = '\0';
-    else
-        walk_up(walk);
-    return ST_OK;
-}
-
-/* Every directory and link on the way to `path`: who may write one may put another file in the
- * module's place. Resolving the path and looking at the result alone would miss a link in the
- * middle of a chain. */
-static core_status check_above(const char *path, core_err *err)
-{
-    path_walk walk = {.here = ""};
-    struct stat s;
-    const size_t length = strlen(path);
-    if (!core_path_absolute(path) || length >= sizeof walk.rest)
-        return core_fail(err, ST_UNSAFE_FILE, "%s: not an absolute path; name it from / on", path);
-    memcpy(walk.rest, path, length + 1);
-    for (;;) {
-        core_status st = check_directory(walk.here[0] == '\0' ? "/" : walk.here, err);
-        if (st != ST_OK || !walk_down(&walk))
-            return st;
-        if (lstat(walk.here, &s) != 0)
-            return fail_errno(err, walk.here, "look at it", errno);
-        if (S_ISLNK(s.st_mode))
-            st = walk_link(&walk, &s, err);
-        else if (!S_ISDIR(s.st_mode))
-            return ST_OK; /* the file itself, checked on its descriptor */
-        if (st != ST_OK)
-            return st;
-    }
+        return core_fail(err, core_file_status(kind, false), "%s: not a regular file; name a file",
+                         path);
+    return core_check_rights(s, path,
+                             kind == CORE_FILE_SECRET ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH, err);
 }
 
 static core_status open_checked(const char *path, core_file_kind kind, int *fd, struct stat *s,
@@ -151,10 +45,12 @@ static core_status open_checked(const char *path, core_file_kind kind, int *fd, 
     if (*fd < 0 && errno == ELOOP && nofollow != 0)
         return core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; name the file itself", path);
     if (*fd < 0)
-        return fail_errno(err, path, "open it", errno);
+        return fail_kind(err, path, kind, "open it", errno);
     core_status st = check_open(*fd, path, kind, s, err);
-    if (st == ST_OK && kind == CORE_FILE_MODULE)
-        st = check_above(path, err);
+    if (st == ST_OK && kind == CORE_FILE_MODULE && !core_path_absolute(path))
+        st = core_fail(err, ST_UNSAFE_FILE, "%s: not an absolute path; name it from / on", path);
+    if (st == ST_OK)
+        st = core_path_check_above(path, err);
     if (st != ST_OK) {
         (void)close(*fd);
         *fd = -1;
@@ -184,7 +80,7 @@ static core_status read_all(int fd, const char *path, core_secret *out, core_err
         if (n > 0)
             out->length += (size_t)n;
         else if (errno != EINTR)
-            return fail_errno(err, path, "read it", errno);
+            return core_fail_errno(err, path, "read it", errno);
     }
     return core_fail(err, ST_IO, "%s: it grew while it was read; try again", path);
 }
@@ -227,7 +123,7 @@ FILE *core_file_append(const char *path, core_err *err)
         if (errno == ELOOP)
             (void)core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; name the file itself", path);
         else
-            (void)fail_errno(err, path, "open it", errno);
+            (void)core_fail_errno(err, path, "open it", errno);
         return NULL;
     }
     if (check_open(fd, path, CORE_FILE_CONFIG, &s, err) != ST_OK)
@@ -268,10 +164,10 @@ core_status core_file_cut(const char *path, size_t length, core_err *err)
 {
     const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     if (fd < 0)
-        return fail_errno(err, path, "open it", errno);
+        return core_fail_errno(err, path, "open it", errno);
     const int error = ftruncate(fd, (off_t)length) == 0 ? 0 : errno;
     (void)close(fd);
-    return error == 0 ? ST_OK : fail_errno(err, path, "shorten it", error);
+    return error == 0 ? ST_OK : core_fail_errno(err, path, "shorten it", error);
 }
 
 core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
@@ -283,8 +179,10 @@ core_status core_file_create(const char *path, const void *bytes, size_t length,
     if (fd < 0 && errno == EEXIST)
         return core_fail(err, ST_IO, "%s: exists already and is not overwritten; remove it first",
                          path);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return core_fail(err, ST_IO, "%s: no such directory; make it first", path);
     if (fd < 0)
-        return fail_errno(err, path, "create it", errno);
+        return core_fail_errno(err, path, "create it", errno);
     while (length > 0 && error == 0) {
         const ssize_t n = write(fd, p, length);
         if (n > 0) {
@@ -300,7 +198,7 @@ core_status core_file_create(const char *path, const void *bytes, size_t length,
     if (error == 0)
         return ST_OK;
     (void)unlink(path); /* half a file is worse than none */
-    return fail_errno(err, path, "write it", error);
+    return core_fail_errno(err, path, "write it", error);
 }
 
 core_status core_file_create_sealed(const char *path, const void *bytes, size_t length,
@@ -317,14 +215,4 @@ core_status core_file_create_sealed(const char *path, const void *bytes, size_t 
 void core_file_share_command(const char *path, core_str *out)
 {
     core_str_addf(out, "chgrp mssql '%s' && chmod 640 '%s'", path, path);
-}
-
-char *core_path_real(const char *path)
-{
-    char *real = realpath(path, NULL);
-    if (real == NULL)
-        return NULL;
-    char *copy = core_strdup(real);
-    free(real);
-    return copy;
 }

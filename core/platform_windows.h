@@ -35,6 +35,10 @@ CORE_MUST_USE core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, const 
  * inherits nothing. NULL on failure. Release with LocalFree. */
 PSECURITY_DESCRIPTOR core_acl_private(void);
 
+/* The same for a directory, whose files inherit it; all users may look into the directory itself.
+ */
+PSECURITY_DESCRIPTOR core_acl_directory(void);
+
 /* platform_windows_seal.c: whether a file that was read is a sealed one; and what was sealed, in
  * its place. */
 bool core_seal_marked(const core_secret *file);

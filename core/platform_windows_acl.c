@@ -186,16 +186,31 @@ void core_file_share_command(const char *path, core_str *out)
     core_str_addf(out, "icacls \"%s\" /grant \"NT SERVICE\\MSSQLSERVER:R\"", path);
 }
 
-PSECURITY_DESCRIPTOR core_acl_private(void)
+/* The running user, SYSTEM and Administrators have all rights; `inherit` are the flags of their
+ * entries, `more` is what else there is. */
+static PSECURITY_DESCRIPTOR described(bool owned, const wchar_t *inherit, const wchar_t *more)
 {
     sid_buffer user = {.size = 0};
-    wchar_t *sid = NULL, text[256];
+    wchar_t *sid = NULL, text[400];
     PSECURITY_DESCRIPTOR out = NULL;
     if (!running_user(&user) || !ConvertSidToStringSidW(user.bytes, &sid))
         return NULL;
-    (void)swprintf(text, 256, L"O:%lsD:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%ls)", sid, sid);
+    (void)swprintf(text, 400, L"%ls%lsD:P(A;%ls;FA;;;SY)(A;%ls;FA;;;BA)(A;%ls;FA;;;%ls)%ls",
+                   owned ? L"O:" : L"", owned ? sid : L"", inherit, inherit, inherit, sid, more);
     (void)LocalFree(sid);
     if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &out, NULL))
         return NULL;
     return out;
+}
+
+PSECURITY_DESCRIPTOR core_acl_private(void)
+{
+    return described(true, L"", L"");
+}
+
+/* Its owner is the system's choice: Administrators, where an elevated one makes it, so that a
+ * service under another account trusts it. */
+PSECURITY_DESCRIPTOR core_acl_directory(void)
+{
+    return described(false, L"OICI", L"(A;;FRFX;;;BU)");
 }

@@ -3,46 +3,31 @@
  * Files for Windows. A file is checked on the open handle, so that what was checked is what is
  * read. Nothing but a disk file is read, and a pipe's server learns nothing of who we are.
  */
-#include "core/platform_windows.h"
+#include "core/platform_windows_path.h"
 
 #include <fcntl.h>
 #include <io.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Who has one of these can put other bytes in the file's place. GENERIC_ bits stay in lists that
- * were written by hand. */
-static const ACCESS_MASK may_replace =
-    DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL | MAXIMUM_ALLOWED;
-static const ACCESS_MASK may_write = FILE_WRITE_DATA | FILE_APPEND_DATA;
 static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
 
-static const DWORD share_all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 /* Of a link, the link itself; of a pipe, no identity. */
 static const DWORD open_flags =
     FILE_FLAG_OPEN_REPARSE_POINT | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS;
 
-static core_status fail_windows(core_err *err, const char *path, const char *what, DWORD error)
+/* The same with the status that the kind of file has. */
+static core_status fail_kind(core_err *err, const char *path, core_file_kind kind, const char *what,
+                             DWORD error)
 {
-    if (error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND)
-        return core_fail(err, ST_NOT_FOUND, "%s: no such file; check the path", path);
-    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
-                     core_win_error(error).text);
-}
-
-/* CreateFile on a UTF-8 path; INVALID_HANDLE_VALUE with *error. */
-static HANDLE open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
-                        DWORD how, DWORD flags, DWORD *error)
-{
-    HANDLE file = INVALID_HANDLE_VALUE;
-    wchar_t *wide = core_wide_path(path);
-    *error = ERROR_INVALID_NAME;
-    if (wide == NULL)
-        return file;
-    file = CreateFileW(wide, access, share, security, how, flags, NULL);
-    *error = GetLastError();
-    core_free(wide);
-    return file;
+    const bool missing = error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
+    const core_status st = core_file_status(kind, missing);
+    (void)core_fail_windows(err, path, what, error);
+    if (missing)
+        return core_fail(err, st, "%s: no such file; %s", path, core_file_remedy(kind));
+    if (err != NULL)
+        err->status = st;
+    return st;
 }
 
 /* A link of any kind, also a junction. Other reparse points (deduplicated, in the cloud) are files.
@@ -60,81 +45,39 @@ static core_status check_open(HANDLE file, const char *path, core_file_kind kind
     BY_HANDLE_FILE_INFORMATION info;
     if (GetFileType(file) != FILE_TYPE_DISK || !GetFileInformationByHandle(file, &info) ||
         (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
-        return core_fail(err, ST_IO, "%s: not a regular file; name a file", path);
-    return core_acl_check(file, path,
-                          may_replace | may_write | (kind == CORE_FILE_SECRET ? may_read : 0), err);
-}
-
-static core_status check_directory(const char *path, ACCESS_MASK forbidden, core_err *err)
-{
-    DWORD error = 0;
-    HANDLE dir = open_path(path, READ_CONTROL, share_all, NULL, OPEN_EXISTING,
-                           FILE_FLAG_BACKUP_SEMANTICS, &error);
-    if (dir == INVALID_HANDLE_VALUE)
-        return fail_windows(err, path, "look at it", error);
-    const core_status st = core_acl_check(dir, path, forbidden, err);
-    (void)CloseHandle(dir);
-    return st;
-}
-
-/* The directories above `real`. In the module's own, a new file is already a danger: it may be the
- * library that the module asks for next. In those above it, only what can rename or replace the way
- * down is; everybody may make new folders in C:\. */
-static core_status check_directories(const char *real, core_err *err)
-{
-    core_status st = ST_OK;
-    ACCESS_MASK forbidden = may_replace | may_write | FILE_DELETE_CHILD;
-    char *dir = core_strdup(real);
-    if (dir == NULL)
-        return core_fail(err, ST_NO_MEMORY, "%s: out of memory", real);
-    for (char *slash = strrchr(dir, '\\'); slash != NULL && slash > dir + 1 && st == ST_OK;
-         slash = strrchr(dir, '\\')) {
-        const bool root = slash == dir + 2 && dir[1] == ':';
-        slash[root ? 1 : 0] = '\0';
-        st = check_directory(dir, forbidden, err);
-        forbidden = may_replace | FILE_DELETE_CHILD;
-        if (root)
-            break;
-    }
-    core_free(dir);
-    return st;
-}
-
-static core_status check_above(const char *path, core_err *err)
-{
-    if (!core_path_absolute(path))
-        return core_fail(err, ST_UNSAFE_FILE, "%s: not an absolute path; name it from the drive on",
+        return core_fail(err, core_file_status(kind, false), "%s: not a regular file; name a file",
                          path);
-    char *real = core_path_real(path);
-    if (real == NULL)
-        return fail_windows(err, path, "resolve it", GetLastError());
-    const core_status st = check_directories(real, err);
-    core_free(real);
-    return st;
+    return core_acl_check(
+        file, path, CORE_MAY_REPLACE | CORE_MAY_WRITE | (kind == CORE_FILE_SECRET ? may_read : 0),
+        err);
 }
 
 static core_status open_checked(const char *path, core_file_kind kind, HANDLE *file, core_err *err)
 {
     DWORD error = 0;
     core_status st = ST_OK;
-    *file = open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
-                      share_all, NULL, OPEN_EXISTING, open_flags, &error);
+    *file = core_open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                           CORE_SHARE_ALL, NULL, OPEN_EXISTING, open_flags, &error);
     if (*file == INVALID_HANDLE_VALUE)
-        return fail_windows(err, path, "open it", error);
+        return fail_kind(err, path, kind, "open it", error);
     if (is_link(*file)) {
         (void)CloseHandle(*file);
         *file = INVALID_HANDLE_VALUE;
         if (kind == CORE_FILE_SECRET)
             return core_fail(err, ST_UNSAFE_FILE, "%s: a link; name the file itself", path);
-        *file = open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
-                          share_all, NULL, OPEN_EXISTING,
-                          open_flags & ~(DWORD)FILE_FLAG_OPEN_REPARSE_POINT, &error);
+        *file =
+            core_open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                           CORE_SHARE_ALL, NULL, OPEN_EXISTING,
+                           open_flags & ~(DWORD)FILE_FLAG_OPEN_REPARSE_POINT, &error);
         if (*file == INVALID_HANDLE_VALUE)
-            return fail_windows(err, path, "open it", error);
+            return fail_kind(err, path, kind, "open it", error);
     }
     st = check_open(*file, path, kind, err);
-    if (st == ST_OK && kind == CORE_FILE_MODULE)
-        st = check_above(path, err);
+    if (st == ST_OK && kind == CORE_FILE_MODULE && !core_path_absolute(path))
+        st = core_fail(err, ST_UNSAFE_FILE, "%s: not an absolute path; name it from the drive on",
+                       path);
+    if (st == ST_OK)
+        st = core_check_above(path, kind == CORE_FILE_MODULE, err);
     if (st != ST_OK) {
         (void)CloseHandle(*file);
         *file = INVALID_HANDLE_VALUE;
@@ -158,7 +101,7 @@ static core_status read_all(HANDLE file, const char *path, core_secret *out, cor
         DWORD n = 0;
         if (!ReadFile(file, out->data + out->length, (DWORD)(out->capacity - out->length), &n,
                       NULL))
-            return fail_windows(err, path, "read it", GetLastError());
+            return core_fail_windows(err, path, "read it", GetLastError());
         if (n == 0) {
             out->data[out->length] = '\0';
             return ST_OK;
@@ -187,7 +130,7 @@ core_status core_file_read(const char *path, core_file_kind kind, size_t limit, 
     if (st != ST_OK)
         return st;
     if (!GetFileSizeEx(file, &size)) {
-        st = fail_windows(err, path, "look at it", GetLastError());
+        st = core_fail_windows(err, path, "look at it", GetLastError());
         goto done;
     }
     room = limit + (kind == CORE_FILE_SECRET ? SEAL_ROOM : 0);
@@ -219,7 +162,7 @@ static HANDLE open_private(const char *path, DWORD access, DWORD share, DWORD ho
     *error = ERROR_NOT_ENOUGH_MEMORY;
     if (security.lpSecurityDescriptor == NULL)
         return INVALID_HANDLE_VALUE;
-    HANDLE file = open_path(path, access, share, &security, how, open_flags, error);
+    HANDLE file = core_open_path(path, access, share, &security, how, open_flags, error);
     (void)LocalFree(security.lpSecurityDescriptor);
     return file;
 }
@@ -232,9 +175,9 @@ FILE *core_file_append(const char *path, core_err *err)
     FILE *out = NULL;
     HANDLE file =
         open_private(path, FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
-                     share_all, OPEN_ALWAYS, &error);
+                     CORE_SHARE_ALL, OPEN_ALWAYS, &error);
     if (file == INVALID_HANDLE_VALUE) {
-        (void)fail_windows(err, path, "open it", error);
+        (void)core_fail_windows(err, path, "open it", error);
         return NULL;
     }
     if (is_link(file)) {
@@ -261,8 +204,8 @@ bool core_file_moved(FILE *file, const char *path)
 {
     BY_HANDLE_FILE_INFORMATION open_one, named;
     DWORD error = 0;
-    HANDLE other = open_path(path, FILE_READ_ATTRIBUTES, share_all, NULL, OPEN_EXISTING,
-                             FILE_FLAG_OPEN_REPARSE_POINT, &error);
+    HANDLE other = core_open_path(path, FILE_READ_ATTRIBUTES, CORE_SHARE_ALL, NULL, OPEN_EXISTING,
+                                  FILE_FLAG_OPEN_REPARSE_POINT, &error);
     if (other == INVALID_HANDLE_VALUE)
         return true;
     const bool known =
@@ -279,8 +222,8 @@ bool core_file_torn(const char *path)
     DWORD error = 0, got = 0;
     LARGE_INTEGER back = {.QuadPart = -1};
     char last = '\n';
-    HANDLE file = open_path(path, FILE_READ_DATA | SYNCHRONIZE, share_all, NULL, OPEN_EXISTING,
-                            FILE_FLAG_OPEN_REPARSE_POINT, &error);
+    HANDLE file = core_open_path(path, FILE_READ_DATA | SYNCHRONIZE, CORE_SHARE_ALL, NULL,
+                                 OPEN_EXISTING, FILE_FLAG_OPEN_REPARSE_POINT, &error);
     if (file == INVALID_HANDLE_VALUE)
         return false;
     if (!SetFilePointerEx(file, back, NULL, FILE_END) || !ReadFile(file, &last, 1, &got, NULL) ||
@@ -294,14 +237,14 @@ core_status core_file_cut(const char *path, size_t length, core_err *err)
 {
     DWORD error = 0;
     const LARGE_INTEGER at = {.QuadPart = (LONGLONG)length};
-    HANDLE file = open_path(path, GENERIC_WRITE, share_all, NULL, OPEN_EXISTING,
-                            FILE_FLAG_OPEN_REPARSE_POINT, &error);
+    HANDLE file = core_open_path(path, GENERIC_WRITE, CORE_SHARE_ALL, NULL, OPEN_EXISTING,
+                                 FILE_FLAG_OPEN_REPARSE_POINT, &error);
     if (file == INVALID_HANDLE_VALUE)
-        return fail_windows(err, path, "open it", error);
+        return core_fail_windows(err, path, "open it", error);
     const bool cut = SetFilePointerEx(file, at, NULL, FILE_BEGIN) && SetEndOfFile(file);
     error = GetLastError();
     (void)CloseHandle(file);
-    return cut ? ST_OK : fail_windows(err, path, "shorten it", error);
+    return cut ? ST_OK : core_fail_windows(err, path, "shorten it", error);
 }
 
 core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
@@ -313,8 +256,10 @@ core_status core_file_create(const char *path, const void *bytes, size_t length,
     if (file == INVALID_HANDLE_VALUE && error == ERROR_FILE_EXISTS)
         return core_fail(err, ST_IO, "%s: exists already and is not overwritten; remove it first",
                          path);
+    if (file == INVALID_HANDLE_VALUE && error == ERROR_PATH_NOT_FOUND)
+        return core_fail(err, ST_IO, "%s: no such directory; make it first", path);
     if (file == INVALID_HANDLE_VALUE)
-        return fail_windows(err, path, "create it", error);
+        return core_fail_windows(err, path, "create it", error);
     error = ERROR_SUCCESS;
     if (!WriteFile(file, bytes, (DWORD)length, &written, NULL))
         error = GetLastError();
@@ -327,27 +272,5 @@ core_status core_file_create(const char *path, const void *bytes, size_t length,
         (void)SetFileInformationByHandle(file, FileDispositionInfo, &remove, sizeof remove);
     }
     (void)CloseHandle(file);
-    return error == ERROR_SUCCESS ? ST_OK : fail_windows(err, path, "write it", error);
-}
-
-char *core_path_real(const char *path)
-{
-    DWORD error = 0;
-    char *real = NULL;
-    wchar_t *wide = NULL;
-    HANDLE file = open_path(path, FILE_READ_ATTRIBUTES, share_all, NULL, OPEN_EXISTING,
-                            FILE_FLAG_BACKUP_SEMANTICS, &error);
-    if (file == INVALID_HANDLE_VALUE) {
-        SetLastError(error);
-        return NULL;
-    }
-    const DWORD room = GetFinalPathNameByHandleW(file, NULL, 0, VOLUME_NAME_DOS);
-    wide = room == 0 ? NULL : core_calloc((size_t)room + 1, sizeof *wide);
-    if (wide != NULL && GetFinalPathNameByHandleW(file, wide, room, VOLUME_NAME_DOS) != 0)
-        real = core_utf8_path(wide);
-    error = GetLastError();
-    core_free(wide);
-    (void)CloseHandle(file);
-    SetLastError(error);
-    return real;
+    return error == ERROR_SUCCESS ? ST_OK : core_fail_windows(err, path, "write it", error);
 }

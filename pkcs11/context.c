@@ -71,8 +71,10 @@ done:
     if (st == ST_OK) {
         *out = ctx;
     } else {
-        if (logging)
+        if (logging) { /* here, as the caller's line finds this log closed */
+            core_log_status(CORE_LOG_ERROR, path, st, err);
             core_log_close();
+        }
         context_free(ctx);
     }
     return st;

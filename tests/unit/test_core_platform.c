@@ -100,9 +100,13 @@ static void errors_name_the_remedy(void)
                    "%s: group or world may write it (mode 0666); chmod go-w '%s'", path, path);
     CU_ASSERT_STRING_EQUAL(err.text, want);
     path = testing_path("missing");
-    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_CONFIG, &err), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_CONFIG, &err), ST_CONFIG_MISSING);
     (void)snprintf(want, sizeof want, "%s: no such file; check the path", path);
     CU_ASSERT_STRING_EQUAL(err.text, want);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_PIN_SOURCE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "or make it: readable by the account of the service"));
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_MODULE, &err), ST_MODULE_LOAD);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "'module' in the configuration"));
 }
 
 static void owners_of_files(void)
@@ -150,8 +154,8 @@ static void links(void)
     CU_ASSERT_PTR_NULL(core_path_real(testing_path("missing")));
 }
 
-/* A module by a chain of links: each directory on the way counts, not the first and last only. */
-static void directories_above_a_module(void)
+/* A file by a chain of links: each directory on the way counts, not the first and last only. */
+static void directories_above_a_file(void)
 {
     const char *safe = testing_path("safe"), *open = testing_path("loose");
     const char *module = testing_path("safe/m.so"), *middle = testing_path("loose/link");
@@ -167,12 +171,13 @@ static void directories_above_a_module(void)
     CU_ASSERT_EQUAL(CHECK(module, CORE_FILE_MODULE), ST_OK);
     CU_ASSERT_EQUAL(CHECK(middle, CORE_FILE_MODULE), ST_UNSAFE_FILE);
     CU_ASSERT_EQUAL(CHECK(first, CORE_FILE_MODULE), ST_UNSAFE_FILE);
-    CU_ASSERT_EQUAL(CHECK(first, CORE_FILE_CONFIG), ST_OK);
+    CU_ASSERT_EQUAL(CHECK(first, CORE_FILE_CONFIG), ST_UNSAFE_FILE);
     CU_ASSERT_EQUAL(chmod(open, 01777), 0);
+    CU_ASSERT_EQUAL(CHECK(first, CORE_FILE_CONFIG), ST_OK);
     CU_ASSERT_EQUAL(CHECK(first, CORE_FILE_MODULE), ST_OK);
     CU_ASSERT_EQUAL(chmod(safe, 0775), 0);
     CU_ASSERT_EQUAL(CHECK(first, CORE_FILE_MODULE), ST_UNSAFE_FILE);
-    CU_ASSERT_EQUAL(CHECK("relative.so", CORE_FILE_MODULE), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(CHECK("relative.so", CORE_FILE_MODULE), ST_MODULE_LOAD);
 }
 
 /* In a sticky directory anybody may make a link: its owner is checked like a file's. */
@@ -185,6 +190,49 @@ static void links_of_others(void)
     CU_ASSERT_EQUAL(CHECK(link, CORE_FILE_MODULE), ST_OK);
     CU_ASSERT_EQUAL(lchown(link, 65534, 65534), 0);
     CU_ASSERT_EQUAL(CHECK(link, CORE_FILE_MODULE), ST_UNSAFE_FILE);
+}
+
+static void a_relative_path_is_checked_from_here(void)
+{
+    char before[4096];
+    const char *dir = testing_path("here");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(getcwd(before, sizeof before));
+    CU_ASSERT_EQUAL(mkdir(dir, 0755), 0);
+    (void)testing_file("here/pin", "1234", 4, 0600);
+    CU_ASSERT_EQUAL_FATAL(chdir(dir), 0);
+    CU_ASSERT_EQUAL(CHECK("pin", CORE_FILE_SECRET), ST_OK);
+    CU_ASSERT_EQUAL(chmod(dir, 0777), 0);
+    CU_ASSERT_EQUAL(CHECK("pin", CORE_FILE_SECRET), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(CHECK("./pin", CORE_FILE_CONFIG), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(chdir(before), 0);
+}
+
+static void directories_are_made_where_it_is_safe(void)
+{
+    const char *dir = testing_path("made"), *open = testing_path("unsafe");
+    const char *in_open = testing_path("unsafe/made");
+    core_err err = {.status = ST_OK};
+    struct stat s;
+    const mode_t mask = umask(077);
+    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_OK);
+    (void)umask(mask);
+    CU_ASSERT_EQUAL_FATAL(stat(dir, &s), 0);
+    CU_ASSERT_EQUAL(s.st_mode & 07777, 0755);
+    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_IO); /* it is there */
+    CU_ASSERT_EQUAL(core_directory_create(testing_path("no/parent"), &err), ST_IO);
+    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "make that first");
+    CU_ASSERT_EQUAL(mkdir(open, 0700), 0);
+    CU_ASSERT_EQUAL(chmod(open, 0777), 0);
+    CU_ASSERT_EQUAL(core_directory_create(in_open, &err), ST_UNSAFE_FILE);
+    CU_ASSERT_NOT_EQUAL(stat(in_open, &s), 0);
+    char *above = core_path_directory(in_open);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(above);
+    CU_ASSERT_STRING_EQUAL(above, open);
+    core_free(above);
+    CU_ASSERT_PTR_NULL(core_path_directory("/x"));
+    CU_ASSERT_PTR_NULL(core_path_directory("x"));
+    core_directory_remove(dir);
+    CU_ASSERT_NOT_EQUAL(stat(dir, &s), 0);
 }
 
 static void reads_whole_files(void)
@@ -202,7 +250,7 @@ static void reads_whole_files(void)
     CU_ASSERT_EQUAL(bytes.length, 0);
     core_secret_close(&bytes);
     CU_ASSERT_EQUAL(core_file_read(testing_path("gone"), CORE_FILE_SECRET, 9, &bytes, NULL),
-                    ST_NOT_FOUND);
+                    ST_PIN_SOURCE);
 }
 
 static void creates_once(void)
@@ -218,7 +266,7 @@ static void creates_once(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     CU_ASSERT_STRING_EQUAL(text, "abc");
     free(text);
-    CU_ASSERT_EQUAL(core_file_create(testing_path("no/where"), "x", 1, NULL), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(core_file_create(testing_path("no/where"), "x", 1, NULL), ST_IO);
 }
 
 static void appends_and_notices_rotation(void)
@@ -239,7 +287,7 @@ static void appends_and_notices_rotation(void)
     CU_ASSERT_EQUAL(stat(path, &s), 0);
     CU_ASSERT_EQUAL(s.st_size, 4);
     CU_ASSERT_FALSE(core_file_torn(path));
-    CU_ASSERT_EQUAL(core_file_cut(old, 1, NULL), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(core_file_cut(old, 1, NULL), ST_IO);
     CU_ASSERT_EQUAL(rename(path, old), 0);
     CU_ASSERT_TRUE(core_file_moved(file, path));
     (void)testing_file("append", "", 0, 0600);
@@ -351,22 +399,25 @@ static void lock_survives_a_fork(void)
     (void)pthread_barrier_destroy(&gate);
 }
 
-static const test_case cases[] = {{"clocks", clocks},
-                                  {"process_and_environment", process_and_environment},
-                                  {"environment_of_the_privileged", environment_of_the_privileged},
-                                  {"modes_of_files", modes_of_files},
-                                  {"errors_name_the_remedy", errors_name_the_remedy},
-                                  {"owners_of_files", owners_of_files},
-                                  {"what_is_no_file", what_is_no_file},
-                                  {"links", links},
-                                  {"directories_above_a_module", directories_above_a_module},
-                                  {"links_of_others", links_of_others},
-                                  {"reads_whole_files", reads_whole_files},
-                                  {"creates_once", creates_once},
-                                  {"appends_and_notices_rotation", appends_and_notices_rotation},
-                                  {"sigpipe_is_swallowed", sigpipe_is_swallowed},
-                                  {"sigpipe_disposition", sigpipe_disposition},
-                                  {"sigpipe_of_the_host_stays", sigpipe_of_the_host_stays},
-                                  {"lock_survives_a_fork", lock_survives_a_fork},
-                                  {NULL, NULL}};
+static const test_case cases[] = {
+    {"clocks", clocks},
+    {"process_and_environment", process_and_environment},
+    {"environment_of_the_privileged", environment_of_the_privileged},
+    {"modes_of_files", modes_of_files},
+    {"errors_name_the_remedy", errors_name_the_remedy},
+    {"owners_of_files", owners_of_files},
+    {"what_is_no_file", what_is_no_file},
+    {"links", links},
+    {"directories_above_a_file", directories_above_a_file},
+    {"links_of_others", links_of_others},
+    {"a_relative_path_is_checked_from_here", a_relative_path_is_checked_from_here},
+    {"directories_are_made_where_it_is_safe", directories_are_made_where_it_is_safe},
+    {"reads_whole_files", reads_whole_files},
+    {"creates_once", creates_once},
+    {"appends_and_notices_rotation", appends_and_notices_rotation},
+    {"sigpipe_is_swallowed", sigpipe_is_swallowed},
+    {"sigpipe_disposition", sigpipe_disposition},
+    {"sigpipe_of_the_host_stays", sigpipe_of_the_host_stays},
+    {"lock_survives_a_fork", lock_survives_a_fork},
+    {NULL, NULL}};
 const test_suite core_platform_suite = {.name = "platform", .cases = cases};

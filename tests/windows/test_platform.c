@@ -91,7 +91,8 @@ static void files(void)
     core_secret_close(&read);
     CU_ASSERT_EQUAL(core_file_read(path, CORE_FILE_CONFIG, 5, &read, NULL), ST_FORMAT);
     CU_ASSERT_PTR_NULL(read.data);
-    CU_ASSERT_EQUAL(core_file_check(testing_path("none"), CORE_FILE_CONFIG, NULL), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(core_file_check(testing_path("none"), CORE_FILE_CONFIG, NULL),
+                    ST_CONFIG_MISSING);
     CU_ASSERT_EQUAL(core_file_check(testing_dir(), CORE_FILE_CONFIG, NULL), ST_IO);
     CU_ASSERT_EQUAL(core_file_check("created", CORE_FILE_MODULE, NULL) == ST_OK, false);
 }

@@ -105,8 +105,8 @@ bool cli_pin_configured(const core_token_config *config);
 CORE_MUST_USE core_status cli_pin_read(cli_call *call, const core_token_config *config,
                                        core_secret *pin, bool *given, core_err *err);
 
-/* All that an open file descriptor, the value of the option, has to give, up to CLI_MAX_PIN bytes.
- */
+/* All that an open file descriptor, the value of the option, has to give, with a terminator after
+ * it. ST_FORMAT where that is longer than CLI_MAX_PIN bytes. */
 CORE_MUST_USE core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *out,
                                               core_err *err);
 

@@ -15,40 +15,62 @@
 #include "core/platform.h"
 #include "pkcs11/token.h"
 
-core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *pin, core_err *err)
+/* One byte more than a value may have, to notice a longer one, and a terminator. */
+enum { INPUT_ROOM = CLI_MAX_PIN + 2 };
+
+/* Up to CLI_MAX_PIN + 1 bytes; false where reading fails. */
+static bool read_descriptor(int fd, core_secret *out)
 {
-    const char *number = cli_value(call, option);
-    char *end = NULL;
-    long fd = strtol(number, &end, 10);
-    if (number[0] == '\0' || *end != '\0' || fd < 0 || fd > INT_MAX) {
-        call->usage = true;
-        return core_fail(err, ST_INVALID_ARGUMENT, "%s takes the number of an open file descriptor",
-                         option);
-    }
-    core_status st = core_secret_open(pin, CLI_MAX_PIN);
-    while (st == ST_OK && pin->length < pin->capacity) {
+    while (out->length <= CLI_MAX_PIN) {
         /* Windows counts in unsigned. */
-        unsigned room = (unsigned)(pin->capacity - pin->length);
-        ssize_t got = read((int)fd, pin->data + pin->length, room);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return core_fail(err, ST_PIN_SOURCE,
-                             "file descriptor %ld: cannot be read; open it for reading, as in "
-                             "%s 3 3<FILE",
-                             fd, option);
-        }
+        const unsigned room = (unsigned)(CLI_MAX_PIN + 1 - out->length);
+        const ssize_t got = read(fd, out->data + out->length, room);
         if (got == 0) {
             break;
         }
-        pin->length += (size_t)got;
+        if (got > 0) {
+            out->length += (size_t)got;
+        } else if (errno != EINTR) {
+            return false;
+        }
     }
-    return st;
+    out->data[out->length] = 0;
+    return true;
+}
+
+static core_status too_long(const char *what, core_err *err)
+{
+    return core_fail(err, ST_FORMAT, "%s: longer than %d bytes; is it the right one?", what,
+                     CLI_MAX_PIN);
+}
+
+core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *out, core_err *err)
+{
+    const char *number = cli_value(call, option);
+    char *end = NULL;
+    errno = 0;
+    const long fd = strtol(number, &end, 10);
+    if (number[0] == '\0' || *end != '\0' || fd < 0 || fd > INT_MAX || errno != 0) {
+        call->usage = true;
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "%s takes the number of an open file descriptor; see p11ekm --help",
+                         option);
+    }
+    core_status st = core_secret_open(out, INPUT_ROOM);
+    if (st != ST_OK) {
+        return st;
+    }
+    if (!read_descriptor((int)fd, out)) {
+        return core_fail(err, strcmp(option, "--pin-fd") == 0 ? ST_PIN_SOURCE : ST_IO,
+                         "file descriptor %ld: cannot be read; open it for reading, as in "
+                         "%s 3 3<FILE",
+                         fd, option);
+    }
+    return out->length <= CLI_MAX_PIN ? ST_OK : too_long(option, err);
 }
 
 /* OpenSSL's own prompt: it knows the terminals of all systems, hides what is typed and restores the
- * terminal when interrupted. */
+ * terminal when interrupted. It writes a terminator after the length that it is given. */
 static core_status ask(core_secret *pin, core_err *err)
 {
     if (!isatty(STDIN_FILENO)) {
@@ -56,15 +78,17 @@ static core_status ask(core_secret *pin, core_err *err)
                          "no PIN: there is no terminal to ask at; give --pin-file or --pin-fd, or "
                          "name pin_file in the configuration");
     }
-    core_status st = core_secret_open(pin, CLI_MAX_PIN);
+    core_status st = core_secret_open(pin, INPUT_ROOM);
     if (st != ST_OK) {
         return st;
     }
-    if (EVP_read_pw_string((char *)pin->data, CLI_MAX_PIN, "PIN of the token: ", 0) != 0) {
-        return core_fail(err, ST_PIN_SOURCE, "no PIN was typed");
+    if (EVP_read_pw_string((char *)pin->data, CLI_MAX_PIN + 1, "PIN of the token: ", 0) != 0) {
+        return core_fail(err, ST_PIN_SOURCE,
+                         "no PIN of 1 to %d bytes was typed; try again, or give --pin-file",
+                         CLI_MAX_PIN);
     }
-    pin->length = strlen((const char *)pin->data);
-    return ST_OK;
+    pin->length = strnlen((const char *)pin->data, CLI_MAX_PIN + 1);
+    return pin->length <= CLI_MAX_PIN ? ST_OK : too_long("the PIN typed", err);
 }
 
 bool cli_pin_configured(const core_token_config *config)

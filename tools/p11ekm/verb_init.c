@@ -29,13 +29,28 @@ static core_status check_paths(cli_call *call, const char *module, const char *p
 }
 
 /* What was written is read back by the parser first, so that init never leaves a file behind that
- * the provider refuses. */
+ * the provider refuses. The directory is made where it is missing, as /etc/p11ekm is on a new
+ * machine, and removed again where the file cannot be written. */
 static core_status write_checked(const char *path, const core_str *text, core_err *err)
 {
     core_config *config = NULL;
+    char *directory = core_path_directory(path);
+    char *real = directory == NULL ? NULL : core_path_real(directory);
+    const bool missing = directory != NULL && real == NULL;
     core_status st = core_config_parse(core_str_get(text), text->length, path, &config, err);
     core_config_free(config);
-    return st == ST_OK ? core_file_create(path, text->text, text->length, err) : st;
+    if (st == ST_OK && missing) {
+        st = core_directory_create(directory, err);
+    }
+    if (st == ST_OK) {
+        st = core_file_create(path, text->text, text->length, err);
+        if (st != ST_OK && missing) {
+            core_directory_remove(directory);
+        }
+    }
+    core_free(directory);
+    core_free(real);
+    return st;
 }
 
 core_status cli_init(cli_call *call, core_err *err)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a missing or unreadable file means, on every system: the status depends on what the file is
+ * for, so that a host is told which of its settings to look at.
+ */
+#include "core/platform.h"
+
+static const struct {
+    core_status missing, unreadable;
+    const char *remedy;
+} rows[] = {
+    [CORE_FILE_CONFIG] = {ST_CONFIG_MISSING, ST_IO, "check the path"},
+    [CORE_FILE_SECRET] =
+        {ST_PIN_SOURCE, ST_PIN_SOURCE,
+         "check the path, or make it: readable by the account of the service only"},
+    [CORE_FILE_MODULE] = {ST_MODULE_LOAD, ST_MODULE_LOAD,
+                          "check the path ('module' in the configuration)"},
+};
+
+core_status core_file_status(core_file_kind kind, bool missing)
+{
+    return missing ? rows[kind].missing : rows[kind].unreadable;
+}
+
+const char *core_file_remedy(core_file_kind kind)
+{
+    return rows[kind].remedy;
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# The audit trail, files and their rights, and the command line.
+if(TARGET p11ekm_cli AND TARGET ekmsql)
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    add_test(NAME field_tools
+             COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_tools.py)
+    set_tests_properties(field_tools PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 ENVIRONMENT
+        "P11EKM_CLI=$<TARGET_FILE:p11ekm_cli>;P11EKM_EKMSQL=$<TARGET_FILE:ekmsql>;P11EKM_LIBRARY=$<TARGET_FILE:p11ekm>;P11EKM_BUILD=${CMAKE_BINARY_DIR};P11EKM_SANITIZE=${P11EKM_SANITIZE}")
+endif()

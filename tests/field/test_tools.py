@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Field faults of the command line and of files: inputs of exactly the buffer's size, files that are
+missing, directories that others may write, a clean machine, an installation anywhere."""
+
+import os
+import pathlib
+import pty
+import select
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+import common  # noqa: E402
+
+EKMSQL = os.environ.get("P11EKM_EKMSQL", str(common.ROOT / "out/bin/ekmsql"))
+LIBRARY = os.environ.get("P11EKM_LIBRARY", str(common.ROOT / "out/lib/libp11ekm.so"))
+
+
+class Inputs(common.TokenCase):
+    """What is read from a descriptor, a prompt or a file may be as long as its room, and longer."""
+
+    def with_descriptor(self, data, *arguments):
+        """One run with `data` to be read from descriptor 9; a crash is a negative status."""
+        read, write = os.pipe()
+        os.write(write, data)
+        os.close(write)
+        # 0 to 2 are in use: the copy has the number that the arguments name.
+        os.dup2(read, 9)
+        try:
+            return self.cli(*arguments, pass_fds=(9,))
+        finally:
+            os.close(9)
+            os.close(read)
+
+    def test_cek_of_any_length_is_taken_or_refused(self):
+        self.ok("cmk", "create", "cmk", "--algorithm", "RSA_2048")
+        for length, status, name in ((32, 0, ""), (64, 0, ""), (255, 1, "DATA_LENGTH"),
+                                     (256, 1, "DATA_LENGTH"), (257, 1, "FORMAT"), (4096, 1, "FORMAT")):
+            run = self.with_descriptor(b"a" * length, "cek", "import", "C", "--key", "cmk", "--cmk",
+                                       "C", "--cek-fd", "9")
+            self.assertEqual(run.status, status, f"{length}: {run}")
+            self.assertIn(name, run.err)
+
+    def test_pin_on_a_descriptor_longer_than_its_room_is_not_cut(self):
+        self.assertEqual(self.with_descriptor(b"1234\n", "key", "list", "--pin-fd", "9").status, 0)
+        # The PIN itself is right: cut to 256 bytes, the rest of the line would be gone, not refused.
+        run = self.with_descriptor(b"1234\n" + b"#" * 252, "key", "list", "--pin-fd", "9")
+        self.assertEqual(run.status, 1, str(run))
+        self.assertIn("p11ekm: FORMAT: --pin-fd: longer than 256 bytes", run.err)
+
+    def typed(self, length):
+        """Types a PIN at a terminal; what was printed and the wait status, None where it hangs."""
+        environment = dict(self.environment, TERM="dumb")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(common.CLI, [common.CLI, "--conf", self.conf, "key", "list"], environment)
+        printed = b""
+        end = time.monotonic() + 20
+        said = False
+        while time.monotonic() < end:
+            if not select.select([terminal], [], [], 0.2)[0]:
+                continue
+            try:
+                printed += os.read(terminal, 4096)
+            except OSError:
+                break
+            if b"PIN of" in printed and not said:
+                said = True
+                os.write(terminal, b"9" * length + b"\n")
+        else:
+            os.kill(pid, 9)
+        os.close(terminal)
+        return printed.decode(errors="replace"), os.waitpid(pid, 0)[1]
+
+    def test_typed_pin_of_any_length_ends(self):
+        text = pathlib.Path(self.conf).read_text()
+        self.write("p11ekm.conf", text.replace("pin_file = ", "#pin_file = "))
+        for length in (255, 256, 257, 300):
+            printed, status = self.typed(length)
+            self.assertTrue(os.WIFEXITED(status), f"{length}: {status} {printed}")
+            self.assertEqual(os.WEXITSTATUS(status), 1, f"{length}: {printed}")
+            self.assertRegex(printed, "p11ekm: (AUTH_FAILED|PIN_SOURCE|FORMAT)", str(length))
+
+    def test_number_of_a_descriptor_that_is_none(self):
+        for number in ("", "x", "-1", "99999999999999999999", "3x"):
+            run = self.cli("key", "list", "--pin-fd", number)
+            self.assertEqual(run.status, 2, str(run))
+
+
+class MissingFiles(common.TokenCase):
+    """A missing file is never "Not Found" (4), and the log says what is missing."""
+
+    def provider(self, statement, **keys):
+        self.set_keys(log=str(self.directory / "log"), **keys)
+        run = subprocess.run(
+            [EKMSQL, "-S", str(self.directory / "server"), "-Q", statement], capture_output=True,
+            text=True, check=False, env=self.environment, timeout=100, stdin=subprocess.DEVNULL)
+        log = self.directory / "log"
+        return run.stdout + run.stderr, log.read_text() if log.exists() else ""
+
+    def setUp(self):
+        super().setUp()
+        self.provider("EXEC sp_configure 'show advanced options', 1; RECONFIGURE;"
+                      "EXEC sp_configure 'EKM provider enabled', 1; RECONFIGURE;"
+                      f"CREATE CRYPTOGRAPHIC PROVIDER P FROM FILE = '{LIBRARY}';"
+                      "CREATE CREDENTIAL C WITH IDENTITY = 'hsm', SECRET = '' "
+                      "FOR CRYPTOGRAPHIC PROVIDER P; ALTER LOGIN sa ADD CREDENTIAL C")
+        (self.directory / "log").unlink(missing_ok=True)
+
+    OPEN = ("CREATE ASYMMETRIC KEY K FROM PROVIDER P WITH PROVIDER_KEY_NAME = 'k', "
+            "CREATION_DISPOSITION = OPEN_EXISTING")
+
+    def test_pin_file_missing_is_2065_and_logged(self):
+        os.unlink(self.pin_file)
+        out, log = self.provider(self.OPEN)
+        self.assertIn("2065", out)
+        self.assertNotIn("code: 4.", out)
+        self.assertIn(f"PIN_SOURCE: {self.pin_file}: no such file", log)
+
+    def test_module_missing_is_2052_and_logged(self):
+        out, log = self.provider(self.OPEN, module="/usr/lib/nope.so")
+        self.assertIn("2052", out)
+        self.assertNotIn("code: 4.", out)
+        self.assertIn("MODULE_LOAD: /usr/lib/nope.so: no such file", log)
+
+    def test_key_missing_is_4(self):
+        self.assertIn("code: 4.", self.provider(self.OPEN)[0])
+
+    def test_names_on_the_command_line(self):
+        self.fails("PIN_SOURCE", "key", "list", "--pin-file", "/nope")
+        self.fails("IO", "cek", "sql", "/nope")
+        os.unlink(self.pin_file)
+        self.fails("PIN_SOURCE", "key", "list")
+        self.set_keys(module="/nope/module.so")
+        self.fails("MODULE_LOAD", "token", "list")
+        self.fails("CONFIG_MISSING", "--conf", "/nope.conf", "token", "list")
+        run = self.cli("--json", "--conf", "/nope.conf", "token", "list")
+        self.assertEqual(run.json()["error"]["next"], "run p11ekm init, or set P11EKM_CONF")
+
+
+class Directories(common.TokenCase):
+    """Who may write a directory can replace what is in it."""
+
+    def test_configuration_below_a_directory_of_others_is_refused(self):
+        middle = self.directory / "middle"
+        (middle / "own").mkdir(parents=True)
+        conf = middle / "own/p11ekm.conf"
+        conf.write_text(pathlib.Path(self.conf).read_text())
+        self.ok("--conf", str(conf), "token", "list")
+        middle.chmod(0o777)
+        run = self.fails("UNSAFE_FILE", "--conf", str(conf), "token", "list")
+        self.assertIn(f"chmod go-w '{middle}'", run.err)
+        run = self.fails("UNSAFE_FILE", "--conf", "p11ekm.conf", "token", "list", cwd=conf.parent)
+        self.assertIn(str(middle), run.err)
+        middle.chmod(0o1777)
+        self.ok("--conf", str(conf), "token", "list")
+
+    def test_pin_file_below_a_directory_of_others_is_refused(self):
+        loose = self.directory / "loose"
+        loose.mkdir()
+        pin = loose / "pin"
+        pin.write_text(common.PIN)
+        pin.chmod(0o600)
+        self.ok("key", "list", "--pin-file", str(pin))
+        loose.chmod(0o777)
+        self.fails("UNSAFE_FILE", "key", "list", "--pin-file", str(pin))
+        text = pathlib.Path(self.conf).read_text()
+        self.write("p11ekm.conf", text.replace(self.pin_file, str(pin)))
+        self.fails("UNSAFE_FILE", "key", "list")
+
+
+class CleanMachine(common.DirectoryCase):
+    """The first command of the README, where nothing is there yet."""
+
+    def init(self, conf, **options):
+        return self.cli("init", "--conf", str(conf), "--module", common.MODULE, "--token", "t",
+                        **options)
+
+    def test_init_makes_the_directory_for_all_to_look_into(self):
+        directory = self.directory / "p11ekm"
+        run = self.init(directory / "p11ekm.conf", umask=0o077)
+        self.assertEqual(run.status, 0, str(run))
+        self.assertEqual(directory.stat().st_mode & 0o7777, 0o755)
+        self.assertEqual((directory / "p11ekm.conf").stat().st_mode & 0o7777, 0o600)
+
+    def test_init_makes_one_directory_only(self):
+        run = self.init(self.directory / "a/b/p11ekm.conf")
+        self.assertEqual(run.status, 1)
+        self.assertIn("make that first", run.err)
+        self.assertFalse((self.directory / "a").exists())
+
+    def test_init_makes_nothing_where_others_may_write(self):
+        self.directory.chmod(0o777)
+        run = self.init(self.directory / "p11ekm/p11ekm.conf")
+        self.assertEqual(run.status, 1)
+        self.assertIn("UNSAFE_FILE", run.err)
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_a_file_that_is_there_names_its_own_step(self):
+        conf = self.write("p11ekm.conf", "mine")
+        run = self.init(conf)
+        self.assertIn("remove it first", run.err)
+        self.assertNotIn("check the path", run.err)
+
+    def test_output_in_a_directory_that_is_missing(self):
+        values = ('{"cek":"A","cmk":"M","provider":"P","path":"p","algorithm":"RSA_OAEP",'
+                  '"value":"0x01"}')
+        export = self.write("values.json", values)
+        run = self.cli("cek", "sql", export, "--output", str(self.directory / "no/x"))
+        self.assertIn("no such directory; make it first", run.err)
+
+
+class Installation(common.DirectoryCase):
+    @unittest.skipUnless("P11EKM_BUILD" in os.environ, "run by ctest")
+    def test_pkg_config_finds_an_installation_anywhere(self):
+        for name in ("first", "moved"):
+            prefix = self.directory / name
+            if name == "first":
+                subprocess.run(["cmake", "--install", os.environ["P11EKM_BUILD"], "--prefix",
+                                str(prefix)], check=True, capture_output=True)
+            else:
+                (self.directory / "first").rename(prefix)
+            found = list(prefix.glob("**/p11ekm.pc"))
+            self.assertEqual(len(found), 1)
+            run = subprocess.run(["pkg-config", "--cflags", "--libs", "p11ekm"], check=True,
+                                 capture_output=True, text=True,
+                                 env={**self.environment, "PKG_CONFIG_PATH": str(found[0].parent)})
+            include, = [word[2:] for word in run.stdout.split() if word.startswith("-I")]
+            library, = [word[2:] for word in run.stdout.split() if word.startswith("-L")]
+            self.assertTrue((pathlib.Path(include) / "p11ekm_cmk.h").exists(), run.stdout)
+            self.assertTrue(pathlib.Path(library).resolve().is_relative_to(prefix), run.stdout)
+            self.assertTrue((pathlib.Path(library) / "libp11ekm.so").exists(), run.stdout)
+
+
+if __name__ == "__main__":
+    common.main()
