@@ -14,7 +14,7 @@ core_status cmk_call_begin(cmk_call *call, cmk_store *store, const char *operati
     *call = (cmk_call){.store = store, .operation = operation, .kind = kind, .path = path};
     call->err = err != NULL ? err : &call->own;
     *call->err = (core_err){0};
-    if (core_audit_wanted(kind))
+    if (core_audit_wanted(store->config, kind))
         call->since_us = core_now_us();
     if (path == NULL || path[0] == '\0') {
         call->path = NULL;
@@ -48,13 +48,14 @@ core_status cmk_call_key(cmk_call *call)
 
 static core_status audit(const cmk_call *call, core_status st)
 {
-    core_audit_record record = {.kind = call->kind,
+    core_audit_record record = {.config = call->store->config,
+                                .kind = call->kind,
                                 .operation = call->operation,
                                 .identity = call->store->token_name,
                                 .member = call->err->member,
                                 .key = call->path,
                                 .result = st};
-    if (!core_audit_wanted(call->kind))
+    if (!core_audit_wanted(call->store->config, call->kind))
         return ST_OK;
     if (call->key != NULL) {
         const tok_key_info *info = tok_key_about(call->key);

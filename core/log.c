@@ -27,8 +27,9 @@ static struct log {
     log_target target;
     FILE *file;
     char *path;
-    bool lost;        /* the file could not be opened again; said once */
-    atomic_int level; /* read before the lock is taken */
+    bool lost;            /* the file could not be opened again; said once */
+    atomic_int level;     /* read before the lock is taken */
+    atomic_bool no_files; /* none is made; see core_log_make_no_files */
 } state = {.lock = CORE_LOCK_INIT, .level = CORE_LOG_WARNING};
 
 static const struct {
@@ -65,6 +66,9 @@ static FILE *file_locked(void)
     if (state.file != NULL)
         (void)fclose(state.file);
     core_err why = {.status = ST_OK};
+    state.file = NULL;
+    if (!core_log_makes_files() && !core_file_there(state.path))
+        return NULL;
     state.file = core_file_append(state.path, &why);
     if (state.file == NULL && !state.lost) {
         char line[TEXT_ROOM];
@@ -136,14 +140,28 @@ static void stop_locked(void)
     atomic_store(&state.level, (int)CORE_LOG_WARNING);
 }
 
+static log_target target_of(const core_config *config)
+{
+    static const char *const words[] = {
+        [LOG_TO_SYSTEM] = "syslog", [LOG_TO_STDERR] = "stderr", [LOG_TO_NONE] = "none"};
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i] != NULL && strcmp(config->log, words[i]) == 0)
+            return (log_target)i;
+    }
+    return LOG_TO_FILE;
+}
+
+/* Whether a configuration that comes later wants another log than the one that is open. */
+static bool differs_locked(const core_config *config)
+{
+    const log_target target = target_of(config);
+    return target != state.target ||
+           (target == LOG_TO_FILE && strcmp(config->log, state.path) != 0);
+}
+
 static core_status start_locked(const core_config *config)
 {
-    static const char *const words[] = {"syslog", "stderr"};
-    state.target = strcmp(config->log, "none") == 0 ? LOG_TO_NONE : LOG_TO_FILE;
-    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(config->log, words[i]) == 0)
-            state.target = (log_target)i;
-    }
+    state.target = target_of(config);
     if (state.target == LOG_TO_FILE) {
         state.path = core_strdup(config->log);
         if (state.path == NULL)
@@ -154,12 +172,23 @@ static core_status start_locked(const core_config *config)
     return ST_OK;
 }
 
+static void close_one(void)
+{
+    core_lock_take(&state.lock);
+    if (state.users != 0 && --state.users == 0)
+        stop_locked();
+    core_lock_give(&state.lock);
+}
+
 core_status core_log_open(const core_config *config, core_err *err)
 {
     core_status st = ST_OK;
+    bool other = false;
     core_lock_take(&state.lock);
     if (state.users == 0)
         st = start_locked(config);
+    else
+        other = differs_locked(config);
     if (st == ST_OK)
         state.users++;
     else {
@@ -169,17 +198,27 @@ core_status core_log_open(const core_config *config, core_err *err)
     core_lock_give(&state.lock);
     if (st != ST_OK)
         return st;
+    if (other)
+        core_log(CORE_LOG_WARNING, "%s: its log (%s) is not used while this one is open",
+                 config->path, config->log);
     st = core_audit_start(config, err);
     if (st != ST_OK)
-        core_log_close();
+        close_one();
     return st;
 }
 
-void core_log_close(void)
+void core_log_close(const core_config *config)
 {
-    core_audit_stop();
-    core_lock_take(&state.lock);
-    if (state.users != 0 && --state.users == 0)
-        stop_locked();
-    core_lock_give(&state.lock);
+    core_audit_stop(config);
+    close_one();
+}
+
+void core_log_make_no_files(void)
+{
+    atomic_store(&state.no_files, true);
+}
+
+bool core_log_makes_files(void)
+{
+    return !atomic_load_explicit(&state.no_files, memory_order_relaxed);
 }

@@ -8,6 +8,8 @@
 #include "core/log.h"
 
 CORE_MUST_USE core_status core_audit_start(const core_config *config, core_err *err);
-void core_audit_stop(void);
+void core_audit_stop(const core_config *config);
+/* False after core_log_make_no_files. */
+bool core_log_makes_files(void);
 
 #endif

@@ -76,6 +76,16 @@ bool core_file_moved(FILE *file, const char *path);
 bool core_file_torn(const char *path);
 /* Cuts what is behind the first `length` bytes of a file; what is before it is not touched. */
 CORE_MUST_USE core_status core_file_cut(const char *path, size_t length, core_err *err);
+/* Whether something is there: a file, a directory, or what a link leads to. */
+bool core_file_there(const char *path);
+/* A file to lock, for this user only: made where it is missing, ST_UNSAFE_FILE where others may
+ * open it. Then tries to lock it for this process, without waiting; `moved` as core_file_moved. */
+#define CORE_NO_LOCK_FILE ((intptr_t)-1)
+CORE_MUST_USE core_status core_lock_file_open(const char *path, intptr_t *out, core_err *err);
+bool core_lock_file_try(intptr_t file);
+void core_lock_file_release(intptr_t file);
+bool core_lock_file_moved(intptr_t file, const char *path);
+void core_lock_file_close(intptr_t file);
 /* Writes a new file of this user only; refuses to overwrite. */
 CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
                                            core_err *err);

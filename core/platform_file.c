@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a missing or unreadable file means, on every system: the status depends on what the file is
- * for, so that a host is told which of its settings to look at.
+ * What is the same for files on every system. The status of a missing or unreadable file depends on
+ * what the file is for, so that a host is told which of its settings to look at.
  */
 #include "core/platform.h"
 
@@ -25,4 +25,11 @@ core_status core_file_status(core_file_kind kind, bool missing)
 const char *core_file_remedy(core_file_kind kind)
 {
     return rows[kind].remedy;
+}
+
+bool core_file_there(const char *path)
+{
+    char *real = core_path_real(path);
+    core_free(real);
+    return real != NULL;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,10 +142,54 @@ done:
 
 bool core_file_moved(FILE *file, const char *path)
 {
+    return core_lock_file_moved(fileno(file), path);
+}
+
+core_status core_lock_file_open(const char *path, intptr_t *out, core_err *err)
+{
+    struct stat s;
+    core_status st = ST_OK;
+    const int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                        S_IRUSR | S_IWUSR);
+    *out = CORE_NO_LOCK_FILE;
+    if (fd < 0 && errno == ELOOP)
+        return core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; remove it", path);
+    if (fd < 0)
+        return core_fail_errno(err, path, "open it", errno);
+    st = check_open(fd, path, CORE_FILE_SECRET, &s, err);
+    if (st == ST_OK)
+        *out = fd;
+    else
+        (void)close(fd);
+    return st;
+}
+
+bool core_lock_file_try(intptr_t file)
+{
+    int done = 0;
+    do
+        done = flock((int)file, LOCK_EX | LOCK_NB);
+    while (done != 0 && errno == EINTR);
+    return done == 0;
+}
+
+void core_lock_file_release(intptr_t file)
+{
+    (void)flock((int)file, LOCK_UN);
+}
+
+bool core_lock_file_moved(intptr_t file, const char *path)
+{
     struct stat open_one, named;
-    if (fstat(fileno(file), &open_one) != 0 || lstat(path, &named) != 0)
+    if (fstat((int)file, &open_one) != 0 || lstat(path, &named) != 0)
         return true;
     return open_one.st_dev != named.st_dev || open_one.st_ino != named.st_ino;
+}
+
+void core_lock_file_close(intptr_t file)
+{
+    if (file != CORE_NO_LOCK_FILE)
+        (void)close((int)file);
 }
 
 bool core_file_torn(const char *path)

@@ -200,7 +200,51 @@ done:
     return out;
 }
 
+core_status core_lock_file_open(const char *path, intptr_t *out, core_err *err)
+{
+    DWORD error = 0;
+    core_status st = ST_OK;
+    HANDLE file =
+        open_private(path, GENERIC_READ | GENERIC_WRITE, CORE_SHARE_ALL, OPEN_ALWAYS, &error);
+    *out = CORE_NO_LOCK_FILE;
+    if (file == INVALID_HANDLE_VALUE)
+        return core_fail_windows(err, path, "open it", error);
+    if (is_link(file))
+        st = core_fail(err, ST_UNSAFE_FILE, "%s: a link; remove it", path);
+    else
+        st = check_open(file, path, CORE_FILE_SECRET, err);
+    if (st == ST_OK)
+        *out = (intptr_t)file;
+    else
+        (void)CloseHandle(file);
+    return st;
+}
+
+bool core_lock_file_try(intptr_t file)
+{
+    OVERLAPPED from = {.Offset = 0};
+    return LockFileEx((HANDLE)file, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0,
+                      &from) != 0;
+}
+
+void core_lock_file_release(intptr_t file)
+{
+    OVERLAPPED from = {.Offset = 0};
+    (void)UnlockFileEx((HANDLE)file, 0, 1, 0, &from);
+}
+
+void core_lock_file_close(intptr_t file)
+{
+    if (file != CORE_NO_LOCK_FILE)
+        (void)CloseHandle((HANDLE)file);
+}
+
 bool core_file_moved(FILE *file, const char *path)
+{
+    return core_lock_file_moved(_get_osfhandle(_fileno(file)), path);
+}
+
+bool core_lock_file_moved(intptr_t file, const char *path)
 {
     BY_HANDLE_FILE_INFORMATION open_one, named;
     DWORD error = 0;
@@ -208,9 +252,8 @@ bool core_file_moved(FILE *file, const char *path)
                                   FILE_FLAG_OPEN_REPARSE_POINT, &error);
     if (other == INVALID_HANDLE_VALUE)
         return true;
-    const bool known =
-        GetFileInformationByHandle((HANDLE)_get_osfhandle(_fileno(file)), &open_one) &&
-        GetFileInformationByHandle(other, &named);
+    const bool known = GetFileInformationByHandle((HANDLE)file, &open_one) &&
+                       GetFileInformationByHandle(other, &named);
     (void)CloseHandle(other);
     return !known || open_one.dwVolumeSerialNumber != named.dwVolumeSerialNumber ||
            open_one.nFileIndexHigh != named.nFileIndexHigh ||

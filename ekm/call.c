@@ -45,7 +45,7 @@ core_status ekm_enter(ekm_call *call)
         return st;
     call->entered = true;
     call->config = tok_context_config(call->context);
-    if (call->record != EKM_UNRECORDED && core_audit_wanted(audit_kind(call->record)))
+    if (call->record != EKM_UNRECORDED && core_audit_wanted(call->config, audit_kind(call->record)))
         call->started = core_now_us();
     return ST_OK;
 }
@@ -63,14 +63,17 @@ core_status ekm_enter_session(ekm_call *call, const SqlCpSession *session)
     return ST_OK;
 }
 
-core_status ekm_audit(ekm_call *call, core_status st)
+/* A call that named no open session has no author to record; it is in the log. */
+static bool is_recorded(const ekm_call *call)
 {
-    /* A call that named no open session has no author to record; it is in the log. */
-    bool known = call->session || call->identity;
-    if (!call->started || call->recorded || !known)
-        return ST_OK;
+    return call->started && !call->recorded && (call->session || call->identity);
+}
+
+static core_audit_record record_of(const ekm_call *call, core_status st)
+{
     const tok_key_info *key = call->key ? tok_key_about(call->key) : NULL;
-    core_audit_record record = {
+    return (core_audit_record){
+        .config = call->config,
         .kind = audit_kind(call->record),
         .operation = call->operation,
         .identity = call->session ? call->session->identity : call->identity,
@@ -83,6 +86,21 @@ core_status ekm_audit(ekm_call *call, core_status st)
         .result = st,
         .microseconds = core_now_us() - call->started,
     };
+}
+
+core_status ekm_audit_begin(ekm_call *call)
+{
+    if (!is_recorded(call))
+        return ST_OK;
+    const core_audit_record record = record_of(call, ST_OK);
+    return core_audit_begin(&record, &call->err);
+}
+
+core_status ekm_audit(ekm_call *call, core_status st)
+{
+    if (!is_recorded(call))
+        return ST_OK;
+    const core_audit_record record = record_of(call, st);
     call->recorded = true;
     return core_audit_write(&record);
 }

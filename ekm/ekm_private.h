@@ -81,6 +81,8 @@ CORE_MUST_USE core_status ekm_enter_session(ekm_call *call, const SqlCpSession *
 SqlCpError ekm_result(ekm_call *call, core_status st);
 /* Writes the audit record now, for calls that must undo what cannot be recorded. */
 CORE_MUST_USE core_status ekm_audit(ekm_call *call, core_status st);
+/* Writes the intent of a change, before the token is touched: ST_AUDIT forbids it. */
+CORE_MUST_USE core_status ekm_audit_begin(ekm_call *call);
 
 /* provider.c: the life cycle, and what the provider says of itself. */
 CORE_MUST_USE core_status ekm_provider_open(core_err *err);

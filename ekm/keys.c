@@ -128,7 +128,7 @@ core_status ekm_key_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId algI
     if (st == ST_OK)
         st = check_name_free(call, persistent);
     if (st == ST_OK)
-        st = core_audit_ready(&call->err);
+        st = ekm_audit_begin(call);
     if (st != ST_OK)
         return st;
     tok_key_spec spec = {.name = call->name,
@@ -192,6 +192,6 @@ core_status ekm_key_drop(ekm_call *call, const SqlCpKeyThumbprint *thumb)
         return core_fail(&call->err, ST_POLICY,
                          "key \"%s\" stays: drop = deny; retire it with p11ekm key",
                          tok_key_about(call->key)->name);
-    st = core_audit_ready(&call->err);
+    st = ekm_audit_begin(call);
     return st == ST_OK ? drop(call, policy) : st;
 }

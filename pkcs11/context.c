@@ -73,7 +73,7 @@ done:
     } else {
         if (logging) { /* here, as the caller's line finds this log closed */
             core_log_status(CORE_LOG_ERROR, path, st, err);
-            core_log_close();
+            core_log_close(ctx->config);
         }
         context_free(ctx);
     }
@@ -151,7 +151,7 @@ void tok_context_close(tok_context *ctx)
         /* Still under the lock, so that one who opens it again at once finds the module finalised.
          */
         context_close_module(ctx);
-        core_log_close();
+        core_log_close(ctx->config);
         context_free(ctx);
     }
     core_lock_give(&contexts_lock);

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The audit trail, files and their rights, and the command line.
+add_executable(field_audit audit.c)
+target_link_libraries(field_audit PRIVATE p11ekm_testing core)
+add_test(NAME field_audit COMMAND field_audit)
+set_tests_properties(field_audit PROPERTIES TIMEOUT 60)
 if(TARGET p11ekm_cli AND TARGET ekmsql)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     add_test(NAME field_tools

@@ -2,10 +2,13 @@
 """Field faults of the command line and of files: inputs of exactly the buffer's size, files that are
 missing, directories that others may write, a clean machine, an installation anywhere."""
 
+import json
 import os
 import pathlib
 import pty
+import resource
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -169,6 +172,96 @@ class Directories(common.TokenCase):
         text = pathlib.Path(self.conf).read_text()
         self.write("p11ekm.conf", text.replace(self.pin_file, str(pin)))
         self.fails("UNSAFE_FILE", "key", "list")
+
+
+class FullDisk(common.TokenCase):
+    """A disk that is full is a trail that may not grow: files below 64 KiB can still be written."""
+
+    FULL = 64 * 1024
+
+    def setUp(self):
+        super().setUp()
+        self.audit = self.directory / "audit.jsonl"
+        self.audit.write_text("{}\n" * (self.FULL // 3 + 1))
+        self.audit.chmod(0o600)
+        self.set_keys(audit=str(self.audit), audit_failure="refuse")
+        self.create("there")
+        self.create("gone")
+        self.ok("key", "retire", "gone")
+        self.before = self.names()
+
+    def names(self):
+        return [(key["name"], key["retired"]) for key in self.ok("key", "list", "--json").json()["keys"]]
+
+    def full(self):
+        """Behind fork: no file grows beyond FULL, and writing more is an error, not a signal."""
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.FULL, self.FULL))
+
+    def test_no_key_is_made_or_changed_without_its_record(self):
+        for arguments in (("key", "create", "new", "--algorithm", "AES_256"),
+                          ("cmk", "create", "new", "--algorithm", "RSA_2048"),
+                          ("key", "retire", "there"), ("key", "restore", "gone"),
+                          ("key", "purge", "gone", "--yes", "gone")):
+            run = self.cli(*arguments, preexec_fn=self.full)
+            self.assertEqual(run.status, 1, str(run))
+            self.assertIn("p11ekm: AUDIT: audit: ", run.err)
+            self.assertIn("make room", run.err)
+            self.assertEqual(self.names(), self.before, str(run))
+
+    def test_policy_warn_goes_on(self):
+        self.set_keys(audit=str(self.audit), audit_failure="warn", log="none")
+        self.assertEqual(self.cli("key", "create", "new", "--algorithm", "AES_256",
+                                  preexec_fn=self.full).status, 0)
+        self.assertIn(("new", False), self.names())
+
+    def test_doctor_says_that_nothing_can_be_recorded(self):
+        for policy, state in (("refuse", "FAIL"), ("warn", "WARN")):
+            self.set_keys(audit=str(self.audit), audit_failure=policy, log="none")
+            run = self.cli("doctor", "--json", preexec_fn=self.full)
+            line, = [line for line in run.json()["checks"] if line["check"] == "audit"]
+            self.assertEqual(line["state"], state, str(line))
+            self.assertRegex(line["fix"], "make room")
+            self.assertRegex(line["text"], "cannot be written")
+
+    def test_changes_have_an_intent_before_their_result(self):
+        lines = [json.loads(line) for line in self.audit.read_text().splitlines() if line != "{}"]
+        found = [(line["operation"], line["key"], line["result"], line["code"]) for line in lines]
+        self.assertEqual(found, [
+            ("CreateKey", "there", "BEGIN", None), ("CreateKey", "there", "OK", 0),
+            ("CreateKey", "gone", "BEGIN", None), ("CreateKey", "gone", "OK", 0),
+            ("RetireKey", "gone", "BEGIN", None), ("RetireKey", "gone", "OK", 0)])
+
+
+class DoctorMakesNothing(common.TokenCase):
+    def tree(self):
+        return sorted(str(path) for path in self.directory.rglob("*") if "token/" not in str(path))
+
+    def test_doctor_leaves_no_file(self):
+        self.set_keys(audit=str(self.directory / "audit.jsonl"), log=str(self.directory / "log"),
+                      log_level="debug", audit_failure="refuse")
+        before = self.tree()
+        text = self.ok("doctor").out
+        self.assertIn("audit.jsonl can be made: it is not there yet", text)
+        self.assertIn("log can be made: it is not there yet", text)
+        self.assertEqual(self.tree(), before)
+
+    def test_doctor_records_that_it_was_there(self):
+        audit = pathlib.Path(self.write("audit.jsonl", ""))
+        self.set_keys(audit=str(audit), log="none")
+        before = self.tree()
+        self.assertIn("a record was written", self.ok("doctor").out)
+        line, = [json.loads(line) for line in audit.read_text().splitlines()]
+        self.assertEqual((line["operation"], line["result"]), ("Doctor", "OK"))
+        self.assertEqual(self.tree(), before)  # nor a lock: it would be root's, and not the service's
+
+    def test_directory_of_the_trail_that_others_may_write(self):
+        loose = self.directory / "loose"
+        loose.mkdir()
+        (loose / "audit").touch(0o600)
+        loose.chmod(0o777)
+        self.set_keys(audit=str(loose / "audit"), log="none")
+        self.assertRegex(self.ok("doctor").out, "WARN  audit .*rename the audit trail away")
 
 
 class CleanMachine(common.DirectoryCase):

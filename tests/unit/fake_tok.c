@@ -144,7 +144,7 @@ void tok_context_close(tok_context *ctx)
     fake_count(-1);
     if (fake_live() > 0)
         fake_misuse();
-    core_log_close();
+    core_log_close(ctx->config);
     core_config_free(ctx->config);
     core_free(ctx);
     core_crypto_close();

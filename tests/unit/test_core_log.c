@@ -44,7 +44,7 @@ static core_config *open_log(const char *name, const char *more)
 
 static void close_log(core_config *config)
 {
-    core_log_close();
+    core_log_close(config);
     core_config_free(config);
 }
 
@@ -128,13 +128,14 @@ static void counts_its_users(void)
 {
     core_config *config = open_log("users", "log_level = debug\n");
     CU_ASSERT_EQUAL(core_log_open(config, NULL), ST_OK);
-    core_log_close();
+    core_log_close(config);
     core_log(CORE_LOG_DEBUG, "still");
     close_log(config);
     CU_ASSERT_EQUAL(in_file(log_path, "still"), 1);
     CU_ASSERT_FALSE(core_log_enabled(CORE_LOG_INFO));
-    CU_ASSERT_FALSE(core_audit_wanted(CORE_AUDIT_KEY));
-    core_log_close(); /* one too many does no harm */
+    config = configure("users", "");
+    core_log_close(config); /* one too many does no harm */
+    core_config_free(config);
 }
 
 static void a_log_that_cannot_be(void)
@@ -150,9 +151,11 @@ static void a_log_that_cannot_be(void)
 
 static const uint8_t thumb[16] = {0xde, 0xad, 15};
 
-static core_audit_record record_of(core_audit_kind kind, const char *operation)
+static core_audit_record record_of(const core_config *config, core_audit_kind kind,
+                                   const char *operation)
 {
-    return (core_audit_record){.kind = kind,
+    return (core_audit_record){.config = config,
+                               .kind = kind,
                                .operation = operation,
                                .identity = "hsm \"x\"\n",
                                .token = NULL,
@@ -166,11 +169,11 @@ static void audit_is_json(void)
 {
     core_config *config = open_log("json", "");
     size_t length = 0;
-    core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
+    core_audit_record record = record_of(config, CORE_AUDIT_KEY, "CreateKey");
     record.member = "hsm-b";
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-    record = (core_audit_record){.kind = CORE_AUDIT_DATA, .operation = "Decrypt"};
-    CU_ASSERT_FALSE(core_audit_wanted(CORE_AUDIT_DATA));
+    record = (core_audit_record){.config = config, .kind = CORE_AUDIT_DATA, .operation = "Decrypt"};
+    CU_ASSERT_FALSE(core_audit_wanted(config, CORE_AUDIT_DATA));
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     close_log(config);
     char *text = testing_read(audit_path, &length);
@@ -199,7 +202,6 @@ static void audit_is_json(void)
 /* The directory goes and comes back: refused meanwhile, said once each way, and marked. */
 static void audit_lost_and_back(void)
 {
-    core_audit_record record = record_of(CORE_AUDIT_SESSION, "OpenSession");
     core_err err = {.status = ST_OK};
     char dir[512], away[600];
     CU_ASSERT_EQUAL_FATAL(mkdir(testing_path("moving"), 0700), 0);
@@ -209,18 +211,21 @@ static void audit_lost_and_back(void)
     core_free(config->audit);
     config->audit = core_strdup(testing_path("moving/a.json"));
     CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
+    core_audit_record record = record_of(config, CORE_AUDIT_SESSION, "OpenSession");
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-    CU_ASSERT_EQUAL(core_audit_ready(&err), ST_OK);
+    CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_OK);
     CU_ASSERT_EQUAL(rename(dir, away), 0);
     for (int i = 0; i < 3; i++) {
-        CU_ASSERT_EQUAL(core_audit_ready(&err), ST_AUDIT);
+        CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_AUDIT);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "moving/a.json: no such file"));
         CU_ASSERT_EQUAL(core_audit_write(&record), ST_AUDIT);
     }
     CU_ASSERT_EQUAL(rename(away, dir), 0);
-    CU_ASSERT_EQUAL(core_audit_ready(&err), ST_OK);
+    CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_OK);
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-    CU_ASSERT_EQUAL(in_file(testing_path("moving/a.json"), "OpenSession"), 2);
+    CU_ASSERT_EQUAL(in_file(testing_path("moving/a.json"), "OpenSession"), 4);
+    CU_ASSERT_EQUAL(
+        in_file(testing_path("moving/a.json"), "\"result\":\"BEGIN\",\"code\":null,\"us\""), 2);
     CU_ASSERT_EQUAL(in_file(testing_path("moving/a.json"), "AuditBack"), 1);
     close_log(config);
     CU_ASSERT_EQUAL(in_file(log_path, "audit lost (operations are refused)"), 1);
@@ -230,14 +235,14 @@ static void audit_lost_and_back(void)
 static void audit_by_policy(void)
 {
     core_err err = {.status = ST_OK};
-    core_audit_record record = record_of(CORE_AUDIT_DATA, "Decrypt");
     core_config *config = configure("warn", "audit_failure = warn\naudit_data = yes\n");
+    core_audit_record record = record_of(config, CORE_AUDIT_DATA, "Decrypt");
     core_free(config->audit);
     config->audit = core_strdup("/nonexistent/a.json");
     CU_ASSERT_EQUAL_FATAL(core_log_open(config, &err), ST_OK);
-    CU_ASSERT_TRUE(core_audit_wanted(CORE_AUDIT_DATA));
+    CU_ASSERT_TRUE(core_audit_wanted(config, CORE_AUDIT_DATA));
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-    CU_ASSERT_EQUAL(core_audit_ready(&err), ST_OK);
+    CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_OK);
     close_log(config);
     CU_ASSERT_EQUAL(in_file(log_path, "audit lost (operations go on without)"), 1);
 
@@ -246,7 +251,12 @@ static void audit_by_policy(void)
     config->audit = core_strdup("/nonexistent/a.json");
     CU_ASSERT_EQUAL(core_log_open(config, &err), ST_AUDIT);
     CU_ASSERT_STRING_EQUAL(err.text, "audit: /nonexistent/a.json: no such file; check the path");
-    CU_ASSERT_FALSE(core_audit_wanted(CORE_AUDIT_KEY));
+    record.config = config;
+    CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_OK); /* of data, which is not wanted */
+    record.kind = CORE_AUDIT_KEY;
+    CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_AUDIT); /* it is not open */
+    record.config = NULL;
+    CU_ASSERT_EQUAL(core_audit_write(&record), ST_AUDIT);
     core_config_free(config);
 }
 
@@ -254,11 +264,11 @@ static void audit_by_policy(void)
  */
 static void audit_on_a_full_disk(void)
 {
-    core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
     struct rlimit before, full;
     struct stat s;
     size_t length = 0;
     core_config *config = open_log("full", "");
+    core_audit_record record = record_of(config, CORE_AUDIT_KEY, "CreateKey");
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
     CU_ASSERT_EQUAL_FATAL(stat(audit_path, &s), 0);
@@ -266,7 +276,7 @@ static void audit_on_a_full_disk(void)
     full.rlim_cur = (rlim_t)s.st_size + 20;
     void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
     CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &full), 0);
-    const core_status torn = core_audit_write(&record), none = core_audit_ready(NULL);
+    const core_status torn = core_audit_write(&record), none = core_audit_begin(&record, NULL);
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &before), 0);
     (void)signal(SIGXFSZ, old);
     CU_ASSERT_EQUAL(torn, ST_AUDIT);
@@ -291,9 +301,9 @@ static void audit_on_a_full_disk(void)
 /* Half a line that another process has left does not swallow the next record. */
 static void audit_behind_half_a_line(void)
 {
-    core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
     size_t length = 0;
     core_config *config = configure("half", "");
+    core_audit_record record = record_of(config, CORE_AUDIT_KEY, "CreateKey");
     FILE *file = fopen(audit_path, "wb");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     fputs("{\"time\":\"20", file);
@@ -303,7 +313,7 @@ static void audit_behind_half_a_line(void)
     for (int i = 0; i < 2; i++) {
         CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
         CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-        core_log_close();
+        core_log_close(config);
         CU_ASSERT_FALSE(core_file_torn(audit_path));
     }
     core_config_free(config);
@@ -318,23 +328,23 @@ static void audit_behind_half_a_line(void)
 enum { THREADS = 8, LINES = 200 };
 
 /* NULL when all were written. */
-static void *write_many(void *nothing)
+static void *write_many(void *config)
 {
-    core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
+    core_audit_record record = record_of(config, CORE_AUDIT_KEY, "CreateKey");
     for (int i = 0; i < LINES; i++) {
         core_log(CORE_LOG_INFO, "line");
         if (core_audit_write(&record) != ST_OK)
             return &log_path;
     }
-    return nothing;
+    return NULL;
 }
 
-static pid_t write_in_child(void)
+static pid_t write_in_child(core_config *config)
 {
     const pid_t child = fork();
     if (child == 0) {
         (void)alarm(20);
-        if (write_many(NULL) == NULL)
+        if (write_many(config) == NULL)
             (void)kill(getpid(), SIGKILL); /* the threads it left behind would read as leaks */
         _exit(1);
     }
@@ -349,11 +359,11 @@ static void many_writers(void)
     pthread_t threads[THREADS];
     size_t length = 0;
     int status = 0;
-    pid_t child = TESTING_SANITIZED ? write_in_child() : 0;
+    pid_t child = TESTING_SANITIZED ? write_in_child(config) : 0;
     for (int i = 0; i < THREADS; i++)
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, write_many, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, write_many, config), 0);
     if (!TESTING_SANITIZED)
-        child = write_in_child();
+        child = write_in_child(config);
     for (int i = 0; i < THREADS; i++) {
         void *failed = NULL;
         CU_ASSERT_EQUAL(pthread_join(threads[i], &failed), 0);
@@ -379,11 +389,11 @@ static void many_writers(void)
 
 static bool open_and_write(void *config)
 {
-    core_audit_record record = record_of(CORE_AUDIT_KEY, "CreateKey");
+    core_audit_record record = record_of(config, CORE_AUDIT_KEY, "CreateKey");
     if (core_log_open(config, NULL) != ST_OK)
         return false;
     const bool written = core_audit_write(&record) == ST_OK;
-    core_log_close();
+    core_log_close(config);
     return written;
 }
 

@@ -39,8 +39,11 @@ static SqlCpSession begin(const char *options)
 
 static void end(void)
 {
+    char lock[sizeof path + 8];
     fx_end();
     CU_ASSERT_EQUAL(remove(path), 0);
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    CU_ASSERT_EQUAL(remove(lock), 0);
 }
 
 static void limit_files(rlim_t size)
@@ -85,11 +88,13 @@ static void test_records(void)
     CU_ASSERT_EQUAL(records("\"identity\":\"nowhere\"", "\"result\":\"TOKEN_NOT_FOUND\""), 1);
     CU_ASSERT_EQUAL(records("\"CreateKey\"", "\"result\":\"OK\""), 1);
     CU_ASSERT_EQUAL(records("\"CreateKey\"", "\"result\":\"KEY_EXISTS\""), 1);
-    CU_ASSERT_EQUAL(records("\"CreateKey\"", "\"key\":\"k \\\"1\\\"\""), 2);
+    CU_ASSERT_EQUAL(records("\"CreateKey\"", "\"key\":\"k \\\"1\\\"\""), 4);
+    CU_ASSERT_EQUAL(records("\"CreateKey\"", "\"result\":\"BEGIN\",\"code\":null"), 2);
+    CU_ASSERT_EQUAL(records("\"DropKey\"", "\"result\":\"BEGIN\""), 1);
     CU_ASSERT_EQUAL(records("\"DropKey\"", "\"result\":\"OK\""), 1);
     CU_ASSERT_EQUAL(records("\"DropKey\"", "\"result\":\"NOT_FOUND\""), 1);
     CU_ASSERT_EQUAL(records("\"CloseSession\"", "\"token\":\"fake token\""), 1);
-    CU_ASSERT_EQUAL(records("\"operation\"", ""), 8);
+    CU_ASSERT_EQUAL(records("\"operation\"", ""), 11);
     CU_ASSERT_EQUAL(records("geheim", ""), 0);
     CU_ASSERT_EQUAL(records("1234", "PIN"), 0);
     end();
@@ -142,13 +147,47 @@ static void test_nothing_happens_unrecorded(void)
     CU_ASSERT(memcmp(out, zero, 4) == 0);
     limit_files(RLIM_INFINITY);
 
-    CU_ASSERT(fake_calls(FAKE_tok_key_create) > made);
+    CU_ASSERT_EQUAL(fake_calls(FAKE_tok_key_create), made); /* the token was not touched */
     CU_ASSERT_EQUAL(fake_state(), before);
     CU_ASSERT_EQUAL(fake_live(), live);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "new", &key), scp_err_NotFound);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "#new", &key), scp_err_NotFound);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "k", &key), scp_err_Success);
     CU_ASSERT_EQUAL(fx_drop(s, thumb), scp_err_Success);
+    end();
+}
+
+static long trail_length(void)
+{
+    FILE *file = fopen(path, "rb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fseek(file, 0, SEEK_END);
+    long length = ftell(file);
+    fclose(file);
+    return length;
+}
+
+/* The disk fills up between the intent and the result: the key that was made does not stay. */
+static void test_result_unrecorded_is_undone(void)
+{
+    SqlCpSession s = begin("");
+    uint8_t thumb[FX_THUMB];
+    fx_key key;
+    long start = trail_length();
+    CU_ASSERT_EQUAL(fx_create(s, "k1", CORE_ALG_AES_256, 0, thumb), scp_err_Success);
+    long both = trail_length() - start;
+    uint64_t before = fake_state();
+    unsigned made = fake_calls(FAKE_tok_key_create);
+
+    /* The result's line has a thumbprint and is the longer one. */
+    limit_files((rlim_t)(start + both + both / 2));
+    CU_ASSERT_EQUAL(fx_create(s, "k2", CORE_ALG_AES_256, 0, thumb), 2077);
+    limit_files(RLIM_INFINITY);
+    CU_ASSERT_EQUAL(fake_calls(FAKE_tok_key_create), made + 1);
+    CU_ASSERT_EQUAL(fake_state(), before);
+    CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "k2", &key), scp_err_NotFound);
+    CU_ASSERT_EQUAL(records("\"k2\"", "BEGIN"), 1);
+    CU_ASSERT_EQUAL(records("\"k2\"", "\"result\":\"OK\""), 0);
     end();
 }
 
@@ -169,5 +208,6 @@ void add_audit_suite(void)
     CU_ADD_TEST(suite, test_records);
     CU_ADD_TEST(suite, test_data_by_option);
     CU_ADD_TEST(suite, test_nothing_happens_unrecorded);
+    CU_ADD_TEST(suite, test_result_unrecorded_is_undone);
     CU_ADD_TEST(suite, test_warn_goes_on);
 }

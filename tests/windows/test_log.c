@@ -47,12 +47,14 @@ static void both_files(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(config);
     CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
     core_log(CORE_LOG_WARNING, "line %d", 1);
-    const core_audit_record record = {
-        .kind = CORE_AUDIT_KEY, .operation = "CreateKey", .key = "a\\b", .result = ST_KEY_EXISTS};
-    CU_ASSERT_EQUAL(core_audit_ready(NULL), ST_OK);
+    const core_audit_record record = {.config = config,
+                                      .kind = CORE_AUDIT_KEY,
+                                      .operation = "CreateKey",
+                                      .key = "a\\b",
+                                      .result = ST_KEY_EXISTS};
+    CU_ASSERT_EQUAL(core_audit_begin(&record, NULL), ST_OK);
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-    CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
-    core_log_close();
+    core_log_close(config);
     core_config_free(config);
 
     char *text = testing_read(log, &length);

@@ -23,53 +23,87 @@ bool doctor_check_configuration(doctor *d)
     return true;
 }
 
-/* Opened the way the provider opens it. A file that was not there is taken away again, so that it
- * does not end up belonging to whoever ran the doctor. */
-static bool can_append(const char *path, core_err *err)
+/* Where the log is there, a line is written to it; else a file of another name shows whether one
+ * could be made. Nothing is left that belongs to whoever runs the doctor. */
+static core_status check_log(const char *path, bool *there, core_err *err)
 {
-    char *before = core_path_real(path);
-    FILE *file = core_file_append(path, err);
-    if (file != NULL) {
-        (void)fclose(file);
-        if (before == NULL) {
-            (void)remove(path);
+    static const char line[] = "p11ekm doctor: the log can be written\n";
+    *there = core_file_there(path);
+    if (!*there) {
+        core_str probe = {0};
+        core_str_addf(&probe, "%s.%lu.tmp", path, (unsigned long)core_process_id());
+        core_status st = probe.failed
+                             ? ST_NO_MEMORY
+                             : core_file_create(core_str_get(&probe), line, sizeof line - 1, err);
+        if (st == ST_OK) {
+            (void)remove(core_str_get(&probe));
         }
+        core_str_free(&probe);
+        return st;
     }
-    core_free(before);
-    return file != NULL;
+    FILE *file = core_file_append(path, err);
+    if (file == NULL) {
+        return ST_IO;
+    }
+    const bool written = fwrite(line, 1, sizeof line - 1, file) == sizeof line - 1;
+    (void)fclose(file);
+    return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", path);
+}
+
+/* What is to be done: the text's own next step, else about the directory. */
+static const char *fix_of(const core_err *err)
+{
+    const char *next = core_err_next(err, ST_IO);
+    return next[0] != '\0' ? next : "make its directory writable for the account of the service";
 }
 
 bool doctor_check_log(doctor *d)
 {
     core_err err = {0};
+    bool there = false;
     const char *log = d->config->log;
     if (!core_path_absolute(log)) {
         doctor_report(d, DOCTOR_OK, "", "goes to %s", log);
-    } else if (can_append(log, &err)) {
-        doctor_report(d, DOCTOR_OK, "", "%s can be written", log);
+    } else if (check_log(log, &there, &err) == ST_OK) {
+        doctor_report(d, DOCTOR_OK, "", "%s can be %s", log,
+                      there ? "written" : "made: it is not there yet");
     } else {
-        doctor_report(d, DOCTOR_FAIL, "make its directory writable for the account of the service",
-                      "%s (the system's log is used instead)", err.text);
+        doctor_report(d, DOCTOR_FAIL, fix_of(&err), "%s (the system's log is used instead)",
+                      err.text);
     }
     return true;
+}
+
+/* Who may write a directory on the way can rename the trail away, and begin another. */
+static void check_audit_directory(doctor *d)
+{
+    core_err err = {0};
+    if (core_path_check_above(d->config->audit, &err) == ST_UNSAFE_FILE) {
+        doctor_report(d, DOCTOR_WARN, fix_of(&err), "others may rename the audit trail away: %s",
+                      err.text);
+    }
 }
 
 bool doctor_check_audit(doctor *d)
 {
     core_err err = {0};
+    bool there = false;
     const char *audit = d->config->audit;
     bool refuse = d->config->audit_failure == CORE_ONFAIL_REFUSE;
     if (!core_path_absolute(audit)) {
         doctor_report(d, DOCTOR_WARN, "set 'audit' to the absolute path of a file",
                       "use of keys and sessions is not recorded");
-    } else if (can_append(audit, &err)) {
-        doctor_report(d, DOCTOR_OK, "", "%s can be written%s", audit,
-                      refuse ? "; without it nothing is done" : "");
-    } else {
-        doctor_report(d, refuse ? DOCTOR_FAIL : DOCTOR_WARN,
-                      "make its directory writable for the account of the service", "%s%s",
-                      err.text, refuse ? " (audit_failure = refuse: nothing will work)" : "");
+        return true;
+    }
+    if (core_audit_check(d->config, &there, &err) != ST_OK) {
+        doctor_report(d, refuse ? DOCTOR_FAIL : DOCTOR_WARN, fix_of(&err), "%s%s", err.text,
+                      refuse ? " (audit_failure = refuse: nothing will work)" : "");
         return !refuse;
+    }
+    doctor_report(d, DOCTOR_OK, "", "%s%s", audit,
+                  there ? ": a record was written" : " can be made: it is not there yet");
+    if (there) {
+        check_audit_directory(d);
     }
     return true;
 }

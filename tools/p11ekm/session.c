@@ -81,10 +81,26 @@ void cli_session_close(cli_session *session)
     memset(session, 0, sizeof *session);
 }
 
+core_status cli_audit_begin(const cli_session *session, const char *operation, const char *name,
+                            const tok_key *key, core_err *err)
+{
+    const core_audit_record record = {
+        .config = tok_context_config(session->context),
+        .kind = CORE_AUDIT_KEY,
+        .operation = operation,
+        .identity = session->identity,
+        .token = tok_token_about(session->token)->label,
+        .key = name,
+        .thumb = key == NULL ? NULL : tok_key_about(key)->thumb,
+    };
+    return core_audit_begin(&record, err);
+}
+
 core_status cli_audit_key(const cli_session *session, const char *operation, const char *name,
                           const tok_key *key, core_status result, uint64_t started, core_err *err)
 {
     core_audit_record record = {
+        .config = tok_context_config(session->context),
         .kind = CORE_AUDIT_KEY,
         .operation = operation,
         .identity = session->identity,
@@ -97,8 +113,9 @@ core_status cli_audit_key(const cli_session *session, const char *operation, con
     core_status st = core_audit_write(&record);
     if (result == ST_OK && st != ST_OK) {
         return core_fail(err, st,
-                         "key \"%s\": %s is done, but its audit record could not be written", name,
-                         operation);
+                         "key \"%s\": %s is done, but its audit record could not be written: the "
+                         "trail has the intent only; make room or correct 'audit'",
+                         name, operation);
     }
     return result;
 }

@@ -24,7 +24,11 @@ void cli_session_close(cli_session *session);
 /* The identity that --token gives, or the configuration's only token. */
 CORE_MUST_USE core_status cli_identity(const cli_call *call, const core_config *config,
                                        const char **identity, core_err *err);
-/* The audit record of a change to a key, begun by core_audit_ready. Returns `result`, or the
+/* Writes the intent of a change to a key; ST_AUDIT: the token must not be touched. `key`: NULL for
+ * one that is to be made. */
+CORE_MUST_USE core_status cli_audit_begin(const cli_session *session, const char *operation,
+                                          const char *name, const tok_key *key, core_err *err);
+/* The audit record of a change to a key, begun by cli_audit_begin. Returns `result`, or the
  * audit's own failure where the change worked and its record could not be written. */
 core_status cli_audit_key(const cli_session *session, const char *operation, const char *name,
                           const tok_key *key, core_status result, uint64_t started, core_err *err);

@@ -61,7 +61,7 @@ core_status cli_cmk_create(cli_call *call, core_err *err)
         st = cli_key_path(session.token, spec.name, &path);
     }
     if (st == ST_OK) {
-        st = core_audit_ready(err);
+        st = cli_audit_begin(&session, "CreateKey", spec.name, NULL, err);
     }
     if (st == ST_OK) {
         uint64_t started = core_now_us();

@@ -71,7 +71,7 @@ core_status cli_key_create(cli_call *call, core_err *err)
         st = cli_session_login(call, &session, err);
     }
     if (st == ST_OK) {
-        st = core_audit_ready(err);
+        st = cli_audit_begin(&session, "CreateKey", spec.name, NULL, err);
     }
     if (st == ST_OK) {
         started = core_now_us();
@@ -99,6 +99,7 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
     cli_session session = {0};
     cli_keys keys = {0};
     tok_key *key = NULL;
+    char name[TOK_LABEL_MAX + 1] = "";
     core_status st = cli_session_login(call, &session, err);
     if (st == ST_OK) {
         st = cli_keys_list(&session, &keys, err);
@@ -107,12 +108,11 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
         st = cli_keys_find(&keys, call->operands[0], what->which, &key, err);
     }
     if (st == ST_OK) {
-        st = core_audit_ready(err);
-    }
-    if (st == ST_OK) {
-        char name[TOK_LABEL_MAX + 1];
         const char *plain = cli_key_plain_name(tok_key_about(key));
         memcpy(name, plain, strlen(plain) + 1);
+        st = cli_audit_begin(&session, what->operation, name, key, err);
+    }
+    if (st == ST_OK) {
         uint64_t started = core_now_us();
         st = what->apply(key, err);
         st = cli_audit_key(&session, what->operation, name, key, st, started, err);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The audit trail in two layers: audit.c has the records and what a failure means by the policy,
+ * audit_trail.c the files. Configurations that name one file share its trail.
+ */
+#ifndef CORE_AUDIT_PRIVATE_H
+#define CORE_AUDIT_PRIVATE_H
+
+#include "core/log_private.h"
+
+typedef struct audit_trail audit_trail;
+
+enum {
+    AUDIT_INTENT = 1, /* what is about to be done: "result":"BEGIN" */
+    AUDIT_UNLOCKED = 2
+};
+
+/* Appends the record as one line. `form`: a set of the above. */
+void audit_compose(core_str *line, const core_audit_record *record, unsigned form);
+
+/* The trail of a file: counts its users. ST_NO_MEMORY. */
+CORE_MUST_USE core_status audit_trail_get(const char *path, audit_trail **out, core_err *err);
+void audit_trail_put(audit_trail *trail);
+/* The trail that a user of it has open; NULL where nobody has. */
+audit_trail *audit_trail_find(const char *path);
+/* Opens the file where it is not open, or was rotated away. ST_AUDIT. *changed: the trail was lost
+ * with this call. */
+CORE_MUST_USE core_status audit_trail_ready(audit_trail *trail, bool *changed, core_err *err);
+/* Writes one line; before it, where the trail was lost, the record that tells so. */
+CORE_MUST_USE core_status audit_trail_write(audit_trail *trail, const core_audit_record *record,
+                                            unsigned form, bool *changed, core_err *err);
+
+#endif
