@@ -72,13 +72,14 @@ static core_status write_record(const core_audit_record *record, unsigned form, 
     core_err why = {.status = ST_OK};
     bool changed = false;
     if (record->config == NULL)
-        return core_fail(err, ST_AUDIT, "audit: %s belongs to no configuration", record->operation);
+        return core_fail(err, ST_AUDIT, "audit: %s belongs to no configuration; report it",
+                         record->operation);
     if (!core_audit_wanted(record->config, record->kind))
         return ST_OK;
     audit_trail *trail = audit_trail_find(record->config->audit);
-    core_status st = trail == NULL
-                         ? core_fail(&why, ST_AUDIT, "%s: not open", record->config->audit)
-                         : audit_trail_write(trail, record, form, &changed, &why);
+    core_status st =
+        trail == NULL ? core_fail(&why, ST_AUDIT, "%s: not open; report it", record->config->audit)
+                      : audit_trail_write(trail, record, form, &changed, &why);
     st = decide(record->config, st, changed, &why);
     return st == ST_OK ? ST_OK : core_fail(err, st, "audit: %s", why.text);
 }

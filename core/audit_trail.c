@@ -128,7 +128,8 @@ static core_status lock_ready_locked(audit_trail *trail, core_err *err)
     if (trail->lock_file != CORE_NO_LOCK_FILE)
         return ST_OK;
     if (!core_log_makes_files() && !core_file_there(trail->lock_path))
-        return core_fail(err, ST_IO, "%s: not there yet", trail->lock_path);
+        return core_fail(err, ST_IO, "%s: not there yet; the next record of the service makes it",
+                         trail->lock_path);
     trail->lock_owner = process;
     return core_lock_file_open(trail->lock_path, &trail->lock_file, err);
 }

@@ -255,7 +255,7 @@ core_status core_config_parse(const char *text, size_t length, const char *name,
     }
     core_status st = core_crypto_open();
     if (st != ST_OK)
-        return core_fail(err, st, "%s: OpenSSL does not start", name);
+        return core_fail(err, st, "%s: OpenSSL does not start; check its installation", name);
     st = parse_text(text, length, name, out, err);
     core_crypto_close();
     return st;

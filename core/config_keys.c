@@ -79,12 +79,14 @@ const config_key config_keys[] = {
         "The least important lines that are logged.", NULL),
     KEY("audit", GLOBAL(audit), WORD_OR_PATH, audit_words, 0, 0, "none",
         "Where the audit trail goes, one JSON object per line.",
-        "It records sessions and key management. The file may be rotated by renaming it."),
+        "It records sessions and key management. The file may be rotated by renaming it. FILE.lock "
+        "beside it orders the writers."),
     KEY("audit_data", GLOBAL(audit_data), BOOL, NULL, 0, 0, "no",
         "Audit encryption and decryption, too.", NULL),
     KEY("audit_failure", GLOBAL(audit_failure), WORD, onfail_words, 0, 0, "refuse",
         "What to do when a record cannot be written.",
-        "refuse fails the operation; warn logs once and goes on."),
+        "refuse fails the operation, before the token is touched where it changes a key; warn logs "
+        "once and goes on."),
     KEY("export_blob", GLOBAL(export_blob), WORD, blob_words, 0, 0, "cng",
         "The form in which public keys are given to SQL Server.",
         "cng: BCRYPT_RSAPUBLIC_BLOB; capi: PUBLICKEYBLOB; der: PKCS#1 RSAPublicKey."),

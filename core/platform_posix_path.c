@@ -17,6 +17,8 @@ core_status core_fail_errno(core_err *err, const char *path, const char *what, i
     const char *text = strerror_r(error, reason, sizeof reason);
     if (error == ENOENT || error == ENOTDIR)
         return core_fail(err, ST_IO, "%s: no such file; check the path", path);
+    if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+        return core_fail(err, ST_IO, "%s: cannot %s: %s; make room", path, what, text);
     return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
                      text);
 }

@@ -127,13 +127,13 @@ static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidd
 {
     sid_buffer everyone = {.size = sizeof everyone.bytes};
     if (!CreateWellKnownSid(WinWorldSid, NULL, everyone.bytes, &everyone.size))
-        return core_fail(err, ST_IO, "%s: cannot read its access list", path);
+        return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
     if (acl == NULL) /* no list at all allows everything */
         return refuse(err, path, everyone.bytes, forbidden);
     for (DWORD i = 0; i < acl->AceCount; i++) {
         void *ace = NULL;
         if (!GetAce(acl, i, &ace))
-            return core_fail(err, ST_IO, "%s: cannot read its access list", path);
+            return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
         PSID who = allowed_to(ace, forbidden, everyone.bytes);
         if (who != NULL && is_one_service(who))
             who = allowed_to(ace, forbidden & ~may_read, everyone.bytes);
@@ -154,7 +154,7 @@ core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, const char *path, AC
 
     if (!GetSecurityDescriptorOwner(descriptor, &owner, &defaulted) ||
         !GetSecurityDescriptorDacl(descriptor, &present, &acl, &defaulted))
-        return core_fail(err, ST_IO, "%s: cannot read its access list", path);
+        return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
     if (owner == NULL || !is_trusted(owner, known_user)) {
         char name[128] = "nobody known";
         if (owner != NULL)
@@ -174,7 +174,8 @@ core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidde
                                         OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
                                         NULL, NULL, NULL, NULL, &descriptor);
     if (error != ERROR_SUCCESS)
-        return core_fail(err, ST_IO, "%s: cannot read its access list: %s", path,
+        return core_fail(err, ST_IO,
+                         "%s: cannot read its access list: %s; run as an account that may", path,
                          core_win_error(error).text);
     const core_status st = core_acl_judge(descriptor, path, forbidden, err);
     (void)LocalFree(descriptor);

@@ -294,7 +294,7 @@ core_status core_file_create(const char *path, const void *bytes, size_t length,
 {
     DWORD error = 0, written = 0;
     if (length > UINT32_MAX)
-        return core_fail(err, ST_INVALID_ARGUMENT, "%s: too much to write", path);
+        return core_fail(err, ST_INVALID_ARGUMENT, "%s: more than 4 GiB to write; split it", path);
     HANDLE file = open_private(path, GENERIC_WRITE | DELETE, 0, CREATE_NEW, &error);
     if (file == INVALID_HANDLE_VALUE && error == ERROR_FILE_EXISTS)
         return core_fail(err, ST_IO, "%s: exists already and is not overwritten; remove it first",

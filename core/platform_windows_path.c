@@ -11,6 +11,9 @@ core_status core_fail_windows(core_err *err, const char *path, const char *what,
 {
     if (error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND)
         return core_fail(err, ST_IO, "%s: no such file; check the path", path);
+    if (error == ERROR_DISK_FULL || error == ERROR_HANDLE_DISK_FULL)
+        return core_fail(err, ST_IO, "%s: cannot %s: %s; make room", path, what,
+                         core_win_error(error).text);
     return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
                      core_win_error(error).text);
 }

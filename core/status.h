@@ -41,29 +41,29 @@ typedef enum core_class {
     X(OK, 0, NONE, "success", "")                                                                  \
     X(FAILURE, 1, USAGE, "internal error", "report it with the log around this line")              \
     X(BUFFER_TOO_SMALL, 2, USAGE, "the buffer is too small", "call again with the size returned")  \
-    X(NOT_SUPPORTED, 3, POLICY, "not supported", "see the documentation of this function")         \
+    X(NOT_SUPPORTED, 3, POLICY, "not supported", "use what the manual page names instead")         \
     X(NOT_FOUND, 4, USAGE, "no such object", "list what is there: p11ekm key list")                \
     X(AUTH_FAILED, 5, PIN, "the token refused the PIN, or no session is open",                     \
-      "check the PIN (SECRET of the credential, pin_file); a wrong one is not sent to the token "  \
+      "check the PIN (SECRET of the credential, pin_file): a wrong one is not sent to the token "  \
       "twice")                                                                                     \
     X(INVALID_ARGUMENT, 6, USAGE, "invalid argument", "report it: the caller broke the interface") \
     X(PROVIDER_ERROR, 7, USAGE, "provider not initialised", "load the provider first")             \
     X(CONFIG_MISSING, 2049, POLICY, "no configuration", "run p11ekm init, or set P11EKM_CONF")     \
     X(CONFIG_INVALID, 2050, POLICY, "the configuration is not valid",                              \
-      "correct the line named; p11ekm doctor checks it")                                           \
+      "correct the line named, then run p11ekm doctor")                                            \
     X(UNSAFE_FILE, 2051, POLICY, "others may write this file",                                     \
       "let nobody own or write it but root or administrators and the account of the service")      \
     X(MODULE_LOAD, 2052, POLICY, "the PKCS#11 module cannot be loaded",                            \
       "check 'module' in the configuration and the vendor's installation")                         \
     X(MODULE_INIT, 2053, DEVICE, "the PKCS#11 module does not initialise",                         \
-      "check the vendor's service and configuration; p11ekm doctor")                               \
+      "check the vendor's service and configuration, then run p11ekm doctor")                      \
     X(TOKEN_NOT_FOUND, 2054, DEVICE, "no such token", "p11ekm token list shows the tokens seen")   \
     X(TOKEN_AMBIGUOUS, 2055, POLICY, "more than one token matches",                                \
       "name it by a PKCS#11 URI with its serial number")                                           \
     X(DEVICE, 2056, DEVICE, "the token does not answer",                                           \
-      "check the HSM and its client service; operation resumes by itself")                         \
-    X(DEVICE_BACKOFF, 2057, CAPACITY, "the token is gone; the next attempt is not due yet",        \
-      "check the HSM and its client service; operation resumes by itself")                         \
+      "check the HSM and its client service: operation resumes by itself")                         \
+    X(DEVICE_BACKOFF, 2057, CAPACITY, "the token is gone, and the next attempt is not due yet",    \
+      "check the HSM and its client service: operation resumes by itself")                         \
     X(POOL_TIMEOUT, 2058, CAPACITY, "all sessions to the token stayed busy",                       \
       "raise max_sessions or find out why the token is slow")                                      \
     X(TOKEN_FULL, 2059, CAPACITY, "the token is out of memory or sessions",                        \
@@ -80,7 +80,7 @@ typedef enum core_class {
     X(PIN_SOURCE, 2065, PIN, "no PIN", "give SECRET, or name pin_file in the configuration")       \
     X(PIN_FOREIGN_LOGIN, 2066, PIN,                                                                \
       "another component of this process has logged in to the token",                              \
-      "the PIN cannot be verified beside it; see foreign_login")                                   \
+      "let only one of them log in, or set foreign_login")                                         \
     X(KEY_EXISTS, 2067, USAGE, "a key of this name exists", "choose another name")                 \
     X(KEY_AMBIGUOUS, 2068, USAGE, "more than one key matches",                                     \
       "rename or remove one on the token")                                                         \
@@ -92,13 +92,13 @@ typedef enum core_class {
     X(MECHANISM, 2072, QUIRK, "the token does not offer this mechanism",                           \
       "p11ekm probe shows what the token can do")                                                  \
     X(DECRYPT_FAILED, 2073, DATA, "decryption failed",                                             \
-      "the data was not made with this key, or was changed")                                       \
+      "use the key that the data was made with (its thumbprint), or the data's backup")            \
     X(DATA_LENGTH, 2074, DATA, "the data has a length this key cannot take", "check the data")     \
     X(SIGNATURE_INVALID, 2075, DATA, "the signature does not verify",                              \
-      "the data was changed or signed with another key")                                           \
+      "restore what was signed, or verify with the key that signed it")                            \
     X(FORMAT, 2076, DATA, "the data is not of the expected format", "check where it comes from")   \
     X(AUDIT, 2077, POLICY, "the audit record cannot be written",                                   \
-      "make room or correct 'audit'; audit_failure = warn goes on without")                        \
+      "make room or correct 'audit' (audit_failure = warn goes on without)")                       \
     X(IO, 2078, POLICY, "a file cannot be read or written", "check the path and its rights")       \
     X(SESSION_LOST, 2079, SESSION, "the token dropped the session", "operation resumes by itself") \
     X(LOGIN_LOST, 2080, LOGIN, "the token forgot the login", "open a new session")                 \

@@ -83,7 +83,10 @@ class Key(common.TokenCase):
         self.fails("NOT_FOUND", "key", "purge", "a", "--yes", "a")
         records = [json.loads(line) for line in pathlib.Path(audit).read_text().splitlines()]
         changes = [r for r in records if r["operation"].endswith("Key")]
-        self.assertEqual([r["operation"] for r in changes], ["CreateKey", "RetireKey", "PurgeKey"])
+        intents, changes = changes[0::2], changes[1::2]
+        for found in (intents, changes):
+            self.assertEqual([r["operation"] for r in found], ["CreateKey", "RetireKey", "PurgeKey"])
+        self.assertEqual({r["result"] for r in intents}, {"BEGIN"})
         for record in changes:
             self.assertEqual((record["key"], record["identity"], record["result"]), ("a", "hsm", "OK"))
             self.assertTrue(re.fullmatch(r"[0-9a-f]{32}", record["thumbprint"]))

@@ -224,6 +224,18 @@ class FullDisk(common.TokenCase):
             self.assertRegex(line["fix"], "make room")
             self.assertRegex(line["text"], "cannot be written")
 
+    def test_doctor_finds_a_full_disk_where_no_trail_is_yet(self):
+        def full():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+
+        fresh = self.directory / "fresh.jsonl"
+        self.set_keys(audit=str(fresh), log="none")
+        run = self.cli("doctor", "--json", preexec_fn=full)
+        line, = [line for line in run.json()["checks"] if line["check"] == "audit"]
+        self.assertEqual((line["state"], line["fix"]), ("FAIL", "make room"), str(line))
+        self.assertEqual(list(self.directory.glob("fresh*")), [])
+
     def test_changes_have_an_intent_before_their_result(self):
         lines = [json.loads(line) for line in self.audit.read_text().splitlines() if line != "{}"]
         found = [(line["operation"], line["key"], line["result"], line["code"]) for line in lines]

@@ -14,6 +14,7 @@ static void rows_are_whole(void)
         CU_ASSERT_TRUE(core_status_name(st)[0] != '\0');
         CU_ASSERT_TRUE(core_status_text(st)[0] != '\0');
         CU_ASSERT_TRUE(st == ST_OK || core_status_next(st)[0] != '\0');
+        CU_ASSERT_PTR_NULL(strstr(core_status_next(st), "; ")); /* see core_err_next */
         CU_ASSERT_TRUE(core_status_code(st) <= 7 || core_status_code(st) >= 2049);
         for (unsigned b = 0; b < a; b++)
             CU_ASSERT_NOT_EQUAL(core_status_code(st), core_status_code((core_status)b));
@@ -85,6 +86,9 @@ static void err_text_falls_back(void)
     CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "");
     (void)core_fail(&err, ST_IO, "key \"a; b\", uri;c: one; two; remove it");
     CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "remove it");
+    (void)core_fail(&err, ST_CONFIG_INVALID, "x.conf:3: log: cannot be read");
+    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_CONFIG_INVALID),
+                           core_status_next(ST_CONFIG_INVALID));
     (void)core_fail(&err, ST_IO, "key \"a; b\": no more");
     CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "");
 }

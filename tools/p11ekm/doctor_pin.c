@@ -36,16 +36,34 @@ static bool pin_state(doctor *d, const tok_token_info *token)
     return true;
 }
 
-bool doctor_check_pin(doctor *d)
+/* A file of --pin-file may be named by a link, that of the configuration may not. */
+static bool check_file(doctor *d, const char *path, bool follow)
 {
     core_err err = {0};
+    char *real = follow ? core_path_real(path) : NULL;
+    const core_status st = core_file_check(real == NULL ? path : real, CORE_FILE_SECRET, &err);
+    core_free(real);
+    if (st != ST_OK) {
+        doctor_failed(d, st, &err);
+        return false;
+    }
+    doctor_report(d, DOCTOR_OK, "", "%s is readable by its owner only", path);
+    return true;
+}
+
+bool doctor_check_pin(doctor *d)
+{
     const core_token_config *config = tok_token_config(d->session.token);
     const char *pin_file = config->pin_file;
+    const char *given = cli_value(d->call, "--pin-file");
     if (!pin_state(d, tok_token_about(d->session.token))) {
         return false;
     }
     d->pin_known = true;
-    if (cli_value(d->call, "--pin-file") != NULL || cli_value(d->call, "--pin-fd") != NULL) {
+    if (given != NULL) {
+        return check_file(d, given, true);
+    }
+    if (cli_value(d->call, "--pin-fd") != NULL) {
         doctor_report(d, DOCTOR_OK, "", "given for this run");
     } else if (pin_file == NULL && cli_pin_configured(config)) {
         doctor_report(d, DOCTOR_OK, "", "each token of the group has its pin_file");
@@ -56,12 +74,7 @@ bool doctor_check_pin(doctor *d)
         doctor_report(d, DOCTOR_WARN, "give --pin-file or --pin-fd to check what follows",
                       "comes with the credential (SECRET); none is known here");
     } else {
-        core_status st = core_file_check(pin_file, CORE_FILE_SECRET, &err);
-        if (st != ST_OK) {
-            doctor_failed(d, st, &err);
-            return false;
-        }
-        doctor_report(d, DOCTOR_OK, "", "%s is readable by its owner only", pin_file);
+        return check_file(d, pin_file, false);
     }
     return d->pin_known;
 }

@@ -36,7 +36,9 @@ static core_status there_and_back(tok_key *key, core_err *err)
                          err);
     }
     if (st == ST_OK && (back_len != sizeof plain || memcmp(back, plain, sizeof plain) != 0)) {
-        st = core_fail(err, ST_DEVICE, "the token does not decrypt what it encrypted");
+        st = core_fail(
+            err, ST_DEVICE,
+            "the token does not decrypt what it encrypted; do not use it, and see p11ekm probe");
     }
     return st;
 }

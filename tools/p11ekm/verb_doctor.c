@@ -80,7 +80,8 @@ core_status cli_doctor(cli_call *call, core_err *err)
         if (going) {
             going = checks[i].run(&d);
         } else {
-            doctor_report(&d, DOCTOR_SKIP, "", "not checked: see the failure above");
+            doctor_report(&d, DOCTOR_SKIP, "", "not checked: see the %s above",
+                          d.count[DOCTOR_FAIL] > 0 ? "failure" : "warning");
         }
     }
     call->findings = d.count[DOCTOR_FAIL] > 0;
