@@ -8,20 +8,26 @@ SQL Server loads a provider only when its Authenticode signature leads to a cert
 LocalMachine\Root. For a test server a self-signed one does. Its private key stays in
 LocalMachine\My of this machine; the certificate is written to a file, for other machines.
 In production, sign with a certificate of your own authority instead (sign.ps1 -Thumbprint).
+It is valid for ten years: a signature without a time stamp ends with its certificate, and SQL Server
+then loads the provider no more. uninstall.ps1 removes it.
 
 .EXAMPLE
 .\new-test-certificate.ps1 -Path C:\Temp\p11ekm-test.cer
 #>
+#Requires -Version 5.1
 #Requires -RunAsAdministrator
-[CmdletBinding()]
+[CmdletBinding(SupportsShouldProcess)]
 param(
     [Parameter(Mandatory)] [string] $Path,
     [string] $Subject = 'CN=p11ekm test signature',
-    [int] $Days = 365
+    [ValidateRange(1, 36500)] [int] $Days = 3650
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
+if (-not $PSCmdlet.ShouldProcess('LocalMachine\My and LocalMachine\Root', "make and trust $Subject")) {
+    return
+}
 $certificate = New-SelfSignedCertificate -Type CodeSigningCert -Subject $Subject `
     -KeyAlgorithm RSA -KeyLength 3072 -HashAlgorithm SHA256 -KeyExportPolicy NonExportable `
     -NotAfter (Get-Date).AddDays($Days) -CertStoreLocation 'Cert:\LocalMachine\My'

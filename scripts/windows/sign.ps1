@@ -6,7 +6,8 @@ Signs p11ekm's files with a certificate of this machine, and checks the result.
 .EXAMPLE
 .\sign.ps1 -Thumbprint 1234... -File ..\bin\p11ekm.dll, ..\bin\p11ekm.exe
 #>
-[CmdletBinding()]
+#Requires -Version 5.1
+[CmdletBinding(SupportsShouldProcess)]
 param(
     [Parameter(Mandatory)] [string] $Thumbprint,
     [Parameter(Mandatory)] [string[]] $File,
@@ -25,8 +26,15 @@ $options = @{ Certificate = $certificate; HashAlgorithm = 'SHA256' }
 if ($TimestampServer) {
     $options.TimestampServer = $TimestampServer
 }
+if (-not $TimestampServer) {
+    Write-Warning ("without -TimestampServer the signature ends with the certificate, on " +
+        "$($certificate.NotAfter.ToString('yyyy-MM-dd')); SQL Server then loads the provider no more")
+}
 foreach ($name in $File) {
-    $signature = Set-AuthenticodeSignature -FilePath $name @options
+    if (-not $PSCmdlet.ShouldProcess($name, "sign with $($certificate.Subject)")) {
+        continue
+    }
+    $signature = Set-AuthenticodeSignature -LiteralPath $name @options
     if ($signature.Status -ne 'Valid') {
         throw "${name}: $($signature.Status): $($signature.StatusMessage)"
     }

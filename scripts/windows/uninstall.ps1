@@ -1,28 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-Removes p11ekm's files and event source. Configuration, PIN files and logs stay unless asked for.
+Removes p11ekm's files, event source and test certificate. Configuration, PIN files and logs stay
+unless asked for.
 
 .DESCRIPTION
 First remove it from SQL Server: decrypt or re-protect what its keys protect, drop the keys and
-credentials, then DROP CRYPTOGRAPHIC PROVIDER (docs: windows.md, "Removal"). Files that SQL Server
-still has loaded cannot be deleted, and the script says so. The keys on the token are not touched.
+credentials, then DROP CRYPTOGRAPHIC PROVIDER, and restart the service (docs: windows.md, "Removal").
+Files that are in use stop the removal before anything is removed. The keys on the token are not
+touched. The event source and the data stay while another version is installed.
+
+.PARAMETER Version
+Only this version, for example 1.0.0. Without it all versions in the target folder.
 #>
+#Requires -Version 5.1
 #Requires -RunAsAdministrator
 [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')]
 param(
     [string] $Target = "$env:ProgramFiles\p11ekm",
-    [switch] $RemoveData
+    [string] $Version,
+    [switch] $RemoveData,
+    [switch] $AllowOutsideProgramFiles
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
+. (Join-Path $PSScriptRoot 'common.ps1')
+Assert-Process64
+Assert-Target $Target -AllowOutside:$AllowOutsideProgramFiles
+Assert-NoReparsePoint $Target
 
-$paths = @($Target, 'HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\p11ekm')
+# What install.ps1 made, and nothing else: folders named like versions that hold the library.
+function Get-VersionFolder {
+    if (Test-Path -LiteralPath $Target) {
+        Get-ChildItem -LiteralPath $Target -Directory | Where-Object {
+            $_.Name -match '^\d+\.\d+\.\d+$' -and
+            (Test-Path -LiteralPath (Join-Path $_.FullName 'p11ekm.dll'))
+        }
+    }
+}
+
+# A library that a process has loaded cannot be opened for writing.
+function Assert-NotInUse([string] $Path) {
+    foreach ($file in Get-ChildItem -LiteralPath $Path -Recurse -File) {
+        try {
+            $stream = [IO.File]::Open($file.FullName, 'Open', 'ReadWrite', 'None')
+            $stream.Dispose()
+        } catch [IO.IOException] {
+            throw "$($file.FullName) is in use: DROP CRYPTOGRAPHIC PROVIDER, restart the service " +
+                'that has loaded it, then run this again. Nothing was removed'
+        }
+    }
+}
+
+$all = @(Get-VersionFolder)
+$folders = @($all | Where-Object { -not $Version -or $_.Name -eq $Version })
+if ($Version -and $folders.Count -eq 0) {
+    throw "no version $Version in $Target"
+}
+foreach ($folder in $folders) {
+    Assert-NotInUse $folder.FullName
+}
+$removed = 0
+foreach ($folder in $folders) {
+    if ($PSCmdlet.ShouldProcess($folder.FullName, 'remove')) {
+        Remove-Item -LiteralPath $folder.FullName -Recurse -Force
+        $removed++
+    }
+}
+if ($removed -lt $all.Count) {
+    Write-Output "$($all.Count - $removed) other versions stay in $Target, and with them event source and data"
+    return
+}
+if ((Test-Path -LiteralPath $Target) -and @(Get-ChildItem -LiteralPath $Target -Force).Count -eq 0) {
+    Remove-Item -LiteralPath $Target
+}
+
+$paths = @('HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\p11ekm')
 if ($RemoveData) {
-    $paths += Join-Path $env:ProgramData 'p11ekm'
+    $data = Join-Path $env:ProgramData 'p11ekm'
+    Assert-NoReparsePoint $data
+    $paths += $data
 }
 foreach ($path in $paths) {
     if ((Test-Path -LiteralPath $path) -and $PSCmdlet.ShouldProcess($path, 'remove')) {
         Remove-Item -LiteralPath $path -Recurse -Force
+    }
+}
+# Whoever has the private key of the test certificate can sign for this machine.
+foreach ($store in 'Cert:\LocalMachine\Root', 'Cert:\LocalMachine\My') {
+    foreach ($certificate in Get-ChildItem -LiteralPath $store) {
+        if ($certificate.Subject -eq 'CN=p11ekm test signature' -and
+            $PSCmdlet.ShouldProcess("$store\$($certificate.Thumbprint)", 'remove the test certificate')) {
+            Remove-Item -LiteralPath "$store\$($certificate.Thumbprint)"
+        }
     }
 }
