@@ -82,7 +82,12 @@ def test_drive(program):
     expect(built - {"unsigned", "tampered", "untrusted", "expired"} == set(STEPS),
            f"stubs without a line here, or the other way round: {built ^ set(STEPS)}")
     # A call that sleeps takes 300 ms, any other a few microseconds.
+    tried = set()
     for stub, step in STEPS.items():
+        # Under Wine a program takes seconds to start: one stub a step, and the slow ones.
+        if program.wine and step in tried and not stub.startswith("slow-"):
+            continue
+        tried.add(step)
         library = program.path(pathlib.Path(program.options.stubs) / (stub + program.extension))
         answer = program.run(program.options.accept, "drive", library, "--stub", "--limit-ms", "290")
         last = (answer.stdout.strip().splitlines() or [""])[-1].replace("\r", "")
