@@ -107,7 +107,7 @@ static core_padding confirming_padding(const tok_key *key, core_padding padding)
 /* The key refuses the padding: over raw RSA where the policy has it, else the refusal is confirmed
  * by another padding that it accepts. ST_OK: raw RSA it is. */
 static core_status when_refused(tok_key *key, core_padding padding, int place,
-                                const tok_rsa_outcome *refusal, core_status st)
+                                const tok_rsa_outcome *refusal, core_status st, core_err *err)
 {
     const core_padding other = confirming_padding(key, padding);
     tok_rsa_outcome how, again;
@@ -127,9 +127,10 @@ static core_status when_refused(tok_key *key, core_padding padding, int place,
         (void)known_answer(key, padding, TOK_WAY_TOKEN, place, &again, &ignored);
         certain = again.refused == refusal->refused;
     }
-    if (certain && how.served == refusal->served && how.age == refusal->age)
-        tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
-    return st;
+    if (!certain || how.served != refusal->served || how.age != refusal->age)
+        return st;
+    tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
+    return tok_oaep_refuse(key, padding, "C_DecryptInit", refusal->refused, err);
 }
 
 /* The known answer did not come back. It may have been a passing failure, or a token that takes the
@@ -162,7 +163,7 @@ static core_status ready_on(tok_key *key, const tok_token *token, int place, cor
     core_status st =
         known_answer(key, padding, raw ? TOK_WAY_RAW : TOK_WAY_TOKEN, place, &how, err);
     if (how.refused != CKR_OK)
-        return when_refused(key, padding, place, &how, st);
+        return when_refused(key, padding, place, &how, st, err);
     return st == ST_DECRYPT_FAILED ? when_failed(key, padding, place, err) : st;
 }
 

@@ -106,8 +106,12 @@ core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_le
 {
     const core_token_config *config = key->token->config;
     core_padding padding = config->rsa_padding;
-    core_status st = tok_rsa_ready(key, padding, err);
 
+    if (in_len > tok_encrypt_max(key)) {
+        return core_fail(err, ST_DATA_LENGTH, "key \"%s\" encrypts at most %zu bytes with %s",
+                         key->info.name, tok_encrypt_max(key), core_padding_name(padding));
+    }
+    core_status st = tok_rsa_ready(key, padding, err);
     /* Only a refusal that was confirmed lets another padding be used. */
     if (st == ST_MECHANISM && weaker_padding(config) != CORE_PAD_COUNT &&
         (facts_of_all(key) & (TOK_FACT_REFUSED << padding)) != 0) {

@@ -35,10 +35,11 @@ const char *counter_config(const char *name, const char *more)
     const char *path = testing_path(name);
     int length = snprintf(
         text, sizeof text,
-        "module = %s\n%slog = none\n%s%s%s\n"
+        "module = %s\n%s%s%s%s%s\n"
         "session_wait_ms = 2000\nstartup_tries = 1\n%s\n[token main]\ntoken = %s\n",
         getenv("MODULE"), strstr(more, "module_loader") ? "" : "module_loader = direct\n",
-        args ? "init_args = \"" : "", args ? init : "", args ? "\"" : "", more, getenv("TOKEN"));
+        strncmp(more, "log = ", 6) == 0 ? "" : "log = none\n", args ? "init_args = \"" : "",
+        args ? init : "", args ? "\"" : "", more, getenv("TOKEN"));
     (void)remove(path);
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
 }

@@ -19,7 +19,8 @@ typedef struct counter {
 /* Fills *c; false where the module named by MODULE is not the counting one. */
 bool counter_load(counter *c);
 /* Writes `name` in the directory of the tests, with the alias "main" and these further lines of
- * global keys; its path, or NULL. Good as long as testing_path()'s. */
+ * global keys ("log = none" unless they begin with another log); its path, or NULL. Good as long as
+ * testing_path()'s. */
 const char *counter_config(const char *name, const char *more);
 
 /* Makes a second SoftHSM token beside the one of with-token, with its PIN; before the module is

@@ -42,6 +42,9 @@ P11COUNT_EXPORT const char *p11count_log(void);
  *   hang             the call comes to nothing until the next plan is set
  *   within=1500      hits only in the first so many milliseconds of the plan
  *   without=0x161    hits only calls whose template lacks this attribute
+ *   object=5         hits only calls with this object or key
+ *   hash=0x250       hits only calls with CKM_RSA_PKCS_OAEP and this hash
+ *   hide=0x122       the object does not tell this attribute: CKR_ATTRIBUTE_TYPE_INVALID
  *   read-only        hits only calls that open a session for reading
  *   mechanism=0x9    hits only calls with this mechanism, and questions about it
  *   close, logout    the module loses the session, or the login, right before the call

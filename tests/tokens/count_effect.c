@@ -4,6 +4,7 @@
  * module has answered.
  */
 #include <stdint.h>
+#include <string.h>
 #include "count_private.h"
 
 void count_effect_before(const effects *e, const count_call *call)
@@ -42,6 +43,21 @@ void count_effect_after(const effects *e, const count_call *call)
         end_operation(call);
     if (e->max_sessions && call->token_info)
         call->token_info->ulMaxSessionCount = e->max_sessions;
+}
+
+bool count_effect_hides(const effects *e, const count_call *call)
+{
+    bool hidden = false;
+
+    for (CK_ULONG i = 0; e->hide && i < call->asked_count; i++) {
+        if (call->asked[i].type != e->hide)
+            continue;
+        if (call->asked[i].pValue)
+            memset(call->asked[i].pValue, 0, call->asked[i].ulValueLen);
+        call->asked[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+        hidden = true;
+    }
+    return hidden;
 }
 
 void count_slots_in(const count_call *call, unsigned long shift)

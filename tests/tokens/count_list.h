@@ -73,8 +73,8 @@
     X(C_DestroyObject, V_PLAIN, OP_NONE, (NS, .object = o), (S, CK_OBJECT_HANDLE o), (s, o))       \
     X(C_GetObjectSize, V_PLAIN, OP_NONE, (NS, .object = o), (S, CK_OBJECT_HANDLE o, CK_ULONG * n), \
       (s, o, n))                                                                                   \
-    X(C_GetAttributeValue, V_PLAIN, OP_NONE, (NS, .object = o), (S, CK_OBJECT_HANDLE o, T),        \
-      (s, o, t, tn))                                                                               \
+    X(C_GetAttributeValue, V_PLAIN, OP_NONE, (NS, .object = o, .asked = t, .asked_count = tn),     \
+      (S, CK_OBJECT_HANDLE o, T), (s, o, t, tn))                                                   \
     X(C_SetAttributeValue, V_PLAIN, OP_NONE, (NS, .object = o), (S, CK_OBJECT_HANDLE o, T),        \
       (s, o, t, tn))                                                                               \
     X(C_FindObjectsInit, V_START, OP_FIND, (NS, .template = t, .template_count = tn), (S, T),      \

@@ -23,6 +23,8 @@ typedef struct rule {
     bool fails, after, of_mechanism, read_only, hangs, absent;
     CK_MECHANISM_TYPE mechanism;
     CK_ATTRIBUTE_TYPE without; /* 0, which is CKA_CLASS: any */
+    unsigned long object;      /* 0: any */
+    unsigned long hash;        /* of OAEP; 0: any */
     CK_RV rv;
     effects effects;
 } rule;
@@ -67,6 +69,9 @@ static bool read_word(const char *word, rule *r, whole *w)
                    {"within", &r->within_ms},
                    {"mechanism", &r->mechanism},
                    {"without", &r->without},
+                   {"object", &r->object},
+                   {"hash", &r->hash},
+                   {"hide", &r->effects.hide},
                    {"length", &r->effects.length},
                    {"short", &r->effects.less},
                    {"max-sessions", &r->effects.max_sessions},
@@ -161,10 +166,23 @@ static bool has(const count_call *call, CK_ATTRIBUTE_TYPE type)
     return false;
 }
 
+static bool has_hash(const count_call *call, unsigned long hash)
+{
+    const CK_RSA_PKCS_OAEP_PARAMS *oaep;
+
+    if (!call->mechanism || call->mechanism->mechanism != CKM_RSA_PKCS_OAEP ||
+        call->mechanism->ulParameterLen != sizeof *oaep)
+        return false;
+    oaep = call->mechanism->pParameter;
+    return oaep->hashAlg == hash;
+}
+
 static bool matches(const rule *r, const count_call *call)
 {
     CK_MECHANISM_TYPE type = call->mechanism ? call->mechanism->mechanism : call->type;
 
+    if ((r->object && call->object != r->object) || (r->hash && !has_hash(call, r->hash)))
+        return false;
     return (r->function == ANY || r->function == (int)call->function) &&
            (!r->read_only || call->read_only) && (!r->without || !has(call, r->without)) &&
            (!r->of_mechanism || ((call->mechanism || call->asks_type) && type == r->mechanism)) &&
@@ -260,6 +278,8 @@ CK_RV count_plan_after(const count_call *call, CK_RV rv)
             hide_mechanisms(call);
         count_slots_out(call, call->shift);
         count_effect_after(&call->effects, call);
+        if (count_effect_hides(&call->effects, call))
+            return CKR_ATTRIBUTE_TYPE_INVALID;
     }
     return call->replaced ? call->replacement : rv;
 }

@@ -61,6 +61,8 @@ typedef struct count_call {
     CK_SESSION_HANDLE *opened;
     bool read_only; /* is what it opens */
     /* Objects made or found, and the template(s) that tell their class. */
+    CK_ATTRIBUTE *asked; /* attributes that are read */
+    CK_ULONG asked_count;
     CK_OBJECT_HANDLE *made, *made_private;
     CK_ULONG *made_count;
     const CK_ATTRIBUTE *template;
@@ -71,6 +73,7 @@ typedef struct count_call {
     struct effects {
         bool close, logout, twice, consume, swap;
         unsigned long length, less, max_sessions; /* 0: as they are */
+        unsigned long hide;                       /* an attribute; 0: none */
     } effects;
 } count_call;
 
@@ -91,6 +94,8 @@ CK_RV count_plan_after(const count_call *call, CK_RV rv);
 typedef struct effects effects;
 void count_effect_before(const effects *e, const count_call *call);
 void count_effect_after(const effects *e, const count_call *call);
+/* Whether an attribute that was asked for is hidden; it is taken out of the answer then. */
+bool count_effect_hides(const effects *e, const count_call *call);
 /* Slots have other numbers outside than inside: by how much. */
 void count_slots_in(const count_call *call, unsigned long shift);
 void count_slots_out(const count_call *call, unsigned long shift);
