@@ -7,6 +7,7 @@
 #include <string.h>
 #include "cmk/signature.h"
 #include "core/crypto.h"
+#include "pkcs11/key_state.h"
 
 /* An ECEK in the making: the head is written, `wrapped` bytes of ciphertext go to `blob + offset`.
  */
@@ -17,7 +18,7 @@ typedef struct draft {
     size_t modulus_len;
 } draft;
 
-static core_status draft_begin(cmk_call *call, const tok_key *key, const char *path, uint8_t *out,
+static core_status draft_begin(cmk_call *call, tok_key *key, const char *path, uint8_t *out,
                                size_t *out_len, draft *d)
 {
     size_t needed = 0;
@@ -34,7 +35,7 @@ static core_status draft_begin(cmk_call *call, const tok_key *key, const char *p
     }
     *out_len = needed;
     st = cmk_ecek_begin(path, d->modulus_len, out, needed, &d->offset, call->err);
-    return st == ST_OK ? tok_key_valid_today(key, call->err) : st;
+    return st == ST_OK ? tok_key_may(key, TOK_CAN_SIGN, call->err) : st;
 }
 
 /* Signs what is written and verifies it with the public key: a token that miscalculates must not
@@ -168,7 +169,7 @@ static core_status rewrap_software(cmk_call *call, tok_key *to, const cmk_ecek *
 static core_status rewrap(cmk_call *call, tok_key *to, const cmk_ecek *ecek, cmk_where where,
                           draft *d)
 {
-    core_status st = tok_key_valid_today(call->key, call->err);
+    core_status st = tok_key_may(call->key, 0, call->err);
     if (st == ST_OK)
         st = tok_rewrap(call->key, to, ecek->ciphertext, ecek->ciphertext_len, CMK_CEK_LEN,
                         d->blob + d->offset, &d->wrapped, call->err);

@@ -9,6 +9,7 @@
 #include "cmk/signature.h"
 #include "core/crypto.h"
 #include "core/platform.h"
+#include "pkcs11/key_state.h"
 
 /* The token that paths without a token part mean. */
 static const char *default_token(const core_config *config, const char *token)
@@ -152,7 +153,7 @@ static core_status may_decrypt(tok_key *key, core_err *err)
                          "key \"%s\" on token \"%s\" may not decrypt: CKA_DECRYPT is not set; use "
                          "a key made by p11ekm cmk create",
                          info->name, tok_token_about(tok_key_token(key))->label);
-    return tok_key_valid_today(key, err);
+    return tok_key_may(key, TOK_CAN_DECRYPT, err);
 }
 
 core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CEK_LEN],

@@ -6,6 +6,7 @@
  */
 #include "core/text.h"
 #include "ekm/ekm_private.h"
+#include "pkcs11/key_state.h"
 
 /* True for an RSA key with the uses of a column master key, as p11ekm cmk create gives them: it may
  * sign and unwrap. The uses come from the private object. A token that does not tell them gets the
@@ -13,10 +14,11 @@
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key)
 {
     const tok_key_info *info = tok_key_about(key);
+    const unsigned can = info->can | tok_key_now(key).can;
     const char *patterns = tok_token_config(call->session->token)->ekm_keys;
     const unsigned uses = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
 
-    if (!info->rsa || (info->can & uses) != uses)
+    if (!info->rsa || (can & uses) != uses)
         return false;
     return patterns == NULL || !core_patterns_fit(patterns, info->name);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Keys on a token, and what is done with them inside it. A tok_key describes one key for ever
- * (name, thumbprint, algorithm, public part) and finds its object handle again when the token was
- * away. Keys are cached by the token; a caller holds a reference. A login must be in force
- * (tok_token_login).
+ * (thumbprint, algorithm, public part), keeps up with what changes (pkcs11/key_state.h) and finds
+ * its object handle again when the token was away. Keys are cached by the token; a caller holds a
+ * reference. A login must be in force (tok_token_login).
  *
  * Thumbprint, 16 bytes, version 1, never to change: of an RSA key the first 16 bytes of SHA-256
  * over the DER SubjectPublicKeyInfo; of an AES or 3DES key the first 16 bytes of SHA-256 over the
@@ -141,9 +141,5 @@ CORE_MUST_USE core_status tok_wrap_new(tok_key *wrapper, size_t key_len, uint8_t
                                        size_t *out_len, core_err *err);
 CORE_MUST_USE core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_len,
                                      size_t key_len, uint8_t *out, size_t *out_len, core_err *err);
-
-/* Whether today is within the key's validity dates, by the token's policy: ST_OK or ST_KEY_EXPIRED.
- */
-CORE_MUST_USE core_status tok_key_valid_today(const tok_key *key, core_err *err);
 
 #endif

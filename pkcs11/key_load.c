@@ -148,6 +148,8 @@ static void key_at(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE ob
     if (atomic_load(&place->age) <= session->age) {
         atomic_store(&place->age, 0);
         atomic_store(&place->handle, object);
+        atomic_store(&place->proven_us, core_now_us());
+        place->proving = false;
         atomic_store(&place->age, session->age);
     }
     core_mutex_unlock(&session->token->lock);
@@ -187,6 +189,7 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
     key->info.end_date = raw.has_end ? date_number(&raw.end) : 0;
     key->info.retired =
         strncmp(key->info.name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0;
+    tok_key_state_begin(key);
     key_at(session, key, object);
     *out = key;
     return ST_OK;
@@ -210,6 +213,7 @@ static core_status find_same(tok_session *session, tok_key *key, const CK_ATTRIB
         }
         if (other != NULL && memcmp(other->info.thumb, key->info.thumb, TOK_THUMB_LEN) == 0) {
             *found = true;
+            tok_key_state_copy(key, other);
             key_at(session, key, objects[i]);
         }
         tok_key_release(other);
@@ -251,24 +255,40 @@ static bool handle_known(const tok_session *session, const tok_place *place, CK_
     return before && atomic_load(&place->age) == age;
 }
 
-core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
+core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
 {
     const tok_place *place = &key->at[session->place];
 
-    if (handle_known(session, place, out))
-        return ST_OK;
+    /* A volatile key is in a session that no other process sees. */
     if (!key->info.persistent) {
-        return core_fail(err, ST_HANDLE_LOST,
-                         "key \"%s\" was volatile and is lost with its session or login",
-                         key->info.name);
+        return handle_known(session, place, out)
+                   ? ST_OK
+                   : core_fail(err, ST_HANDLE_LOST,
+                               "key \"%s\" was volatile and is lost with its session or login",
+                               key->info.name);
     }
     core_status st = find_again(session, key, err);
     *out = atomic_load(&place->handle);
     return st;
 }
 
+core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
+{
+    tok_place *place = &key->at[session->place];
+    core_status st = ST_HANDLE_LOST;
+
+    if (handle_known(session, place, out))
+        st = tok_key_proof_due(session, key) ? tok_key_prove(session, key, *out, err) : ST_OK;
+    if (st != ST_HANDLE_LOST)
+        return st;
+    return tok_key_find(session, key, out, err);
+}
+
 core_status tok_key_outcome(tok_key *key, core_status st)
 {
+    /* Somebody may have taken the use off the key. */
+    if (st == ST_KEY_USAGE)
+        tok_key_doubt(key);
     for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++)
         atomic_store(&key->at[i].age, 0);
     return st;

@@ -5,6 +5,7 @@
 #ifndef PKCS11_KEY_PRIVATE_H
 #define PKCS11_KEY_PRIVATE_H
 
+#include "pkcs11/key_state.h"
 #include "pkcs11/tok_private.h"
 
 #define TOK_RETIRED_PREFIX "p11ekm-retired:"
@@ -13,6 +14,8 @@
  * 0: find them again. Noted with the token's lock, voided without. */
 typedef struct tok_place {
     _Atomic uint64_t age;
+    _Atomic uint64_t proven_us; /* when the token last showed that the handle names the key */
+    bool proving;               /* a thread is asking for that; guarded by the token's lock */
     _Atomic CK_OBJECT_HANDLE handle;
     _Atomic uint64_t facts; /* facts.c: a generation and tok_fact bits */
 } tok_place;
@@ -27,6 +30,12 @@ enum tok_fact {
     TOK_FACT_ACCEPTED = 1 << 4, /* << core_padding: C_DecryptInit accepts it */
     TOK_FACT_REFUSED = 1 << 8   /* << core_padding: it refuses it, and accepts another */
 };
+/* What the log says of a key in use, at most so often. */
+typedef enum tok_notice {
+    TOK_NOTICE_RETIRED, /* a minute */
+    TOK_NOTICE_DATES,   /* a day: it is outside its dates, or will soon be */
+    TOK_NOTICE_COUNT
+} tok_notice;
 
 struct tok_key {
     tok_token *token; /* or group */
@@ -35,7 +44,12 @@ struct tok_key {
     tok_key_info info;
     CK_OBJECT_CLASS object_class;
     bool always_authenticate;
-    bool exponent_told;            /* by the private object itself */
+    bool exponent_told; /* by the private object itself */
+    /* recheck.c: what other processes change, when it was read, and attributes not told. */
+    _Atomic uint64_t state;
+    _Atomic uint64_t state_us;
+    _Atomic unsigned silent;
+    _Atomic uint64_t said_us[TOK_NOTICE_COUNT]; /* when the log last had each notice (use.c) */
     tok_place at[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
     /* Of a volatile key, which lives in it (0: it has ended), and when it was opened; guarded by
      * the token's lock. */
@@ -60,11 +74,28 @@ CORE_MUST_USE core_status tok_search(tok_session *session, const CK_ATTRIBUTE *m
  * little. */
 CORE_MUST_USE core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
                                        CK_OBJECT_CLASS object_class, tok_key **out, core_err *err);
+/* The key's handle, proven within key_recheck_seconds. The second searches in any case, as what
+ * signs, wraps, renames or destroys has to. ST_HANDLE_LOST: the key is not on the token. */
 CORE_MUST_USE core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
                                          core_err *err);
+CORE_MUST_USE core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
+                                       core_err *err);
 /* Looks a status of a key operation over: a lost handle is looked for again by the next try. */
 core_status tok_key_outcome(tok_key *key, core_status st);
 EVP_PKEY *tok_key_software(tok_key *key);
+
+/* --- recheck.c --- */
+/* The state of a key just loaded, by its description; that of the same key, loaded again. */
+void tok_key_state_begin(tok_key *key);
+void tok_key_state_copy(tok_key *key, const tok_key *fresh);
+/* Whether the handle on the session's token has to be proven before its next use. */
+bool tok_key_proof_due(const tok_session *session, const tok_key *key);
+/* Reads what identifies the key behind the handle, and its state. ST_HANDLE_LOST: another object.
+ */
+CORE_MUST_USE core_status tok_key_prove(tok_session *session, tok_key *key, CK_OBJECT_HANDLE object,
+                                        core_err *err);
+/* Has the next use read all of it again. */
+void tok_key_doubt(tok_key *key);
 
 /* --- thumb.c --- */
 CORE_MUST_USE core_status tok_thumb_rsa(tok_key_info *info);
@@ -136,7 +167,9 @@ CORE_MUST_USE core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, s
                                               uint8_t *out, size_t *out_len, core_err *err);
 
 /* --- use.c --- */
-/* Whether the key may be used so: rights, dates. */
-CORE_MUST_USE core_status tok_key_may(const tok_key *key, unsigned can, core_err *err);
+/* tok_key_may without a look at the token. */
+CORE_MUST_USE core_status tok_key_allows(tok_key *key, unsigned can, core_err *err);
+/* Keeps what the log has said of an older description of the key. */
+void tok_key_notices_copy(tok_key *key, const tok_key *older);
 
 #endif

@@ -12,7 +12,14 @@ enum { RETIRED_MARK = sizeof TOK_RETIRED_PREFIX - 1 + 21 };
 typedef struct renaming {
     tok_key *key;
     const char *name;
+    bool retires;
+    bool tried; /* on some token it may have been done */
 } renaming;
+
+static core_status already_retired(const tok_key *key, core_err *err)
+{
+    return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is retired already", key->info.name);
+}
 
 static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
                              core_err *err)
@@ -32,7 +39,11 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
     CK_OBJECT_HANDLE object = 0;
     CK_OBJECT_HANDLE public = 0;
 
-    core_status st = tok_key_handle(session, r->key, &object, err);
+    core_status st = tok_key_find(session, r->key, &object, err);
+    /* Another process may have been faster. */
+    if (st == ST_OK && r->retires && !r->tried && tok_key_now(r->key).retired)
+        st = already_retired(r->key, err);
+    r->tried |= st == ST_OK;
     if (st == ST_OK && r->key->info.rsa)
         st = tok_public_own(session, r->key, &public, err);
     if (st == ST_OK && public != 0)
@@ -48,13 +59,13 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
 static core_status rename_back_op(tok_session *session, void *arg, core_err *err)
 {
     renaming *r = arg;
-    renaming back = {r->key, r->key->info.name};
+    renaming back = {r->key, r->key->info.name, false, true};
     return rename_op(session, &back, err);
 }
 
-static core_status rename_key(tok_key *key, const char *name, core_err *err)
+static core_status rename_key(tok_key *key, const char *name, bool retires, core_err *err)
 {
-    renaming r = {key, name};
+    renaming r = {key, name, retires, false};
     core_status st = tok_run_all(key->token, rename_op, rename_back_op, &r, err);
     if (st == ST_OK)
         tok_keys_remove(key);
@@ -67,10 +78,11 @@ core_status tok_key_retire(tok_key *key, core_err *err)
     char now[28];
     core_status st;
 
-    if (!key->info.persistent || key->info.retired) {
-        return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is %s", key->info.name,
-                         key->info.retired ? "retired already"
-                                           : "volatile: it ends with its session");
+    if (key->info.retired)
+        return already_retired(key, err);
+    if (!key->info.persistent) {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "key \"%s\" is volatile: it ends with its session", key->info.name);
     }
     core_utc_text(now);
     core_str_addf(&name, TOK_RETIRED_PREFIX "%.19sZ:%s", now, key->info.name);
@@ -80,7 +92,7 @@ core_status tok_key_retire(tok_key *key, core_err *err)
     else if (name.failed)
         st = core_fail(err, ST_NO_MEMORY, "out of memory for the name of a retired key");
     else
-        st = rename_key(key, name.text, err);
+        st = rename_key(key, name.text, true, err);
     core_str_free(&name);
     return st;
 }
@@ -95,7 +107,7 @@ core_status tok_key_restore(tok_key *key, core_err *err)
     core_status st = tok_key_by_name(key->token, name, &other, err);
     tok_key_release(other);
     if (st == ST_NOT_FOUND)
-        return rename_key(key, name, err);
+        return rename_key(key, name, false, err);
     return st == ST_OK || st == ST_KEY_AMBIGUOUS
                ? core_fail(err, ST_KEY_EXISTS,
                            "key \"%s\": token \"%s\" has one of this name now; %s", name,
@@ -110,7 +122,7 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
     CK_OBJECT_HANDLE public = 0;
     CK_RV rv = CKR_OK;
 
-    core_status st = tok_key_handle(session, key, &object, err);
+    core_status st = tok_key_find(session, key, &object, err);
     if (st == ST_OK && key->info.rsa)
         st = tok_public_own(session, key, &public, err);
     if (st == ST_OK)

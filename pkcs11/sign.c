@@ -32,7 +32,9 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
     if (st == ST_OK)
         st = tok_mech(session, CKM_SHA256_RSA_PKCS, &whole, err);
     if (st == ST_OK)
-        st = tok_key_handle(session, job->key, &object, err);
+        st = tok_key_find(session, job->key, &object, err);
+    if (st == ST_OK)
+        st = tok_key_allows(job->key, TOK_CAN_SIGN, err);
     if (st != ST_OK)
         return tok_key_outcome(job->key, st);
     if (whole.listed)

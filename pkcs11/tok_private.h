@@ -143,6 +143,7 @@ struct tok_token {
 
     core_mutex lock; /* guards all up to `indexed_at_us` */
     core_cond freed;
+    core_cond proven; /* a key's handle was looked at again (recheck.c) */
     tok_session *idle;
     unsigned open, limit;
     unsigned users;

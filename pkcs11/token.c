@@ -10,6 +10,7 @@ void tok_token_locks(tok_token *token)
 {
     core_mutex_init(&token->lock);
     core_cond_init(&token->freed);
+    core_cond_init(&token->proven);
     tok_turn_init(&token->login_turn);
     tok_turn_init(&token->key_turn);
 }
@@ -60,6 +61,7 @@ void tok_token_free(tok_token *token)
     tok_turn_destroy(&token->login_turn);
     tok_turn_destroy(&token->key_turn);
     core_cond_destroy(&token->freed);
+    core_cond_destroy(&token->proven);
     core_mutex_destroy(&token->lock);
     core_free(token);
 }

@@ -1,34 +1,123 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a key may be used for, and how long the results are: all from its description, none from the
- * token.
+ * What a key may be used for, and how long the results are. Sizes come from the key's description
+ * alone, permission from its state (recheck.c).
  */
 #include "pkcs11/key_private.h"
 #include "pkcs11/rsa_private.h"
 
-core_status tok_key_valid_today(const tok_key *key, core_err *err)
-{
-    const tok_key_info *info = &key->info;
-    core_expiry policy = key->token->config->expiry;
+enum { NEW_USES = TOK_CAN_ENCRYPT | TOK_CAN_WRAP | TOK_CAN_SIGN, NOTICE_DAYS = 30 };
 
-    if (policy == CORE_EXPIRY_IGNORE || (info->start_date == 0 && info->end_date == 0))
+static const uint64_t notice_pause_us[TOK_NOTICE_COUNT] = {
+    [TOK_NOTICE_RETIRED] = UINT64_C(60) * 1000000,
+    [TOK_NOTICE_DATES] = UINT64_C(86400) * 1000000,
+};
+
+/* True where the log has not had this notice for its pause. One of several threads gets it. */
+static bool notice_due(tok_key *key, tok_notice notice)
+{
+    uint64_t said = atomic_load(&key->said_us[notice]);
+    const uint64_t now = core_now_us();
+
+    if (said != 0 && now - said < notice_pause_us[notice])
+        return false;
+    return atomic_compare_exchange_strong(&key->said_us[notice], &said, now);
+}
+
+void tok_key_notices_copy(tok_key *key, const tok_key *older)
+{
+    for (unsigned i = 0; i < TOK_NOTICE_COUNT; i++)
+        atomic_store(&key->said_us[i], atomic_load(&older->said_us[i]));
+}
+
+static bool in_dates(const tok_key_state *state, uint32_t today)
+{
+    return (state->start_date == 0 || today >= state->start_date) &&
+           (state->end_date == 0 || today <= state->end_date);
+}
+
+bool tok_key_valid_today(const tok_key *key)
+{
+    const tok_key_state state = tok_key_now(key);
+    return in_dates(&state, core_utc_date());
+}
+
+/* Days since 1970-01-01 of a date yyyymmdd, after H. Hinnant's days_from_civil. */
+static int64_t day_number(uint32_t date)
+{
+    const int64_t day = date % 100, month = date / 100 % 100;
+    const int64_t year = (int64_t)(date / 10000) - (month <= 2 ? 1 : 0);
+    const int64_t era = year / 400, in_era = year % 400;
+    const int64_t in_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year;
+}
+
+static const char *what_stops(core_expiry policy)
+{
+    return policy == CORE_EXPIRY_DENY       ? "nothing can be encrypted or decrypted with it"
+           : policy == CORE_EXPIRY_DENY_NEW ? "nothing new can be encrypted, wrapped or signed "
+                                              "with it; it still decrypts"
+                                            : "nothing stops: expiry = warn";
+}
+
+/* The warning a day from NOTICE_DAYS before the end. */
+static void say_end(tok_key *key, const tok_key_state *state, uint32_t today)
+{
+    if (state->end_date == 0 || day_number(state->end_date) - day_number(today) > NOTICE_DAYS ||
+        !notice_due(key, TOK_NOTICE_DATES))
+        return;
+    core_log(CORE_LOG_WARNING,
+             "key \"%s\" on token \"%s\" is valid to %04u-%02u-%02u; after that day %s; make its "
+             "successor and rotate to it",
+             key->info.name, key->token->info.label, state->end_date / 10000,
+             state->end_date / 100 % 100, state->end_date % 100,
+             what_stops(key->token->config->expiry));
+}
+
+static core_status check_dates(tok_key *key, const tok_key_state *state, unsigned can,
+                               core_err *err)
+{
+    const core_expiry policy = key->token->config->expiry;
+
+    if (policy == CORE_EXPIRY_IGNORE || (state->start_date == 0 && state->end_date == 0))
         return ST_OK;
-    uint32_t today = core_utc_date();
-    if ((info->start_date == 0 || today >= info->start_date) &&
-        (info->end_date == 0 || today <= info->end_date))
+    const uint32_t today = core_utc_date();
+    if (in_dates(state, today)) {
+        say_end(key, state, today);
         return ST_OK;
-    if (policy == CORE_EXPIRY_WARN) {
-        core_log(CORE_LOG_WARNING,
-                 "key \"%s\" on token \"%s\" is outside its validity dates (%u to %u)", info->name,
-                 key->token->info.label, info->start_date, info->end_date);
+    }
+    if (policy == CORE_EXPIRY_WARN || (policy == CORE_EXPIRY_DENY_NEW && (can & NEW_USES) == 0)) {
+        if (notice_due(key, TOK_NOTICE_DATES)) {
+            core_log(CORE_LOG_WARNING,
+                     "key \"%s\" on token \"%s\" is in use outside its dates (%u to %u); rotate to "
+                     "a valid key",
+                     key->info.name, key->token->info.label, state->start_date, state->end_date);
+        }
         return ST_OK;
     }
     return core_fail(err, ST_KEY_EXPIRED, "key \"%s\": valid from %u to %u, today is %u; %s",
-                     info->name, info->start_date, info->end_date, today,
+                     key->info.name, state->start_date, state->end_date, today,
                      core_status_next(ST_KEY_EXPIRED));
 }
 
-core_status tok_key_may(const tok_key *key, unsigned can, core_err *err)
+static core_status check_retired(tok_key *key, unsigned can, core_err *err)
+{
+    if ((can & NEW_USES) != 0) {
+        return core_fail(err, ST_KEY_USAGE,
+                         "key \"%s\" on token \"%s\" is retired: it only decrypts; rotate to "
+                         "another key, or p11ekm key restore",
+                         key->info.name, key->token->info.label);
+    }
+    if (notice_due(key, TOK_NOTICE_RETIRED)) {
+        core_log(CORE_LOG_WARNING,
+                 "key \"%s\" on token \"%s\" is retired and still decrypts for what was open: it "
+                 "is not found after the next start; rotate to another key, or p11ekm key restore",
+                 key->info.name, key->token->info.label);
+    }
+    return ST_OK;
+}
+
+core_status tok_key_allows(tok_key *key, unsigned can, core_err *err)
 {
     static const struct {
         unsigned can;
@@ -38,14 +127,24 @@ core_status tok_key_may(const tok_key *key, unsigned can, core_err *err)
         {TOK_CAN_SIGN, "CKA_SIGN"},       {TOK_CAN_WRAP, "CKA_WRAP"},
         {TOK_CAN_UNWRAP, "CKA_UNWRAP"},
     };
+    const tok_key_state state = tok_key_now(key);
+
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if ((can & names[i].can) != 0 && (key->info.can & names[i].can) == 0) {
+        if ((can & names[i].can) != 0 && (state.can & names[i].can) == 0) {
             return core_fail(err, ST_KEY_USAGE,
-                             "key \"%s\" on token \"%s\" is not made for this (%s)", key->info.name,
-                             key->token->info.label, names[i].attribute);
+                             "key \"%s\" on token \"%s\" is not made for this, or was disabled "
+                             "(%s is FALSE); p11ekm key show tells its uses",
+                             key->info.name, key->token->info.label, names[i].attribute);
         }
     }
-    return tok_key_valid_today(key, err);
+    const core_status st = state.retired ? check_retired(key, can, err) : ST_OK;
+    return st == ST_OK ? check_dates(key, &state, can, err) : st;
+}
+
+core_status tok_key_may(tok_key *key, unsigned can, core_err *err)
+{
+    const core_status st = tok_key_renew(key, err);
+    return st == ST_OK ? tok_key_allows(key, can, err) : st;
 }
 
 static size_t block_of(const tok_key *key)

@@ -131,7 +131,9 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     CK_OBJECT_HANDLE from = 0;
     CK_RV rv;
 
-    core_status st = tok_key_handle(session, job->from, &from, err);
+    core_status st = tok_key_find(session, job->from, &from, err);
+    if (st == ST_OK)
+        st = tok_key_allows(job->from, TOK_CAN_UNWRAP, err);
     if (st != ST_OK)
         return st;
     rv = unwrap_as(session, job, from, out);
@@ -174,9 +176,15 @@ static core_status wrap_op(tok_session *session, void *arg, core_err *err)
 {
     wrap_job *job = arg;
     CK_OBJECT_HANDLE key = 0;
+    CK_OBJECT_HANDLE private = 0;
 
-    core_status st = job->from == NULL ? transit_new(session, job, &key, err)
-                                       : transit_unwrap(session, job, &key, err);
+    /* The private key says whether the key is still there, and still used for this. */
+    core_status st = tok_key_find(session, job->to, &private, err);
+    if (st == ST_OK)
+        st = tok_key_allows(job->to, TOK_CAN_WRAP, err);
+    if (st == ST_OK)
+        st = job->from == NULL ? transit_new(session, job, &key, err)
+                               : transit_unwrap(session, job, &key, err);
     if (st == ST_OK)
         st = transit_wrap(session, job, key, err);
     transit_end(session, key, st);

@@ -38,7 +38,8 @@ bool other_open(other *o)
     *(void **)&list = dlsym(library, "C_GetFunctionList");
     *(void **)&o->all_uses = dlsym(library, "p11memory_all_uses");
     *(void **)&o->next_handle = dlsym(library, "p11memory_next_handle");
-    return list && o->all_uses && o->next_handle && list(&o->f) == CKR_OK &&
+    *(void **)&o->swap_handles = dlsym(library, "p11memory_swap_handles");
+    return list && o->all_uses && o->next_handle && o->swap_handles && list(&o->f) == CKR_OK &&
            o->f->C_GetSlotList(CK_TRUE, &slot, &one) == CKR_OK &&
            o->f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
                                &o->session) == CKR_OK;

@@ -15,6 +15,7 @@ typedef struct other {
     CK_SESSION_HANDLE session;
     void (*all_uses)(int on);
     void (*next_handle)(CK_OBJECT_HANDLE handle);
+    void (*swap_handles)(CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b);
 } other;
 
 /* Writes a configuration for the token of the environment, alias "main", that logs to a file;

@@ -9,6 +9,7 @@
 #include "core/crypto.h"
 #include "core/memory.h"
 #include "core/platform.h"
+#include "pkcs11/key_state.h"
 #include "tests/unit/fake_tok_private.h"
 
 enum { RSA_FRONT = 10, RSA_OVERHEAD = 66 };
@@ -180,6 +181,12 @@ uint64_t fake_state(void)
 const tok_key_info *tok_key_about(const tok_key *key)
 {
     return &key->info;
+}
+
+tok_key_state tok_key_now(const tok_key *key)
+{
+    return (tok_key_state){key->info.can, key->info.retired, key->info.start_date,
+                           key->info.end_date};
 }
 
 tok_key *tok_key_ref(tok_key *key)

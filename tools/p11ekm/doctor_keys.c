@@ -6,6 +6,7 @@
 #include "tools/p11ekm/doctor_private.h"
 
 #include "core/platform.h"
+#include "pkcs11/key_state.h"
 
 /* Days since 1970-01-01 of a date yyyymmdd (Gregorian, as PKCS #11 has it). */
 static int64_t day_number(uint32_t date)
@@ -21,9 +22,8 @@ enum { DAYS_OF_NOTICE = 30 };
 
 static void check_dates(doctor *d, const tok_key *key)
 {
-    core_err err = {0};
     const tok_key_info *info = tok_key_about(key);
-    if (tok_key_valid_today(key, &err) != ST_OK) {
+    if (!tok_key_valid_today(key)) {
         doctor_report(d, DOCTOR_WARN, "rotate to a valid key", "key \"%s\" is outside its dates",
                       info->name);
         return;

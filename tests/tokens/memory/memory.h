@@ -43,6 +43,8 @@ P11MEMORY_EXPORT void p11memory_limit(unsigned sessions);
  * template says; the next object that is made gets this handle, which must be free. */
 P11MEMORY_EXPORT void p11memory_all_uses(int on);
 P11MEMORY_EXPORT void p11memory_next_handle(CK_OBJECT_HANDLE handle);
+/* Two objects exchange their handles. */
+P11MEMORY_EXPORT void p11memory_swap_handles(CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b);
 /* How it stands: sessions open, session objects, whether somebody is logged in, calls of C_Login
  * and of C_Initialize that succeeded. */
 typedef struct p11memory_state {

@@ -36,3 +36,12 @@ void p11memory_next_handle(CK_OBJECT_HANDLE handle)
     next_handle = handle;
     mem_unlock();
 }
+
+void p11memory_swap_handles(CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b)
+{
+    mem_lock();
+    for (mem_object *o = mem.objects; o != NULL; o = o->next)
+        if (o->handle == a || o->handle == b)
+            o->handle = o->handle == a ? b : a;
+    mem_unlock();
+}
