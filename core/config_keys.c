@@ -144,7 +144,8 @@ const config_key config_keys[] = {
         "unverified."),
     KEY("rsa_padding", BOTH(rsa_padding), WORD, padding_words, 0, 0, "oaep-sha256",
         "The padding for RSA encryption.",
-        "Where the token cannot do oaep-sha256, oaep-sha1 is used. It must be one of rsa_unwrap."),
+        "Where a key refuses oaep-sha256 and rsa_unwrap allows oaep-sha1, that is used, and the log says "
+        "so. It must be one of rsa_unwrap."),
     KEY("rsa_unwrap", BOTH(rsa_unwrap), SET, padding_words, 0, 0, "oaep-sha256, oaep-sha1",
         "The paddings that RSA decryption accepts, tried in the order oaep-sha256, oaep-sha1, "
         "pkcs1.",
@@ -155,7 +156,10 @@ const config_key config_keys[] = {
         "the memory of this process, which unpads it in constant time. Keys must allow raw RSA on "
         "the token. Wrapping inside the token cannot be done so."),
     KEY("public_ops", BOTH(public_ops), WORD, where_words, 0, 0, "token",
-        "Where RSA encryption, which needs the public key only, is done.", NULL),
+        "Where RSA encryption, which needs the public key only, is done.",
+        "Either way the public key is first proven to belong to the private key. token uses a session "
+        "object made from the proven numbers, or the token's own public object, compared each time; "
+        "a token that has neither is refused. software encrypts in this process."),
     KEY("drop", BOTH(drop), WORD, drop_words, 0, 0, "retire",
         "What DROP ... REMOVE PROVIDER KEY does.",
         "retire renames and hides the key, and p11ekm key can restore or purge it; destroy "
