@@ -46,7 +46,7 @@ function(p11ekm_windows_finish)
         endif()
     endforeach()
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts/windows/ DESTINATION scripts
-        FILES_MATCHING PATTERN "*.ps1")
+        FILES_MATCHING PATTERN "*.ps1" PATTERN accept EXCLUDE)
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts/tsql DESTINATION scripts OPTIONAL)
     install(FILES ${PROJECT_SOURCE_DIR}/docs/windows.md ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION .)
     # Only the test signature comes with its certificate.

@@ -103,6 +103,12 @@ function Get-QuotedName([string] $Name) {
     return '[' + $Name.Replace(']', ']]') + ']'
 }
 
+function Disable-Provider {
+    Invoke-Statement ("IF EXISTS (SELECT 1 FROM sys.cryptographic_providers " +
+        "WHERE name = N'$($Provider.Replace("'", "''"))' AND is_enabled = 1) " +
+        "ALTER CRYPTOGRAPHIC PROVIDER $(Get-QuotedName $Provider) DISABLE;")
+}
+
 function Set-ProviderFile([string] $Path) {
     $name = Get-QuotedName $Provider
     $file = $Path.Replace("'", "''")
@@ -247,10 +253,11 @@ $stopped = $false
 $dependents = @(Get-RunningDependent $service)
 try {
     $altered = $true
-    Invoke-Statement "ALTER CRYPTOGRAPHIC PROVIDER $(Get-QuotedName $Provider) DISABLE;"
+    Disable-Provider
     Set-ProviderFile $dll
     if ($NoRestart) {
-        Write-Output "Restart $service now (of a cluster: its role). Until then the old library serves."
+        Write-Output ("Restart $service now (of a cluster: its role). Until then the old library serves. " +
+            "To go back: ALTER CRYPTOGRAPHIC PROVIDER ... DISABLE, FROM FILE = '$old', ENABLE, and restart")
         return
     }
     $stopped = $true
@@ -267,13 +274,11 @@ try {
             Wait-Connection
         }
         if ($altered) {
-            Invoke-Statement ("IF EXISTS (SELECT 1 FROM sys.cryptographic_providers " +
-                "WHERE name = N'$($Provider.Replace("'", "''"))' AND is_enabled = 1) " +
-                "ALTER CRYPTOGRAPHIC PROVIDER $(Get-QuotedName $Provider) DISABLE;")
+            Disable-Provider
             Set-ProviderFile $old
         }
         if ($altered -and -not $wasEnabled) {
-            Invoke-Statement "ALTER CRYPTOGRAPHIC PROVIDER $(Get-QuotedName $Provider) DISABLE;"
+            Disable-Provider
         }
         if ($stopped) {
             Stop-Service -Name $service -Force
