@@ -57,8 +57,12 @@ static void add_cell(text *t, const char *value)
     char one[3] = {0};
     add(t, " ");
     for (; *value; value++) {
-        one[0] = *value == '|' ? '\\' : *value == '\t' ? ' ' : *value;
-        one[1] = *value == '|' ? '|' : '\0';
+        one[0] = *value;
+        one[1] = '\0';
+        if (*value == '|')
+            memcpy(one, "\\|", 2);
+        else if (*value == '\t')
+            one[0] = ' ';
         add(t, one);
     }
     add(t, " |");
