@@ -48,7 +48,8 @@ typedef struct core_config {
     char *module;    /* absolute path of the PKCS#11 library */
     char *init_args; /* CK_C_INITIALIZE_ARGS.pReserved (NSS), NULL */
     core_loader module_loader;
-    core_auto serialize; /* one call into the module at a time */
+    core_finalize finalize; /* whether C_Finalize may be called */
+    core_auto serialize;    /* one call into the module at a time */
     core_auto mask_sigpipe;
     unsigned startup_tries; /* for a token that comes up late */
     unsigned startup_interval_seconds;

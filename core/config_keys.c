@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const char *const loader_words[] = {"auto", "p11-kit", "direct", NULL};
+static const char *const finalize_words[] = {"auto", "never", NULL};
 static const char *const auto_words[] = {"auto", "yes", "no", NULL};
 static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
 static const char *const log_words[] = {"stderr", "syslog", "none", NULL};
@@ -48,6 +49,14 @@ const config_key config_keys[] = {
         "How the module is loaded.",
         "p11-kit shares one initialisation with other users of the module in the process; direct "
         "uses the system's loader; auto is p11-kit where there is one."),
+    KEY("finalize", GLOBAL(finalize), WORD, finalize_words, 0, 0, "auto",
+        "Whether the module's C_Finalize may be called.",
+        "C_Finalize ends the work of every component of the process that uses the module. auto: it is "
+        "called only where p11ekm called C_Initialize, with no call of p11ekm inside: when the last "
+        "configuration that uses the module closes, and to recover; on Windows not at a close while "
+        "another copy of p11ekm is loaded in the process. never: not at all, not to recover either; "
+        "for a module that another component uses without asking whether it is initialized. One "
+        "configuration with never decides for all that use the module."),
     KEY("serialize", GLOBAL(serialize), WORD, auto_words, 0, 0, "auto",
         "Only one call into the module at a time.",
         "For modules that are not safe with threads, although they say so. auto: yes for those "

@@ -23,6 +23,7 @@ typedef enum core_foreign {
 typedef enum core_change { CORE_CHANGE_LOGIN, CORE_CHANGE_INIT, CORE_CHANGE_REFUSE } core_change;
 typedef enum core_onfail { CORE_ONFAIL_REFUSE, CORE_ONFAIL_WARN } core_onfail;
 typedef enum core_blob { CORE_BLOB_CNG, CORE_BLOB_CAPI, CORE_BLOB_DER } core_blob;
+typedef enum core_finalize { CORE_FINALIZE_AUTO, CORE_FINALIZE_NEVER } core_finalize;
 typedef enum core_auto { CORE_AUTO, CORE_YES, CORE_NO } core_auto;
 typedef enum core_level {
     CORE_LOG_ERROR,

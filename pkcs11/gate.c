@@ -5,32 +5,43 @@
  */
 #include "pkcs11/tok_private.h"
 
-core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
+/* Joins the operations in the module, or says why not. */
+static bool join(tok_context *ctx, tok_stay *stay)
 {
-    bool open;
+    tok_gate *gate = ctx->gate;
 
-    tok_fork_check(ctx);
-    core_mutex_lock(&ctx->gate);
-    if (ctx->closed) {
+    core_mutex_lock(&gate->lock);
+    if (gate->closed) {
         const uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
         bool in_time = true;
-        while (ctx->closed && in_time)
-            in_time = core_cond_wait_until(&ctx->gate_moved, &ctx->gate, until);
+        while (gate->closed && in_time)
+            in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
     }
-    open = !ctx->closed && ctx->initialised;
+    const bool open = !gate->closed && gate->initialised;
     if (open)
-        ctx->inside++;
-    core_mutex_unlock(&ctx->gate);
+        gate->inside++;
+    stay->serial = gate->serialize;
+    core_mutex_unlock(&gate->lock);
+    return open;
+}
 
-    if (!open) {
+static void part(tok_gate *gate)
+{
+    core_mutex_lock(&gate->lock);
+    if (--gate->inside == 0 && gate->closed)
+        core_cond_broadcast(&gate->moved);
+    core_mutex_unlock(&gate->lock);
+}
+
+core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
+{
+    tok_fork_check(ctx);
+    if (!join(ctx, stay)) {
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
-    if (ctx->serialize && !tok_turn_take(&ctx->serial, ctx->config->defaults.session_wait_ms)) {
-        core_mutex_lock(&ctx->gate);
-        ctx->inside--;
-        core_cond_broadcast(&ctx->gate_moved);
-        core_mutex_unlock(&ctx->gate);
+    if (stay->serial && !tok_turn_take(&ctx->gate->serial, ctx->config->defaults.session_wait_ms)) {
+        part(ctx->gate);
         return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
                          ctx->config->module);
     }
@@ -42,21 +53,19 @@ core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
 
 void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
 {
-    if (ctx->config->slow_call_ms > 0) {
-        uint64_t took_ms = (core_now_us() - stay->since_us) / 1000;
-        if (took_ms > ctx->config->slow_call_ms) {
-            core_log(CORE_LOG_WARNING, "token \"%s\" took %lu ms for one operation", what,
-                     (unsigned long)took_ms);
-        }
-    }
+    const unsigned slow_ms = ctx->config->slow_call_ms;
+    const uint64_t took_ms = slow_ms > 0 ? (core_now_us() - stay->since_us) / 1000 : 0;
+
     if (ctx->mask_sigpipe)
         core_sigpipe_restore(&stay->sigpipe);
-    if (ctx->serialize)
-        tok_turn_give(&ctx->serial);
-    core_mutex_lock(&ctx->gate);
-    if (--ctx->inside == 0 && ctx->closed)
-        core_cond_broadcast(&ctx->gate_moved);
-    core_mutex_unlock(&ctx->gate);
+    if (stay->serial)
+        tok_turn_give(&ctx->gate->serial);
+    part(ctx->gate);
+    tok_notes_flush(ctx->gate);
+    if (slow_ms > 0 && took_ms > slow_ms) {
+        core_log(CORE_LOG_WARNING, "token \"%s\" took %lu ms for one operation", what,
+                 (unsigned long)took_ms);
+    }
 }
 
 /* What came of one try: whether `op` was reached, and the epoch in which it failed. */

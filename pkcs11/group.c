@@ -21,9 +21,7 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
     if (tok_says_away(st) && tok_context_look_again(ctx, true))
         st = tok_token_find(ctx, member->config->alias, &token, err);
     if (st == ST_OK) {
-        core_mutex_lock(&ctx->gate);
-        ctx->absent.reset_s = 0;
-        core_mutex_unlock(&ctx->gate);
+        tok_context_found(ctx);
         atomic_store(&member->backoff_ms, 0);
         atomic_store(&member->token, token);
         return ST_OK;
@@ -101,7 +99,7 @@ static tok_token *group_of(tok_context *ctx, const core_token_config *config)
 {
     tok_token *group;
 
-    core_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate->lock);
     for (group = ctx->groups; group != NULL && group->config != config; group = group->next) {
     }
     if (group == NULL && (group = group_new(ctx, config)) != NULL) {
@@ -110,7 +108,7 @@ static tok_token *group_of(tok_context *ctx, const core_token_config *config)
     }
     if (group != NULL)
         atomic_fetch_add(&group->refs, 1);
-    core_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
     return group;
 }
 

@@ -16,7 +16,7 @@ unsigned tok_backoff_next(unsigned pause_ms)
 /* The module is what is gone while it is not initialised, else one token of it. */
 static tok_health *health_of(tok_context *ctx, tok_token *token)
 {
-    return token != NULL && ctx->initialised ? &token->health : &ctx->health;
+    return token != NULL && ctx->gate->initialised ? &token->health : &ctx->gate->health;
 }
 
 bool tok_health_resting(tok_context *ctx, tok_token *token)
@@ -28,11 +28,11 @@ void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const c
 {
     tok_health *health = health_of(ctx, token);
     bool said =
-        atomic_load(&ctx->health.down) || (token != NULL && atomic_load(&token->health.down));
+        atomic_load(&ctx->gate->health.down) || (token != NULL && atomic_load(&token->health.down));
 
     if (!said) {
-        core_log_status(CORE_LOG_ERROR, health == &ctx->health ? "module lost" : "token lost", st,
-                        err);
+        tok_note_status(ctx->gate, CORE_LOG_ERROR,
+                        health == &ctx->gate->health ? "module lost" : "token lost", st, err);
     }
     /* Told or not: from now on it is counted how long it is gone. */
     if (!atomic_exchange(&health->down, true)) {
@@ -53,20 +53,20 @@ static bool well(tok_health *health)
 
 void tok_health_back(tok_context *ctx, tok_token *token)
 {
-    bool module = well(&ctx->health);
+    bool module = well(&ctx->gate->health);
     bool one = token != NULL && well(&token->health);
 
     if (one)
-        core_log(CORE_LOG_INFO, "token \"%s\": back", token->info.label);
+        tok_note(ctx->gate, CORE_LOG_INFO, "token \"%s\": back", token->info.label);
     else if (module)
-        core_log(CORE_LOG_INFO, "module \"%s\": back", ctx->config->module);
+        tok_note(ctx->gate, CORE_LOG_INFO, "module \"%s\": back", ctx->config->module);
 }
 
 bool tok_reset_due(tok_context *ctx, const tok_health *health)
 {
     uint64_t now = core_now_us();
     return ctx->config->shared_reset_seconds != 0 && now >= health->reset_at_us &&
-           now >= ctx->reset_after_us;
+           now >= ctx->gate->reset_after_us;
 }
 
 void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us)
@@ -77,5 +77,5 @@ void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us)
 
     health->reset_s = health->reset_s * 2 < most ? health->reset_s * 2 : most;
     health->reset_at_us = now + (uint64_t)health->reset_s * 1000000;
-    ctx->reset_after_us = now + took_us * SHARE;
+    ctx->gate->reset_after_us = now + took_us * SHARE;
 }

@@ -82,11 +82,24 @@ void tok_volatile_end(tok_token *token)
             (void)token->ctx->library.f->C_CloseSession(session);
 }
 
+static bool has_session(tok_key *key)
+{
+    core_mutex_lock(&key->token->lock);
+    const bool has = key->own_session != 0;
+    core_mutex_unlock(&key->token->lock);
+    return has;
+}
+
+/* A key whose token does not tell CKA_TOKEN may be released inside the gate; it has no session, and
+ * the gate is not entered twice. */
 static void volatile_destroy(tok_key *key)
 {
     tok_token *token = key->token;
     CK_SESSION_HANDLE session;
     tok_stay stay;
+
+    if (!has_session(key))
+        return;
     bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
 
     /* Its object lives and dies with the session. */

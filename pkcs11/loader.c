@@ -3,7 +3,8 @@
  * Loading a module: by default through p11-kit, which counts C_Initialize and C_Finalize among all
  * who use the module in this process, so that neither of us pulls it from under the other. Directly
  * where there is no p11-kit, where the configuration says so, or where the module wants
- * initialisation arguments (NSS), which p11-kit takes from files of its own only.
+ * initialisation arguments (NSS), which p11-kit takes from files of its own only. The module is
+ * opened directly in any case, so that its function list is seen before p11-kit relies on it.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -12,11 +13,13 @@
 #include "core/memory.h"
 #include "core/platform.h"
 #include "pkcs11/loader_private.h"
+#include "pkcs11/module_private.h"
 
 /* The modules loaded so far: as many as there are different paths, for the life of the process. */
 typedef struct loaded {
     struct loaded *next;
     char *path;
+    void *handle; /* the system's: the same for all paths that lead to one library */
     tok_library library;
 } loaded;
 static core_lock loaded_lock = CORE_LOCK_INIT; /* guards the list */
@@ -61,26 +64,26 @@ static core_status load_managed(const char *path, CK_FUNCTION_LIST **out, core_e
     return st;
 }
 
-static core_status load_direct(const char *path, CK_FUNCTION_LIST **out, core_err *err)
+static core_status open_module(const char *path, tok_module *module, CK_FUNCTION_LIST **out,
+                               core_err *err)
 {
-    tok_module module = {0};
-    core_status st = tok_module_open(path, &module, err);
+    *out = NULL;
+    core_status st = tok_module_open(path, module, err);
 
     if (st != ST_OK)
         return st;
-    if (module.get == NULL) {
+    if (module->get == NULL) {
         return core_fail(err, ST_MODULE_LOAD,
                          "module \"%s\": it has no C_GetFunctionList, so it is no PKCS#11 module",
                          path);
     }
-    const CK_RV rv = module.get(out);
+    const CK_RV rv = module->get(out);
     if (rv != CKR_OK || *out == NULL) {
         *out = NULL;
-        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": C_GetFunctionList failed with 0x%lx",
-                         path, (unsigned long)rv);
+        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": C_GetFunctionList %s 0x%lx", path,
+                         rv == CKR_OK ? "gives no list with" : "failed with", (unsigned long)rv);
     }
-    tok_module_home(path, &module, (*out)->C_Initialize);
-    return ST_OK;
+    return tok_table_check(path, *out, err);
 }
 
 /* What is known of modules by the beginning of their file's name; a version may follow. p11-kit's
@@ -110,23 +113,62 @@ static void apply_knowledge(const char *path, tok_library *out)
     }
 }
 
-static core_status load(const core_config *config, const char *path, tok_library *out,
-                        core_err *err)
+static loaded *loaded_by_handle_locked(const void *handle)
+{
+    loaded *known = loaded_list;
+    while (known != NULL && known->handle != handle)
+        known = known->next;
+    return known;
+}
+
+static core_status load_locked(const core_config *config, const char *path, loaded *l,
+                               core_err *err)
 {
     const bool wanted = config->module_loader == CORE_LOADER_P11KIT ||
                         (config->module_loader == CORE_LOADER_AUTO && config->init_args == NULL);
+    tok_library *out = &l->library;
+    tok_module module = {0};
+    core_status st = open_module(path, &module, &out->direct, err);
 
+    l->handle = module.handle;
+    const loaded *known = st == ST_OK ? loaded_by_handle_locked(l->handle) : NULL;
+    if (known != NULL)
+        *out = known->library;
+    if (st != ST_OK || known != NULL)
+        return st;
+    CK_FUNCTION_LIST *own = out->direct;
     out->managed = tok_p11kit != NULL && wanted;
-    core_status st =
-        out->managed ? load_managed(path, &out->f, err) : load_direct(path, &out->f, err);
+    st = tok_table_complete(path, own, &out->direct, err);
+    out->f = out->direct;
+    if (st == ST_OK && out->managed)
+        st = load_managed(path, &out->f, err);
+    if (st == ST_OK && out->managed)
+        st = tok_table_complete(path, own, &out->f, err);
     if (st != ST_OK)
         return st;
+    out->gate = tok_gate_make();
+    if (out->gate == NULL)
+        return core_fail(err, ST_NO_MEMORY, "out of memory");
+    if (!out->managed)
+        tok_module_home(path, &module, own->C_Initialize);
     apply_knowledge(path, out);
     tok_module_digest(path, out->sha256);
     core_log(CORE_LOG_INFO, "module \"%s\" loaded %s%s, SHA-256 %s", path,
              out->managed ? "through " : "directly", out->managed ? tok_p11kit->name : "",
              out->sha256);
     return ST_OK;
+}
+
+/* A library has one loader in the process; what a later configuration wants else is not done. */
+static void tell_loader(const core_config *config, const tok_library *library)
+{
+    if ((config->module_loader == CORE_LOADER_DIRECT && library->managed) ||
+        (config->module_loader == CORE_LOADER_P11KIT && !library->managed)) {
+        core_log(CORE_LOG_WARNING,
+                 "module \"%s\": it was loaded %s for another configuration of this process, and "
+                 "stays so; give both the same module_loader",
+                 config->module, library->managed ? "through p11-kit" : "directly");
+    }
 }
 
 /* Takes over `*path` where it is the first of its name. */
@@ -141,7 +183,7 @@ static core_status load_once_locked(const core_config *config, char **path, tok_
         known = core_calloc(1, sizeof *known);
         if (known == NULL)
             return core_fail(err, ST_NO_MEMORY, "out of memory");
-        core_status st = load(config, *path, &known->library, err);
+        core_status st = load_locked(config, *path, known, err);
         if (st != ST_OK) {
             core_free(known);
             return st;
@@ -152,7 +194,19 @@ static core_status load_once_locked(const core_config *config, char **path, tok_
         loaded_list = known;
     }
     *out = known->library;
+    tell_loader(config, out);
     return ST_OK;
+}
+
+void tok_library_unmanage(tok_library *library)
+{
+    library->f = library->direct;
+    library->managed = false;
+    core_lock_take(&loaded_lock);
+    for (loaded *l = loaded_list; l != NULL; l = l->next)
+        if (l->library.gate == library->gate)
+            l->library = *library;
+    core_lock_give(&loaded_lock);
 }
 
 core_status tok_library_load(const core_config *config, tok_library *out, core_err *err)

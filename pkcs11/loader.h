@@ -13,7 +13,9 @@
 #include "core/status.h"
 
 typedef struct tok_library {
-    CK_FUNCTION_LIST *f; /* NULL: not loaded */
+    CK_FUNCTION_LIST *f;      /* NULL: not loaded */
+    CK_FUNCTION_LIST *direct; /* the module's own, when `f` is a manager's */
+    struct tok_gate *gate;    /* of all who use this library in the process */
     bool managed;    /* by p11-kit: initialisation is counted among all its users in the process */
     bool local;      /* known to use no connection, hence to raise no SIGPIPE */
     bool alone;      /* known not to be safe with threads, although it says so */
@@ -24,6 +26,8 @@ typedef struct tok_library {
 /* Checks the file (CORE_FILE_MODULE) and loads it. ST_UNSAFE_FILE, ST_MODULE_LOAD. */
 CORE_MUST_USE core_status tok_library_load(const core_config *config, tok_library *out,
                                            core_err *err);
+/* From now on the library is called directly, not through the manager. Before C_Initialize only. */
+void tok_library_unmanage(tok_library *library);
 /* C_Initialize with OS locking and the configured arguments. *own: whether we may finalise it. A
  * module that somebody else has initialised is CKR_OK with *own false. *serialize is set where the
  * module cannot lock for itself. */

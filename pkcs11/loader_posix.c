@@ -32,17 +32,30 @@ static const tok_manager p11kit = {.name = "p11-kit",
                                    .finalize = p11_kit_module_finalize};
 const tok_manager *const tok_p11kit = &p11kit;
 
+static core_status no_file(const char *given, core_err *err)
+{
+    return core_fail(err, ST_MODULE_LOAD,
+                     "module \"%s\": no such file; check 'module' in the configuration", given);
+}
+
 /* Checked as it was given, for the check also looks at the links on the way. */
 core_status tok_module_path(const char *given, char **path, core_err *err)
 {
     *path = NULL;
     core_status st = core_file_check(given, CORE_FILE_MODULE, err);
+    if (st == ST_NOT_FOUND)
+        return no_file(given, err);
     if (st != ST_OK)
         return st;
     *path = core_path_real(given);
     if (*path == NULL)
-        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": no such file", given);
+        return no_file(given, err);
     return ST_OK;
+}
+
+bool tok_module_shared(void)
+{
+    return false;
 }
 
 core_status tok_module_open(const char *path, tok_module *out, core_err *err)

@@ -30,5 +30,18 @@ CORE_MUST_USE core_status tok_module_open(const char *path, tok_module *out, cor
 void tok_module_home(const char *path, const tok_module *module, CK_C_Initialize function);
 /* The SHA-256 of a file as text, empty where it cannot be read. */
 void tok_module_digest(const char *path, char hex[65]);
+/* Whether another copy of this library is loaded in the process, which may use the module that we
+ * have initialised. Only Windows is asked: elsewhere p11-kit counts, and finalize = never is for the
+ * rest. */
+bool tok_module_shared(void);
+
+/* --- loader_table.c --- */
+/* Whether the module's function list has what cannot be done without. ST_MODULE_LOAD. */
+CORE_MUST_USE core_status tok_table_check(const char *path, const CK_FUNCTION_LIST *list,
+                                          core_err *err);
+/* Puts a copy in place of *list where the module's `own` list lacks other functions that may be
+ * called. It lives as long as the process. */
+CORE_MUST_USE core_status tok_table_complete(const char *path, const CK_FUNCTION_LIST *own,
+                                             CK_FUNCTION_LIST **list, core_err *err);
 
 #endif

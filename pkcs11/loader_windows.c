@@ -4,6 +4,7 @@
  * and System32 as the only places for the libraries it asks for.
  */
 #include <windows.h>
+#include <psapi.h>
 #include <string.h>
 #include "core/crypto.h"
 #include "core/log.h"
@@ -120,4 +121,34 @@ void tok_module_digest(const char *path, char hex[65])
     if (wide != NULL)
         digest_of(wide, hex);
     core_free(wide);
+}
+
+/* Whether it is a copy of p11ekm: no other library exports this. */
+static bool is_ours(HMODULE library)
+{
+    return GetProcAddress(library, "p11ekm_cmk_version") != NULL;
+}
+
+/* During an upgrade without a restart, SQL Server has the old and the new copy loaded. Where the
+ * process cannot be looked at, another copy may be there. */
+bool tok_module_shared(void)
+{
+    enum { MODULES_MAX = 2048 };
+    HMODULE self = NULL;
+    DWORD size = 0;
+    HMODULE *all = core_calloc(MODULES_MAX, sizeof *all);
+    bool shared = true;
+
+    if (all != NULL &&
+        GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                               GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                           (const wchar_t *)(const void *)&tok_p11kit, &self) &&
+        K32EnumProcessModules(GetCurrentProcess(), all, MODULES_MAX * sizeof *all, &size) &&
+        size <= MODULES_MAX * sizeof *all) {
+        shared = false;
+        for (size_t i = 0; i < size / sizeof *all; i++)
+            shared |= all[i] != self && is_ours(all[i]);
+    }
+    core_free(all);
+    return shared;
 }

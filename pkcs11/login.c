@@ -67,7 +67,7 @@ static CK_RV login_beside(tok_token *token, const char *pin, size_t length)
 static void keeper_close(tok_token *token)
 {
     if (token->keeper != 0) {
-        (void)token->ctx->library.f->C_CloseSession(token->keeper);
+        tok_session_end(token, token->keeper);
         token->keeper = 0;
     }
 }
@@ -116,6 +116,7 @@ core_status tok_login_ask(tok_token *token, const char *pin, size_t length, tok_
         return st;
     }
     set_logged_in(token, true, kind == TOK_LOGIN_AGAIN);
+    tok_mark_back(token);
     return ST_OK;
 }
 
@@ -214,6 +215,7 @@ static core_status login_in_turn(login *l, core_err *err)
     l->asks = false;
     if (tok_login_users(token) == 0 || !token->pin.known) {
         end_if_unused(token);
+        tok_stale_close(token); /* they would hold a login that is not this user's */
         st = login_first(token, l->pin, l->length, hash, err);
     } else if (!core_equal_ct(token->pin.verifier, hash, sizeof hash)) {
         st = login_other(l, hash, err);

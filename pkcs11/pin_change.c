@@ -76,9 +76,10 @@ static bool goes_by_its_start(const tok_token *token)
 /* Whether the module may be started anew: it is ours, and no other token of it loses by that. */
 static bool may_start_anew(const tok_token *token)
 {
-    bool may = token->ctx->own;
+    const tok_gate *gate = token->ctx->gate;
+    bool may = tok_gate_may_finalize(gate);
 
-    for (tok_token *other = token->ctx->tokens; other != NULL; other = other->next) {
+    for (tok_token *other = NULL; (other = tok_gate_next(gate, other)) != NULL;) {
         if (other != token && tok_login_users(other) > 0 &&
             (other->pin.sealed == NULL || tok_volatile_any(other)))
             may = false;
@@ -137,7 +138,7 @@ core_status tok_pin_change(tok_token *token, const char *pin, size_t length, con
     if (st == ST_AUTH_FAILED)
         tok_pin_wrong(token, hash);
     /* A module that does not start is a case for recovery, which logs in, too. */
-    core_status back = token->ctx->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;
+    core_status back = token->ctx->gate->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;
     if (back != ST_OK)
         core_log_status(CORE_LOG_ERROR, "login lost over a PIN that is not the one logged in", back,
                         &lost);

@@ -152,7 +152,7 @@ void tok_pool_give(tok_token *token, tok_session *session)
     if (keep)
         return;
     if (!session->gone)
-        (void)session->f->C_CloseSession(session->handle);
+        tok_session_end(token, session->handle);
     session_free(session);
     (void)unclaim(token, false);
 }
@@ -173,7 +173,7 @@ void tok_pool_drain(tok_token *token, bool forget)
     while (session != NULL) {
         tok_session *next = session->next;
         if (!forget)
-            (void)session->f->C_CloseSession(session->handle);
+            tok_session_end(token, session->handle);
         session_free(session);
         session = next;
     }

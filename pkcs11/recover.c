@@ -13,31 +13,33 @@ enum { BESIDE_WAIT_MS = 200 };
 /* Waits for the flight that is under way, and says whether it is over. */
 static bool await_flight_locked(tok_context *ctx, const tok_token *asker)
 {
+    tok_gate *gate = ctx->gate;
     uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
     bool in_time = true;
-    while ((ctx->closed || (asker != NULL && asker->looking)) && in_time)
-        in_time = core_cond_wait_until(&ctx->gate_moved, &ctx->gate, until);
-    return !ctx->closed && !(asker != NULL && asker->looking);
+    while ((gate->closed || (asker != NULL && asker->looking)) && in_time)
+        in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
+    return !gate->closed && !(asker != NULL && asker->looking);
 }
 
-static void open_gate_locked(tok_context *ctx)
+static void open_gate_locked(tok_gate *gate)
 {
-    ctx->closed = false;
-    core_cond_broadcast(&ctx->gate_moved);
+    gate->closed = false;
+    core_cond_broadcast(&gate->moved);
 }
 
 /* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
  * back: then nothing may be reset under it, and the gate opens again. */
 static core_status close_gate_locked(tok_context *ctx, unsigned wait_ms, core_err *err)
 {
+    tok_gate *gate = ctx->gate;
     uint64_t until = core_deadline_us(wait_ms);
     bool in_time = true;
-    ctx->closed = true;
-    while (ctx->inside > 0 && in_time)
-        in_time = core_cond_wait_until(&ctx->gate_moved, &ctx->gate, until);
-    if (ctx->inside == 0)
+    gate->closed = true;
+    while (gate->inside > 0 && in_time)
+        in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
+    if (gate->inside == 0)
         return ST_OK;
-    open_gate_locked(ctx);
+    open_gate_locked(gate);
     return core_fail(err, ST_DEVICE, "module \"%s\": a call has not come back; %s",
                      ctx->config->module, core_status_next(ST_DEVICE));
 }
@@ -47,12 +49,12 @@ static core_status act_closed_locked(tok_context *ctx, tok_lone_op op, void *arg
 {
     core_sigpipe sigpipe;
 
-    core_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
     core_sigpipe_block(&sigpipe);
     core_status st = op(arg, err);
     core_sigpipe_restore(&sigpipe);
-    core_mutex_lock(&ctx->gate);
-    open_gate_locked(ctx);
+    core_mutex_lock(&ctx->gate->lock);
+    open_gate_locked(ctx->gate);
     return st;
 }
 
@@ -85,7 +87,7 @@ static core_status heal_beside(void *arg, core_err *err)
 
 static core_status heal_alone_locked(tok_context *ctx, tok_token *asker, core_err *err)
 {
-    healing h = {.ctx = ctx, .asker = asker, .known = atomic_load(&ctx->health.down)};
+    healing h = {.ctx = ctx, .asker = asker, .known = atomic_load(&ctx->gate->health.down)};
 
     h.known |= asker != NULL && atomic_load(&asker->health.down);
     core_status st = close_gate_locked(ctx, ctx->config->defaults.session_wait_ms, err);
@@ -99,7 +101,7 @@ static core_status look_locked(tok_token *asker, CK_SLOT_ID *slot, core_err *err
     tok_stay stay;
 
     asker->looking = true;
-    core_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
     core_status st = tok_enter(ctx, &stay, err);
     if (st == ST_OK) {
         st = tok_slot_look(asker, slot, err);
@@ -109,9 +111,9 @@ static core_status look_locked(tok_token *asker, CK_SLOT_ID *slot, core_err *err
         }
         tok_leave(ctx, &stay, asker->info.label);
     }
-    core_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate->lock);
     asker->looking = false;
-    core_cond_broadcast(&ctx->gate_moved);
+    core_cond_broadcast(&ctx->gate->moved);
     return st;
 }
 
@@ -122,10 +124,10 @@ static bool works(tok_token *token)
 }
 
 /* Whether users are logged in to any token that works, other than `asker`. */
-static bool at_work_locked(tok_context *ctx, const tok_token *asker)
+static bool at_work_locked(const tok_gate *gate, const tok_token *asker)
 {
     bool any = false;
-    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+    for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
         any |= token != asker && works(token);
     return any;
 }
@@ -136,7 +138,7 @@ static bool may_reset_beside_locked(tok_context *ctx, const tok_token *asker,
                                     const tok_health *health)
 {
     bool may = tok_reset_due(ctx, health);
-    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+    for (tok_token *token = NULL; (token = tok_gate_next(ctx->gate, token)) != NULL;)
         may &=
             token == asker || !works(token) || (token->config->relogin && !tok_volatile_any(token));
     return may;
@@ -150,63 +152,75 @@ static core_status heal_beside_locked(tok_context *ctx, tok_token *asker, core_e
     h.found = st == ST_OK;
     if (h.found && asker->present && h.slot == asker->slot)
         return ST_OK;
-    if (!h.found && !may_reset_beside_locked(ctx, asker, &asker->health))
-        return st;
-    if (ctx->closed || !ctx->initialised) { /* somebody has been faster */
+    if (ctx->gate->closed || !ctx->gate->initialised) { /* somebody has been faster */
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
+    /* Another component finalised the module: it is gone for all of us. */
+    if (atomic_load(&ctx->gate->uninitialised))
+        return heal_alone_locked(ctx, asker, err);
+    if (!h.found && !may_reset_beside_locked(ctx, asker, &asker->health))
+        return st;
     st = close_gate_locked(ctx, BESIDE_WAIT_MS, err);
     return st == ST_OK ? act_closed_locked(ctx, heal_beside, &h, err) : st;
 }
 
 /* Whether there is anything left to heal; decided under the gate, and again after each wait. */
-static bool healed_locked(tok_context *ctx, tok_token *asker, uint64_t epoch)
+static bool healed_locked(const tok_gate *gate, tok_token *asker, uint64_t epoch)
 {
-    if (!ctx->initialised)
+    if (!gate->initialised || atomic_load(&gate->uninitialised))
         return false;
     return asker == NULL || (asker->present && atomic_load(&asker->epoch) != epoch);
 }
 
-/* Without the gate's lock: tokens are only ever added, at the front. */
-static void tidy_all(tok_token *tokens)
+/* Nothing is tried yet. While the module does not initialise, its answer is the better message. */
+static core_status resting(const tok_context *ctx, core_err *err)
 {
-    for (tok_token *token = tokens; token != NULL; token = token->next)
-        tok_login_tidy(token);
+    const core_err *cause = &ctx->gate->cause;
+
+    if (!ctx->gate->initialised && cause->text[0] != '\0')
+        return core_fail(err, cause->status, "%s", cause->text);
+    return core_fail(err, ST_DEVICE_BACKOFF, "module \"%s\": %s; %s", ctx->config->module,
+                     core_status_text(ST_DEVICE_BACKOFF), core_status_next(ST_DEVICE_BACKOFF));
 }
 
-static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_err *err)
+/* Recovers, and notes what came of it. */
+static core_status fly_locked(tok_context *ctx, tok_token *asker, core_err *err)
 {
-    core_status st = ST_OK;
+    tok_gate *gate = ctx->gate;
     core_err why = {0};
-    tok_token *flown = NULL;
+    core_status st = asker != NULL && gate->initialised && at_work_locked(gate, asker)
+                         ? heal_beside_locked(ctx, asker, &why)
+                         : heal_alone_locked(ctx, asker, &why);
 
-    core_mutex_lock(&ctx->gate);
-    if (!await_flight_locked(ctx, asker)) {
-        st = core_fail(err, ST_DEVICE, "module \"%s\": its recovery takes long; %s",
-                       ctx->config->module, core_status_next(ST_DEVICE));
-        goto done;
-    }
-    if (healed_locked(ctx, asker, epoch))
-        goto done;
-    if (tok_health_resting(ctx, asker)) {
-        st = core_fail(err, ST_DEVICE_BACKOFF, "module \"%s\": %s; %s", ctx->config->module,
-                       core_status_text(ST_DEVICE_BACKOFF), core_status_next(ST_DEVICE_BACKOFF));
-        goto done;
-    }
-    st = asker != NULL && ctx->initialised && at_work_locked(ctx, asker)
-             ? heal_beside_locked(ctx, asker, &why)
-             : heal_alone_locked(ctx, asker, &why);
     if (st == ST_OK)
         tok_health_back(ctx, asker);
     else
         tok_health_lost(ctx, asker, st, &why);
-    if (st != ST_OK)
-        st = core_fail(err, st, "%s", core_err_text(&why, st));
-    flown = ctx->tokens;
-done:
-    core_mutex_unlock(&ctx->gate);
-    tidy_all(flown);
+    gate->cause = (core_err){0};
+    if (st == ST_MODULE_INIT && !gate->initialised)
+        gate->cause = why;
+    return st == ST_OK ? st : core_fail(err, st, "%s", core_err_text(&why, st));
+}
+
+static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_err *err)
+{
+    tok_gate *gate = ctx->gate;
+    core_status st = ST_OK;
+    bool flown = false;
+
+    core_mutex_lock(&gate->lock);
+    if (!await_flight_locked(ctx, asker)) {
+        st = core_fail(err, ST_DEVICE, "module \"%s\": its recovery takes long; %s",
+                       ctx->config->module, core_status_next(ST_DEVICE));
+    } else if (!healed_locked(gate, asker, epoch)) {
+        flown = !tok_health_resting(ctx, asker);
+        st = flown ? fly_locked(ctx, asker, err) : resting(ctx, err);
+    }
+    core_mutex_unlock(&gate->lock);
+    tok_notes_flush(gate);
+    if (flown)
+        tok_gate_visit(gate, tok_login_tidy);
     return st;
 }
 
@@ -221,8 +235,8 @@ core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err
 {
     core_status st = ST_DEVICE;
 
-    core_mutex_lock(&ctx->gate);
-    if (!await_flight_locked(ctx, NULL) || !ctx->initialised) {
+    core_mutex_lock(&ctx->gate->lock);
+    if (!await_flight_locked(ctx, NULL) || !ctx->gate->initialised) {
         st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                        core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
         goto done;
@@ -235,66 +249,120 @@ core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err
     }
     st = act_closed_locked(ctx, op, arg, err);
 done:
-    core_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
+    tok_notes_flush(ctx->gate);
     return st;
+}
+
+/* Whether any context has users logged in to a token, even to one that is lost. */
+static bool in_use_locked(const tok_gate *gate)
+{
+    bool any = false;
+    for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
+        any |= tok_login_users(token) > 0;
+    return any;
 }
 
 /* Whether a look that initialises the module may be taken now. */
 static bool may_look_locked(tok_context *ctx, bool beside)
 {
-    if (ctx->closed || !ctx->initialised || !ctx->own || core_now_us() < ctx->look_at_us)
+    tok_gate *gate = ctx->gate;
+
+    if (gate->closed || !gate->initialised || !tok_gate_may_finalize(gate) ||
+        core_now_us() < gate->look_at_us)
         return false;
-    if (!at_work_locked(ctx, NULL))
+    if (!in_use_locked(gate))
         return true;
-    if (beside && ctx->absent.reset_s == 0) { /* the first time: now the waiting begins */
-        ctx->absent.reset_s = ctx->config->shared_reset_seconds;
-        ctx->absent.reset_at_us = core_now_us() + (uint64_t)ctx->absent.reset_s * 1000000;
+    if (beside && !at_work_locked(gate, NULL))
+        return true;
+    if (beside && gate->absent.reset_s == 0) { /* the first time: now the waiting begins */
+        gate->absent.reset_s = ctx->config->shared_reset_seconds;
+        gate->absent.reset_at_us = core_now_us() + (uint64_t)gate->absent.reset_s * 1000000;
     }
-    return beside && may_reset_beside_locked(ctx, NULL, &ctx->absent);
+    return beside && may_reset_beside_locked(ctx, NULL, &gate->absent);
+}
+
+/* Each look is followed by a pause that doubles, for most tokens that are looked for in vain are
+ * typing errors. It begins anew when a token is found. */
+static void pause_looks_locked(tok_gate *gate)
+{
+    enum { FIRST_MS = 1000, LAST_MS = 10000 };
+    const unsigned twice = gate->look_pause_ms * 2;
+
+    gate->look_pause_ms = twice == 0 ? FIRST_MS : twice < LAST_MS ? twice : LAST_MS;
+    gate->look_at_us = core_now_us() + (uint64_t)gate->look_pause_ms * 1000;
+}
+
+static bool look_for_late(tok_context *ctx, bool beside)
+{
+    healing h = {.ctx = ctx};
+    core_status st = ST_DEVICE;
+
+    core_mutex_lock(&ctx->gate->lock);
+    const bool looks = may_look_locked(ctx, beside);
+    if (looks) {
+        pause_looks_locked(ctx->gate);
+        st = close_gate_locked(ctx, beside ? BESIDE_WAIT_MS : ctx->config->defaults.session_wait_ms,
+                               NULL);
+    }
+    if (st == ST_OK)
+        st = act_closed_locked(ctx, beside ? heal_beside : reset_once, &h, NULL);
+    core_mutex_unlock(&ctx->gate->lock);
+    tok_notes_flush(ctx->gate);
+    if (looks)
+        tok_gate_visit(ctx->gate, tok_login_tidy);
+    return st == ST_OK;
 }
 
 bool tok_context_look_again(tok_context *ctx, bool beside)
 {
-    enum { PAUSE_US = 1000000 };
-    healing h = {.ctx = ctx};
-    core_status st = ST_DEVICE;
-    tok_token *looked = NULL;
-
-    core_mutex_lock(&ctx->gate);
-    if (!may_look_locked(ctx, beside))
-        goto done;
-    ctx->look_at_us = core_now_us() + PAUSE_US;
-    st = close_gate_locked(ctx, beside ? BESIDE_WAIT_MS : ctx->config->defaults.session_wait_ms,
-                           NULL);
-    if (st == ST_OK) {
-        st = act_closed_locked(ctx, beside ? heal_beside : reset_once, &h, NULL);
-        looked = ctx->tokens;
-    }
-done:
-    core_mutex_unlock(&ctx->gate);
-    tidy_all(looked);
-    return st == ST_OK;
+    if (atomic_load(&ctx->gate->uninitialised))
+        return fly(ctx, NULL, 0, NULL) == ST_OK;
+    return look_for_late(ctx, beside);
 }
 
-static bool module_there_locked(const tok_context *ctx)
+void tok_context_found(tok_context *ctx)
 {
-    return !ctx->closed && ctx->initialised;
+    core_mutex_lock(&ctx->gate->lock);
+    ctx->gate->look_pause_ms = 0;
+    ctx->gate->absent.reset_s = 0;
+    core_mutex_unlock(&ctx->gate->lock);
+}
+
+static bool module_there_locked(const tok_gate *gate)
+{
+    return !gate->closed && gate->initialised;
 }
 
 bool tok_module_there(tok_context *ctx)
 {
-    core_mutex_lock(&ctx->gate);
-    bool there = module_there_locked(ctx);
-    core_mutex_unlock(&ctx->gate);
+    core_mutex_lock(&ctx->gate->lock);
+    bool there = module_there_locked(ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
     return there;
 }
 
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err)
 {
-    core_mutex_lock(&token->ctx->gate);
-    if (module_there_locked(token->ctx) && !atomic_load(&token->health.down))
+    tok_gate *gate = token->ctx->gate;
+
+    core_mutex_lock(&gate->lock);
+    if (module_there_locked(gate) && !atomic_load(&token->health.down))
         tok_health_lost(token->ctx, token, st, err);
-    core_mutex_unlock(&token->ctx->gate);
+    core_mutex_unlock(&gate->lock);
+    tok_notes_flush(gate);
+}
+
+void tok_mark_back(tok_token *token)
+{
+    tok_gate *gate = token->ctx->gate;
+
+    if (token->present && !atomic_load(&token->health.down))
+        return;
+    core_mutex_lock(&gate->lock);
+    token->present = true;
+    tok_health_back(token->ctx, token);
+    core_mutex_unlock(&gate->lock);
 }
 
 core_status tok_heal_login(tok_token *token, core_err *err)
@@ -312,9 +380,8 @@ core_status tok_heal_login(tok_token *token, core_err *err)
 
 core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err)
 {
-    core_mutex_lock(&token->ctx->gate);
-    bool present = token->present;
-    core_mutex_unlock(&token->ctx->gate);
+    const bool present = token->present;
+
     /* Nobody can log in to a token that is known to be gone. */
     if (core_status_class(st) == CORE_CLASS_DEVICE || !present)
         return fly(token->ctx, token, epoch, err);

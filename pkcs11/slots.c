@@ -25,6 +25,13 @@ static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
     core_text_clean(out, "");
 }
 
+/* Another component finalised the module: recovery then does not wait, but initialises it. */
+static void note_uninitialised(tok_context *ctx, CK_RV rv)
+{
+    if (rv == CKR_CRYPTOKI_NOT_INITIALIZED)
+        atomic_store(&ctx->gate->uninitialised, true);
+}
+
 CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out)
 {
     enum { TRIES = 6, PAUSE_MS = 10 };
@@ -34,6 +41,7 @@ CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out)
         core_sleep_ms(PAUSE_MS * i);
         rv = ctx->library.f->C_GetTokenInfo(slot, out);
     }
+    note_uninitialised(ctx, rv);
     return rv;
 }
 
@@ -94,6 +102,7 @@ static core_status slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count
         }
         rv = f->C_GetSlotList(CK_TRUE, *out, count);
     }
+    note_uninitialised(ctx, rv);
     if (rv != CKR_OK) {
         st = core_fail(err, tok_rv_status(rv, TOK_CALL_OTHER),
                        "module \"%s\": C_GetSlotList: %s 0x%lx", ctx->config->module,
@@ -190,22 +199,34 @@ done:
     return st;
 }
 
-core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count, core_err *err)
+static core_status list_present(tok_context *ctx, tok_token_info **out, size_t *count,
+                                core_err *err)
 {
     tok_stay stay;
     core_status silent = ST_OK;
+    core_status st = tok_enter(ctx, &stay, err);
 
+    if (st != ST_OK)
+        return st;
+    st = list_tokens(ctx, out, count, &silent, err);
+    if (st == ST_OK && *count == 0 && silent != ST_OK)
+        st = core_fail(err, silent, "module \"%s\": there is a token, but it does not answer",
+                       ctx->config->module);
+    tok_leave(ctx, &stay, "C_GetSlotList");
+    return st;
+}
+
+core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count, core_err *err)
+{
     *out = NULL;
     *count = 0;
     core_status st = tok_context_ready(ctx, err);
     if (st == ST_OK)
-        st = tok_enter(ctx, &stay, err);
-    if (st == ST_OK) {
-        st = list_tokens(ctx, out, count, &silent, err);
-        if (st == ST_OK && *count == 0 && silent != ST_OK)
-            st = core_fail(err, silent, "module \"%s\": there is a token, but it does not answer",
-                           ctx->config->module);
-        tok_leave(ctx, &stay, "C_GetSlotList");
+        st = list_present(ctx, out, count, err);
+    if (core_status_class(st) == CORE_CLASS_DEVICE && atomic_load(&ctx->gate->uninitialised)) {
+        st = tok_context_ready(ctx, err);
+        if (st == ST_OK)
+            st = list_present(ctx, out, count, err);
     }
     if (st != ST_OK) {
         core_free(*out);
@@ -267,7 +288,7 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
 {
     tok_token *token;
 
-    core_mutex_lock(&ctx->gate);
+    core_mutex_lock(&ctx->gate->lock);
     for (token = ctx->tokens; token != NULL && !same_token(&token->info, info);
          token = token->next) {
     }
@@ -282,7 +303,7 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
             token->slot = (CK_SLOT_ID)info->slot;
         atomic_fetch_add(&token->refs, 1);
     }
-    core_mutex_unlock(&ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
     return token;
 }
 
@@ -346,8 +367,11 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     st = tok_context_ready(ctx, err);
     if (st == ST_OK)
         st = find(ctx, identity, selector, out, err);
-    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx, false))
+    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx, false)) {
         st = find(ctx, identity, selector, out, err);
+        if (st == ST_OK)
+            tok_context_found(ctx);
+    }
     return st;
 }
 

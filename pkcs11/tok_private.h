@@ -2,7 +2,7 @@
  *
  * Private to pkcs11/: contexts, tokens and sessions from the inside.
  *
- * How a token call is made: tok_run() enters the gate of the context, takes a session from the
+ * How a token call is made: tok_run() enters the gate of the library, takes a session from the
  * token's pool, runs one tok_op with it, gives it back and leaves; what fails in a way that can
  * heal is healed once and run again. Recovery closes the gate and waits until nobody is inside, so
  * an operation never sees the module vanish under it, and an epoch never changes during an
@@ -23,29 +23,8 @@
 #include "core/platform.h"
 #include "pkcs11/key.h"
 #include "pkcs11/loader.h"
+#include "pkcs11/module_private.h"
 #include "pkcs11/token.h"
-
-/* One at a time, with a limit to the waiting. */
-typedef struct tok_turn {
-    core_mutex lock; /* guards busy */
-    core_cond given;
-    bool busy;
-} tok_turn;
-void tok_turn_init(tok_turn *turn);
-void tok_turn_destroy(tok_turn *turn);
-CORE_MUST_USE bool tok_turn_take(tok_turn *turn, unsigned wait_ms);
-void tok_turn_give(tok_turn *turn);
-
-/* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
- * atomics may be read without it. */
-typedef struct tok_health {
-    _Atomic bool down;            /* said in the log */
-    _Atomic uint64_t retry_at_us; /* nothing is tried before then */
-    unsigned backoff_ms;
-    /* The module is not initialised anew for its sake before then while others are at work. */
-    uint64_t reset_at_us;
-    unsigned reset_s; /* seconds from one of these to the next */
-} tok_health;
 
 enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block, 8192 bits */
 
@@ -81,24 +60,11 @@ struct tok_context {
     core_config *config;
     tok_library library;
     bool mask_sigpipe;
-    bool serialize;            /* changes only while nobody is inside */
-    _Atomic uint32_t pid;      /* of the process the state below belongs to */
-    _Atomic uint32_t fork_pid; /* of the child that is putting it right */
-
-    core_mutex gate; /* guards all up to `tokens` */
-    core_cond gate_moved;
-    unsigned inside;         /* operations in the module */
-    bool closed;             /* a recovery is under way */
-    bool initialised;        /* the module is */
-    bool own;                /* and it was us, so that we may finalise it */
-    bool unfinished;         /* C_Finalize failed: what is still initialised is ours */
-    tok_health health;       /* of the module */
-    tok_health absent;       /* of members of groups that were never seen */
-    uint64_t look_at_us;     /* no looking for late tokens before then */
-    uint64_t reset_after_us; /* no reset beside others at work before then */
+    tok_gate *gate;                   /* of the library, shared */
+    _Atomic(tok_context *) gate_next; /* of the contexts that share it */
+    unsigned visits;                  /* by tok_gate_visit; guarded by the gate's lock, as below */
     tok_token *tokens;
     tok_token *groups;
-    tok_turn serial; /* where `serialize`: one operation in the module at a time */
 };
 
 /* A PIN that logged in or failed, as its keyed hash only. */
@@ -149,7 +115,9 @@ struct tok_token {
     unsigned users;
     bool logged_in;
     _Atomic CK_SESSION_HANDLE keeper; /* never used for work: holds the login; set in its turn */
-    tok_key *passing;                 /* volatile keys, each in a session of its own */
+    CK_SESSION_HANDLE *stale;         /* see stale.c */
+    size_t stale_count;
+    tok_key *passing; /* volatile keys, each in a session of its own */
     tok_key *keys[TOK_KEY_BUCKETS];
     struct tok_id *ids; /* see id_index.c; good while ids_age is tok_token_age */
     size_t id_count;
@@ -175,17 +143,6 @@ bool tok_rv_refuses_template(CK_RV rv);
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
                         tok_call kind);
 
-/* --- health.c. With the gate's lock. `token` NULL: the module. --- */
-/* The pause after one of so many milliseconds; 0: the first. */
-unsigned tok_backoff_next(unsigned pause_ms);
-bool tok_health_resting(tok_context *ctx, tok_token *token);
-void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err);
-void tok_health_back(tok_context *ctx, tok_token *token);
-/* Whether the module may be initialised anew for one token while others are at work; and the note
- * that it was, which took so long. */
-bool tok_reset_due(tok_context *ctx, const tok_health *health);
-void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us);
-
 /* --- gate.c: operations. --- */
 typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
 /* Runs `op` in a logged-in session; heals and runs it once more where its failure allows. */
@@ -208,6 +165,7 @@ CORE_MUST_USE core_status tok_run_on(tok_token *token, tok_run_how *run, tok_op 
 typedef struct tok_stay {
     core_sigpipe sigpipe;
     uint64_t since_us;
+    bool serial; /* this operation keeps all others out */
 } tok_stay;
 CORE_MUST_USE core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err);
 void tok_leave(tok_context *ctx, tok_stay *stay, const char *what);
@@ -233,6 +191,8 @@ CORE_MUST_USE core_status tok_heal_login(tok_token *token, core_err *err);
 /* Whether the module is initialised, and not about to be anew. Where it is not, no token of it can
  * stand in for another. */
 bool tok_module_there(tok_context *ctx);
+/* Notes that the token answers: a user has logged in to it, or it was found again. */
+void tok_mark_back(tok_token *token);
 /* Notes that the token is gone, so that the others of its group serve; not where it is the module
  * that is: the pause before its next try would grow with each call. */
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err);
@@ -243,12 +203,27 @@ CORE_MUST_USE core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg,
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
 /* Initialises the module anew for the sake of a token that it does not know: many look for tokens
- * then only. At most once a second; while a token is in use only `beside`, when that is due. Says
- * whether it was done. */
+ * then only. After a pause that doubles to 10 s; while a token is in use by any context only
+ * `beside`, when that is due. A module that another component finalised is initialised at once.
+ * Says whether it was done. */
 CORE_MUST_USE bool tok_context_look_again(tok_context *ctx, bool beside);
+/* A look has shown the token: the pause before the next one begins anew. */
+void tok_context_found(tok_context *ctx);
 /* Called first by every public function: after a fork the child gets fresh locks and no sessions.
  */
 void tok_fork_check(tok_context *ctx);
+void tok_gate_fork_check(tok_gate *gate);
+
+/* --- stale.c: sessions of ours that may still be open although they are of no use. --- */
+/* Closes a session, or keeps its handle to close it later where the device does not answer now. */
+void tok_session_end(tok_token *token, CK_SESSION_HANDLE handle);
+/* Keeps a handle; drops all that are kept (the module or the process is another one). */
+void tok_stale_add(tok_token *token, CK_SESSION_HANDLE handle);
+void tok_stale_add_locked(tok_token *token, CK_SESSION_HANDLE handle);
+void tok_stale_forget(tok_token *token);
+/* Closes what is kept, if the token says that all of it is still ours. Inside the gate or with it
+ * closed. */
+void tok_stale_close(tok_token *token);
 
 /* --- slots.c --- */
 /* Finds the token's slot again by what it says of itself. Inside the gate or with it closed. */

@@ -50,12 +50,9 @@ void tok_token_release(tok_token *token)
 
 void tok_token_free(tok_token *token)
 {
-    bool mapped = token->keeper != 0;
-
     tok_keys_forget(token);
-    tok_pool_drain(token, !mapped);
-    if (mapped)
-        (void)token->ctx->library.f->C_CloseSession(token->keeper);
+    tok_pool_drain(token, true);
+    tok_stale_forget(token);
     tok_pin_forget(token);
     core_wipe(&token->pin, sizeof token->pin);
     tok_turn_destroy(&token->login_turn);

@@ -124,12 +124,12 @@ static void while_a_module_is_finalised(void)
 
 static void while_p11kit_initialises(void)
 {
-    while_it_initialises("module_loader = p11-kit", ST_DEVICE_BACKOFF);
+    while_it_initialises("module_loader = p11-kit", ST_MODULE_INIT);
 }
 
 static void while_p11kit_finalises(void)
 {
-    while_it_is_finalised("module_loader = p11-kit", ST_DEVICE_BACKOFF);
+    while_it_is_finalised("module_loader = p11-kit", ST_MODULE_INIT);
 }
 
 static const test_case cases[] = {

@@ -10,6 +10,7 @@
 
 static core_config config = {.shared_reset_seconds = 5};
 static tok_context ctx;
+static tok_gate gate;
 static tok_token token;
 static const core_err gone = {.status = ST_DEVICE, .text = "gone"};
 
@@ -17,8 +18,11 @@ static void afresh(void)
 {
     memset(&ctx, 0, sizeof ctx);
     memset(&token, 0, sizeof token);
+    memset(&gate, 0, sizeof gate);
+    core_mutex_init(&gate.notes.lock);
     ctx.config = &config;
-    ctx.initialised = true;
+    ctx.gate = &gate;
+    gate.initialised = true;
     token.ctx = &ctx;
 }
 
@@ -44,13 +48,13 @@ static void pauses_double(void)
 static void the_module_is_gone_for_all(void)
 {
     afresh();
-    ctx.initialised = false;
+    gate.initialised = false;
     tok_health_lost(&ctx, &token, ST_MODULE_INIT, &gone);
-    CU_ASSERT(atomic_load(&ctx.health.down));
+    CU_ASSERT(atomic_load(&gate.health.down));
     CU_ASSERT_FALSE(atomic_load(&token.health.down));
     CU_ASSERT(tok_health_resting(&ctx, &token));
     tok_health_back(&ctx, NULL);
-    CU_ASSERT_FALSE(atomic_load(&ctx.health.down));
+    CU_ASSERT_FALSE(atomic_load(&gate.health.down));
 }
 
 /* The first reset beside others waits; each next one twice as long. */
@@ -69,12 +73,12 @@ static void resets_become_rarer(void)
     CU_ASSERT_FALSE(tok_reset_due(&ctx, &token.health));
     /* What a reset took counts twenty-fold, whoever is next. */
     token.health.reset_at_us = 0;
-    ctx.reset_after_us = 0;
+    gate.reset_after_us = 0;
     CU_ASSERT(tok_reset_due(&ctx, &token.health));
-    tok_reset_done(&ctx, &ctx.absent, 60000000);
+    tok_reset_done(&ctx, &gate.absent, 60000000);
     CU_ASSERT_FALSE(tok_reset_due(&ctx, &token.health));
     config.shared_reset_seconds = 0;
-    ctx.reset_after_us = 0;
+    gate.reset_after_us = 0;
     CU_ASSERT_FALSE(tok_reset_due(&ctx, &token.health));
     config.shared_reset_seconds = 5;
 }
@@ -83,7 +87,7 @@ static void resets_become_rarer(void)
 static void a_loss_told_before_waits_too(void)
 {
     afresh();
-    atomic_store(&ctx.health.down, true);
+    atomic_store(&gate.health.down, true);
     tok_health_lost(&ctx, &token, ST_TOKEN_NOT_FOUND, &gone);
     CU_ASSERT(atomic_load(&token.health.down));
     CU_ASSERT_EQUAL(token.health.reset_s, 5);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to pkcs11/: what all contexts share that use one loaded PKCS#11 library, whichever
+ * configuration they come from. Cryptoki has one state for each library and process, so there is
+ * one call gate for each library and process: calls hold it shared, a recovery holds it
+ * exclusively, and only that may call C_Initialize or C_Finalize.
+ */
+#ifndef PKCS11_MODULE_PRIVATE_H
+#define PKCS11_MODULE_PRIVATE_H
+
+#include <stdatomic.h>
+#include "core/lock.h"
+#include "core/log.h"
+#include "pkcs11/token.h"
+
+/* One at a time, with a limit to the waiting. */
+typedef struct tok_turn {
+    core_mutex lock; /* guards busy */
+    core_cond given;
+    bool busy;
+} tok_turn;
+void tok_turn_init(tok_turn *turn);
+void tok_turn_destroy(tok_turn *turn);
+CORE_MUST_USE bool tok_turn_take(tok_turn *turn, unsigned wait_ms);
+void tok_turn_give(tok_turn *turn);
+
+/* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
+ * atomics may be read without it. */
+typedef struct tok_health {
+    _Atomic bool down;            /* said in the log */
+    _Atomic uint64_t retry_at_us; /* nothing is tried before then */
+    unsigned backoff_ms;
+    /* The module is not initialised anew for its sake before then while others are at work. */
+    uint64_t reset_at_us;
+    unsigned reset_s; /* seconds from one of these to the next */
+} tok_health;
+
+/* Log lines of code that holds the gate. A slow log must not stop the module's callers, so these
+ * lines wait here until a thread has left the gate (tok_notes_flush). */
+enum { TOK_NOTES_MAX = 8, TOK_NOTE_BYTES = 640 };
+typedef struct tok_note_line {
+    core_level level;
+    char text[TOK_NOTE_BYTES];
+} tok_note_line;
+typedef struct tok_notes {
+    core_mutex lock; /* guards `lines` and `lost`; nothing else is locked while it is held */
+    _Atomic unsigned count;
+    unsigned lost; /* did not fit */
+    tok_note_line lines[TOK_NOTES_MAX];
+} tok_notes;
+
+typedef struct tok_gate {
+    _Atomic uint32_t pid;      /* of the process the state below belongs to */
+    _Atomic uint32_t fork_pid; /* of the child that is putting it right */
+
+    core_mutex lock; /* guards all up to `contexts` */
+    core_cond moved;
+    unsigned inside;     /* operations in the module */
+    bool closed;         /* a recovery is under way */
+    bool initialised;    /* the module is */
+    bool own;            /* and it was us, so that we may finalise it */
+    bool unfinished;     /* C_Finalize failed: what is still initialised is ours */
+    bool never;          /* one of the configurations says finalize = never */
+    bool cannot_lock;    /* the module is not safe with threads: it said CKR_CANT_LOCK */
+    bool serialize;      /* one operation in the module at a time; see `serial` */
+    tok_health health;   /* of the module */
+    core_err cause;      /* why the module is not initialised; empty text: not known */
+    tok_health absent;   /* of members of groups that were never seen */
+    uint64_t look_at_us; /* the module is not initialised to look for late tokens before then */
+    unsigned look_pause_ms;
+    uint64_t reset_after_us; /* no reset beside others at work before then */
+    /* Contexts are added at the front at any time; one is taken out only while the gate is open and
+     * no thread visits it. So a recovery may walk the list without the lock. */
+    _Atomic(tok_context *) contexts;
+
+    /* A call was told CKR_CRYPTOKI_NOT_INITIALIZED: another component finalised the module. */
+    _Atomic bool uninitialised;
+    tok_turn serial; /* where `serialize` */
+    tok_notes notes;
+} tok_gate;
+
+/* --- module.c --- */
+/* A gate, open, of a module that is not initialised. NULL: no memory. Never freed. */
+tok_gate *tok_gate_make(void);
+/* Joins the contexts of the library; `ctx->gate` is set. The caller holds the lock of all
+ * contexts, here and below. */
+void tok_gate_attach(tok_context *ctx);
+/* Leaves them. False while a recovery that another context started does not come back: then the
+ * context must stay, for that thread may still read it. */
+CORE_MUST_USE bool tok_gate_detach(tok_context *ctx);
+/* C_Finalize, if no context is left and the module is ours to finalise. */
+void tok_gate_finalize_unused(tok_gate *gate, const tok_context *last);
+/* Whether the module may be finalised by us, to recover or to look for a token. With the lock or
+ * the gate closed. */
+bool tok_gate_may_finalize(const tok_gate *gate);
+/* All tokens of all contexts: the one after `token`, NULL: the first. With the lock, or while the
+ * gate is closed. */
+tok_token *tok_gate_next(const tok_gate *gate, const tok_token *token);
+/* Calls `visit` for each token of each context, without the lock, while none of them can go away.
+ */
+void tok_gate_visit(tok_gate *gate, void (*visit)(tok_token *token));
+/* Logs after the gate is left. tok_notes_flush is called without any lock. */
+void tok_note(tok_gate *gate, core_level level, const char *format, ...) CORE_PRINTF(3, 4);
+void tok_note_status(tok_gate *gate, core_level level, const char *where, core_status st,
+                     const core_err *err);
+void tok_notes_flush(tok_gate *gate);
+
+/* --- health.c. With the gate's lock. `token` NULL: the module. --- */
+/* The pause after one of so many milliseconds; 0: the first. */
+unsigned tok_backoff_next(unsigned pause_ms);
+bool tok_health_resting(tok_context *ctx, tok_token *token);
+void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err);
+void tok_health_back(tok_context *ctx, tok_token *token);
+/* Whether the module may be initialised anew for one token while others are at work; and the note
+ * that it was, which took so long. */
+bool tok_reset_due(tok_context *ctx, const tok_health *health);
+void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us);
+
+#endif
