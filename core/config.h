@@ -2,8 +2,7 @@
  *
  * The configuration: one file in OpenSSL's NCONF syntax, read once, then constant. Global keys
  * stand before the first section; a `[token ALIAS]` section names a token and may override the
- * token keys. One table (config_keys.c) holds every key: it drives the parser, the error for an
- * unknown key, the file that `p11ekm init` writes and the key list of the man page p11ekm.conf(5).
+ * token keys. One table (config_keys.c) holds every key, for the parser and all documentation.
  */
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H

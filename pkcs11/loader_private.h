@@ -31,8 +31,8 @@ void tok_module_home(const char *path, const tok_module *module, CK_C_Initialize
 /* The SHA-256 of a file as text, empty where it cannot be read. */
 void tok_module_digest(const char *path, char hex[65]);
 /* Whether another copy of this library is loaded in the process, which may use the module that we
- * have initialised. Only Windows is asked: elsewhere p11-kit counts, and finalize = never is for the
- * rest. */
+ * have initialised. Only Windows is asked: elsewhere p11-kit counts, and finalize = never is for
+ * the rest. */
 bool tok_module_shared(void);
 
 /* --- loader_table.c --- */

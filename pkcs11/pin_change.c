@@ -138,7 +138,8 @@ core_status tok_pin_change(tok_token *token, const char *pin, size_t length, con
     if (st == ST_AUTH_FAILED)
         tok_pin_wrong(token, hash);
     /* A module that does not start is a case for recovery, which logs in, too. */
-    core_status back = token->ctx->gate->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;
+    core_status back =
+        token->ctx->gate->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;
     if (back != ST_OK)
         core_log_status(CORE_LOG_ERROR, "login lost over a PIN that is not the one logged in", back,
                         &lost);
