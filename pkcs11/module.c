@@ -123,8 +123,8 @@ void tok_gate_finalize_unused(tok_gate *gate, const tok_context *last)
         return;
     const CK_RV rv = tok_library_finalize(&last->library, last->config);
     core_mutex_lock(&gate->lock);
-    gate->unfinished = rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED;
     gate->initialised = false;
+    gate->own = rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED; /* what is left is ours */
     core_mutex_unlock(&gate->lock);
 }
 
@@ -199,7 +199,7 @@ void tok_gate_fork_check(tok_gate *gate)
     if (none != pid && atomic_compare_exchange_strong(&gate->fork_pid, &none, pid)) {
         init_locks(gate);
         gate->inside = 0;
-        gate->closed = gate->initialised = gate->own = gate->unfinished = false;
+        gate->closed = gate->initialised = gate->own = false;
         atomic_store(&gate->uninitialised, false);
         atomic_store(&gate->notes.count, 0);
         atomic_store(&gate->health.retry_at_us, 0);

@@ -59,7 +59,6 @@ typedef struct tok_gate {
     bool closed;         /* a recovery is under way */
     bool initialised;    /* the module is */
     bool own;            /* and it was us, so that we may finalise it */
-    bool unfinished;     /* C_Finalize failed: what is still initialised is ours */
     bool never;          /* one of the configurations says finalize = never */
     bool cannot_lock;    /* the module is not safe with threads: it said CKR_CANT_LOCK */
     bool serialize;      /* one operation in the module at a time; see `serial` */

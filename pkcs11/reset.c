@@ -111,7 +111,7 @@ static core_status initialize_anew(tok_context *ctx, core_err *err)
     if (gate->initialised && tok_gate_may_finalize(gate)) {
         CK_RV rv = tok_library_finalize(&ctx->library, ctx->config);
         ended = rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED;
-        gate->unfinished = !ended;
+        gate->own = !ended;
     }
     gate->initialised = false;
     core_status st = module_initialize(ctx, &fresh, err);
@@ -119,8 +119,7 @@ static core_status initialize_anew(tok_context *ctx, core_err *err)
         for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
             tok_stale_forget(token);
     if (st == ST_OK) {
-        gate->own = fresh || gate->unfinished || (gate->own && !ended);
-        gate->unfinished = false;
+        gate->own |= fresh;
         gate->initialised = true;
         atomic_store(&gate->uninitialised, false);
     }

@@ -254,6 +254,9 @@ static CK_RV f_close_session(CK_SESSION_HANDLE session)
 static CK_RV f_get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
 {
     *info = (CK_SESSION_INFO){0, CKS_RW_USER_FUNCTIONS, 0, 0};
+    /* To ask whether a session is still there is no misuse. */
+    if (session == 0 || session > SESSIONS || !open_sessions[session - 1])
+        return CKR_SESSION_HANDLE_INVALID;
     return of_session(session);
 }
 
