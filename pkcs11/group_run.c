@@ -104,20 +104,32 @@ static core_status need_member(tok_token *group, unsigned place, core_err *err)
                      why.text);
 }
 
+/* One step of a change that cannot be undone. Where it failed half way it is done again, and a
+ * member that does not have the key any more has taken it. */
+static core_status run_step(tok_token *group, unsigned place, bool undoable, tok_op op, void *arg,
+                            unsigned *without, core_err *err)
+{
+    tok_run_how run = {.once = !undoable};
+    core_status st = run_on_member(group, place, &run, op, arg, err);
+    const bool absent = !undoable && (st == ST_HANDLE_LOST || st == ST_NOT_FOUND);
+
+    *without += absent;
+    return absent && *without < group->group->count ? ST_OK : st;
+}
+
 core_status tok_run_all(tok_token *token, tok_op op, tok_op undo, void *arg, core_err *err)
 {
     core_status st = ST_OK;
     unsigned done = 0;
+    unsigned without = 0;
 
     if (token->group == NULL)
         return undo != NULL ? tok_run(token, op, arg, err) : tok_run_once(token, op, arg, err);
     tok_fork_check(token->ctx);
     for (unsigned i = 0; st == ST_OK && i < token->group->count; i++)
         st = need_member(token, i, err);
-    for (; st == ST_OK && done < token->group->count; done += st == ST_OK) {
-        tok_run_how run = {.once = undo == NULL};
-        st = run_on_member(token, done, &run, op, arg, err);
-    }
+    for (; st == ST_OK && done < token->group->count; done += st == ST_OK)
+        st = run_step(token, done, undo != NULL, op, arg, &without, err);
     for (unsigned i = 0; st != ST_OK && undo != NULL && i < done; i++) {
         tok_run_how run = {0};
         core_err why = {0};
