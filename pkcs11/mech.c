@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which of the mechanisms this code uses the token lists: asked once for each token. A list is a
- * promise only; pkcs11/probe.h tests it.
+ * Which of the mechanisms this code uses the token offers. Each is asked for until the token has
+ * answered; an answer is kept for the life of the context. Where it has none, its list of
+ * mechanisms counts for now, and the operation itself tells the rest. What it offers is a promise
+ * only; pkcs11/probe.h tests it.
  */
 #include <string.h>
 #include "pkcs11/tok_private.h"
@@ -24,56 +26,109 @@ static const struct {
     {CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN"},
 };
 
-/* No answer is one that the device or its client fails to give. */
-static core_status read_one(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *row,
-                            core_err *err)
+/* Codes that say that there is no device to ask. */
+static bool is_away(CK_RV rv)
 {
-    CK_MECHANISM_INFO info;
-    const CK_RV rv = session->f->C_GetMechanismInfo(session->token->slot, type, &info);
-    const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_DATA));
+    static const CK_RV codes[] = {CKR_DEVICE_ERROR,      CKR_DEVICE_REMOVED,
+                                  CKR_TOKEN_NOT_PRESENT, CKR_TOKEN_NOT_RECOGNIZED,
+                                  CKR_SLOT_ID_INVALID,   CKR_CRYPTOKI_NOT_INITIALIZED};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (rv == codes[i])
+            return true;
+    return false;
+}
+
+/* Whether the token's list has the mechanism; where it gives no list, it may. */
+static bool may_have(tok_session *session, CK_MECHANISM_TYPE type)
+{
+    enum { TYPES_MAX = 4096 };
+    const CK_SLOT_ID slot = atomic_load(&session->token->slot);
+    CK_ULONG count = 0;
+    bool has = false;
+
+    if (session->f->C_GetMechanismList(slot, NULL, &count) != CKR_OK || count > TYPES_MAX)
+        return true;
+    CK_ULONG room = count;
+    CK_MECHANISM_TYPE *types = core_calloc(room + 1, sizeof *types);
+    if (types == NULL || session->f->C_GetMechanismList(slot, types, &count) != CKR_OK ||
+        count > room)
+        has = true;
+    for (CK_ULONG i = 0; !has && i < count; i++)
+        has = types[i] == type;
+    core_free(types);
+    return has;
+}
+
+/* *answered: the token has said it, else it is assumed. Fails only with a device that is away. */
+static core_status ask(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *row,
+                       bool *answered, core_err *err)
+{
+    CK_MECHANISM_INFO info = {0};
+    const CK_RV rv =
+        session->f->C_GetMechanismInfo(atomic_load(&session->token->slot), type, &info);
 
     *row = (tok_mech_info){0};
-    if (class == CORE_CLASS_DEVICE || class == CORE_CLASS_CAPACITY)
+    *answered = rv == CKR_OK || rv == CKR_MECHANISM_INVALID;
+    if (is_away(rv))
         return tok_rv_fail(err, session->token, "C_GetMechanismInfo", rv, TOK_CALL_OTHER);
     if (rv == CKR_OK)
         *row = (tok_mech_info){true, info.ulMinKeySize, info.ulMaxKeySize};
+    else if (!*answered)
+        row->listed = may_have(session, type);
     return ST_OK;
 }
 
-/* Of threads that ask at the same time the first writes; who knows that it is known does not lock.
- */
-static core_status read_all(tok_session *session, core_err *err)
+/* Asks for all that is not known. Threads may do so at the same time: an answer is written once. */
+static core_status ask_unknown(tok_session *session, core_err *err)
 {
+    enum { PAUSE_US = 1000000 };
     tok_token *token = session->token;
-    tok_mech_info rows[TOK_MECH_COUNT];
     core_status st = ST_OK;
 
-    for (size_t i = 0; st == ST_OK && i < TOK_MECH_COUNT; i++)
-        st = read_one(session, used[i].type, &rows[i], err);
-    if (st != ST_OK)
-        return st;
-    core_mutex_lock(&token->lock);
-    if (!atomic_load(&token->mech_known))
-        memcpy(token->mech, rows, sizeof rows);
-    atomic_store(&token->mech_known, true);
-    core_mutex_unlock(&token->lock);
-    return ST_OK;
+    for (size_t i = 0; st == ST_OK && i < TOK_MECH_COUNT; i++) {
+        tok_mech_info row;
+        bool answered = false;
+        if ((atomic_load(&token->mech_known) & (1u << i)) != 0)
+            continue;
+        st = ask(session, used[i].type, &row, &answered, err);
+        core_mutex_lock(&token->lock);
+        if (st == ST_OK && (atomic_load(&token->mech_known) & (1u << i)) == 0) {
+            token->mech[i] = row;
+            if (answered)
+                atomic_fetch_or(&token->mech_known, 1u << i);
+        }
+        core_mutex_unlock(&token->lock);
+    }
+    /* A token that never answers is not asked at each operation. */
+    if (st == ST_OK)
+        atomic_store(&token->mech_ask_at_us, core_now_us() + PAUSE_US);
+    return st;
 }
 
 core_status tok_mech(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *out,
                      core_err *err)
 {
+    tok_token *token = session->token;
     core_status st = ST_OK;
+    size_t i = 0;
 
     *out = (tok_mech_info){0};
-    if (!atomic_load(&session->token->mech_known))
-        st = read_all(session, err);
-    for (size_t i = 0; st == ST_OK && i < TOK_MECH_COUNT; i++)
-        if (used[i].type == type)
-            *out = session->token->mech[i];
+    while (i < TOK_MECH_COUNT && used[i].type != type)
+        i++;
+    if (i == TOK_MECH_COUNT)
+        return ST_OK;
+    if ((atomic_load(&token->mech_known) & (1u << i)) != 0) {
+        *out = token->mech[i];
+        return ST_OK;
+    }
+    if (core_now_us() >= atomic_load(&token->mech_ask_at_us))
+        st = ask_unknown(session, err);
+    core_mutex_lock(&token->lock);
+    if (st == ST_OK)
+        *out = token->mech[i];
+    core_mutex_unlock(&token->lock);
     return st;
 }
-
 const char *tok_mech_name(CK_MECHANISM_TYPE type)
 {
     for (size_t i = 0; i < TOK_MECH_COUNT; i++)

@@ -124,7 +124,8 @@ struct tok_token {
     uint64_t ids_age;
     uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
 
-    _Atomic bool mech_known;
+    _Atomic unsigned mech_known;     /* set of rows of `mech` that the token has answered */
+    _Atomic uint64_t mech_ask_at_us; /* the others are not asked again before then */
     tok_mech_info mech[TOK_MECH_COUNT];
     tok_turn login_turn; /* guards pin */
     tok_pin_state pin;
@@ -266,8 +267,9 @@ CORE_MUST_USE core_status tok_group_run(tok_token *group, tok_op op, void *arg, 
 tok_token *tok_group_member(tok_token *group, unsigned place);
 CORE_MUST_USE core_status tok_group_run_at(tok_token *group, unsigned place, tok_op op, void *arg,
                                            core_err *err);
-/* On every member, which must all be there; what fails on one is undone by `undo` (NULL: cannot be)
- * on those before it. Of a token that is no group: tok_run. */
+/* On every member, which must all be there; what fails on one is undone by `undo` on those before
+ * it. NULL: it cannot be undone, but done again; then members that do not have the key any more
+ * count as done, unless none has it. Of a token that is no group: tok_run. */
 CORE_MUST_USE core_status tok_run_all(tok_token *token, tok_op op, tok_op undo, void *arg,
                                       core_err *err);
 /* On the first member only, once: what makes something. Of a token that is no group: tok_run_once.
