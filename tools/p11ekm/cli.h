@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "core/log.h"
 #include "core/memory.h"
@@ -81,8 +82,11 @@ const char *cli_value(const cli_call *call, const char *name);
 core_status cli_usage(cli_call *call, core_err *err, const char *text);
 
 /* output.c */
-/* Before all else: JSON's memory comes from where ours does. */
+/* Before all else: JSON's memory comes from where ours does, and what a module writes to standard
+ * output goes to standard error. */
 void cli_output_start(void);
+/* Where results are printed: standard output, which stdout is not any more. */
+FILE *cli_stdout(void);
 /* Whether JSON lacked memory for something. */
 bool cli_json_failed(void);
 /* Whether nothing of what is to be printed is missing for want of memory. */

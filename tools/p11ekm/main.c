@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     cli_output_start();
     core_status st = cli_parse(argc, argv, &call, &err);
     if (st == ST_OK && cli_value(&call, "--version") != NULL) {
-        printf("p11ekm %s\n", P11EKM_VERSION);
+        fprintf(cli_stdout(), "p11ekm %s\n", P11EKM_VERSION);
         return CLI_EXIT_OK;
     }
     if (st == ST_OK && cli_value(&call, "--help") != NULL) {

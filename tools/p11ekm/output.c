@@ -1,21 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What p11ekm prints: results on stdout, text or one JSON document; errors on stderr as object,
- * cause and next step, and with --json as a document {"error": ...} on stdout, too.
+ * cause and next step, and with --json as a document {"error": ...} on stdout, too. A PKCS#11
+ * module may write to stdout, which would break both; it gets stderr in its place.
  */
 #include "tools/p11ekm/cli.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/platform.h"
+
+static FILE *kept; /* the process's standard output; NULL: it was not moved */
+
+FILE *cli_stdout(void)
+{
+    return kept != NULL ? kept : stdout;
+}
+
+/* Leaves everything as it is where a test reads what is printed, or where stderr is closed. */
+static void keep_stdout(void)
+{
+    kept = NULL;
+    if (fileno(stdout) != STDOUT_FILENO || fflush(stdout) != 0)
+        return;
+    const int fd = dup(STDOUT_FILENO);
+    if (fd > STDERR_FILENO)
+        kept = fdopen(fd, "w");
+    if (kept != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+        return;
+    if (kept != NULL)
+        (void)fclose(kept);
+    else if (fd >= 0)
+        (void)close(fd);
+    kept = NULL;
+}
 
 static void print_options(const cli_option *options)
 {
     for (; options->name != NULL; options++) {
         char left[40];
         snprintf(left, sizeof left, "%s %s", options->name, options->value ? options->value : "");
-        printf("  %-22s %s%s\n", left, options->help, options->required ? " (needed)" : "");
+        fprintf(cli_stdout(), "  %-22s %s%s\n", left, options->help,
+                options->required ? " (needed)" : "");
     }
 }
 
@@ -24,27 +52,28 @@ static void print_verb_line(const cli_verb *verb)
     char left[64];
     snprintf(left, sizeof left, "%s%s%s %s", verb->group ? verb->group : "", verb->group ? " " : "",
              verb->name, verb->operands);
-    printf("  %-32s %s\n", left, verb->help);
+    fprintf(cli_stdout(), "  %-32s %s\n", left, verb->help);
 }
 
 void cli_print_help(const cli_verb *verb)
 {
     if (verb == NULL) {
-        printf("usage: p11ekm [options] VERB [options] [operand]\n\nverbs:\n");
+        fprintf(cli_stdout(), "usage: p11ekm [options] VERB [options] [operand]\n\nverbs:\n");
         for (verb = cli_verbs; verb->name != NULL; verb++) {
             print_verb_line(verb);
         }
     } else {
-        printf("usage: p11ekm [options] ");
+        fprintf(cli_stdout(), "usage: p11ekm [options] ");
         print_verb_line(verb);
         if (verb->options->name != NULL) {
-            printf("\noptions:\n");
+            fprintf(cli_stdout(), "\noptions:\n");
             print_options(verb->options);
         }
     }
-    printf("\nglobal options:\n");
+    fprintf(cli_stdout(), "\nglobal options:\n");
     print_options(cli_global_options);
-    printf("\nThe manual is p11ekm(1). Exit status: 0 done, 1 failed, 2 wrong use.\n");
+    fprintf(cli_stdout(),
+            "\nThe manual is p11ekm(1). Exit status: 0 done, 1 failed, 2 wrong use.\n");
 }
 
 static bool json_failed;
@@ -58,6 +87,7 @@ static void *json_allocate(size_t size)
 
 void cli_output_start(void)
 {
+    keep_stdout();
     json_failed = false;
     json_set_alloc_funcs(json_allocate, core_free);
 }
@@ -110,15 +140,15 @@ static void put_json(const char *text)
     for (; *text != '\0'; text++) {
         const unsigned char *c = (const unsigned char *)text;
         if (c[0] == 0x7f) {
-            fputs("\\u007f", stdout);
+            fputs("\\u007f", cli_stdout());
         } else if (c[0] == 0xc2 && c[1] < 0xa0) {
-            printf("\\u%04x", (unsigned)c[1]);
+            fprintf(cli_stdout(), "\\u%04x", (unsigned)c[1]);
             text++;
         } else if (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)) {
-            printf("\\u20%02x", c[2] - 0x80U);
+            fprintf(cli_stdout(), "\\u20%02x", c[2] - 0x80U);
             text += 2;
         } else {
-            fputc(c[0], stdout);
+            fputc(c[0], cli_stdout());
         }
     }
 }
@@ -126,14 +156,14 @@ static void put_json(const char *text)
 static void print_json(const char *text)
 {
     put_json(text != NULL ? text : "{\"error\": {\"text\": \"out of memory\"}}");
-    fputc('\n', stdout);
+    fputc('\n', cli_stdout());
 }
 
 static void print_text(core_str *text)
 {
     if (text->text != NULL) {
         core_text_clean(text->text, "\n\t");
-        fputs(text->text, stdout);
+        fputs(text->text, cli_stdout());
     }
 }
 
@@ -193,7 +223,7 @@ int cli_finish(cli_call *call, core_status st, core_err *err)
     } else {
         print_text(&call->text);
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    if (fflush(cli_stdout()) != 0 || ferror(cli_stdout())) {
         st = done ? done_but(call, ST_IO, "cannot be written to standard output; make room", err)
                   : core_fail(err, ST_IO, "standard output: cannot be written; make room");
         fprintf(stderr, "p11ekm: %s: %s\n", core_status_name(st), err->text);
