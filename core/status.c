@@ -79,19 +79,12 @@ core_status core_fail(core_err *err, core_status st, const char *format, ...)
     return st;
 }
 
-/* Whether the table's step fits every text of the status: the text has the line, or there is no
- * other cause. */
-static bool has_one_step(core_status st)
-{
-    return st == ST_CONFIG_INVALID || st == ST_NO_MEMORY;
-}
-
 const char *core_err_next(const core_err *err, core_status st)
 {
     bool quoted = false;
-    const char *next = has_one_step(st) ? core_status_next(st) : "";
-    if (err == NULL || err->text[0] == '\0')
-        return core_status_next(st);
+    const char *next = core_status_next(st);
+    if (err == NULL)
+        return next;
     for (const char *p = err->text; *p != '\0'; p++) {
         quoted = quoted != (*p == '"');
         if (!quoted && p[0] == ';' && p[1] == ' ')

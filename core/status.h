@@ -46,7 +46,8 @@ typedef enum core_class {
     X(AUTH_FAILED, 5, PIN, "the token refused the PIN, or no session is open",                     \
       "check the PIN (SECRET of the credential, pin_file): a wrong one is not sent to the token "  \
       "twice")                                                                                     \
-    X(INVALID_ARGUMENT, 6, USAGE, "invalid argument", "report it: the caller broke the interface") \
+    X(INVALID_ARGUMENT, 6, USAGE, "invalid argument",                                              \
+      "correct what it names, or report it if a program made this call")                           \
     X(PROVIDER_ERROR, 7, USAGE, "provider not initialised", "load the provider first")             \
     X(CONFIG_MISSING, 2049, POLICY, "no configuration", "run p11ekm init, or set P11EKM_CONF")     \
     X(CONFIG_INVALID, 2050, POLICY, "the configuration is not valid",                              \
@@ -138,8 +139,8 @@ typedef struct core_err {
  * may be NULL, and returns `st`: `return core_fail(err, ST_IO, "...")`. */
 core_status core_fail(core_err *err, core_status st, const char *format, ...) CORE_PRINTF(3, 4);
 
-/* The next step: what follows the last "; " of err->text outside quotes, "" where that has none; of
- * the table where nothing was said. Static or owned by *err. */
+/* The next step: what follows the last "; " of err->text outside quotes, the table's where there is
+ * none. Static or owned by *err. */
 const char *core_err_next(const core_err *err, core_status st);
 /* What to show: err->text, or the status's own text and next step where there is none. Static or
  * owned by *err. */

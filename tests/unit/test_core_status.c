@@ -83,14 +83,11 @@ static void err_text_falls_back(void)
     (void)core_fail(&err, ST_IO, "here");
     CU_ASSERT_STRING_EQUAL(core_err_text(&err, ST_IO), "here");
     CU_ASSERT_STRING_EQUAL(core_err_next(NULL, ST_IO), core_status_next(ST_IO));
-    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "");
+    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), core_status_next(ST_IO));
     (void)core_fail(&err, ST_IO, "key \"a; b\", uri;c: one; two; remove it");
     CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "remove it");
-    (void)core_fail(&err, ST_CONFIG_INVALID, "x.conf:3: log: cannot be read");
-    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_CONFIG_INVALID),
-                           core_status_next(ST_CONFIG_INVALID));
     (void)core_fail(&err, ST_IO, "key \"a; b\": no more");
-    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "");
+    CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), core_status_next(ST_IO));
 }
 
 static const test_case cases[] = {

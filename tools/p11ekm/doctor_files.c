@@ -50,13 +50,6 @@ static core_status check_log(const char *path, bool *there, core_err *err)
     return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", path);
 }
 
-/* What is to be done: the text's own next step, else about the directory. */
-static const char *fix_of(const core_err *err)
-{
-    const char *next = core_err_next(err, ST_IO);
-    return next[0] != '\0' ? next : "make its directory writable for the account of the service";
-}
-
 bool doctor_check_log(doctor *d)
 {
     core_err err = {0};
@@ -68,8 +61,8 @@ bool doctor_check_log(doctor *d)
         doctor_report(d, DOCTOR_OK, "", "%s can be %s", log,
                       there ? "written" : "made: it is not there yet");
     } else {
-        doctor_report(d, DOCTOR_FAIL, fix_of(&err), "%s (the system's log is used instead)",
-                      err.text);
+        doctor_report(d, DOCTOR_FAIL, core_err_next(&err, ST_IO),
+                      "%s (the system's log is used instead)", err.text);
     }
     return true;
 }
@@ -79,8 +72,8 @@ static void check_audit_directory(doctor *d)
 {
     core_err err = {0};
     if (core_path_check_above(d->config->audit, &err) == ST_UNSAFE_FILE) {
-        doctor_report(d, DOCTOR_WARN, fix_of(&err), "others may rename the audit trail away: %s",
-                      err.text);
+        doctor_report(d, DOCTOR_WARN, core_err_next(&err, ST_IO),
+                      "others may rename the audit trail away: %s", err.text);
     }
 }
 
@@ -96,8 +89,8 @@ bool doctor_check_audit(doctor *d)
         return true;
     }
     if (core_audit_check(d->config, &there, &err) != ST_OK) {
-        doctor_report(d, refuse ? DOCTOR_FAIL : DOCTOR_WARN, fix_of(&err), "%s%s", err.text,
-                      refuse ? " (audit_failure = refuse: nothing will work)" : "");
+        doctor_report(d, refuse ? DOCTOR_FAIL : DOCTOR_WARN, core_err_next(&err, ST_IO), "%s%s",
+                      err.text, refuse ? " (audit_failure = refuse: nothing will work)" : "");
         return !refuse;
     }
     doctor_report(d, DOCTOR_OK, "", "%s%s", audit,

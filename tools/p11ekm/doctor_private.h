@@ -23,7 +23,7 @@ typedef struct doctor {
 /* One line of the report. `fix`: what to do, "" where nothing is to be done. */
 void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
     CORE_PRINTF(4, 5);
-/* FAIL by a failed call: its own words and its own next step, the table's where it has none. */
+/* FAIL by a failed call: its own words and its next step (core_err_next). */
 void doctor_failed(doctor *d, core_status st, const core_err *err);
 
 /* doctor_group.c: whether the identity is a group of tokens. */

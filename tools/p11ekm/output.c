@@ -184,7 +184,7 @@ static void print_error(const cli_call *call, core_status st, const core_err *er
     json_object_set_new(error, "name", json_string(core_status_name(st)));
     json_object_set_new(error, "code", json_integer(core_status_code(st)));
     json_object_set_new(error, "text", cli_json_text(text));
-    json_object_set_new(error, "next", json_string(next));
+    json_object_set_new(error, "next", cli_json_text(next));
     json_object_set_new(doc, "error", error);
     char *whole = json_failed ? NULL : json_dumps(doc, JSON_INDENT(2));
     print_json(whole);

@@ -58,10 +58,10 @@ void doctor_failed(doctor *d, core_status st, const core_err *err)
 {
     const char *text = err->text[0] == '\0' ? core_status_text(st) : err->text;
     const char *next = core_err_next(err, st);
-    const bool inside = err->text[0] != '\0' && next[0] != '\0'; /* after "; " of the text */
+    const bool inside = next != core_status_next(st); /* after "; " of the text */
     const size_t length = inside ? (size_t)(next - text) - 2 : strlen(text);
-    doctor_report(d, DOCTOR_FAIL, next[0] != '\0' ? next : core_status_next(st), "%.*s (%s, %u)",
-                  (int)length, text, core_status_name(st), core_status_code(st));
+    doctor_report(d, DOCTOR_FAIL, next, "%.*s (%s, %u)", (int)length, text, core_status_name(st),
+                  core_status_code(st));
 }
 
 core_status cli_doctor(cli_call *call, core_err *err)
