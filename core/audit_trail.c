@@ -12,7 +12,12 @@
 #include "core/memory.h"
 #include "core/platform.h"
 
-enum { LINE_LIMIT = 64 * 1024, LOCK_WAIT_US = 2000000, LOCK_PAUSE_MS = 5 };
+enum {
+    LINE_LIMIT = 64 * 1024,
+    LOCK_WAIT_US = 2000000,
+    LOCK_PAUSE_MS = 5,
+    LOCK_CHECK_US = 1000000 /* between two looks whether the lock file was replaced */
+};
 
 /* `lock` guards what follows it. `list_lock` guards `next` and `users`. A caller of ours holds a
  * use of the trail, so that it stays. */
@@ -22,12 +27,13 @@ struct audit_trail {
     core_lock lock;
     char *path, *lock_path;
     FILE *file;
-    intptr_t lock_file; /* CORE_NO_LOCK_FILE: not open */
-    uint32_t
-        lock_owner; /* the process that opened it: a child of a fork shares its parent's lock */
-    bool lock_lost; /* the last attempt failed: it is tried now, and not waited for */
-    bool lost;      /* the last attempt to write failed */
-    bool torn;      /* the file ends in half a line */
+    intptr_t lock_file;       /* CORE_NO_LOCK_FILE: not open */
+    uint32_t lock_owner;      /* the process that opened it: a child of a fork has its parent's */
+    bool lock_lost;           /* the last attempt failed: it is tried now, and not waited for */
+    uint64_t lock_checked_us; /* when the lock file was last looked for */
+    uint64_t length; /* of the file after our last line: others have written where it differs */
+    bool lost;       /* the last attempt to write failed */
+    bool torn;       /* the file ends in half a line */
 };
 
 static core_lock list_lock = CORE_LOCK_INIT;
@@ -119,9 +125,13 @@ void audit_trail_put(audit_trail *trail)
 static core_status lock_ready_locked(audit_trail *trail, core_err *err)
 {
     const uint32_t process = core_process_id();
+    const uint64_t now = core_now_us();
+    const bool due = now - trail->lock_checked_us >= LOCK_CHECK_US;
+    if (due)
+        trail->lock_checked_us = now;
     if (trail->lock_file != CORE_NO_LOCK_FILE &&
         (trail->lock_owner != process ||
-         core_lock_file_moved(trail->lock_file, trail->lock_path))) {
+         (due && core_lock_file_moved(trail->lock_file, trail->lock_path)))) {
         core_lock_file_close(trail->lock_file);
         trail->lock_file = CORE_NO_LOCK_FILE;
     }
@@ -177,6 +187,7 @@ static core_status put_locked(audit_trail *trail, const core_audit_record *recor
         goto done;
     }
     trail->torn = false;
+    trail->length += line.length;
     st = ST_OK;
 done:
     core_str_free(&line);
@@ -208,8 +219,10 @@ static core_status write_locked(audit_trail *trail, const core_audit_record *rec
         return st;
     const bool held = lock_locked(trail);
     const unsigned lock_form = held ? 0 : AUDIT_UNLOCKED;
-    if (held)
+    const uint64_t length = held ? core_file_length(trail->file) : 0;
+    if (held && length != trail->length)
         trail->torn = trail->torn || core_file_torn(trail->path);
+    trail->length = length;
     if (trail->lost)
         st = put_locked(trail, &back, lock_form, err);
     if (st == ST_OK)

@@ -72,6 +72,8 @@ char *core_path_directory(const char *path);
 FILE *core_file_append(const char *path, core_err *err);
 /* Whether `path` no longer names the open file: it was rotated away or removed. */
 bool core_file_moved(FILE *file, const char *path);
+/* The length of an open file in bytes; 0 where that cannot be told. */
+uint64_t core_file_length(FILE *file);
 /* Whether the last line of a file has no end; false where that cannot be told. */
 bool core_file_torn(const char *path);
 /* Cuts what is behind the first `length` bytes of a file; what is before it is not touched. */

@@ -192,6 +192,12 @@ void core_lock_file_close(intptr_t file)
         (void)close((int)file);
 }
 
+uint64_t core_file_length(FILE *file)
+{
+    struct stat s;
+    return fstat(fileno(file), &s) == 0 ? (uint64_t)s.st_size : 0;
+}
+
 bool core_file_torn(const char *path)
 {
     struct stat s;

@@ -260,6 +260,13 @@ bool core_lock_file_moved(intptr_t file, const char *path)
            open_one.nFileIndexLow != named.nFileIndexLow;
 }
 
+uint64_t core_file_length(FILE *file)
+{
+    LARGE_INTEGER size = {.QuadPart = 0};
+    return GetFileSizeEx((HANDLE)_get_osfhandle(_fileno(file)), &size) ? (uint64_t)size.QuadPart
+                                                                       : 0;
+}
+
 bool core_file_torn(const char *path)
 {
     DWORD error = 0, got = 0;

@@ -206,6 +206,23 @@ static void lock_file_that_others_may_open_is_not_used(void)
     CU_ASSERT_EQUAL(in_file(testing_path("loose.log"), "others may read it"), 1);
 }
 
+/* Somebody cleared up: all processes must soon lock the same file again. */
+static void lock_file_that_was_removed_is_made_again(void)
+{
+    struct stat s;
+    core_config *config = configure("removed", "");
+    CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
+    const core_audit_record record = record_of(config, "k");
+    CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
+    CU_ASSERT_EQUAL(unlink(testing_path("removed.json.lock")), 0);
+    core_sleep_ms(1050); /* it is looked for once a second */
+    CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
+    CU_ASSERT_EQUAL(stat(testing_path("removed.json.lock"), &s), 0);
+    core_log_close(config);
+    core_config_free(config);
+    CU_ASSERT_EQUAL(in_file(testing_path("removed.json"), "unlocked"), 0);
+}
+
 /* Half a line of another process, of which this one knows nothing, does not swallow a record. */
 static void half_a_line_of_another_is_ended(void)
 {
@@ -285,6 +302,7 @@ static const test_case cases[] = {
      lock_held_by_another_is_waited_for_once_and_recorded},
     {"lock_is_free_between_records", lock_is_free_between_records},
     {"lock_file_that_others_may_open_is_not_used", lock_file_that_others_may_open_is_not_used},
+    {"lock_file_that_was_removed_is_made_again", lock_file_that_was_removed_is_made_again},
     {"half_a_line_of_another_is_ended", half_a_line_of_another_is_ended},
     {"child_of_a_fork_locks_for_itself", child_of_a_fork_locks_for_itself},
     {"check_writes_a_record_or_leaves_nothing", check_writes_a_record_or_leaves_nothing},

@@ -276,6 +276,15 @@ class DoctorMakesNothing(common.TokenCase):
         self.assertRegex(self.ok("doctor").out, "WARN  audit .*rename the audit trail away")
 
 
+class WrongUse(common.DirectoryCase):
+    def test_wrong_use_is_a_document_wherever_json_stands(self):
+        for arguments in (("foo", "--json"), ("--json", "foo"), ("key", "list", "--nope", "--json")):
+            run = self.cli(*arguments)
+            self.assertEqual(run.status, 2, str(run))
+            self.assertEqual(run.json()["error"]["name"], "INVALID_ARGUMENT", str(run))
+        self.assertEqual(self.cli("foo", "--", "--json").out, "")
+
+
 class CleanMachine(common.DirectoryCase):
     """The first command of the README, where nothing is there yet."""
 

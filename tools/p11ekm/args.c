@@ -147,6 +147,17 @@ static core_status check_complete(parser *p, core_err *err)
     return ST_OK;
 }
 
+/* Whether a failure is to be a document: known although the command line may not be understood. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 core_status cli_parse(int argc, char **argv, cli_call *call, core_err *err)
 {
     parser p = {.argc = argc, .argv = argv, .at = 1, .call = call};
@@ -162,6 +173,6 @@ core_status cli_parse(int argc, char **argv, cli_call *call, core_err *err)
             st = parse_word(&p, err);
         }
     }
-    call->json = cli_value(call, "--json") != NULL;
+    call->json = st == ST_OK ? cli_value(call, "--json") != NULL : wants_json(argc, argv);
     return st == ST_OK ? check_complete(&p, err) : st;
 }

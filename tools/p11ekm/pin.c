@@ -40,7 +40,7 @@ static bool read_descriptor(int fd, core_secret *out)
 
 static core_status too_long(const char *what, core_err *err)
 {
-    return core_fail(err, ST_FORMAT, "%s: longer than %d bytes; is it the right one?", what,
+    return core_fail(err, ST_FORMAT, "%s: longer than %d bytes; check what it holds", what,
                      CLI_MAX_PIN);
 }
 
