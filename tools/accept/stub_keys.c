@@ -176,6 +176,7 @@ SqlCpError SqlCryptExportKey(const SqlCpSession *session, const SqlCpKeyThumbpri
                              SqlCpKeyBlob *blob)
 {
     static const uint32_t header[] = {0x31415352, 8 * RSA_BYTES, 3, RSA_BYTES, 0, 0};
+    static const SqlCpByte exponent[] = {1, 0, 1};
     SqlCpByte bytes[sizeof header + 3 + RSA_BYTES];
     stub_key key;
     (void)encryptor;
@@ -188,7 +189,7 @@ SqlCpError SqlCryptExportKey(const SqlCpSession *session, const SqlCpKeyThumbpri
     if (type != scp_kb_PublicKeyBlob || key.algorithm == AES_ALG)
         return scp_err_NotSupported;
     memcpy(bytes, header, sizeof header);
-    memcpy(bytes + sizeof header, "\x01\x00\x01", 3);
+    memcpy(bytes + sizeof header, exponent, sizeof exponent);
     for (size_t i = 0; i < RSA_BYTES; i++)
         bytes[sizeof header + 3 + i] = (SqlCpByte)(0x80 | (i * 37 + key.thumb[0]));
     bytes[sizeof bytes - 1] |= 1;
