@@ -144,6 +144,23 @@ static void appended(void)
     (void)fclose(one);
 }
 
+/* Two handles are two holders, as two processes are. */
+static void lock_files(void)
+{
+    const char *path = testing_path("a.lock");
+    intptr_t one = CORE_NO_LOCK_FILE, two = CORE_NO_LOCK_FILE;
+    CU_ASSERT_EQUAL_FATAL(core_lock_file_open(path, &one, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(core_lock_file_open(path, &two, NULL), ST_OK);
+    CU_ASSERT_TRUE(core_lock_file_try(one));
+    CU_ASSERT_FALSE(core_lock_file_try(two));
+    core_lock_file_release(one);
+    CU_ASSERT_TRUE(core_lock_file_try(two));
+    CU_ASSERT_FALSE(core_lock_file_moved(one, path));
+    core_lock_file_close(one);
+    core_lock_file_close(two);
+    core_lock_file_close(CORE_NO_LOCK_FILE);
+}
+
 /* Gives a file a list of its own, written in Windows' notation for it. */
 static void set_list(const char *path, const wchar_t *sddl)
 {
@@ -173,6 +190,25 @@ static void access_lists(void)
     set_list(path, L"D:P(A;;FA;;;SY)(A;;FA;;;WD)"); /* Everyone writes */
     CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_CONFIG, &err), ST_UNSAFE_FILE);
     CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_MODULE, &err), ST_UNSAFE_FILE);
+}
+
+/* Who may replace a folder can replace what is in it, whatever the list of the file. */
+static void folders_above(void)
+{
+    core_err err = {0};
+    const char *dir = testing_path("folder"), *path = testing_path("folder/file");
+    CU_ASSERT_EQUAL_FATAL(core_directory_create(dir, &err), ST_OK);
+    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_IO); /* it is there */
+    CU_ASSERT_EQUAL_FATAL(core_file_create(path, "x", 1, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_OK);
+    set_list(dir, L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;WD)");
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_CONFIG, &err), ST_UNSAFE_FILE);
+    char *above = core_path_directory("C:\\ProgramData\\p11ekm\\p11ekm.conf");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(above);
+    CU_ASSERT_STRING_EQUAL(above, "C:\\ProgramData\\p11ekm");
+    core_free(above);
+    CU_ASSERT_PTR_NULL(core_path_directory("C:\\p11ekm.conf"));
 }
 
 static void one_descriptor(const wchar_t *sddl, ACCESS_MASK forbidden, bool safe)
@@ -246,13 +282,20 @@ static void system_log(void)
     core_free(endless);
 }
 
-static const test_case platform_cases[] = {
-    {"clocks", clocks},         {"environment", environment},
-    {"paths", paths},           {"long_paths", long_paths},
-    {"files", files},           {"sealed_files", sealed_files},
-    {"appended", appended},     {"judgement", judgement},
-    {"no_list", no_list},       {"access_lists", access_lists},
-    {"system_log", system_log}, {NULL, NULL}};
+static const test_case platform_cases[] = {{"clocks", clocks},
+                                           {"environment", environment},
+                                           {"paths", paths},
+                                           {"long_paths", long_paths},
+                                           {"files", files},
+                                           {"sealed_files", sealed_files},
+                                           {"appended", appended},
+                                           {"lock_files", lock_files},
+                                           {"folders_above", folders_above},
+                                           {"judgement", judgement},
+                                           {"no_list", no_list},
+                                           {"access_lists", access_lists},
+                                           {"system_log", system_log},
+                                           {NULL, NULL}};
 const test_suite core_platform_suite = {.name = "platform", .cases = platform_cases};
 
 static DWORD protection(const void *address)
