@@ -36,7 +36,7 @@ static core_status take_iv(ekm_call *call, const ekm_data *data, operation *op)
     return ST_OK;
 }
 
-static core_status check_arguments(ekm_call *call, const ekm_data *data)
+static core_status check_arguments(ekm_call *call, const ekm_data *data, size_t limit)
 {
     if (!data->out)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "output is NULL");
@@ -50,13 +50,13 @@ static core_status check_arguments(ekm_call *call, const ekm_data *data)
                          (unsigned)data->params->type);
     if (!data->final)
         return core_fail(&call->err, ST_NOT_SUPPORTED, "data in parts is not supported");
-    return ekm_check_data(data->in, EKM_MAX_DATA, "input", &call->err);
+    return ekm_check_data(data->in, limit, "input", &call->err);
 }
 
 /* Checks everything and finds the key. */
-static core_status prepare(ekm_call *call, const ekm_data *data, operation *op)
+static core_status prepare(ekm_call *call, const ekm_data *data, size_t limit, operation *op)
 {
-    core_status st = check_arguments(call, data);
+    core_status st = check_arguments(call, data, limit);
     if (st == ST_OK)
         st = ekm_key_by_thumb(call, data->thumb);
     if (st != ST_OK)
@@ -83,7 +83,7 @@ static core_status separate(ekm_call *call, const ekm_data *data, operation *op)
 core_status ekm_encrypt(ekm_call *call, const ekm_data *data)
 {
     operation op;
-    core_status st = prepare(call, data, &op);
+    core_status st = prepare(call, data, EKM_MAX_PLAIN, &op);
     if (st != ST_OK)
         return st;
     if (op.block == 0 && op.in_len > tok_encrypt_max(call->key))
@@ -129,7 +129,7 @@ static core_status split_iv(ekm_call *call, operation *op)
 core_status ekm_decrypt(ekm_call *call, const ekm_data *data)
 {
     operation op;
-    core_status st = prepare(call, data, &op);
+    core_status st = prepare(call, data, EKM_MAX_CIPHER, &op);
     if (st == ST_OK)
         st = split_iv(call, &op);
     if (st != ST_OK)

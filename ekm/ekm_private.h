@@ -18,7 +18,9 @@
 enum {
     EKM_MAX_IDENTITY = 8000, /* bytes of UTF-16: nvarchar(4000) */
     EKM_MAX_SECRET = 2048,
-    EKM_MAX_DATA = 1 << 20, /* a longer value can only be a broken length */
+    EKM_MAX_PLAIN = 1 << 20, /* a longer value can only be a broken length */
+    /* The longest ciphertext of that: with the IV in front and a block of padding. */
+    EKM_MAX_CIPHER = EKM_MAX_PLAIN + 32,
     EKM_MAX_SESSIONS = 1 << 16
 };
 

@@ -79,17 +79,17 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
     }
     if (st != ST_OK)
         return tok_key_outcome(job->key, st);
-    const char *function = "C_EncryptInit";
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
-    if (rv == CKR_OK) {
-        function = "C_Encrypt";
+    const bool begun = rv == CKR_OK;
+    if (begun) {
         rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)in, (CK_ULONG)in_len,
                                    job->out, &length);
     }
     if (!pads)
         core_wipe(session->scratch.data, in_len);
     if (rv != CKR_OK)
-        st = tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
+        st = begun ? tok_rv_input_fail(err, session, "C_Encrypt", rv)
+                   : tok_rv_fail(err, session->token, "C_EncryptInit", rv, TOK_CALL_OTHER);
     else if (length != tok_encrypt_size(job->key, job->in_len)) /* nothing could decrypt it again */
         st = core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes",
                        session->token->info.label, (unsigned long)length);
@@ -140,7 +140,7 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
     rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, out, &length);
     if (rv != CKR_OK) {
-        st = tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_DATA);
+        st = tok_rv_data_fail(err, session, "C_Decrypt", rv);
         if (pads && (rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED))
             job->failed = session->token;
     } else if (length > room) {
@@ -184,7 +184,7 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
         *out_len = needed;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", needed);
     }
-    st = tok_run(key->token, cbc_encrypt_op, &job, err);
+    st = tok_run_twice(key->token, cbc_encrypt_op, &job, err);
     *out_len = st == ST_OK ? job.length : 0;
     return st;
 }
@@ -207,6 +207,11 @@ static core_status decrypt_bare(cbc_job *job, core_err *err)
     return st;
 }
 
+bool tok_second_try(core_status st)
+{
+    return st == ST_DECRYPT_FAILED || st == ST_TOKEN_FULL;
+}
+
 core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const uint8_t *in,
                         size_t in_len, uint8_t *out, size_t *out_len, core_err *err)
 {
@@ -223,6 +228,10 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
         return tok_decrypt_failed(err);
     }
     st = tok_run(key->token, cbc_decrypt_op, &job, err);
+    if (tok_second_try(st)) {
+        job.failed = NULL;
+        st = tok_run(key->token, cbc_decrypt_op, &job, err);
+    }
     if (st == ST_DECRYPT_FAILED && job.failed != NULL)
         st = decrypt_bare(&job, err);
     *out_len = st == ST_OK || st == ST_BUFFER_TOO_SMALL ? job.length : 0;

@@ -185,3 +185,9 @@ core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err)
     return token->group != NULL ? tok_group_run(token, op, arg, true, err)
                                 : tok_run_on(token, &run, op, arg, err);
 }
+
+core_status tok_run_twice(tok_token *token, tok_op op, void *arg, core_err *err)
+{
+    const core_status st = tok_run(token, op, arg, err);
+    return st == ST_FAILURE ? tok_run(token, op, arg, err) : st;
+}

@@ -159,6 +159,14 @@ CORE_MUST_USE core_status tok_public_exponents(tok_session *session, const tok_k
 CORE_MUST_USE core_status tok_exponent_find(tok_session *session, CK_OBJECT_HANDLE object,
                                             tok_key *key, core_err *err);
 
+/* --- cipher.c --- */
+/* Whether a decryption that ended so is made once more, in another session, without a reset. A
+ * device that fails once may answer as it does for bad data, and a database whose key is not
+ * decrypted at its start stays closed. It is done for all failures alike, so that the number of
+ * calls does not tell them apart; never with PKCS#1 v1.5, where success and failure take the same
+ * calls. */
+bool tok_second_try(core_status st);
+
 /* --- rsa.c --- */
 /* With the padding of the policy; with each padding the policy allows, in order. */
 CORE_MUST_USE core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_len,

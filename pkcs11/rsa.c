@@ -131,9 +131,10 @@ static core_status decrypt_finish(tok_session *session, const rsa_job *job, bool
     CK_RV rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                      (CK_ULONG)job->in_len, scratch->data, &length);
     /* A raw block has room for sure: nobody is to bring more. */
-    if (rv != CKR_OK)
-        st = tok_rv_fail(err, session->token, "C_Decrypt", rv,
-                         raw && rv == CKR_BUFFER_TOO_SMALL ? TOK_CALL_OTHER : TOK_CALL_DATA);
+    if (raw && rv == CKR_BUFFER_TOO_SMALL)
+        st = tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_OTHER);
+    else if (rv != CKR_OK)
+        st = tok_rv_data_fail(err, session, "C_Decrypt", rv);
     else if (raw)
         st = open_block(session, job, length, err);
     else if (length > scratch->capacity)
@@ -229,8 +230,7 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, job->out, &length);
     if (rv != CKR_OK) {
-        return tok_key_outcome(job->key,
-                               tok_rv_fail(err, session->token, "C_Encrypt", rv, TOK_CALL_OTHER));
+        return tok_key_outcome(job->key, tok_rv_input_fail(err, session, "C_Encrypt", rv));
     }
     if (length != job->key->info.modulus_len) {
         return core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes for key \"%s\"",
@@ -279,7 +279,7 @@ core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *i
             key->token->config->public_ops == CORE_WHERE_SOFTWARE || tok_oaep_raw(key, padding);
         if (job.software)
             break;
-        st = tok_run(key->token, encrypt_op, &job, err);
+        st = tok_run_twice(key->token, encrypt_op, &job, err);
         if (st != ST_OK)
             return st;
     }

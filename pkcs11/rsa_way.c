@@ -163,6 +163,10 @@ core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *i
     if (!key->info.rsa || in_len != key->info.modulus_len)
         return tok_decrypt_failed(err);
     *out_len = room;
+    core_status st = decrypt_one(key, padding, in, in_len, out, out_len, &how, err);
+    if (padding == CORE_PAD_PKCS1 || !tok_second_try(st))
+        return st;
+    *out_len = room;
     return decrypt_one(key, padding, in, in_len, out, out_len, &how, err);
 }
 
@@ -188,8 +192,8 @@ typedef struct trial {
     size_t in_len;
     uint8_t *out;
     size_t *out_len, room;
-    tok_rsa_outcome hows[CORE_PAD_COUNT];
-    bool failed; /* a padding that is accepted did not fit the data */
+    tok_rsa_outcome *hows; /* CORE_PAD_COUNT of them */
+    bool failed;           /* a padding that is accepted did not fit the data */
     core_err *err;
 } trial;
 
@@ -209,35 +213,50 @@ static bool try_padding(trial *t, core_padding padding, core_status *st)
     return t->hows[padding].refused == CKR_OK || now == ST_OK || now == ST_BUFFER_TOO_SMALL;
 }
 
-core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
-                                size_t *out_len, core_err *err)
+/* With each of the paddings, or'ed 1 << p. */
+static core_status decrypt_among(trial *t, unsigned paddings)
 {
-    trial t = {.key = key,
-               .in = in,
-               .in_len = in_len,
-               .out = out,
-               .out_len = out_len,
-               .room = *out_len,
-               .err = err};
-    const unsigned known = facts_of_all(key);
+    const unsigned known = facts_of_all(t->key);
     core_status st = ST_MECHANISM;
-    bool end = in_len != key->info.modulus_len;
+    bool end = false;
 
-    *out_len = 0;
-    if (end)
-        return tok_decrypt_failed(err);
+    t->failed = false;
     /* No padding that is allowed is skipped; those known to be refused come last. */
     for (unsigned pass = 0; !end && pass < 2; pass++) {
         for (core_padding p = 0; !end && p < CORE_PAD_COUNT; p++) {
-            const bool raw = tok_goes_raw(key, p, known) && (known & TOK_FACT_RAW) != 0;
+            const bool raw = tok_goes_raw(t->key, p, known) && (known & TOK_FACT_RAW) != 0;
             const bool late = (known & (TOK_FACT_REFUSED << p)) != 0 && !raw;
-            if ((key->token->config->rsa_unwrap & (1u << p)) != 0 && late == (pass == 1))
-                end = try_padding(&t, p, &st);
+            if ((paddings & (1u << p)) != 0 && late == (pass == 1))
+                end = try_padding(t, p, &st);
         }
     }
-    note_refusals(key, t.hows);
     if (end)
         return st;
+    *t->out_len = 0;
+    return t->failed ? tok_decrypt_failed(t->err) : st;
+}
+
+/* PKCS#1 v1.5 is tried once and last, whether the others were tried once or twice. */
+core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
+                                size_t *out_len, core_err *err)
+{
+    tok_rsa_outcome hows[CORE_PAD_COUNT] = {{0}};
+    trial t = {key, in, in_len, out, out_len, *out_len, hows, false, err};
+    const unsigned pkcs1 = key->token->config->rsa_unwrap & (1u << CORE_PAD_PKCS1);
+    const unsigned oaep = key->token->config->rsa_unwrap & ~pkcs1;
+    core_status st = ST_MECHANISM;
+
     *out_len = 0;
-    return t.failed ? tok_decrypt_failed(err) : st;
+    if (in_len != key->info.modulus_len)
+        return tok_decrypt_failed(err);
+    if (oaep != 0)
+        st = decrypt_among(&t, oaep);
+    if (oaep != 0 && tok_second_try(st))
+        st = decrypt_among(&t, oaep);
+    if (pkcs1 != 0 && (st == ST_DECRYPT_FAILED || st == ST_MECHANISM)) {
+        const core_status last = decrypt_among(&t, pkcs1);
+        st = last == ST_MECHANISM && st == ST_DECRYPT_FAILED ? tok_decrypt_failed(err) : last;
+    }
+    note_refusals(key, hows);
+    return st;
 }

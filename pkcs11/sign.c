@@ -53,7 +53,7 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
         session->handle, whole.listed ? (CK_BYTE_PTR)(uintptr_t)job->data : info,
         whole.listed ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig, &length);
     if (rv != CKR_OK) {
-        st = tok_rv_fail(err, session->token, "C_Sign", rv, TOK_CALL_OTHER);
+        st = tok_rv_input_fail(err, session, "C_Sign", rv);
         return tok_key_outcome(job->key, st);
     }
     job->sig_len = length;
@@ -73,7 +73,7 @@ core_status tok_rsa_sign(tok_key *key, const uint8_t *data, size_t length, uint8
         return core_fail(err, ST_BUFFER_TOO_SMALL, "a signature has %zu bytes",
                          key->info.modulus_len);
     }
-    st = tok_run(key->token, sign_op, &job, err);
+    st = tok_run_twice(key->token, sign_op, &job, err);
     if (st == ST_OK && job.sig_len != key->info.modulus_len) {
         st = core_fail(err, ST_SIGN_FAILED, "token \"%s\": C_Sign gave %zu bytes for key \"%s\"",
                        key->token->info.label, job.sig_len, key->info.name);

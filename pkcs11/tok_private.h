@@ -143,12 +143,24 @@ bool tok_rv_refuses_template(CK_RV rv);
  * data errors a text without any detail. */
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
                         tok_call kind);
+/* The same for C_Decrypt and C_UnwrapKey. A code that is either the data's or the device's fault is
+ * the data's as long as the device answers C_GetSessionInfo and C_GetTokenInfo, which are called.
+ */
+core_status tok_rv_data_fail(core_err *err, const tok_session *session, const char *function,
+                             CK_RV rv);
+/* The same for C_Encrypt, C_Sign and C_WrapKey, of codes that the standard does not have:
+ * ST_FAILURE, for tok_run_twice. */
+core_status tok_rv_input_fail(core_err *err, const tok_session *session, const char *function,
+                              CK_RV rv);
 
 /* --- gate.c: operations. --- */
 typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
 /* Runs `op` in a logged-in session; heals and runs it once more where its failure allows. */
 CORE_MUST_USE core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err);
-/* The same for what must not be done twice (it makes something): only what failed before `op` ran
+/* The same, once more in another session where it ended with ST_FAILURE: a device that fails once
+ * may have given a code of its vendor for it. */
+CORE_MUST_USE core_status tok_run_twice(tok_token *token, tok_op op, void *arg, core_err *err);
+/* tok_run for what must not be done twice (it makes something): only what failed before `op` ran
  * is tried again. */
 CORE_MUST_USE core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err);
 /* How an operation is run on one token. */

@@ -93,7 +93,7 @@ static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK
     if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_WrapKey(CKM_AES_KEY_WRAP)", rv, TOK_CALL_OTHER);
     else
-        *length = wrapped_len >= 8 ? wrapped_len - 8 : 0;
+        *length = wrapped_len >= 8 && wrapped_len <= sizeof wrapped ? wrapped_len - 8 : 0;
     transit_end(session, ruler, st);
     return session->gone ? ST_SESSION_LOST : st;
 }
@@ -140,7 +140,7 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD)
         return tok_rv_fail(err, session->token, unwrap_call, rv, TOK_CALL_OTHER);
     if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, unwrap_call, rv, TOK_CALL_DATA);
+        return tok_rv_data_fail(err, session, unwrap_call, rv);
     st = tok_attributes(session, *out, &value_len, 1, err);
     /* Some tokens leave the length out, or at 0. */
     if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0))
@@ -167,7 +167,12 @@ static core_status transit_wrap(tok_session *session, wrap_job *job, CK_OBJECT_H
         return st;
     CK_RV rv = session->f->C_WrapKey(session->handle, &mechanism, to, key, job->out, &length);
     if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, wrap_call, rv, TOK_CALL_OTHER);
+        return tok_rv_input_fail(err, session, wrap_call, rv);
+    if (length != job->to->info.modulus_len) {
+        return core_fail(err, ST_DEVICE, "token \"%s\": %s gave %lu bytes for key \"%s\"",
+                         session->token->info.label, wrap_call, (unsigned long)length,
+                         job->to->info.name);
+    }
     job->out_len = length;
     return ST_OK;
 }
@@ -210,6 +215,8 @@ static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
     for (unsigned i = 0; st == ST_OK && job->unproven && i < TOK_PROOF_TRIES; i++) {
         st = tok_rsa_ready_to_wrap(job->to, err);
         if (st == ST_OK)
+            st = tok_run_twice(job->to->token, wrap_op, job, err);
+        if (job->from != NULL && tok_second_try(st))
             st = tok_run(job->to->token, wrap_op, job, err);
     }
     if (st == ST_OK && job->unproven)

@@ -434,6 +434,32 @@ static void retired_master_key_signs_and_wraps_no_more(void)
     end();
 }
 
+/* --- sizes --- */
+
+static void longest_plaintext_decrypts_again(void)
+{
+    enum { MOST = 1 << 20, ROOM = MOST + 64 };
+    static uint8_t in[ROOM], sealed_big[ROOM], out[ROOM];
+    SqlCpKeyThumbprint t = {FX_THUMB, aes};
+    const size_t sizes[] = {MOST - 17, MOST - 16, MOST - 15, MOST - 1, MOST};
+
+    begin(RECHECK);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memset(in, (int)i + 1, sizes[i]);
+        SqlCpData cipher = {ROOM, sealed_big}, clear = {ROOM, out};
+        CU_ASSERT_EQUAL(SqlCryptEncrypt(&session, &t, 1, NULL, 0,
+                                        &(SqlCpData){(SqlCpUlong)sizes[i], in}, &cipher),
+                        scp_err_Success);
+        CU_ASSERT_EQUAL(SqlCryptDecrypt(&session, &t, 1, NULL, 0, &cipher, &clear),
+                        scp_err_Success);
+        CU_ASSERT_TRUE(clear.cb == sizes[i] && memcmp(in, out, clear.cb) == 0);
+    }
+    SqlCpData cipher = {ROOM, sealed_big};
+    CU_ASSERT_EQUAL(SqlCryptEncrypt(&session, &t, 1, NULL, 0, &(SqlCpData){MOST + 1, in}, &cipher),
+                    scp_err_InvalidArgument);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const test_case cases[] = {
@@ -449,6 +475,7 @@ int main(int argc, char **argv)
         {"reused_handle_is_not_destroyed_or_renamed", reused_handle_is_not_destroyed_or_renamed},
         {"moved_key_found_again", moved_key_found_again},
         {"retired_master_key_signs_and_wraps_no_more", retired_master_key_signs_and_wraps_no_more},
+        {"longest_plaintext_decrypts_again", longest_plaintext_decrypts_again},
         {NULL, NULL}};
     static const test_suite suite = {.name = "recheck", .cases = cases};
     const test_suite *suites[] = {&suite};

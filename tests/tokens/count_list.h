@@ -124,7 +124,7 @@
       (S, CK_MECHANISM * m, T, CK_ATTRIBUTE * t2, CK_ULONG tn2, CK_OBJECT_HANDLE * out,           \
        CK_OBJECT_HANDLE * out2),                                                                  \
       (s, m, t, tn, t2, tn2, out, out2))                                                          \
-    X(C_WrapKey, V_PLAIN, OP_NONE, (NS, .mechanism = m, .object = k),                             \
+    X(C_WrapKey, V_PLAIN, OP_NONE, (NS, .mechanism = m, .object = k, .out = out, .length = n),    \
       (S, CK_MECHANISM * m, CK_OBJECT_HANDLE k, CK_OBJECT_HANDLE o, CK_BYTE * out, CK_ULONG * n), \
       (s, m, k, o, out, n))                                                                       \
     X(C_UnwrapKey, V_PLAIN, OP_NONE,                                                              \
