@@ -133,8 +133,10 @@ const config_key config_keys[] = {
     KEY("session_wait_ms", BOTH(session_wait_ms), NUMBER, NULL, 0, 600000, "10000",
         "How long a request waits for a free session, in milliseconds.", NULL),
     KEY("pin_tries", BOTH(pin_tries), NUMBER, NULL, 1, 100, "2",
-        "How many wrong PINs are sent to the token before they are rationed.",
-        "Stay below the limit at which the token locks itself."),
+        "How many PINs in a row may fail at the token before they are rationed.",
+        "Each login that fails counts, unless the token's answer proves that it did not look at the "
+        "PIN: many tokens report a wrong PIN by a vendor's code or as a general error. Stay below "
+        "the limit at which the token locks itself."),
     KEY("pin_retry_seconds", BOTH(pin_retry_seconds), NUMBER, NULL, 1, 86400, "300",
         "When rationed, one new PIN is tried each so many seconds.", NULL),
     KEY("relogin", BOTH(relogin), BOOL, NULL, 0, 0, "yes",

@@ -73,7 +73,7 @@ typedef enum core_class {
     X(PIN_LOCKED, 2061, PIN, "the user PIN of the token is locked",                                \
       "unlock it with the vendor's tool as security officer")                                      \
     X(PIN_LAST_TRY, 2062, PIN, "the token has one PIN attempt left: not tried",                    \
-      "log in once with the vendor's tool and the right PIN")                                      \
+      "log in once with the right PIN: p11ekm doctor --last-try, or the vendor's tool")            \
     X(PIN_RATIONED, 2063, PIN, "too many wrong PINs: this one was not tried",                      \
       "correct SECRET, then wait for pin_retry_seconds")                                           \
     X(PIN_EXPIRED, 2064, PIN, "the PIN must be changed or was never set",                          \

@@ -5,6 +5,7 @@
  * the sealed PIN or their own PIN file.
  */
 #include "pkcs11/group_private.h"
+#include "pkcs11/login_private.h"
 
 static void member_leave(tok_member *member)
 {
@@ -53,8 +54,8 @@ static core_status join_in_turn(tok_token *group, tok_member *member, core_err *
 
     if (tok_login_users(group) == 0 || atomic_load(&member->joined) > 0)
         return ST_OK;
-    if (group->pin.sealed != NULL)
-        st = core_unseal(group->pin.sealed, group->pin.sealed_len, &pin);
+    if (group->pin->sealed != NULL)
+        st = core_unseal(group->pin->sealed, group->pin->sealed_len, &pin);
     if (st == ST_OK)
         st = member_login(member, (const char *)pin.data, pin.length, err);
     core_secret_close(&pin);
@@ -127,11 +128,11 @@ static core_status login_members(tok_token *group, const char *pin, size_t lengt
 
 static core_status login_in_turn(tok_token *group, const char *pin, size_t length, core_err *err)
 {
-    uint8_t hash[32];
+    uint8_t hash[TOK_HASH];
     core_status st = login_members(group, pin, length, err);
 
     if (st == ST_OK && pin != NULL) {
-        st = tok_pin_hash(&group->pin, pin, length, hash);
+        st = tok_pin_hash(group->pin, pin, length, hash);
         if (st == ST_OK)
             tok_pin_good(group, hash, pin, length);
         core_wipe(hash, sizeof hash);
@@ -151,8 +152,6 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
     core_status st = ST_OK;
 
     tok_fork_check(group->ctx);
-    if (pin_len == 0)
-        pin = NULL;
     /* Without one of its own, each member has its own. */
     if (pin == NULL && group->config->pin_file != NULL) {
         st = tok_pin_from_file(group, &from_file, err);

@@ -6,65 +6,37 @@
  * token accepted; one that differs may be the token's new one, see pin_change.c.
  */
 #include <string.h>
-#include "pkcs11/tok_private.h"
+#include "pkcs11/login_private.h"
 
-static core_status refuse_by_flags(const tok_token *token, const tok_token_info *now, core_err *err)
+/* The wait for another login: it does not wait for a session, so session_wait_ms = 0 is no limit to
+ * it. */
+static unsigned turn_wait_ms(const tok_token *token)
 {
-    static const struct {
-        size_t flag;
-        bool bad;
-        core_status st;
-    } checks[] = {
-        {offsetof(tok_token_info, pin_locked), true, ST_PIN_LOCKED},
-        {offsetof(tok_token_info, pin_last_try), true, ST_PIN_LAST_TRY},
-        {offsetof(tok_token_info, pin_to_change), true, ST_PIN_EXPIRED},
-        {offsetof(tok_token_info, pin_set), false, ST_PIN_EXPIRED},
-    };
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        if (*(const bool *)((const char *)now + checks[i].flag) == checks[i].bad) {
-            return core_fail(err, checks[i].st, "token \"%s\": %s; %s", token->info.label,
-                             core_status_text(checks[i].st), core_status_next(checks[i].st));
-        }
-    }
-    return ST_OK;
+    enum { OTHERWISE_MS = 10000 };
+    return token->config->session_wait_ms != 0 ? token->config->session_wait_ms : OTHERWISE_MS;
 }
 
 core_status tok_login_turn_take(tok_token *token, core_err *err)
 {
-    if (tok_turn_take(&token->login_turn, token->config->session_wait_ms))
+    if (tok_turn_take(&token->login_turn, turn_wait_ms(token)))
         return ST_OK;
     return core_fail(err, ST_POOL_TIMEOUT, "%s \"%s\": another login has not come back",
                      token->group != NULL ? "group" : "token", token->info.label);
 }
 
-/* A login that is granted ends what others had: handles of private objects, and such objects of
- * sessions (PKCS #11 on C_Logout). */
-static CK_RV call_login(tok_token *token, const char *pin, size_t length)
+core_status tok_keeper_open(tok_token *token, core_err *err)
 {
-    CK_RV rv = token->ctx->library.f->C_Login(token->keeper, CKU_USER,
-                                              (CK_UTF8CHAR_PTR)(uintptr_t)pin, (CK_ULONG)length);
+    CK_SESSION_HANDLE keeper = 0;
 
-    if (rv == CKR_OK)
-        atomic_fetch_add(&token->granted, 1);
-    return rv;
+    if (token->keeper != 0)
+        return ST_OK;
+    core_status st = tok_session_open(token, &keeper, err);
+    if (st == ST_OK)
+        token->keeper = keeper;
+    return st;
 }
 
-/* Somebody else in this process is logged in, so the token cannot be asked about this PIN. */
-static CK_RV login_beside(tok_token *token, const char *pin, size_t length)
-{
-    switch (token->config->foreign_login) {
-    case CORE_FOREIGN_TRUST:
-        return CKR_OK;
-    case CORE_FOREIGN_LOGOUT:
-        (void)token->ctx->library.f->C_Logout(token->keeper);
-        return call_login(token, pin, length);
-    case CORE_FOREIGN_REFUSE:
-    default:
-        return CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-    }
-}
-
-static void keeper_close(tok_token *token)
+void tok_keeper_close(tok_token *token)
 {
     if (token->keeper != 0) {
         tok_session_end(token, token->keeper);
@@ -72,56 +44,82 @@ static void keeper_close(tok_token *token)
     }
 }
 
-/* `again`: for those who are in, if there is still one. */
-static void set_logged_in(tok_token *token, bool in, bool again)
+static void set_login(tok_token *token, tok_login_state login)
 {
     core_mutex_lock(&token->lock);
-    token->logged_in = in && (!again || token->users > 0);
+    token->login = login;
     core_mutex_unlock(&token->lock);
 }
 
-static CK_RV login_found(tok_token *token, const char *pin, size_t length, tok_login_kind kind)
+void tok_login_found(tok_token *token)
 {
-    if (kind == TOK_LOGIN_AGAIN)
-        return CKR_OK;
-    return kind == TOK_LOGIN_FIRST ? login_beside(token, pin, length)
-                                   : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+    set_login(token, TOK_LOGGED_IN);
 }
 
-core_status tok_login_ask(tok_token *token, const char *pin, size_t length, tok_login_kind kind,
+void tok_login_lost(tok_token *token)
+{
+    core_mutex_lock(&token->lock);
+    if (token->login == TOK_LOGGED_IN)
+        token->login = TOK_LOGIN_LOST;
+    core_mutex_unlock(&token->lock);
+}
+
+static core_status fail_foreign(core_err *err, const tok_token *token)
+{
+    return tok_rv_fail(err, token, "C_Login", CKR_USER_ANOTHER_ALREADY_LOGGED_IN, TOK_CALL_OTHER);
+}
+
+/* The token is logged in already, so it cannot be asked about this PIN. For a first user it is
+ * another component's login, but while there are users of ours it may be our own. */
+static core_status login_found(tok_token *token, tok_pin_offer *offer, tok_login_kind kind,
+                               core_err *err)
+{
+    const bool ours = token->pin->known && tok_login_users(token) > 0;
+
+    if (kind == TOK_LOGIN_AGAIN)
+        return ST_OK;
+    if (kind == TOK_LOGIN_FIRST && ours) {
+        return core_fail(err, ST_AUTH_FAILED,
+                         "token \"%s\": not the PIN that is logged in; check SECRET",
+                         token->info.label);
+    }
+    if (kind == TOK_LOGIN_CHANGED || token->config->foreign_login == CORE_FOREIGN_REFUSE)
+        return fail_foreign(err, token);
+    if (token->config->foreign_login == CORE_FOREIGN_TRUST)
+        return ST_OK;
+    (void)token->ctx->library.f->C_Logout(token->keeper);
+    core_status st = tok_pin_try(token, offer, err);
+    return st != ST_OK && offer->rv == CKR_USER_ALREADY_LOGGED_IN ? fail_foreign(err, token) : st;
+}
+
+core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind kind,
                           core_err *err)
 {
-    core_status st = ST_OK;
-    CK_RV rv;
+    core_status st = tok_keeper_open(token, err);
 
-    if (token->keeper == 0) {
-        CK_SESSION_HANDLE keeper = 0;
-        st = tok_session_open(token, &keeper, err);
-        if (st != ST_OK)
-            return st;
-        token->keeper = keeper;
-    }
-    atomic_fetch_add(&token->logins, 1);
-    rv = call_login(token, pin, length);
-    if (rv == CKR_OK)
-        token->pin.verified = true;
-    else if (rv == CKR_USER_ALREADY_LOGGED_IN)
-        rv = login_found(token, pin, length, kind);
-    if (rv != CKR_OK) {
-        if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
-            token->keeper = 0;
-        keeper_close(token);
-        st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
-        set_logged_in(token, false, kind == TOK_LOGIN_AGAIN);
+    if (st != ST_OK)
         return st;
+    offer->session = token->keeper;
+    offer->user = CKU_USER;
+    st = tok_pin_try(token, offer, err);
+    if (st != ST_OK && offer->rv == CKR_USER_ALREADY_LOGGED_IN)
+        st = login_found(token, offer, kind, err);
+    if (st == ST_OK) {
+        set_login(token, TOK_LOGGED_IN);
+        tok_mark_back(token);
+        return ST_OK;
     }
-    set_logged_in(token, true, kind == TOK_LOGIN_AGAIN);
-    tok_mark_back(token);
-    return ST_OK;
+    if (st == ST_SESSION_LOST)
+        token->keeper = 0;
+    tok_keeper_close(token);
+    /* A first user beside others came because the login was lost: that is how it stays. */
+    if (kind != TOK_LOGIN_FIRST)
+        tok_login_lost(token);
+    return st;
 }
 
-core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t hash[32],
-                              tok_token_info *now, core_err *err)
+core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t hash[TOK_HASH],
+                              core_err *err)
 {
     core_status st = tok_pin_allowed(token, hash, err);
 
@@ -132,28 +130,36 @@ core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t has
                          "token \"%s\" takes PINs of %u to %u characters; check SECRET",
                          token->info.label, token->info.min_pin, token->info.max_pin);
     }
-    st = tok_slot_info(token->ctx, token->slot, now, NULL);
-    if (st != ST_OK) {
-        return core_fail(err, st, "token \"%s\": %s; %s", token->info.label, core_status_text(st),
-                         core_status_next(st));
-    }
-    return refuse_by_flags(token, now, err);
+    return ST_OK;
 }
 
-/* The first user: by the token. */
-static core_status login_first(tok_token *token, const char *pin, size_t length,
-                               const uint8_t hash[32], core_err *err)
+/* The first user, or one with another PIN while the login is lost: by the token. */
+static core_status login_first(tok_token *token, tok_pin_offer *offer, core_err *err)
 {
-    tok_token_info now;
-    core_status st = tok_login_allowed(token, length, hash, &now, err);
+    const bool another = token->pin->known;
+    core_status st = tok_login_allowed(token, offer->length, offer->hash, err);
 
+    if (st == ST_OK)
+        st = tok_login_ask(token, offer, TOK_LOGIN_FIRST, err);
     if (st == ST_OK) {
-        st = tok_login_ask(token, pin, length, TOK_LOGIN_FIRST, err);
-        if (st == ST_AUTH_FAILED)
-            tok_pin_wrong(token, hash);
-        else if (st == ST_OK)
-            tok_pin_good(token, hash, pin, length);
+        if (another)
+            tok_pin_replaced(token);
+        tok_pin_good(token, offer->hash, offer->pin, offer->length);
+        token->pin->verified = offer->rv == CKR_OK; /* not where it is trusted */
     }
+    return st;
+}
+
+/* The login was lost, and the PIN that made it is offered: it makes it again. A token that is still
+ * logged in, or is again, tells nothing new of a PIN that it has accepted before. */
+static core_status login_lost(tok_token *token, tok_pin_offer *offer, core_err *err)
+{
+    core_status st = tok_login_allowed(token, offer->length, offer->hash, err);
+
+    if (st == ST_OK)
+        st = tok_login_ask(token, offer, TOK_LOGIN_AGAIN, err);
+    if (st == ST_AUTH_FAILED && offer->rv != CKR_OK)
+        tok_pin_replaced(token);
     return st;
 }
 
@@ -171,13 +177,14 @@ unsigned tok_login_users(tok_token *token)
 static void end_if_unused(tok_token *token)
 {
     core_mutex_lock(&token->lock);
-    bool left = token->users == 0 && (token->keeper != 0 || token->pin.known || token->open > 0);
+    bool left = token->users == 0 && (token->keeper != 0 || token->pin->known || token->open > 0);
     core_mutex_unlock(&token->lock);
     if (!left)
         return;
     tok_pool_drain(token, false);
     tok_volatile_end(token);
-    keeper_close(token);
+    tok_keeper_close(token);
+    set_login(token, TOK_LOGGED_OUT);
     tok_pin_forget(token);
     tok_keys_forget(token);
     atomic_fetch_add(&token->epoch, 1);
@@ -186,40 +193,59 @@ static void end_if_unused(tok_token *token)
 /* One login under way. */
 typedef struct login {
     tok_token *token;
-    const char *pin;
-    size_t length;
+    tok_pin_offer offer;
     bool alone; /* in the module, with the gate closed */
     bool asks;  /* has to be */
 } login;
 
 /* A PIN that is not the one logged in: wrong, or the token's new one. The token can be asked only
  * when nobody else is at work. */
-static core_status login_other(login *l, const uint8_t hash[32], core_err *err)
+static core_status login_other(login *l, core_err *err)
 {
-    core_status st = tok_pin_change_allowed(l->token, l->length, hash, err);
+    core_status st = tok_pin_change_allowed(l->token, l->offer.length, l->offer.hash, err);
 
     if (st == ST_OK && l->alone)
-        return tok_pin_change(l->token, l->pin, l->length, hash, err);
+        return tok_pin_change(l->token, &l->offer, err);
     l->asks = st == ST_OK;
     return st;
+}
+
+static bool is_lost(tok_token *token)
+{
+    core_mutex_lock(&token->lock);
+    bool lost = token->login != TOK_LOGGED_IN;
+    core_mutex_unlock(&token->lock);
+    return lost;
+}
+
+static core_status login_hashed(login *l, core_err *err)
+{
+    tok_token *token = l->token;
+    const tok_pin_state *pin = token->pin;
+
+    if (tok_login_users(token) == 0 || !pin->known) {
+        end_if_unused(token);
+        tok_stale_close(token); /* they would hold a login that is not this user's */
+        return login_first(token, &l->offer, err);
+    }
+    const bool same = core_equal_ct(pin->verifier, l->offer.hash, TOK_HASH);
+    if (same) /* with the kept PIN, recovery logs in */
+        return is_lost(token) && pin->sealed == NULL ? login_lost(token, &l->offer, err) : ST_OK;
+    return is_lost(token) ? login_first(token, &l->offer, err) : login_other(l, err);
 }
 
 static core_status login_in_turn(login *l, core_err *err)
 {
     tok_token *token = l->token;
-    uint8_t hash[32];
-    core_status st = tok_pin_hash(&token->pin, l->pin, l->length, hash);
+    uint8_t hash[TOK_HASH];
+    core_status st = tok_pin_hash(token->pin, l->offer.pin, l->offer.length, hash);
 
     if (st != ST_OK)
         return core_fail(err, st, "OpenSSL failed");
     l->asks = false;
-    if (tok_login_users(token) == 0 || !token->pin.known) {
-        end_if_unused(token);
-        tok_stale_close(token); /* they would hold a login that is not this user's */
-        st = login_first(token, l->pin, l->length, hash, err);
-    } else if (!core_equal_ct(token->pin.verifier, hash, sizeof hash)) {
-        st = login_other(l, hash, err);
-    }
+    l->offer.hash = hash;
+    st = login_hashed(l, err);
+    l->offer.hash = NULL;
     if (st == ST_OK && !l->asks) {
         core_mutex_lock(&token->lock);
         token->users++;
@@ -241,21 +267,45 @@ static core_status login_turn(void *arg, core_err *err)
     return st;
 }
 
-static core_status login_with(tok_token *token, const char *pin, size_t length, core_err *err)
+static core_status login_with(login *l, core_err *err)
 {
-    login l = {token, pin, length, false, false};
+    tok_token *token = l->token;
     tok_stay stay;
-    core_status st = tok_enter(token->ctx, &stay, err);
 
+    l->alone = false;
+    l->offer.doubtful = l->offer.again = false;
+    core_status st = tok_enter(token->ctx, &stay, err);
     if (st != ST_OK)
         return st;
-    st = login_turn(&l, err);
+    st = login_turn(l, err);
     tok_leave(token->ctx, &stay, token->info.label);
-    if (st == ST_OK && l.asks) {
-        l.alone = true;
-        st = tok_alone(token->ctx, login_turn, &l, err);
+    if (st == ST_OK && l->asks) {
+        l->alone = true;
+        st = tok_alone(token->ctx, login_turn, l, err);
         tok_login_tidy(token);
     }
+    return st;
+}
+
+/* A second time where the first met a device or a session that was lost, unless the PIN may be what
+ * is wrong and a second try is one too many. */
+static core_status login_or_heal(login *l, core_err *err)
+{
+    const uint64_t epoch = atomic_load(&l->token->epoch);
+    const core_status first = login_with(l, err);
+    const bool final = l->offer.doubtful && !l->offer.again;
+    core_status st = ST_OK;
+
+    if (core_status_class(first) == CORE_CLASS_DEVICE)
+        st = tok_heal(l->token, first, epoch, final ? NULL : err);
+    else if (core_status_class(first) != CORE_CLASS_SESSION)
+        return first;
+    if (final)
+        return first;
+    /* That the old PIN is not to be had, or refused by now, says nothing of this one. */
+    core_class class = core_status_class(st);
+    if (st == ST_OK || class == CORE_CLASS_LOGIN || class == CORE_CLASS_PIN)
+        st = login_with(l, err);
     return st;
 }
 
@@ -264,25 +314,21 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     core_secret from_file = {0};
     core_status st = ST_OK;
 
+    if (pin != NULL && pin_len == 0) {
+        return core_fail(err, ST_PIN_SOURCE, "token \"%s\": the PIN given is empty",
+                         token->info.label);
+    }
     if (token->group != NULL)
         return tok_group_login(token, pin, pin_len, err);
-    if (pin == NULL || pin_len == 0) {
+    if (pin == NULL) {
         st = tok_pin_from_file(token, &from_file, err);
         if (st != ST_OK)
             return st;
         pin = (const char *)from_file.data;
         pin_len = from_file.length;
     }
-    uint64_t epoch = atomic_load(&token->epoch);
-    st = login_with(token, pin, pin_len, err);
-    core_class class = core_status_class(st);
-    if (class == CORE_CLASS_DEVICE || class == CORE_CLASS_SESSION) {
-        st = class == CORE_CLASS_DEVICE ? tok_heal(token, st, epoch, err) : ST_OK;
-        class = core_status_class(st);
-        /* That the old PIN is not to be had, or refused by now, says nothing of this one. */
-        if (st == ST_OK || class == CORE_CLASS_LOGIN || class == CORE_CLASS_PIN)
-            st = login_with(token, pin, pin_len, err);
-    }
+    login l = {.token = token, .offer = {.pin = pin, .length = pin_len}};
+    st = login_or_heal(&l, err);
     core_secret_close(&from_file);
     return st;
 }
@@ -308,7 +354,8 @@ void tok_login_tidy(tok_token *token)
 }
 
 /* The user is counted out first: what a recovery or another login holds up for longer than he
- * waits, they end when they are through. */
+ * waits, they end when they are through. The login itself stays until then, so that a user who
+ * comes in between finds it as it is. */
 void tok_token_logout(tok_token *token)
 {
     tok_fork_check(token->ctx);
@@ -318,122 +365,7 @@ void tok_token_logout(tok_token *token)
     }
     core_mutex_lock(&token->lock);
     bool last = token->users > 0 && --token->users == 0;
-    if (last)
-        token->logged_in = false;
     core_mutex_unlock(&token->lock);
     if (last)
         tok_login_tidy(token);
-}
-
-/* With a PIN that was right before: a token that many processes log in to at one moment may answer
- * CKR_GENERAL_ERROR to some of them. */
-static core_status login_patiently(tok_token *token, const core_secret *pin, core_err *err)
-{
-    enum { TRIES = 4, PAUSE_MS = 50 };
-    core_status st = ST_DEVICE;
-
-    for (unsigned i = 0; i < TRIES && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
-        if (i > 0)
-            core_sleep_ms((unsigned)PAUSE_MS << i);
-        st = tok_login_ask(token, (const char *)pin->data, pin->length, TOK_LOGIN_AGAIN, err);
-    }
-    return st;
-}
-
-static bool is_logged_in(tok_token *token)
-{
-    core_mutex_lock(&token->lock);
-    bool in = token->logged_in;
-    core_mutex_unlock(&token->lock);
-    return in;
-}
-
-core_status tok_login_again_in_turn(tok_token *token, core_err *err)
-{
-    core_secret pin = {0};
-    CK_SESSION_INFO info;
-    CK_RV info_rv = CKR_OK;
-
-    /* Another thread may have been faster. */
-    if (token->keeper != 0)
-        info_rv = token->ctx->library.f->C_GetSessionInfo(token->keeper, &info);
-    if (is_logged_in(token) && token->keeper != 0 && info_rv == CKR_OK &&
-        (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS))
-        return ST_OK;
-    /* A session that is gone is not closed: its number may be another's by now. */
-    if (info_rv != CKR_OK && tok_rv_status(info_rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
-        token->keeper = 0;
-    if (token->pin.sealed == NULL)
-        token->pin.known = false; /* so that the next session's PIN goes to the token */
-    if (tok_login_users(token) == 0 || token->pin.sealed == NULL) {
-        return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
-                         core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
-    }
-    core_status st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
-    if (st == ST_OK) {
-        keeper_close(token);
-        st = login_patiently(token, &pin, err);
-        if (core_status_class(st) == CORE_CLASS_PIN) {
-            /* The PIN was changed on the token: what we have is worth nothing, and must not be
-             * tried until it locks the token. The next session brings the new one. */
-            tok_pin_wrong(token, token->pin.verifier);
-            tok_pin_replaced(token);
-        }
-    }
-    core_secret_close(&pin);
-    return st;
-}
-
-core_status tok_login_again(tok_token *token, core_err *err)
-{
-    core_status st = tok_login_turn_take(token, err);
-
-    if (st != ST_OK)
-        return st;
-    st = tok_login_again_in_turn(token, err);
-    tok_turn_give(&token->login_turn);
-    return st;
-}
-
-/* In the login turn, in which the PIN may be replaced. One that was refused is not sent again. */
-static core_status login_operation(tok_session *session, core_err *err)
-{
-    tok_token *token = session->token;
-    core_secret pin = {0};
-    CK_RV rv;
-
-    if (token->pin.sealed == NULL) {
-        return core_fail(
-            err, ST_POLICY,
-            "token \"%s\": this key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE); set "
-            "relogin = yes",
-            token->info.label);
-    }
-    core_status st = tok_pin_not_refused(token, token->pin.verifier, err);
-    if (st == ST_OK)
-        st = core_unseal(token->pin.sealed, token->pin.sealed_len, &pin);
-    if (st == ST_OK) {
-        rv = session->f->C_Login(session->handle, CKU_CONTEXT_SPECIFIC, pin.data,
-                                 (CK_ULONG)pin.length);
-        if (rv != CKR_OK)
-            st = tok_rv_fail(err, token, "C_Login", rv, TOK_CALL_OTHER);
-        if (st == ST_AUTH_FAILED) {
-            const bool verified = token->pin.verified; /* when it logged in, and that holds */
-            tok_pin_wrong(token, token->pin.verifier);
-            token->pin.verified = verified;
-        }
-    }
-    core_secret_close(&pin);
-    return st;
-}
-
-core_status tok_login_operation(tok_session *session, core_err *err)
-{
-    core_status st = tok_login_turn_take(session->token, err);
-
-    if (st != ST_OK)
-        return st;
-    st = login_operation(session, err);
-    tok_turn_give(&session->token->login_turn);
-    return st;
 }

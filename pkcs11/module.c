@@ -169,7 +169,7 @@ static void token_forget_process(tok_token *token)
     tok_stale_forget(token);
     token->keeper = 0;
     token->indexed_at_us = 0;
-    token->logged_in = false;
+    tok_login_lost(token);
     token->looking = false;
     atomic_fetch_add(&token->epoch, 1);
 }

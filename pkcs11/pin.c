@@ -8,20 +8,51 @@
  * few are sent, then one in a time that doubles; at the token's last try none is.
  */
 #include <string.h>
-#include "pkcs11/tok_private.h"
+#include "pkcs11/login_private.h"
 
-core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length, uint8_t out[32])
+core_status tok_pin_open(tok_token *token)
+{
+    core_secret home = {0};
+    core_status st = core_secret_open(&home, sizeof *token->pin);
+
+    if (st != ST_OK)
+        return st;
+    tok_pin_state *pin = (tok_pin_state *)(void *)home.data; /* aligned to 16 bytes */
+    memset(pin, 0, sizeof *pin);
+    home.length = sizeof *pin;
+    pin->home = home;
+    st = core_random(pin->salt, sizeof pin->salt);
+    if (st != ST_OK)
+        core_secret_close(&home);
+    else
+        token->pin = pin;
+    return st;
+}
+
+void tok_pin_close(tok_token *token)
+{
+    if (token->pin == NULL)
+        return;
+    tok_pin_forget(token);
+    core_secret home = token->pin->home;
+    token->pin = NULL;
+    core_secret_close(&home);
+}
+
+core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
+                         uint8_t out[TOK_HASH])
 {
     return core_hmac_sha256(pin->salt, sizeof pin->salt, text, length, out);
 }
 
-core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[32], core_err *err)
+core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[TOK_HASH], core_err *err)
 {
-    const tok_pin_state *pin = &token->pin;
+    const tok_pin_state *pin = token->pin;
+    const unsigned count = pin->wrong_count < TOK_LATCHES ? pin->wrong_count : TOK_LATCHES;
     unsigned known = 0;
 
-    for (unsigned i = 0; i < pin->wrong_count; i++)
-        known |= (unsigned)core_equal_ct(pin->wrong[i], hash, 32);
+    for (unsigned i = 0; i < count; i++)
+        known |= (unsigned)core_equal_ct(pin->wrong[i], hash, TOK_HASH);
     return known == 0 ? ST_OK
                       : core_fail(err, ST_AUTH_FAILED,
                                   "token \"%s\" refused this PIN before, so it was not sent again; "
@@ -30,11 +61,30 @@ core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[32], 
                                   token->info.label);
 }
 
-core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err)
+/* `failures` in a row are not yet enough, or the next try is due. */
+static core_status check_ration(const tok_token *token, unsigned failures, core_err *err)
 {
-    const tok_pin_state *pin = &token->pin;
+    const uint64_t now = core_now_us();
+    const uint64_t next = token->pin->next_try_us;
 
-    if (pin->was_another && core_equal_ct(pin->former, hash, 32)) {
+    if (failures < token->config->pin_tries || now >= next)
+        return ST_OK;
+    return core_fail(err, ST_PIN_RATIONED,
+                     "token \"%s\": %u PINs failed in a row, so this one was not sent; correct "
+                     "SECRET and wait: the next is sent in %lu s (pin_retry_seconds)",
+                     token->info.label, failures, (unsigned long)((next - now) / 1000000 + 1));
+}
+
+core_status tok_pin_kept_allowed(const tok_token *token, core_err *err)
+{
+    return check_ration(token, token->pin->kept_failed ? token->pin->streak : 0, err);
+}
+
+core_status tok_pin_allowed(tok_token *token, const uint8_t hash[TOK_HASH], core_err *err)
+{
+    const tok_pin_state *pin = token->pin;
+
+    if (pin->was_another && core_equal_ct(pin->former, hash, TOK_HASH)) {
         return core_fail(
             err, ST_AUTH_FAILED,
             "token \"%s\": this PIN was replaced by another, so it was not sent; correct "
@@ -42,31 +92,42 @@ core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *
             token->info.label);
     }
     core_status st = tok_pin_not_refused(token, hash, err);
-    if (st != ST_OK)
-        return st;
-    if (pin->wrong_count == TOK_LATCHES ||
-        (pin->tries >= token->config->pin_tries && core_now_us() < pin->next_try_us)) {
-        return core_fail(
-            err, ST_PIN_RATIONED,
-            "token \"%s\": %u wrong PINs in a row, this one was not sent; correct SECRET and "
-            "wait (pin_retry_seconds)",
-            token->info.label, pin->tries);
-    }
-    return ST_OK;
+    if (st == ST_OK)
+        st = check_ration(token, pin->tries > pin->streak ? pin->tries : pin->streak, err);
+    return st;
 }
 
-void tok_pin_wrong(tok_token *token, const uint8_t hash[32])
+/* The pause before the next try doubles with each failure beyond pin_tries, `doublings` times at
+ * most. */
+static void count_failure(tok_token *token, unsigned doublings)
 {
-    tok_pin_state *pin = &token->pin;
-    unsigned over;
+    tok_pin_state *pin = token->pin;
 
-    if (pin->wrong_count < TOK_LATCHES)
-        memcpy(pin->wrong[pin->wrong_count++], hash, 32);
     pin->tries++;
-    pin->verified = false;
-    over = pin->tries > token->config->pin_tries ? pin->tries - token->config->pin_tries : 0;
-    pin->next_try_us = core_now_us() + ((uint64_t)token->config->pin_retry_seconds * 1000000
-                                        << (over < 10 ? over : 10));
+    pin->streak++;
+    const unsigned failures = pin->tries > pin->streak ? pin->tries : pin->streak;
+    unsigned over = failures > token->config->pin_tries ? failures - token->config->pin_tries : 0;
+    if (over > doublings)
+        over = doublings;
+    pin->next_try_us =
+        core_now_us() + ((uint64_t)token->config->pin_retry_seconds * 1000000 << over);
+}
+
+void tok_pin_wrong(tok_token *token, const uint8_t hash[TOK_HASH])
+{
+    enum { DOUBLINGS = 10 };
+    tok_pin_state *pin = token->pin;
+
+    memcpy(pin->wrong[pin->wrong_count++ % TOK_LATCHES], hash, TOK_HASH);
+    count_failure(token, DOUBLINGS);
+}
+
+/* The pause stays shorter than after a refused PIN: it may well have been the device. */
+void tok_pin_doubtful(tok_token *token)
+{
+    enum { DOUBLINGS = 3 };
+
+    count_failure(token, DOUBLINGS);
 }
 
 static void sealed_free(tok_pin_state *pin)
@@ -79,11 +140,11 @@ static void sealed_free(tok_pin_state *pin)
     }
 }
 
-void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length)
+void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *text, size_t length)
 {
-    tok_pin_state *pin = &token->pin;
+    tok_pin_state *pin = token->pin;
 
-    memcpy(pin->verifier, hash, 32);
+    memcpy(pin->verifier, hash, sizeof pin->verifier);
     pin->known = true;
     pin->wrong_count = 0;
     pin->tries = 0;
@@ -104,7 +165,7 @@ void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, si
  */
 void tok_pin_replaced(tok_token *token)
 {
-    tok_pin_state *pin = &token->pin;
+    tok_pin_state *pin = token->pin;
     uint8_t former[sizeof pin->former];
 
     memcpy(former, pin->verifier, sizeof former);
@@ -116,7 +177,7 @@ void tok_pin_replaced(tok_token *token)
 
 void tok_pin_forget(tok_token *token)
 {
-    tok_pin_state *pin = &token->pin;
+    tok_pin_state *pin = token->pin;
 
     if (pin->verified) /* the right one came after them */
         pin->tries = 0;

@@ -15,7 +15,7 @@
  * old PIN's history where there is one, and is refused by policies; a question must not do that.
  */
 #include <string.h>
-#include "pkcs11/tok_private.h"
+#include "pkcs11/login_private.h"
 
 static core_status wrong_pin(const tok_token *token, const char *why, core_err *err)
 {
@@ -24,7 +24,7 @@ static core_status wrong_pin(const tok_token *token, const char *why, core_err *
                      token->info.label, why);
 }
 
-core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_t hash[32],
+core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_t hash[TOK_HASH],
                                    core_err *err)
 {
     tok_token_info now;
@@ -37,12 +37,14 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
                          " (a changed PIN needs all sessions closed: this module counts wrong PINs "
                          "past a good login)",
                          err);
-    if (token->pin.sealed == NULL)
+    if (token->pin->sealed == NULL)
         return wrong_pin(token, " (a changed PIN needs all sessions closed: relogin = no)", err);
     /* A login that we only found (foreign_login = trust) is not ours to end. */
-    if (!token->pin.verified)
+    if (!token->pin->verified)
         return wrong_pin(token, "", err);
-    core_status st = tok_login_allowed(token, length, hash, &now, err);
+    core_status st = tok_login_allowed(token, length, hash, err);
+    if (st == ST_OK)
+        st = tok_pin_flags(token, &now, err);
     if (st == ST_OK && now.pin_low) {
         st =
             core_fail(err, ST_PIN_RATIONED,
@@ -81,7 +83,7 @@ static bool may_start_anew(const tok_token *token)
 
     for (tok_token *other = NULL; (other = tok_gate_next(gate, other)) != NULL;) {
         if (other != token && tok_login_users(other) > 0 &&
-            (other->pin.sealed == NULL || tok_volatile_any(other)))
+            (other->pin->sealed == NULL || tok_volatile_any(other)))
             may = false;
     }
     return may;
@@ -117,26 +119,26 @@ static void handles_are_lost(tok_token *token)
     atomic_fetch_add(&token->epoch, 1);
 }
 
-core_status tok_pin_change(tok_token *token, const char *pin, size_t length, const uint8_t hash[32],
-                           core_err *err)
+core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err)
 {
     core_err lost = {0};
+
     core_status st = goes_by_its_start(token) && may_start_anew(token)
                          ? tok_reset_for_login(token, err)
                          : log_out(token, err);
-    if (st == ST_OK)
-        st = tok_login_ask(token, pin, length, TOK_LOGIN_CHANGED, err);
+    if (st == ST_OK) {
+        token->pin->verified = false; /* until the token accepts it again */
+        st = tok_login_ask(token, offer, TOK_LOGIN_CHANGED, err);
+    }
     handles_are_lost(token);
     if (st == ST_OK) {
         tok_pin_replaced(token);
-        tok_pin_good(token, hash, pin, length);
-        token->pin.verified = true;
+        tok_pin_good(token, offer->hash, offer->pin, offer->length);
+        token->pin->verified = true;
         core_log(CORE_LOG_INFO, "token \"%s\": its PIN was changed, the new one is logged in",
                  token->info.label);
         return ST_OK;
     }
-    if (st == ST_AUTH_FAILED)
-        tok_pin_wrong(token, hash);
     /* A module that does not start is a case for recovery, which logs in, too. */
     core_status back =
         token->ctx->gate->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;

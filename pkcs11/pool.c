@@ -79,7 +79,7 @@ static core_status claim(tok_token *token, tok_session **out, core_err *err)
     core_status st = ST_OK;
 
     core_mutex_lock(&token->lock);
-    if (!token->logged_in) {
+    if (token->users == 0 || token->login != TOK_LOGGED_IN) {
         st =
             core_fail(err, token->users > 0 ? ST_LOGIN_LOST : ST_AUTH_FAILED,
                       "token \"%s\": nobody is logged in; open a session first", token->info.label);

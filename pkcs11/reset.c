@@ -76,8 +76,8 @@ static void forget_sessions(tok_token *token)
     core_mutex_unlock(&token->lock);
     tok_pool_drain(token, true);
     token->keeper = 0;
+    tok_login_lost(token);
     core_mutex_lock(&token->lock); /* against those who do not wait at the gate */
-    token->logged_in = false;
     token->indexed_at_us = 0;
     core_mutex_unlock(&token->lock);
     atomic_fetch_add(&token->epoch, 1);

@@ -67,22 +67,12 @@ struct tok_context {
     tok_token *groups;
 };
 
-/* A PIN that logged in or failed, as its keyed hash only. */
-enum { TOK_LATCHES = 64 };
-typedef struct tok_pin_state {
-    uint8_t salt[32];
-    bool known;    /* `verifier` is of the PIN that is logged in */
-    bool verified; /* and the token itself has looked at that PIN */
-    uint8_t verifier[32];
-    bool was_another; /* `former` is of the PIN that it was logged in with before */
-    uint8_t former[32];
-    uint8_t *sealed; /* the PIN for another login after a lost token, NULL: none */
-    size_t sealed_len;
-    uint8_t wrong[TOK_LATCHES][32];
-    unsigned wrong_count;
-    unsigned tries; /* wrong PINs sent since the last good one */
-    uint64_t next_try_us;
-} tok_pin_state;
+/* The login of this process to a token. */
+typedef enum tok_login_state {
+    TOK_LOGGED_OUT,
+    TOK_LOGGED_IN, /* sessions of ours hold it */
+    TOK_LOGIN_LOST /* it ended without us; users are still counted */
+} tok_login_state;
 
 /* The mechanisms this code uses; what the token lists of them is read once. */
 typedef struct tok_mech_info {
@@ -113,7 +103,7 @@ struct tok_token {
     tok_session *idle;
     unsigned open, limit;
     unsigned users;
-    bool logged_in;
+    tok_login_state login;            /* changes in the login turn, or with the gate closed */
     _Atomic CK_SESSION_HANDLE keeper; /* never used for work: holds the login; set in its turn */
     CK_SESSION_HANDLE *stale;         /* see stale.c */
     size_t stale_count;
@@ -127,9 +117,9 @@ struct tok_token {
     _Atomic unsigned mech_known;     /* set of rows of `mech` that the token has answered */
     _Atomic uint64_t mech_ask_at_us; /* the others are not asked again before then */
     tok_mech_info mech[TOK_MECH_COUNT];
-    tok_turn login_turn; /* guards pin */
-    tok_pin_state pin;
-    tok_turn key_turn; /* creations, and the index */
+    tok_turn login_turn;       /* guards pin */
+    struct tok_pin_state *pin; /* in locked memory, see login_private.h */
+    tok_turn key_turn;         /* creations, and the index */
     _Atomic uint64_t recoveries, logins, searches;
 };
 
@@ -297,56 +287,17 @@ void tok_group_stats(tok_token *group, tok_token_stats *out);
 /* After a fork. */
 void tok_group_forget_process(tok_token *group);
 
-/* --- login.c, pin.c, pin_change.c --- */
-/* The turn in which the login and `pin` are changed, of a token or group. ST_POOL_TIMEOUT. */
-CORE_MUST_USE core_status tok_login_turn_take(tok_token *token, core_err *err);
-/* Logs in again with the sealed PIN. Inside the gate or with it closed. The second: in the login
- * turn, as all below. */
+/* --- login.c, relogin.c; the rest in login_private.h --- */
+/* Logs in again with the sealed PIN. Inside the gate or with it closed. */
 CORE_MUST_USE core_status tok_login_again(tok_token *token, core_err *err);
-CORE_MUST_USE core_status tok_login_again_in_turn(tok_token *token, core_err *err);
-/* Asks the token about a PIN. The kind says what it means when the token is logged in already: that
- * somebody else in the process is, that we still are, or that somebody else was faster. */
-typedef enum tok_login_kind { TOK_LOGIN_FIRST, TOK_LOGIN_AGAIN, TOK_LOGIN_CHANGED } tok_login_kind;
-CORE_MUST_USE core_status tok_login_ask(tok_token *token, const char *pin, size_t length,
-                                        tok_login_kind kind, core_err *err);
-/* Whether the PIN may be sent to the token, by what is remembered of it and by what the token says,
- * which is given in *now. */
-CORE_MUST_USE core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t hash[32],
-                                            tok_token_info *now, core_err *err);
-/* Whether the token may be asked about a PIN that is not the one logged in; and asks it, with the
- * gate closed. */
-CORE_MUST_USE core_status tok_pin_change_allowed(tok_token *token, size_t length,
-                                                 const uint8_t hash[32], core_err *err);
-CORE_MUST_USE core_status tok_pin_change(tok_token *token, const char *pin, size_t length,
-                                         const uint8_t hash[32], core_err *err);
-core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
-                         uint8_t out[32]);
-CORE_MUST_USE core_status tok_pin_allowed(tok_token *token, const uint8_t hash[32], core_err *err);
-/* The first part of that: ST_AUTH_FAILED where the token refused this very PIN. */
-CORE_MUST_USE core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[32],
-                                              core_err *err);
-void tok_pin_wrong(tok_token *token, const uint8_t hash[32]);
-void tok_pin_good(tok_token *token, const uint8_t hash[32], const char *text, size_t length);
-/* The PIN that is logged in is not the token's any more. */
-void tok_pin_replaced(tok_token *token);
-void tok_pin_forget(tok_token *token);
 unsigned tok_login_users(tok_token *token);
+/* The sessions that held the login are gone. With the gate closed, or in the login turn. */
+void tok_login_lost(tok_token *token);
 /* When no user is left: ends what a logout could not, because a recovery or another login was under
  * way. Called outside the gate by whoever was in that way, once he is through. */
 void tok_login_tidy(tok_token *token);
 /* C_Login as user for one operation of a key with CKA_ALWAYS_AUTHENTICATE. */
 CORE_MUST_USE core_status tok_login_operation(tok_session *session, core_err *err);
-
-/* --- pin_file.c --- */
-/* Where in a file's bytes the PIN is, or why there is none. */
-typedef struct tok_pin_text {
-    size_t from, length;
-    const char *fault; /* NULL: there is one */
-} tok_pin_text;
-tok_pin_text tok_pin_find(const uint8_t *bytes, size_t length);
-/* The PIN of the token's pin_file. ST_PIN_SOURCE where there is none. Close *out. */
-CORE_MUST_USE core_status tok_pin_from_file(const tok_token *token, core_secret *out,
-                                            core_err *err);
 
 /* --- keys.c --- */
 /* Whether a volatile key is alive. */

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "pkcs11/key_private.h"
+#include "pkcs11/login_private.h"
 
 void tok_token_locks(tok_token *token)
 {
@@ -24,7 +25,7 @@ tok_token *tok_token_make(tok_context *ctx, const core_token_config *config)
     token->config = config;
     atomic_store(&token->epoch, 1);
     tok_token_locks(token);
-    if (core_random(token->pin.salt, sizeof token->pin.salt) != ST_OK) {
+    if (tok_pin_open(token) != ST_OK) {
         tok_token_free(token);
         return NULL;
     }
@@ -53,8 +54,7 @@ void tok_token_free(tok_token *token)
     tok_keys_forget(token);
     tok_pool_drain(token, true);
     tok_stale_forget(token);
-    tok_pin_forget(token);
-    core_wipe(&token->pin, sizeof token->pin);
+    tok_pin_close(token);
     tok_turn_destroy(&token->login_turn);
     tok_turn_destroy(&token->key_turn);
     core_cond_destroy(&token->freed);

@@ -122,6 +122,31 @@ static void without_a_kept_pin(void)
     end();
 }
 
+/* The PIN was changed on the token, and the token says so in a code of its own. */
+static void a_stale_pin_is_rationed(void)
+{
+    uint8_t cipher[256], back[256];
+    size_t cipher_len = sizeof cipher;
+    core_err err = {0};
+    core_status st = ST_OK;
+
+    CU_ASSERT_EQUAL_FATAL(begin("pin_tries = 3\n"), ST_OK);
+    CU_ASSERT_EQUAL(
+        tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, cipher, &cipher_len, NULL),
+        ST_OK);
+    judge.reset();
+    CU_ASSERT_EQUAL(judge.plan("call=C_Login rv=0x80000005 times=0"), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        size_t back_len = sizeof back;
+        st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, cipher, cipher_len, back, &back_len, &err);
+        CU_ASSERT_NOT_EQUAL(st, ST_OK);
+    }
+    CU_ASSERT_EQUAL(st, ST_PIN_RATIONED);
+    CU_ASSERT_EQUAL(judge.get("C_Login"), 3);
+    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    end();
+}
+
 static int start(void)
 {
     return make_pair() ? 0 : 1;
@@ -131,6 +156,7 @@ int main(int argc, char **argv)
 {
     static const test_case cases[] = {{"each use logs in", each_use_logs_in},
                                       {"without a kept PIN", without_a_kept_pin},
+                                      {"a stale PIN is rationed", a_stale_pin_is_rationed},
                                       {NULL, NULL}};
     static const test_suite suite = {.name = "always authenticate", .cases = cases, .start = start};
     static const test_suite *const suites[] = {&suite};

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "private.h"
+#include "login_quirk_private.h"
 
 mem_state mem = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -114,10 +114,10 @@ CK_RV mem_C_Initialize(void *arguments)
     }
     mem_lock();
     if (!mem.initialised) {
-        if (mem.pin[0] == '\0') { /* the first time: a PIN that was changed stays */
+        if (mem.pin[0] == '\0') /* the first time: a PIN that was changed stays */
             set_text(mem.pin, sizeof mem.pin, "P11MEMORY_PIN", "1234");
+        if (mem.label[0] == '\0')
             set_text(mem.label, sizeof mem.label, "P11MEMORY_LABEL", "memory");
-        }
         mem.initialised = true;
         mem.initialisations++;
         rv = CKR_OK;
@@ -210,6 +210,7 @@ CK_RV mem_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     for (size_t i = 0; i < COUNT(wrong); i++)
         if (mem.wrong_pins >= wrong[i].from)
             info->flags |= wrong[i].flag;
+    mem_quirk_info(info);
     mem_unlock();
     return CKR_OK;
 }

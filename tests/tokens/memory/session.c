@@ -6,7 +6,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include "private.h"
+#include "login_quirk_private.h"
 
 enum { MOST_WRONG = 10 };
 
@@ -40,7 +40,7 @@ static void end_login(void)
 {
     mem_objects_drop(is_private_of_session, 0);
     mem_objects_renumber();
-    mem.logged_in = false;
+    mem.logged_in = mem_quirks.no_login != 0;
 }
 
 static void close_session(mem_session *s)
@@ -73,7 +73,8 @@ CK_RV mem_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *app, CK_NOTIFY no
     if ((flags & CKF_SERIAL_SESSION) == 0)
         return CKR_SESSION_PARALLEL_NOT_SUPPORTED;
     mem_lock();
-    for (size_t i = 0; i < MEM_SESSIONS && (mem.limit == 0 || mem.sessions_open < mem.limit); i++) {
+    const bool full = (mem.limit != 0 && mem.sessions_open >= mem.limit) || mem_quirk_full(flags);
+    for (size_t i = 0; i < MEM_SESSIONS && !full; i++) {
         if (mem.sessions[i].handle != 0)
             continue;
         mem.sessions[i].handle = *out = ++mem.last_session;
@@ -113,8 +114,9 @@ CK_RV mem_C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *info)
     if (s != NULL) {
         info->slotID = MEM_SLOT;
         info->flags = CKF_SERIAL_SESSION | (s->writes ? CKF_RW_SESSION : 0);
-        info->state = s->writes ? (mem.logged_in ? CKS_RW_USER_FUNCTIONS : CKS_RW_PUBLIC_SESSION)
-                                : (mem.logged_in ? CKS_RO_USER_FUNCTIONS : CKS_RO_PUBLIC_SESSION);
+        const bool in = mem.logged_in && !mem_quirks.no_login;
+        info->state = s->writes ? (in ? CKS_RW_USER_FUNCTIONS : CKS_RW_PUBLIC_SESSION)
+                                : (in ? CKS_RO_USER_FUNCTIONS : CKS_RO_PUBLIC_SESSION);
         info->ulDeviceError = 0;
     }
     mem_unlock();
@@ -125,12 +127,14 @@ static CK_RV check_pin_locked(const CK_BYTE *pin, CK_ULONG n)
 {
     if (mem.wrong_pins >= MOST_WRONG)
         return CKR_PIN_LOCKED;
+    if (mem_quirks.keypad)
+        return pin == NULL ? CKR_OK : CKR_ARGUMENTS_BAD;
     if (pin != NULL && n == strlen(mem.pin) && CRYPTO_memcmp(pin, mem.pin, n) == 0) {
         mem.wrong_pins = 0;
         return CKR_OK;
     }
-    mem.wrong_pins++;
-    return CKR_PIN_INCORRECT;
+    mem.wrong_pins += !mem_quirks.blind;
+    return mem_quirks.wrong_pin_rv != CKR_OK ? mem_quirks.wrong_pin_rv : CKR_PIN_INCORRECT;
 }
 
 static CK_RV login_locked(CK_SESSION_HANDLE session, CK_USER_TYPE user, const CK_BYTE *pin,
@@ -140,11 +144,15 @@ static CK_RV login_locked(CK_SESSION_HANDLE session, CK_USER_TYPE user, const CK
         return CKR_SESSION_HANDLE_INVALID;
     if (user != CKU_USER && user != CKU_CONTEXT_SPECIFIC)
         return CKR_USER_TYPE_INVALID;
-    if (user == CKU_CONTEXT_SPECIFIC)
-        return mem.logged_in ? check_pin_locked(pin, n) : CKR_USER_NOT_LOGGED_IN;
-    if (mem.logged_in)
+    if (user == CKU_CONTEXT_SPECIFIC && !mem.logged_in)
+        return CKR_USER_NOT_LOGGED_IN;
+    if (user == CKU_USER && mem.logged_in && !mem_quirks.no_login)
         return CKR_USER_ALREADY_LOGGED_IN;
-    CK_RV rv = check_pin_locked(pin, n);
+    CK_RV rv = mem_quirk_login(pin, n);
+    if (rv == CKR_OK)
+        rv = check_pin_locked(pin, n);
+    if (user == CKU_CONTEXT_SPECIFIC)
+        return rv;
     mem.logged_in = rv == CKR_OK;
     mem.logins += rv == CKR_OK;
     return rv;
@@ -152,6 +160,7 @@ static CK_RV login_locked(CK_SESSION_HANDLE session, CK_USER_TYPE user, const CK
 
 CK_RV mem_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_BYTE *pin, CK_ULONG n)
 {
+    mem_quirk_delay();
     mem_lock();
     CK_RV rv = login_locked(session, user, pin, n);
     mem_unlock();

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the suites of PINs and logins share: the memory token with its quirks, and a context with
+ * one token and one key.
+ */
+#ifndef FIELD_LOGIN_WORLD_H
+#define FIELD_LOGIN_WORLD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "pkcs11/key.h"
+#include "testing.h"
+#include "tests/tokens/memory/login_quirk.h"
+
+typedef struct memory_token {
+    int (*park)(const char *, int);
+    int (*await)(int, unsigned);
+    void (*go)(int, CK_RV);
+    void (*lose_sessions)(void);
+    void (*unplug)(int);
+    void (*limit)(unsigned);
+    void (*get)(p11memory_state *);
+    void (*quirks)(const p11memory_quirks *);
+    void (*set_pin)(const char *);
+    void (*tries)(p11memory_tries *);
+} memory_token;
+extern memory_token memory;
+/* Loads it; false where MODULE is not the memory token. */
+bool memory_load(void);
+
+typedef struct login_world {
+    tok_context *ctx;
+    tok_token *token;
+    tok_key *key; /* AES; NULL until login_world_key */
+    uint8_t sealed[64];
+    size_t sealed_len;
+} login_world;
+/* A fresh token state (PIN "1234", no quirks) and a context; `globals`: further lines of the
+ * configuration. Nobody is logged in. Each configuration is a new one. */
+void world_open(login_world *w, const char *globals);
+void world_close(login_world *w);
+core_status world_login(login_world *w, const char *pin, core_err *err);
+/* Logs in with the right PIN and makes the key. */
+void world_start(login_world *w);
+/* One decryption, whose plaintext is looked at. */
+core_status world_work(login_world *w, core_err *err);
+/* C_Login calls with a wrong PIN, and all, since the quirks were set. */
+unsigned world_wrong(void);
+unsigned world_logins(void);
+/* The path of the configuration that was opened last. */
+const char *world_config(void);
+
+#endif
