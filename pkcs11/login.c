@@ -194,8 +194,9 @@ static void end_if_unused(tok_token *token)
 typedef struct login {
     tok_token *token;
     tok_pin_offer offer;
-    bool alone; /* in the module, with the gate closed */
-    bool asks;  /* has to be */
+    bool alone;   /* in the module, with the gate closed */
+    bool asks;    /* has to be */
+    bool reached; /* it was asked */
 } login;
 
 /* A PIN that is not the one logged in: wrong, or the token's new one. The token can be asked only
@@ -262,6 +263,7 @@ static core_status login_turn(void *arg, core_err *err)
 
     if (st != ST_OK)
         return st;
+    l->reached = true;
     st = login_in_turn(l, err);
     tok_turn_give(&l->token->login_turn);
     return st;
@@ -281,7 +283,15 @@ static core_status login_with(login *l, core_err *err)
     tok_leave(token->ctx, &stay, token->info.label);
     if (st == ST_OK && l->asks) {
         l->alone = true;
-        st = tok_alone(token->ctx, login_turn, l, err);
+        l->reached = false;
+        st = tok_alone(token->ctx, turn_wait_ms(token) / 2, login_turn, l, err);
+        if (st == ST_POOL_TIMEOUT && !l->reached) {
+            st = core_fail(err, ST_AUTH_FAILED,
+                           "token \"%s\": not the PIN that is logged in, and not sent: calls of "
+                           "other sessions take too long to ask the token about it; check SECRET, "
+                           "and if the token's PIN was changed, try again",
+                           token->info.label);
+        }
         tok_login_tidy(token);
     }
     return st;

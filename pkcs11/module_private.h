@@ -68,6 +68,8 @@ typedef struct tok_gate {
     uint64_t look_at_us; /* the module is not initialised to look for late tokens before then */
     unsigned look_pause_ms;
     uint64_t reset_after_us; /* no reset beside others at work before then */
+    uint64_t alone_at_us;    /* the gate is not closed for a question before then */
+    unsigned alone_wait_ms;  /* and for how long the next time */
     /* Contexts are added at the front at any time; one is taken out only while the gate is open and
      * no thread visits it. So a recovery may walk the list without the lock. */
     _Atomic(tok_context *) contexts;

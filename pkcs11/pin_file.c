@@ -48,14 +48,8 @@ core_status tok_pin_from_file(const tok_token *token, core_secret *out, core_err
         return core_fail(err, ST_PIN_SOURCE, "token \"%s\": %s; %s", token->info.label,
                          core_status_text(ST_PIN_SOURCE), core_status_next(ST_PIN_SOURCE));
     }
-    core_err why = {0};
-    core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MOST, out, &why);
-    /* A file that others may read keeps its own status. */
-    if (st == ST_NOT_FOUND || st == ST_IO || st == ST_FORMAT)
-        st = ST_PIN_SOURCE;
-    if (st != ST_OK)
-        st = core_fail(err, st, "pin_file: %s", core_err_text(&why, st));
-    else
+    core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MOST, out, err);
+    if (st == ST_OK)
         st = tok_pin_cut(out, path, err);
     if (st != ST_OK)
         core_secret_close(out);

@@ -71,11 +71,56 @@ static core_status session_new(tok_token *token, tok_session **out, core_err *er
     return ST_OK;
 }
 
+/* A token that was full gets one attempt to open one more session in a time that doubles, so that
+ * the pool grows again when others have left room. */
+enum { GROW_FIRST_MS = 500, GROW_LAST_MS = 60000 };
+
+/* The token would not open more. */
+static void shrink_locked(tok_token *token)
+{
+    token->limit = token->open;
+    token->grow_ms = token->grow_ms == 0                 ? GROW_FIRST_MS
+                     : token->grow_ms < GROW_LAST_MS / 2 ? token->grow_ms * 2
+                                                         : GROW_LAST_MS;
+    token->grow_at_us = core_deadline_us(token->grow_ms);
+}
+
+static bool is_full_locked(const tok_token *token)
+{
+    return token->idle == NULL && token->open >= token->limit;
+}
+
+/* Whether one more session than the token had room for may be tried now; then nobody else does
+ * before that is settled. */
+static bool may_grow_locked(tok_token *token)
+{
+    if (token->grow_ms == 0 || core_now_us() < token->grow_at_us)
+        return false;
+    token->grow_at_us = core_deadline_us(token->grow_ms);
+    token->limit++;
+    return true;
+}
+
+/* Waits for a session that is given back, or for the time to try another. */
+static core_status wait_locked(tok_token *token, uint64_t until, core_err *err)
+{
+    while (is_full_locked(token) && !may_grow_locked(token)) {
+        const bool grows = token->grow_ms != 0 && token->grow_at_us < until;
+        bool in_time =
+            core_cond_wait_until(&token->freed, &token->lock, grows ? token->grow_at_us : until);
+        if (!in_time && !grows && is_full_locked(token)) {
+            return core_fail(err, ST_POOL_TIMEOUT,
+                             "token \"%s\": all %u sessions busy for %u ms; %s", token->info.label,
+                             token->limit, token->config->session_wait_ms,
+                             core_status_next(ST_POOL_TIMEOUT));
+        }
+    }
+    return ST_OK;
+}
+
 /* Takes an idle session, or the right to open one (*out NULL), or waits for either. */
 static core_status claim(tok_token *token, tok_session **out, core_err *err)
 {
-    uint64_t until = 0;
-    bool in_time = true;
     core_status st = ST_OK;
 
     core_mutex_lock(&token->lock);
@@ -87,17 +132,10 @@ static core_status claim(tok_token *token, tok_session **out, core_err *err)
     }
     if (token->limit == 0)
         token->limit = pool_limit(token);
-    while (token->idle == NULL && token->open >= token->limit) {
-        if (until == 0)
-            until = core_deadline_us(token->config->session_wait_ms);
-        in_time = core_cond_wait_until(&token->freed, &token->lock, until);
-        if (!in_time && token->idle == NULL && token->open >= token->limit) {
-            st = core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": all %u sessions busy for %u ms; %s",
-                           token->info.label, token->limit, token->config->session_wait_ms,
-                           core_status_next(ST_POOL_TIMEOUT));
-            goto done;
-        }
-    }
+    if (is_full_locked(token))
+        st = wait_locked(token, core_deadline_us(token->config->session_wait_ms), err);
+    if (st != ST_OK)
+        goto done;
     if (token->idle != NULL) {
         *out = token->idle;
         token->idle = (*out)->next;
@@ -109,18 +147,53 @@ done:
     return st;
 }
 
-/* Gives the right to a session back. When the token would not open one, the pool becomes as large
- * as what is open, so that the next one waits instead. */
-static bool unclaim(tok_token *token, bool shrink)
+/* Gives the right to a session back. */
+static void unclaim(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     token->open--;
-    bool others = token->open > 0;
-    if (shrink && others)
-        token->limit = token->open;
     core_cond_signal(&token->freed);
     core_mutex_unlock(&token->lock);
+}
+
+/* The same where the token would not open one: the pool becomes as large as what is open, so that
+ * the next one waits instead. False where nothing is open. */
+static bool unclaim_full(tok_token *token)
+{
+    core_mutex_lock(&token->lock);
+    token->open--;
+    const bool others = token->open > 0;
+    const bool first = others && token->grow_ms == 0;
+    if (others)
+        shrink_locked(token);
+    core_cond_signal(&token->freed);
+    core_mutex_unlock(&token->lock);
+    if (first) {
+        core_log(CORE_LOG_WARNING,
+                 "token \"%s\" would not open another session; the pool makes do with fewer, and "
+                 "tries again from time to time",
+                 token->info.label);
+    }
     return others;
+}
+
+/* A session was opened: after a shortage that is room for the next, too. */
+static void note_room(tok_token *token)
+{
+    bool whole = false;
+
+    core_mutex_lock(&token->lock);
+    const unsigned most = pool_limit(token);
+    if (token->grow_ms != 0) {
+        whole = token->limit >= most;
+        token->grow_ms = whole ? 0 : GROW_FIRST_MS;
+        token->grow_at_us = 0;
+        core_cond_signal(&token->freed);
+    }
+    core_mutex_unlock(&token->lock);
+    if (whole)
+        core_log(CORE_LOG_INFO, "token \"%s\" has room for %u sessions again", token->info.label,
+                 most);
 }
 
 core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
@@ -131,9 +204,15 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
         if (st != ST_OK || *out != NULL)
             return st;
         st = session_new(token, out, err);
-        if (st == ST_OK)
+        if (st == ST_OK) {
+            note_room(token);
             return ST_OK;
-        if (!unclaim(token, st == ST_TOKEN_FULL) || st != ST_TOKEN_FULL)
+        }
+        if (st != ST_TOKEN_FULL) {
+            unclaim(token);
+            return st;
+        }
+        if (!unclaim_full(token))
             return st;
     }
 }
@@ -154,7 +233,7 @@ void tok_pool_give(tok_token *token, tok_session *session)
     if (!session->gone)
         tok_session_end(token, session->handle);
     session_free(session);
-    (void)unclaim(token, false);
+    unclaim(token);
 }
 
 void tok_pool_drain(tok_token *token, bool forget)
@@ -166,7 +245,7 @@ void tok_pool_drain(tok_token *token, bool forget)
         token->open--;
     if (forget) {
         token->open = 0; /* after a fork, those in use were the parent's */
-        token->limit = 0;
+        token->limit = token->grow_ms = 0;
     }
     core_mutex_unlock(&token->lock);
 

@@ -230,25 +230,58 @@ core_status tok_context_ready(tok_context *ctx, core_err *err)
     return fly(ctx, NULL, 0, err);
 }
 
-/* Waits half as long as those who come to the closed gate, so that they get in afterwards. */
-core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err)
+/* Closes the gate for a question, unless a call that takes long is inside: all others wait while
+ * the gate is closed. So it is closed for a few milliseconds only; where that is not enough, again
+ * after ALONE_SHARE times as long, for twice as long. However many ask, the gate is closed in vain
+ * for 1 / ALONE_SHARE of the time at most. False: not now, but at ctx->gate->alone_at_us. */
+static bool close_for_question_locked(tok_context *ctx)
 {
-    core_status st = ST_DEVICE;
+    enum { ALONE_FIRST_MS = 10, ALONE_MOST_MS = 160, ALONE_SHARE = 24 };
+    const unsigned wait_ms =
+        ctx->gate->alone_wait_ms != 0 ? ctx->gate->alone_wait_ms : ALONE_FIRST_MS;
+
+    if (core_now_us() < ctx->gate->alone_at_us)
+        return false;
+    if (close_gate_locked(ctx, wait_ms, NULL) == ST_OK) {
+        ctx->gate->alone_wait_ms = ALONE_FIRST_MS;
+        return true;
+    }
+    ctx->gate->alone_wait_ms = wait_ms * 2 < ALONE_MOST_MS ? wait_ms * 2 : ALONE_MOST_MS;
+    ctx->gate->alone_at_us = core_deadline_us(wait_ms * ALONE_SHARE);
+    return false;
+}
+
+/* Sleeps outside the gate until the next attempt is due; false when that is after `until`. */
+static bool await_question_locked(tok_context *ctx, uint64_t until)
+{
+    const uint64_t now = core_now_us();
+    const uint64_t at = ctx->gate->alone_at_us < until ? ctx->gate->alone_at_us : until;
+
+    core_mutex_unlock(&ctx->gate->lock);
+    if (at > now)
+        core_sleep_ms((unsigned)((at - now) / 1000 + 1));
+    core_mutex_lock(&ctx->gate->lock);
+    return core_now_us() < until;
+}
+
+core_status tok_alone(tok_context *ctx, unsigned wait_ms, tok_lone_op op, void *arg, core_err *err)
+{
+    const uint64_t until = core_deadline_us(wait_ms);
+    core_status st = ST_OK;
+    bool closed = false;
 
     core_mutex_lock(&ctx->gate->lock);
-    if (!await_flight_locked(ctx, NULL) || !ctx->gate->initialised) {
-        st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
-                       core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
-        goto done;
+    while (st == ST_OK && !closed) {
+        if (!await_flight_locked(ctx, NULL) || !ctx->gate->initialised)
+            st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
+                           core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
+        else
+            closed = close_for_question_locked(ctx);
+        if (st == ST_OK && !closed && !await_question_locked(ctx, until))
+            st = ST_POOL_TIMEOUT; /* the device is not to blame, and not to be healed */
     }
-    st = close_gate_locked(ctx, ctx->config->defaults.session_wait_ms / 2, NULL);
-    if (st != ST_OK) { /* the device is not to blame, and not to be healed */
-        st = core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": a call has not come back; %s",
-                       ctx->config->module, core_status_next(ST_POOL_TIMEOUT));
-        goto done;
-    }
-    st = act_closed_locked(ctx, op, arg, err);
-done:
+    if (closed)
+        st = act_closed_locked(ctx, op, arg, err);
     core_mutex_unlock(&ctx->gate->lock);
     tok_notes_flush(ctx->gate);
     return st;

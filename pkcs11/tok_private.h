@@ -102,6 +102,9 @@ struct tok_token {
     core_cond proven; /* a key's handle was looked at again (recheck.c) */
     tok_session *idle;
     unsigned open, limit;
+    unsigned grow_ms;    /* since the token was full, the time between two attempts to open more; 0:
+                          * it is not */
+    uint64_t grow_at_us; /* the next one */
     unsigned users;
     tok_login_state login;            /* changes in the login turn, or with the gate closed */
     _Atomic CK_SESSION_HANDLE keeper; /* never used for work: holds the login; set in its turn */
@@ -199,10 +202,11 @@ void tok_mark_back(tok_token *token);
 /* Notes that the token is gone, so that the others of its group serve; not where it is the module
  * that is: the pause before its next try would grow with each call. */
 void tok_mark_lost(tok_token *token, core_status st, const core_err *err);
-/* Runs `op` in the module with the gate closed and nobody else inside. ST_POOL_TIMEOUT when the
- * others do not come out in half the time that anybody waits at the gate. */
+/* Runs `op` in the module with the gate closed and nobody else inside. ST_POOL_TIMEOUT, without a
+ * text, when that could not be had within `wait_ms`; others are hardly held up meanwhile. */
 typedef core_status (*tok_lone_op)(void *arg, core_err *err);
-CORE_MUST_USE core_status tok_alone(tok_context *ctx, tok_lone_op op, void *arg, core_err *err);
+CORE_MUST_USE core_status tok_alone(tok_context *ctx, unsigned wait_ms, tok_lone_op op, void *arg,
+                                    core_err *err);
 /* Initialises the module if it is not; the same single flight and back-off as recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
 /* Initialises the module anew for the sake of a token that it does not know: many look for tokens

@@ -28,6 +28,7 @@ bool memory_load(void)
         {"p11memory_await", (void *)&memory.await},
         {"p11memory_go", (void *)&memory.go},
         {"p11memory_lose_sessions", (void *)&memory.lose_sessions},
+        {"p11memory_lose_oldest", (void *)&memory.lose_oldest},
         {"p11memory_unplug", (void *)&memory.unplug},
         {"p11memory_limit", (void *)&memory.limit},
         {"p11memory_get", (void *)&memory.get},

@@ -17,6 +17,7 @@ typedef struct memory_token {
     int (*await)(int, unsigned);
     void (*go)(int, CK_RV);
     void (*lose_sessions)(void);
+    void (*lose_oldest)(void);
     void (*unplug)(int);
     void (*limit)(unsigned);
     void (*get)(p11memory_state *);

@@ -29,6 +29,21 @@ void p11memory_set_pin(const char *pin)
     mem_unlock();
 }
 
+void p11memory_lose_oldest(void)
+{
+    CK_SESSION_HANDLE oldest = 0;
+
+    mem_lock();
+    for (size_t i = 0; i < MEM_SESSIONS; i++) {
+        const CK_SESSION_HANDLE handle = mem.sessions[i].handle;
+        if (handle != 0 && (oldest == 0 || handle < oldest))
+            oldest = handle;
+    }
+    mem_unlock();
+    if (oldest != 0)
+        (void)mem_C_CloseSession(oldest);
+}
+
 void p11memory_get_tries(p11memory_tries *out)
 {
     mem_lock();

@@ -27,6 +27,9 @@ P11MEMORY_EXPORT void p11memory_set_quirks(const p11memory_quirks *quirks);
  * of wrong PINs is 0. */
 P11MEMORY_EXPORT void p11memory_set_pin(const char *pin);
 
+/* Closes the session that was opened first of those that are open. */
+P11MEMORY_EXPORT void p11memory_lose_oldest(void);
+
 /* C_Login calls: with the right PIN, with a wrong one, and all, whatever became of them. */
 typedef struct p11memory_tries {
     unsigned right, wrong, all;

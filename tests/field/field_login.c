@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The login of a process: what is ours stays ours whatever happens to one session, and a user with
+ * wrong PINs does not hold up the others.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/platform.h"
+#include "tests/field/login_world.h"
+
+static login_world w;
+
+/* Stands in for OpenSSL's, with which PINs are compared: a thread can stop right after that. */
+static _Thread_local bool stops_after_compare;
+static atomic_bool compared, goes_on;
+int CRYPTO_memcmp(const void *a, const void *b, size_t length);
+int CRYPTO_memcmp(const void *a, const void *b, size_t length)
+{
+    const volatile uint8_t *x = a, *y = b;
+    uint8_t different = 0;
+
+    for (size_t i = 0; i < length; i++)
+        different |= x[i] ^ y[i];
+    if (stops_after_compare) {
+        stops_after_compare = false;
+        atomic_store(&compared, true);
+        while (!atomic_load(&goes_on))
+            core_sleep_ms(1);
+    }
+    return different;
+}
+
+/* --- one login state --- */
+
+typedef struct worker {
+    pthread_t thread;
+    core_status st;
+} worker;
+
+static void *work_once(void *arg)
+{
+    ((worker *)arg)->st = world_work(&w, NULL);
+    return NULL;
+}
+
+/* How many of so many operations come to stand side by side in the token. */
+static unsigned at_work_together(unsigned most, unsigned wait_ms)
+{
+    worker all[8];
+    int places[8];
+    unsigned there = 0;
+
+    for (unsigned i = 0; i < most; i++)
+        places[i] = memory.park("C_Decrypt", 0);
+    for (unsigned i = 0; i < most; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&all[i].thread, NULL, work_once, &all[i]), 0);
+    while (there < most && memory.await(places[there], wait_ms))
+        there++;
+    for (unsigned i = 0; i < most; i++)
+        memory.go(places[i], CKR_OK);
+    for (unsigned i = 0; i < most; i++) {
+        pthread_join(all[i].thread, NULL);
+        CU_ASSERT_EQUAL(all[i].st, ST_OK);
+    }
+    return there;
+}
+
+static const char *const policies[] = {"relogin = no\n", "relogin = yes\n"};
+
+static void login_session_lost_alone_work_goes_on(void)
+{
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        worker one;
+        core_err err = {0};
+
+        world_open(&w, policies[i]);
+        world_start(&w);
+        CU_ASSERT_EQUAL(at_work_together(3, 10000), 3); /* so many sessions hold the login */
+        memory.quirks(NULL);
+        int place = memory.park("C_DecryptInit", 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&one.thread, NULL, work_once, &one), 0);
+        CU_ASSERT(memory.await(place, 10000));
+        memory.lose_oldest();
+        memory.go(place, CKR_KEY_HANDLE_INVALID); /* that is how some tokens tell a loss */
+        pthread_join(one.thread, NULL);
+        CU_ASSERT_EQUAL(one.st, ST_OK);
+        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+        CU_ASSERT_EQUAL(world_logins(), 0); /* our other sessions held the login */
+        for (int k = 0; k < 3; k++)
+            tok_token_logout(w.token);
+        world_close(&w);
+    }
+}
+
+/* Without a kept PIN the next user who has it brings the login back, for all. */
+static void login_lost_right_pin_brings_it_back(void)
+{
+    core_err err = {0};
+
+    world_open(&w, "relogin = no\n");
+    world_start(&w);
+    memory.lose_sessions();
+    memory.quirks(NULL);
+    CU_ASSERT_EQUAL(world_work(&w, &err), ST_LOGIN_LOST);
+    CU_ASSERT_EQUAL(world_login(&w, "0000", &err), ST_AUTH_FAILED);
+    CU_ASSERT_EQUAL(world_work(&w, &err), ST_LOGIN_LOST);
+    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+    tok_token_logout(w.token);
+    CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+    CU_ASSERT_EQUAL(world_login(&w, "0001", &err), ST_AUTH_FAILED); /* compared again */
+    CU_ASSERT_EQUAL(world_logins(), 2);
+    tok_token_logout(w.token);
+    world_close(&w);
+}
+
+static void *log_out(void *arg)
+{
+    tok_token_logout(arg);
+    return NULL;
+}
+
+static core_status second_st;
+static void *second_user(void *arg)
+{
+    (void)arg;
+    stops_after_compare = true;
+    second_st = world_login(&w, "1234", NULL);
+    return NULL;
+}
+
+/* The first user goes when the second one's PIN was compared, but he is not yet counted. */
+static void last_logout_beside_a_login_nothing_lost(void)
+{
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        pthread_t thread;
+        core_err err = {0};
+
+        world_open(&w, policies[i]);
+        world_start(&w);
+        atomic_store(&compared, false);
+        atomic_store(&goes_on, false);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, second_user, NULL), 0);
+        while (!atomic_load(&compared))
+            core_sleep_ms(1);
+        pthread_t leaver;
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&leaver, NULL, log_out, w.token), 0);
+        core_sleep_ms(20);
+        atomic_store(&goes_on, true);
+        pthread_join(thread, NULL);
+        pthread_join(leaver, NULL);
+        CU_ASSERT_EQUAL(second_st, ST_OK);
+        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+        tok_token_logout(w.token);
+        tok_token_logout(w.token);
+        world_close(&w);
+    }
+}
+
+/* Another component of the process is logged in; its login is ended, and ours is verified. */
+static void foreign_login_ended_pin_is_verified(void)
+{
+    CK_FUNCTION_LIST *f = NULL;
+    CK_C_GetFunctionList get = NULL;
+    CK_SESSION_HANDLE theirs = 0;
+    CK_UTF8CHAR pin[] = "1234";
+    core_err err = {0};
+
+    void *library = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
+    *(void **)&get = dlsym(library, "C_GetFunctionList");
+    CU_ASSERT_FATAL(get != NULL && get(&f) == CKR_OK);
+    world_open(&w, "foreign_login = logout\n");
+    CU_ASSERT_EQUAL(f->C_OpenSession((CK_SLOT_ID)tok_token_about(w.token)->slot, CKF_SERIAL_SESSION,
+                                     NULL, NULL, &theirs),
+                    CKR_OK);
+    CU_ASSERT_EQUAL(f->C_Login(theirs, CKU_USER, pin, 4), CKR_OK);
+    memory.quirks(NULL);
+    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(world_logins(), 1);
+    CU_ASSERT_EQUAL(world_login(&w, "0000", &err), ST_AUTH_FAILED); /* asked, as it may be new */
+    CU_ASSERT_EQUAL(world_wrong(), 1);
+    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    tok_token_logout(w.token);
+    tok_token_logout(w.token);
+    CU_ASSERT_EQUAL(f->C_CloseSession(theirs), CKR_OK);
+    world_close(&w);
+    (void)dlclose(library);
+}
+
+/* --- wrong PINs beside a slow call --- */
+
+enum { WORKERS = 8, MEASURE_MS = 1200 };
+static atomic_bool over;
+static atomic_uint operations, failures, attempts;
+static _Atomic uint64_t longest_us;
+
+static void *work_on(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&over)) {
+        const uint64_t from = core_now_us();
+        atomic_fetch_add(world_work(&w, NULL) == ST_OK ? &operations : &failures, 1);
+        testing_most(&longest_us, core_now_us() - from);
+        core_sleep_ms(2);
+    }
+    return NULL;
+}
+
+static void *try_wrong_pins(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&over)) {
+        char pin[16];
+        (void)snprintf(pin, sizeof pin, "8%05u", atomic_fetch_add(&attempts, 1));
+        CU_ASSERT_EQUAL(world_login(&w, pin, NULL), ST_AUTH_FAILED);
+    }
+    return NULL;
+}
+
+static unsigned measure(bool with_wrong_pins)
+{
+    pthread_t workers[WORKERS];
+    pthread_t attacker;
+
+    atomic_store(&over, false);
+    atomic_store(&operations, 0);
+    for (size_t i = 0; i < WORKERS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&workers[i], NULL, work_on, NULL), 0);
+    if (with_wrong_pins)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&attacker, NULL, try_wrong_pins, NULL), 0);
+    core_sleep_ms(MEASURE_MS);
+    const unsigned done = atomic_load(&operations);
+    atomic_store(&over, true);
+    for (size_t i = 0; i < WORKERS; i++)
+        pthread_join(workers[i], NULL);
+    if (with_wrong_pins)
+        pthread_join(attacker, NULL);
+    return done;
+}
+
+static void wrong_pins_beside_a_slow_call_others_work(void)
+{
+    worker slow;
+    double share = 0;
+
+    world_open(&w, "session_wait_ms = 2000\n");
+    world_start(&w);
+    memory.quirks(NULL);
+    atomic_store(&failures, 0);
+    atomic_store(&attempts, 0);
+    atomic_store(&longest_us, 0);
+    int place = memory.park("C_Decrypt", 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&slow.thread, NULL, work_once, &slow), 0);
+    CU_ASSERT(memory.await(place, 10000));
+    /* A machine that is at other work, too: one good measurement of three shows it. */
+    for (int i = 0; i < 3 && share < 0.9; i++) {
+        const unsigned alone = measure(false);
+        share = (double)measure(true) / (alone > 0 ? alone : 1);
+    }
+    printf("[%.2f of the throughput, longest %u ms, %u wrong PINs] ", share,
+           (unsigned)(atomic_load(&longest_us) / 1000), atomic_load(&attempts));
+    CU_ASSERT(share >= 0.9);
+    CU_ASSERT(atomic_load(&longest_us) < 900000); /* half of session_wait_ms it was */
+    CU_ASSERT(atomic_load(&attempts) > 0);
+    CU_ASSERT_EQUAL(atomic_load(&failures), 0);
+    CU_ASSERT_EQUAL(world_logins(), 0); /* none could be asked */
+    memory.go(place, CKR_OK);
+    pthread_join(slow.thread, NULL);
+    CU_ASSERT_EQUAL(slow.st, ST_OK);
+    /* When the call is back, a changed PIN is asked about. */
+    memory.set_pin("4321");
+    core_status st = world_login(&w, "4321", NULL);
+    for (int i = 0; i < 10 && st != ST_OK; i++)
+        st = world_login(&w, "4321", NULL);
+    CU_ASSERT_EQUAL(st, ST_OK);
+    tok_token_logout(w.token);
+    tok_token_logout(w.token);
+    world_close(&w);
+}
+
+/* --- the limit to the waiting for another login --- */
+
+static void *log_in(void *arg)
+{
+    ((worker *)arg)->st = world_login(&w, "1234", NULL);
+    return NULL;
+}
+
+static void many_at_once_without_a_session_wait_all_log_in(void)
+{
+    worker all[16];
+
+    world_open(&w, "session_wait_ms = 0\n");
+    memory.quirks(&(p11memory_quirks){.login_ms = 100});
+    for (size_t i = 0; i < 16; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&all[i].thread, NULL, log_in, &all[i]), 0);
+    for (size_t i = 0; i < 16; i++) {
+        pthread_join(all[i].thread, NULL);
+        CU_ASSERT_EQUAL(all[i].st, ST_OK);
+    }
+    CU_ASSERT_EQUAL(world_logins(), 1);
+    for (size_t i = 0; i < 16; i++)
+        tok_token_logout(w.token);
+    world_close(&w);
+}
+
+/* --- the pool --- */
+
+static void full_token_has_room_again_pool_grows(void)
+{
+    char line[600];
+    size_t length = 0;
+    tok_token_stats stats;
+
+    (void)remove(testing_path("pool.log"));
+    (void)snprintf(line, sizeof line, "log = %s\nmax_sessions = 6\n", testing_path("pool.log"));
+    world_open(&w, line);
+    world_start(&w);
+    memory.limit(3); /* the login session and two */
+    CU_ASSERT_EQUAL(at_work_together(6, 300), 2);
+    memory.limit(0);
+    core_sleep_ms(1000);
+    CU_ASSERT_EQUAL(at_work_together(6, 5000), 6);
+    tok_token_stats_get(w.token, &stats);
+    CU_ASSERT_EQUAL(stats.sessions, 7);
+    tok_token_logout(w.token);
+    world_close(&w);
+    char *log = testing_read(testing_path("pool.log"), &length);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(log);
+    CU_ASSERT_PTR_NOT_NULL(strstr(log, "would not open another session"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(log, "has room for 6 sessions again"));
+    free(log);
+}
+
+static const test_case cases[] = {
+    {"login session lost alone: work goes on", login_session_lost_alone_work_goes_on},
+    {"login lost: the right PIN brings it back", login_lost_right_pin_brings_it_back},
+    {"last logout beside a login: nothing is lost", last_logout_beside_a_login_nothing_lost},
+    {"foreign login ended: the PIN is verified", foreign_login_ended_pin_is_verified},
+    {"wrong PINs beside a slow call: others work", wrong_pins_beside_a_slow_call_others_work},
+    {"many at once without a session wait: all log in",
+     many_at_once_without_a_session_wait_all_log_in},
+    {"full token has room again: the pool grows", full_token_has_room_again_pool_grows},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const test_suite suite = {.name = "login", .cases = cases};
+    static const test_suite *const suites[] = {&suite};
+
+    if (!memory_load()) {
+        printf("SKIPPED: no memory token: run it by tests/tokens/with-token memory\n");
+        return 77;
+    }
+    return testing_main(argc, argv, suites, 1);
+}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# The login of a process, and its sessions.
+add_executable(field_login field_login.c)
+target_link_libraries(field_login PRIVATE field_login_world)
+p11ekm_on_token(field_login memory COMMAND $<TARGET_FILE:field_login>)
+set_tests_properties(field_login PROPERTIES LABELS threads)
