@@ -237,11 +237,20 @@ function Get-CallLine {
     }
 }
 
+# Each batch alone: one that has nothing to remove must not keep the others from it.
+function Invoke-Cleanup([hashtable] $Check, [hashtable] $Variable) {
+    foreach ($batch in Split-Batch $Check.cleanup $Variable) {
+        Invoke-Batch $batch | Out-Null
+    }
+}
+
 function Invoke-Check([hashtable] $Check, [hashtable] $Variable) {
     if ($Check.collect) {
         Write-Seen $Check.id @(& "Get-$($Check.collect)Fact")
         return
     }
+    # A check before this one may have crashed the instance before it was cleaned up.
+    Invoke-Cleanup $Check $Variable
     $wantsCalls = @($Check.expect | Where-Object { $_ -match '^(calls|order) ' }).Count -gt 0
     if ($wantsCalls) {
         $refused = @(Invoke-Batch $traceStop, $traceStart | Where-Object { $_ -like "msg`t*" })
@@ -261,10 +270,7 @@ function Invoke-Check([hashtable] $Check, [hashtable] $Variable) {
         Write-Seen $Check.id $lines
     } finally {
         if (-not $Keep) {
-            # Each batch alone: one that has nothing to remove must not keep the others from it.
-            foreach ($batch in Split-Batch $Check.cleanup $Variable) {
-                Invoke-Batch $batch | Out-Null
-            }
+            Invoke-Cleanup $Check $Variable
         }
         if ($wantsCalls) {
             Invoke-Batch $traceStop | Out-Null
