@@ -166,6 +166,25 @@ def test_judge(program, work):
     expect(status == 2, f"a finding only: exit status {status}")
 
 
+def test_script():
+    """accept.ps1 does not run here. What must come before what in it can be read from its text."""
+    text = (CHECKS.parent / "accept.ps1").read_text(encoding="utf-8")
+    order = ["if ($Level -eq 'register' -and -not $Destructive) {", "    throw 'level register changes",
+             "    Invoke-Register @("]
+    places = [text.find(line) for line in order]
+    expect(-1 not in places and places == sorted(places), "accept.ps1 changes an instance without -Destructive")
+    body = text[text.find("function Invoke-Register("):]
+    order = ["    Assert-OwnInstance\n", "$PSCmdlet.ShouldProcess(", "Add-KitCertificate", "Set-Option", "} finally {"]
+    places = [body.find(line) for line in order]
+    expect(-1 not in places and places == sorted(places), "accept.ps1 changes an instance that it did not look at")
+    guard = text[text.find("function Assert-OwnInstance"):text.find("function Get-Option")]
+    expect("& $judge guard $list\n    if ($LASTEXITCODE -ne 0) {\n        throw" in guard, "the guard's answer is ignored")
+    for check in CHECKS.glob("*.sql"):
+        collect = [line[12:] for line in check.read_text(encoding="utf-8").splitlines() if line.startswith("-- collect: ")]
+        collected = (CHECKS.parent / "collect.ps1").read_text(encoding="utf-8").lower()
+        expect(not collect or f"function get-{collect[0]}fact " in collected, f"{check.name}: nothing collects {collect}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("ekmsql")
@@ -179,6 +198,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="p11accept-"))
     program = Program(options)
     try:
+        test_script()
         test_drive(program)
         test_guard(program, work)
         test_judge(program, work)

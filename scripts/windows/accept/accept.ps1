@@ -29,7 +29,7 @@ Name of the HSM client's service, for the check of the start-up order.
 Writes a hash for the names of machine, domain and server.
 
 .PARAMETER Keep
-Leaves the objects of a failed check in the instance.
+Leaves the objects of the last check in the instance.
 #>
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
