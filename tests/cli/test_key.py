@@ -47,13 +47,19 @@ class Key(common.TokenCase):
 
     def test_retire_restore_purge(self):
         self.create("old", "RSA_2048")
-        self.ok("key", "retire", "old")
+        asked = self.fails("POLICY", "key", "retire", "old").err
+        self.assertIn("nothing was retired", asked)
+        self.assertIn("sys.dm_database_encryption_keys", asked)
+        self.assertIn("--yes old", asked)
+        self.fails("INVALID_ARGUMENT", "key", "retire", "old", "--yes", "yes", status=2)
+        self.assertEqual(self.names(), [("old", False)])
+        self.ok("key", "retire", "old", "--yes", "old")
         self.assertEqual(self.names(), [("old", True)])
         self.fails("NOT_FOUND", "key", "retire", "old")
         self.ok("key", "restore", "old")
         self.assertEqual(self.names(), [("old", False)])
         self.fails("NOT_FOUND", "key", "purge", "old", "--yes", "old")
-        self.ok("key", "retire", "old")
+        self.ok("key", "retire", "old", "--yes", "old")
         self.fails("INVALID_ARGUMENT", "key", "purge", "old", "--yes", "yes", status=2)
         self.assertEqual(self.names(), [("old", True)])
         self.ok("key", "purge", "old", "--yes", "old")
@@ -61,7 +67,7 @@ class Key(common.TokenCase):
 
     def test_restore_where_the_name_is_taken(self):
         first = self.create("name")
-        self.ok("key", "retire", "name")
+        self.ok("key", "retire", "name", "--yes", "name")
         self.create("name")
         self.fails("KEY_EXISTS", "key", "restore", "name")
         shown = self.ok("key", "show", "name", "--json").json()
@@ -78,7 +84,7 @@ class Key(common.TokenCase):
         audit = str(self.directory / "audit.jsonl")
         self.set_keys(audit=audit)
         self.create("a")
-        self.ok("key", "retire", "a")
+        self.ok("key", "retire", "a", "--yes", "a")
         self.ok("key", "purge", "a", "--yes", "a")
         self.fails("NOT_FOUND", "key", "purge", "a", "--yes", "a")
         records = [json.loads(line) for line in pathlib.Path(audit).read_text().splitlines()]

@@ -23,7 +23,7 @@ static const verb verbs[] = {
     {"key show old --json", true, false, false, 0, NULL},
     {"key create fresh --algorithm AES_256", false, false, false, 0, NULL},
     {"key create fresh --algorithm RSA_2048 --extractable", false, false, true, 0, NULL},
-    {"key retire aes", true, false, false, 0, NULL},
+    {"key retire aes --yes aes", true, false, false, 0, NULL},
     {"key restore gone --json", true, false, false, 0, NULL},
     {"key purge gone --yes gone", true, false, false, 0, NULL},
     {"cmk create fresh --algorithm RSA_2048 --json", false, false, true, 0, NULL},

@@ -307,7 +307,8 @@ bool world_make(void)
         return false;
     }
     if (!set_up("key create aes --algorithm AES_256", NULL) ||
-        !set_up("key create gone --algorithm AES_128", NULL) || !set_up("key retire gone", NULL) ||
+        !set_up("key create gone --algorithm AES_128", NULL) ||
+        !set_up("key retire gone --yes gone", NULL) ||
         !set_up("cmk create old --algorithm RSA_2048", NULL) ||
         !set_up("cmk create new --algorithm RSA_2048", NULL) ||
         !set_up("cek create One --key old --cmk Old", "etc/one") ||

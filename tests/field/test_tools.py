@@ -187,7 +187,7 @@ class FullDisk(common.TokenCase):
         self.set_keys(audit=str(self.audit), audit_failure="refuse")
         self.create("there")
         self.create("gone")
-        self.ok("key", "retire", "gone")
+        self.ok("key", "retire", "gone", "--yes", "gone")
         self.before = self.names()
 
     def names(self):
@@ -201,7 +201,7 @@ class FullDisk(common.TokenCase):
     def test_no_key_is_made_or_changed_without_its_record(self):
         for arguments in (("key", "create", "new", "--algorithm", "AES_256"),
                           ("cmk", "create", "new", "--algorithm", "RSA_2048"),
-                          ("key", "retire", "there"), ("key", "restore", "gone"),
+                          ("key", "retire", "there", "--yes", "there"), ("key", "restore", "gone"),
                           ("key", "purge", "gone", "--yes", "gone")):
             run = self.cli(*arguments, preexec_fn=self.full)
             self.assertEqual(run.status, 1, str(run))

@@ -119,9 +119,9 @@ CORE_MUST_USE core_status cli_algorithm(cli_call *call, const char *name, core_a
                                         core_err *err);
 /* The verbs and their options: verb_*.c */
 extern const cli_option cli_init_options[], cli_login_options[], cli_key_create_options[],
-    cli_key_purge_options[], cli_no_options[], cli_cmk_create_options[], cli_cmk_sql_options[],
-    cli_cmk_rotate_options[], cli_cek_create_options[], cli_cek_import_options[],
-    cli_cek_sql_options[], cli_cek_verify_options[], cli_pin_options[];
+    cli_key_purge_options[], cli_key_retire_options[], cli_no_options[], cli_cmk_create_options[],
+    cli_cmk_sql_options[], cli_cmk_rotate_options[], cli_cek_create_options[],
+    cli_cek_import_options[], cli_cek_sql_options[], cli_cek_verify_options[], cli_pin_options[];
 core_status cli_cmk_create(cli_call *call, core_err *err);
 core_status cli_cmk_list(cli_call *call, core_err *err);
 core_status cli_cmk_sql(cli_call *call, core_err *err);

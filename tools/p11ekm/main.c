@@ -30,7 +30,7 @@ const cli_verb cli_verbs[] = {
     {"key", "show", "NAME-or-THUMBPRINT", 1, cli_login_options, "all that is known of a key",
      cli_key_show},
     {"key", "create", "NAME", 1, cli_key_create_options, "make a key on the token", cli_key_create},
-    {"key", "retire", "NAME-or-THUMBPRINT", 1, cli_login_options,
+    {"key", "retire", "NAME-or-THUMBPRINT", 1, cli_key_retire_options,
      "hide a key from SQL Server, but keep it", cli_key_retire},
     {"key", "restore", "NAME-or-THUMBPRINT", 1, cli_login_options,
      "give a retired key its name back", cli_key_restore},

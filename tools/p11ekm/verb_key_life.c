@@ -17,6 +17,12 @@ const cli_option cli_key_create_options[] = {
     CLI_END_OPTIONS,
 };
 
+const cli_option cli_key_retire_options[] = {
+    CLI_LOGIN_OPTIONS,
+    {"--yes", "NAME", false, "the operand again, after the DBA's answer"},
+    CLI_END_OPTIONS,
+};
+
 const cli_option cli_key_purge_options[] = {
     CLI_LOGIN_OPTIONS,
     {"--yes", "NAME", true, "the operand again, as the confirmation"},
@@ -125,9 +131,47 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
     return st;
 }
 
+/* What to ask the database administrator first: a server that starts after this does not find the
+ * key. */
+static core_status ask_first(cli_call *call, core_err *err)
+{
+    char thumb[2 * TOK_THUMB_LEN + 1];
+    cli_session session = {0};
+    cli_keys keys = {0};
+    tok_key *key = NULL;
+    core_status st = cli_session_login(call, &session, err);
+    if (st == ST_OK) {
+        st = cli_keys_list(&session, &keys, err);
+    }
+    if (st == ST_OK) {
+        st = cli_keys_find(&keys, call->operands[0], CLI_LIVE_KEY, &key, err);
+    }
+    if (st == ST_OK) {
+        core_hex(tok_key_about(key)->thumb, TOK_THUMB_LEN, thumb);
+        st =
+            core_fail(err, ST_POLICY,
+                      "nothing was retired: databases under the key do not open at the next start. "
+                      "Ask on each server: SELECT DB_NAME(database_id) FROM "
+                      "sys.dm_database_encryption_keys WHERE encryptor_thumbprint = 0x%s; SELECT "
+                      "name FROM sys.asymmetric_keys WHERE thumbprint = 0x%s; and for backups. If "
+                      "nothing needs it, repeat with --yes %s",
+                      thumb, thumb, call->operands[0]);
+    }
+    cli_keys_free(&keys);
+    cli_session_close(&session);
+    return st;
+}
+
 core_status cli_key_retire(cli_call *call, core_err *err)
 {
     static const change what = {"RetireKey", "retired", CLI_LIVE_KEY, tok_key_retire};
+    const char *yes = cli_value(call, "--yes");
+    if (yes == NULL) {
+        return ask_first(call, err);
+    }
+    if (strcmp(yes, call->operands[0]) != 0) {
+        return cli_usage(call, err, "--yes does not repeat the operand: nothing was retired");
+    }
     return apply_change(call, &what, err);
 }
 
