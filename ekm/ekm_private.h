@@ -124,7 +124,9 @@ CORE_MUST_USE core_status ekm_login(ekm_call *call, const SqlCpCredential *crede
 void ekm_login_reset(void);
 
 /* policy.c */
-/* Whether the key is one of SQL Server's: of an algorithm that is offered, and not retired. */
+/* Whether the key is of an algorithm that is offered; whether it is listed, too: a retired key that
+ * was open is not, and still decrypts. */
+bool ekm_key_offered(const ekm_call *call, const tok_key *key);
 bool ekm_key_visible(const ekm_call *call, const tok_key *key);
 /* Whether it is a column master key, which is refused; and that refusal. */
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key);

@@ -36,7 +36,7 @@ static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t 
     const ekm_session *s = call->session;
     size_t all = 0;
     for (size_t n = 0; n < count; n++) {
-        if (ekm_key_visible(call, keys[n]) && !ekm_key_withheld(call, keys[n]))
+        if (ekm_key_visible(call, keys[n]))
             refs[all++] = tok_key_about(keys[n]);
     }
     for (size_t n = 0; n < s->own_count; n++) {

@@ -14,10 +14,9 @@ static core_status take_visible(ekm_call *call, tok_key *key)
     call->key = key;
     if (ekm_key_withheld(call, key))
         return ekm_key_refuse(call, tok_key_about(key)->name);
-    if (ekm_key_visible(call, key))
+    if (ekm_key_offered(call, key))
         return ST_OK;
-    return core_fail(&call->err, ST_NOT_FOUND,
-                     "key \"%s\" is retired or of an algorithm that is not offered",
+    return core_fail(&call->err, ST_NOT_FOUND, "key \"%s\" is of an algorithm that is not offered",
                      tok_key_about(key)->name);
 }
 

@@ -32,10 +32,14 @@ core_status ekm_key_refuse(ekm_call *call, const char *name)
                      name, tok_token_about(call->session->token)->label, name);
 }
 
+bool ekm_key_offered(const ekm_call *call, const tok_key *key)
+{
+    const core_algorithm algorithm = tok_key_about(key)->algorithm;
+    unsigned allowed = tok_token_config(call->session->token)->algorithms;
+    return ekm_algorithm_offered(call->config, algorithm) && (allowed & (1U << algorithm)) != 0;
+}
+
 bool ekm_key_visible(const ekm_call *call, const tok_key *key)
 {
-    const tok_key_info *info = tok_key_about(key);
-    unsigned allowed = tok_token_config(call->session->token)->algorithms;
-    return !info->retired && ekm_algorithm_offered(call->config, info->algorithm) &&
-           (allowed & (1U << info->algorithm)) != 0;
+    return !tok_key_now(key).retired && ekm_key_offered(call, key) && !ekm_key_withheld(call, key);
 }

@@ -97,6 +97,13 @@ CORE_MUST_USE core_status tok_key_prove(tok_session *session, tok_key *key, CK_O
 /* Has the next use read all of it again. */
 void tok_key_doubt(tok_key *key);
 
+/* --- known.c --- */
+/* Notes a list of keys that leaves the cache; tok_known_sort after the last. */
+void tok_known_add(tok_token *token, const tok_key *keys);
+void tok_known_sort(tok_token *token);
+bool tok_known_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN]);
+void tok_known_remove(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN]);
+
 /* --- thumb.c --- */
 CORE_MUST_USE core_status tok_thumb_rsa(tok_key_info *info);
 CORE_MUST_USE core_status tok_thumb_symmetric(tok_session *session, CK_OBJECT_HANDLE object,

@@ -161,6 +161,7 @@ void tok_keys_remove(tok_key *key)
     key->token->indexed_at_us = 0;
     core_mutex_unlock(&key->token->lock);
     tok_key_release(old);
+    tok_known_remove(key->token, key->info.thumb);
 }
 
 void tok_keys_forget(tok_token *token)
@@ -172,12 +173,14 @@ void tok_keys_forget(tok_token *token)
         token->keys[i] = NULL;
         token->indexed_at_us = 0;
         core_mutex_unlock(&token->lock);
+        tok_known_add(token, key);
         while (key != NULL) {
             tok_key *next = key->next;
             tok_key_release(key);
             key = next;
         }
     }
+    tok_known_sort(token);
 }
 
 static tok_key *cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
@@ -265,7 +268,7 @@ static core_status each_key(tok_session *session, CK_ATTRIBUTE_TYPE type, const 
 static bool put_seen(tok_key *key, void *arg)
 {
     (void)arg;
-    if (!key->info.retired)
+    if (!key->info.retired || tok_known_find(key->token, key->info.thumb))
         tok_keys_put(key);
     return true;
 }

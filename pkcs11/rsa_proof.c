@@ -248,10 +248,10 @@ static core_status answer_decrypt(tok_session *session, CK_OBJECT_HANDLE object,
     *right = rv == CKR_OK && back == length && core_equal_ct(scratch->data, plain, length);
     core_wipe(scratch->data, scratch->capacity);
     session->dirty |= padding == CORE_PAD_PKCS1 || rv != CKR_OK;
-    st = rv == CKR_OK ? ST_OK : tok_rv_status(rv, TOK_CALL_DATA);
+    st = rv == CKR_OK ? ST_OK : tok_rv_data_fail(err, session, "C_Decrypt", rv);
     /* A token that is gone proves nothing either way. */
     return core_status_class(st) == CORE_CLASS_DEVICE || core_status_class(st) == CORE_CLASS_SESSION
-               ? tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_DATA)
+               ? st
                : ST_OK;
 }
 

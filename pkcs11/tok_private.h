@@ -112,6 +112,8 @@ struct tok_token {
     size_t stale_count;
     tok_key *passing; /* volatile keys, each in a session of its own */
     tok_key *keys[TOK_KEY_BUCKETS];
+    uint8_t (*known)[TOK_THUMB_LEN]; /* known.c */
+    size_t known_count, known_room;
     struct tok_id *ids; /* see id_index.c; good while ids_age is tok_token_age */
     size_t id_count;
     uint64_t ids_age;

@@ -54,6 +54,7 @@ void tok_token_free(tok_token *token)
     tok_keys_forget(token);
     tok_pool_drain(token, true);
     tok_stale_forget(token);
+    core_free(token->known);
     tok_pin_close(token);
     tok_turn_destroy(&token->login_turn);
     tok_turn_destroy(&token->key_turn);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """p11ekm doctor: each fault is made, and must be found by name with a fix."""
 
+import datetime
 import os
 import pathlib
 import re
@@ -38,6 +39,31 @@ class Doctor(common.TokenCase):
         self.assertIn("encrypted with oaep-sha1, decrypted", self.ok("doctor").out)
         self.set_keys(rsa_raw="yes")
         self.assertIn("encrypted with oaep-sha256 over raw RSA, decrypted", self.ok("doctor").out)
+
+    def test_retired_key_in_use_today(self):
+        log = self.directory / "provider.log"
+        self.set_keys(log=str(log), audit=str(self.directory / "audit.jsonl"))
+        self.ok("key", "create", "busy", "--algorithm", "AES_256")
+        self.ok("key", "retire", "busy", "--yes", "busy")
+        self.doctor(0)
+        day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+        line = 'T00:00:01.000000Z warning p11ekm[1]: key "busy" on token "x" is retired and still decrypts\n'
+        with open(log, "a") as file:
+            file.write("2020-01-01" + line)
+        self.doctor(0)
+        with open(log, "a") as file:
+            file.write(day + line)
+        self.found("keys", "FAIL", "busy.*is retired, and a running server decrypted with it today")
+        self.ok("key", "restore", "busy")
+        self.doctor(0)
+
+    def test_column_master_key_is_hidden(self):
+        self.set_keys(audit=str(self.directory / "audit.jsonl"))
+        self.ok("cmk", "create", "ae-1", "--algorithm", "RSA_2048")
+        texts = [line["text"] for line in self.doctor(0) if line["check"] == "uses"]
+        self.assertTrue(any('"ae-1" is hidden from SQL Server' in text for text in texts), str(texts))
+        self.set_keys(ekm_keys="ae-*", audit=str(self.directory / "audit.jsonl"))
+        self.found("uses", "WARN", '"ae-1" may sign and unwrap, and ekm_keys lets SQL Server use it')
 
     def test_no_configuration(self):
         os.unlink(self.conf)

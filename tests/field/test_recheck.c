@@ -252,6 +252,20 @@ static void retired_elsewhere_only_decrypts(void)
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_THUMB, rsa, &info), scp_err_Success);
     CU_ASSERT_EQUAL(log_count("\"RK\" on token \"memory\" is retired and still decrypts"), 1);
     CU_ASSERT_EQUAL(log_count("\"SK\" on token \"memory\" is retired and still decrypts"), 1);
+    /* Nor does a new login, after which all keys are found anew, end the decryption. */
+    other_close(&outside);
+    tok_token_logout(token);
+    CU_ASSERT_EQUAL(SqlCryptCloseSession(&session, 0), scp_err_Success);
+    CU_ASSERT_EQUAL_FATAL(fx_open("main", getenv("PIN"), &session), scp_err_Success);
+    CU_ASSERT_EQUAL(tok_token_login(token, getenv("PIN"), strlen(getenv("PIN")), NULL), ST_OK);
+    CU_ASSERT_TRUE_FATAL(other_open(&outside));
+    CU_ASSERT_EQUAL(open_rsa(), scp_err_Success);
+    CU_ASSERT_EQUAL(open_aes(), scp_err_Success);
+    CU_ASSERT_EQUAL(seal_rsa(), USAGE);
+    CU_ASSERT_EQUAL(fx_info(session, FX_BY_NAME, "RK", &info), scp_err_NotFound);
+    SqlCpKeyId id = 0;
+    CU_ASSERT_EQUAL(SqlCryptGetNextKeyId(&session, &id), scp_err_NotFound);
+    CU_ASSERT_EQUAL(open_rsa(), scp_err_Success);
     /* Restored, it is what it was as fast. */
     CU_ASSERT_TRUE(retire_outside("p11ekm-retired:2026-11-28T00:00:00Z:RK", "RK"));
     period();

@@ -5,6 +5,9 @@
  */
 #include "tools/p11ekm/doctor_private.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "core/platform.h"
 #include "pkcs11/key_state.h"
 
@@ -52,6 +55,51 @@ static void check_protection(doctor *d, const tok_key *key)
     }
 }
 
+/* True if the log says today (UTC) that a running provider decrypts with the retired key: use.c
+ * writes such a line once a minute. */
+static bool used_today(const doctor *d, const char *plain_name)
+{
+    enum { TAIL = 1 << 20, DAY = 10 };
+    char now[28], wanted[TOK_LABEL_MAX + 64];
+    bool found = false;
+    FILE *file = core_path_absolute(d->config->log) ? fopen(d->config->log, "rb") : NULL;
+    char *text = file != NULL ? core_calloc(1, TAIL + 1) : NULL;
+
+    core_utc_text(now);
+    (void)snprintf(wanted, sizeof wanted, "key \"%s\" on token", plain_name);
+    if (text != NULL) {
+        if (fseek(file, -TAIL, SEEK_END) != 0) {
+            rewind(file);
+        }
+        text[fread(text, 1, TAIL, file)] = '\0';
+        for (char *line = text; line != NULL && !found; line = strchr(line, '\n')) {
+            line += *line == '\n';
+            const size_t length = strcspn(line, "\n");
+            const char end = line[length];
+            line[length] = '\0';
+            found = strncmp(line, now, DAY) == 0 && strstr(line, wanted) != NULL &&
+                    strstr(line, " is retired and still decrypts") != NULL;
+            line[length] = end;
+        }
+    }
+    core_free(text);
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return found;
+}
+
+static void check_retired(doctor *d, const tok_key *key)
+{
+    const char *name = cli_key_plain_name(tok_key_about(key));
+    if (used_today(d, name)) {
+        doctor_report(d, DOCTOR_FAIL, "p11ekm key restore, then rotate what it protects",
+                      "key \"%s\" is retired, and a running server decrypted with it today: its "
+                      "databases do not open at the next start",
+                      cli_show(name).text);
+    }
+}
+
 /* What is asked of each key that is in use. */
 static void (*const key_checks[])(doctor *d, const tok_key *key) = {check_dates, check_protection};
 
@@ -60,7 +108,7 @@ bool doctor_check_keys(doctor *d)
     core_err err = {0};
     cli_keys keys = {0};
     size_t retired = 0;
-    unsigned warned = d->count[DOCTOR_WARN];
+    const unsigned warned = d->count[DOCTOR_WARN] + d->count[DOCTOR_FAIL];
     core_status st = cli_keys_list(&d->session, &keys, &err);
     if (st != ST_OK) {
         doctor_failed(d, st, &err);
@@ -69,13 +117,14 @@ bool doctor_check_keys(doctor *d)
     for (size_t i = 0; i < keys.count; i++) {
         if (tok_key_about(keys.keys[i])->retired) {
             retired++;
+            check_retired(d, keys.keys[i]);
             continue;
         }
         for (size_t c = 0; c < sizeof key_checks / sizeof key_checks[0]; c++) {
             key_checks[c](d, keys.keys[i]);
         }
     }
-    if (warned == d->count[DOCTOR_WARN]) {
+    if (warned == d->count[DOCTOR_WARN] + d->count[DOCTOR_FAIL]) {
         doctor_report(d, DOCTOR_OK, "", "%zu in use, %zu retired", keys.count - retired, retired);
     }
     cli_keys_free(&keys);

@@ -12,6 +12,22 @@ static bool is_column_master_key(const tok_key_info *info)
     return info->rsa && (info->can & both) == both;
 }
 
+/* Which keys the EKM provider refuses, by the rule of ekm/policy.c. */
+static void report_hidden(doctor *d, const tok_key_info *info)
+{
+    const char *patterns = tok_token_config(d->session.token)->ekm_keys;
+    if (patterns == NULL || !core_patterns_fit(patterns, info->name)) {
+        doctor_report(d, DOCTOR_OK, "",
+                      "key \"%s\" is hidden from SQL Server: it may sign and unwrap", info->name);
+    } else {
+        doctor_report(d, DOCTOR_WARN,
+                      "take it off ekm_keys unless no client uses it as a column master key",
+                      "key \"%s\" may sign and unwrap, and ekm_keys lets SQL Server use it: an "
+                      "administrator of the database can decrypt column encryption keys with it",
+                      info->name);
+    }
+}
+
 bool doctor_check_uses(doctor *d)
 {
     core_err err = {0};
@@ -27,6 +43,9 @@ bool doctor_check_uses(doctor *d)
         const bool used = !info->retired && info->algorithm != CORE_ALG_COUNT;
         masters += used && is_column_master_key(info);
         others += used && !is_column_master_key(info);
+        if (used && is_column_master_key(info)) {
+            report_hidden(d, info);
+        }
     }
     if (masters > 0 && others > 0) {
         doctor_report(
