@@ -170,10 +170,9 @@ static void undo(tok_session *session, creation *c)
         if (st == ST_OK && made[i] != 0)
             rv = session->f->C_DestroyObject(other, made[i]);
         if (st != ST_OK || rv != CKR_OK) {
-            core_log(CORE_LOG_ERROR,
+            tok_note(session->token->ctx->gate, CORE_LOG_ERROR,
                      "token \"%s\": an unfinished key \"%s\" could not be destroyed (%s); remove "
-                     "it with "
-                     "p11ekm key purge",
+                     "it with p11ekm key purge",
                      session->token->info.label, c->spec->name, tok_rv_name(rv));
         }
     }

@@ -135,15 +135,15 @@ core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err
         tok_pin_replaced(token);
         tok_pin_good(token, offer->hash, offer->pin, offer->length);
         token->pin->verified = true;
-        core_log(CORE_LOG_INFO, "token \"%s\": its PIN was changed, the new one is logged in",
-                 token->info.label);
+        tok_note(token->ctx->gate, CORE_LOG_INFO,
+                 "token \"%s\": its PIN was changed, the new one is logged in", token->info.label);
         return ST_OK;
     }
     /* A module that does not start is a case for recovery, which logs in, too. */
     core_status back =
         token->ctx->gate->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;
     if (back != ST_OK)
-        core_log_status(CORE_LOG_ERROR, "login lost over a PIN that is not the one logged in", back,
-                        &lost);
+        tok_note_status(token->ctx->gate, CORE_LOG_ERROR,
+                        "login lost over a PIN that is not the one logged in", back, &lost);
     return st;
 }

@@ -159,7 +159,9 @@ static core_status heal_beside_locked(tok_context *ctx, tok_token *asker, core_e
     /* Another component finalised the module: it is gone for all of us. */
     if (atomic_load(&ctx->gate->uninitialised))
         return heal_alone_locked(ctx, asker, err);
-    if (!h.found && !may_reset_beside_locked(ctx, asker, &asker->health))
+    /* The waiting for a reset begins with the loss, which is noted afterwards. */
+    if (!h.found &&
+        (!atomic_load(&asker->health.down) || !may_reset_beside_locked(ctx, asker, &asker->health)))
         return st;
     st = close_gate_locked(ctx, BESIDE_WAIT_MS, err);
     return st == ST_OK ? act_closed_locked(ctx, heal_beside, &h, err) : st;
