@@ -80,8 +80,10 @@ static core_status open_module(const char *path, tok_module *module, CK_FUNCTION
     const CK_RV rv = module->get(out);
     if (rv != CKR_OK || *out == NULL) {
         *out = NULL;
-        return core_fail(err, ST_MODULE_LOAD, "module \"%s\": C_GetFunctionList %s 0x%lx", path,
-                         rv == CKR_OK ? "gives no list with" : "failed with", (unsigned long)rv);
+        return core_fail(
+            err, ST_MODULE_LOAD,
+            "module \"%s\": C_GetFunctionList %s (0x%lx); ask its vendor, or name another module",
+            path, rv == CKR_OK ? "answers CKR_OK, but gives no list" : "failed", (unsigned long)rv);
     }
     return tok_table_check(path, *out, err);
 }
@@ -150,7 +152,7 @@ static core_status load_locked(const core_config *config, const char *path, load
     if (out->gate == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory");
     if (!out->managed)
-        tok_module_home(path, &module, own->C_Initialize);
+        tok_module_home(path, &module, out->direct->C_Initialize);
     apply_knowledge(path, out);
     tok_module_digest(path, out->sha256);
     core_log(CORE_LOG_INFO, "module \"%s\" loaded %s%s, SHA-256 %s", path,
