@@ -160,20 +160,26 @@ static tok_key *recall(cmk_store *store, const char *path)
     return key;
 }
 
-core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, core_err *err)
+core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out, core_err *err)
 {
-    *out = recall(store, path);
-    if (*out != NULL)
-        return ST_OK;
     tok_key *key = NULL;
+    *out = NULL;
     core_status st = find_key(store, path, &key, err);
     if (st == ST_OK)
         st = remember(store, path, key, err);
+    else
+        cmk_unbind(store, path);
     if (st == ST_OK)
         *out = key;
     else if (key != NULL)
         tok_key_release(key);
     return st;
+}
+
+core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, core_err *err)
+{
+    *out = recall(store, path);
+    return *out != NULL ? ST_OK : cmk_bind_fresh(store, path, out, err);
 }
 
 void cmk_unbind(cmk_store *store, const char *path)

@@ -46,6 +46,11 @@ core_status cmk_call_key(cmk_call *call)
     return cmk_bind(call->store, call->path, &call->key, call->err);
 }
 
+core_status cmk_call_key_fresh(cmk_call *call)
+{
+    return cmk_bind_fresh(call->store, call->path, &call->key, call->err);
+}
+
 static core_status audit(const cmk_call *call, core_status st)
 {
     core_audit_record record = {.config = call->store->config,

@@ -93,7 +93,7 @@ core_status cmk_encrypt_cek(cmk_store *store, const char *path, const char *algo
                        "AEAD_AES_256_CBC_HMAC_SHA_256",
                        cek == NULL ? 0 : cek_len, CMK_CEK_LEN);
     if (st == ST_OK)
-        st = cmk_call_key(&call);
+        st = cmk_call_key_fresh(&call);
     if (st == ST_OK)
         st = draft_begin(&call, call.key, path, out, out_len, &d);
     if (st == ST_OK)
@@ -140,7 +140,7 @@ core_status cmk_generate_cek(cmk_store *store, const char *path, const char *alg
     if (st == ST_OK)
         st = cmk_call_algorithm(&call, algorithm);
     if (st == ST_OK)
-        st = cmk_call_key(&call);
+        st = cmk_call_key_fresh(&call);
     if (st == ST_OK)
         st = draft_begin(&call, call.key, path, out, out_len, &d);
     if (st == ST_OK) {
@@ -203,9 +203,9 @@ core_status cmk_rewrap_cek(cmk_store *store, const char *old_path, const char *n
     if (st == ST_OK)
         st = cmk_call_algorithm(&call, algorithm);
     if (st == ST_OK)
-        st = cmk_call_key(&call);
+        st = cmk_call_key_fresh(&call);
     if (st == ST_OK)
-        st = cmk_call_key(&target);
+        st = cmk_call_key_fresh(&target);
     if (st == ST_OK)
         st = cmk_check_ecek(store, call.key, ecek, length, &parts, call.err);
     if (st == ST_OK)
@@ -214,6 +214,18 @@ core_status cmk_rewrap_cek(cmk_store *store, const char *old_path, const char *n
         st = rewrap(&call, target.key, &parts, where, &d);
     st = target_end(&target, st);
     return make_end(&call, st, out, room, out_len);
+}
+
+core_status cmk_describe_key(cmk_store *store, const char *path, tok_key_info *out, core_err *err)
+{
+    cmk_call call;
+    *out = (tok_key_info){0};
+    core_status st = cmk_call_begin(&call, store, "DescribeKey", CORE_AUDIT_DATA, path, err);
+    if (st == ST_OK)
+        st = cmk_call_key_fresh(&call);
+    if (st == ST_OK)
+        *out = *tok_key_about(call.key);
+    return cmk_call_end(&call, st);
 }
 
 core_status cmk_sign_metadata(cmk_store *store, const char *path, bool enclave, uint8_t *sig,
@@ -225,7 +237,7 @@ core_status cmk_sign_metadata(cmk_store *store, const char *path, bool enclave, 
     cmk_call call;
     core_status st = cmk_call_begin(&call, store, "SignCMK", CORE_AUDIT_KEY, path, err);
     if (st == ST_OK)
-        st = cmk_call_key(&call);
+        st = cmk_call_key_fresh(&call);
     if (st == ST_OK)
         st = cmk_metadata_message(CMK_PROVIDER_NAME, path, enclave, &message, &length, call.err);
     if (st == ST_OK)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include "cmk/name.h"
 #include "core/status.h"
+#include "pkcs11/key.h"
 
 typedef struct cmk_store cmk_store;
 
@@ -41,11 +42,17 @@ CORE_MUST_USE core_status cmk_decrypt_cek(cmk_store *store, const char *path, co
                                           const uint8_t *ecek, size_t length,
                                           uint8_t cek[CMK_CEK_LEN], core_err *err);
 
-/* What makes ECEKs. *out_len in: room; out: the length, also with ST_BUFFER_TOO_SMALL, which is
- * answered before the token makes anything. All verify what they signed before they give it out. */
+/* What makes ECEKs and signatures searches for its keys on the token each time: a remembered key
+ * may have been retired, and its name given to another. *out_len in: room; out: the length, also
+ * with ST_BUFFER_TOO_SMALL, which is answered before the token makes anything. All verify what they
+ * signed before they give it out. */
 CORE_MUST_USE core_status cmk_encrypt_cek(cmk_store *store, const char *path, const char *algorithm,
                                           const uint8_t *cek, size_t cek_len, uint8_t *out,
                                           size_t *out_len, core_err *err);
+
+/* What the key of a path is now: searched for on the token, whatever is remembered. */
+CORE_MUST_USE core_status cmk_describe_key(cmk_store *store, const char *path, tok_key_info *out,
+                                           core_err *err);
 
 /* Where a token cannot keep a CEK inside, whether it may be in this process's memory for a moment.
  */

@@ -54,6 +54,9 @@ struct cmk_store {
 /* The key of a path, with a reference: bound before, or found now. */
 CORE_MUST_USE core_status cmk_bind(cmk_store *store, const char *path, tok_key **out,
                                    core_err *err);
+/* The same, found now whatever was bound before. */
+CORE_MUST_USE core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out,
+                                         core_err *err);
 /* Forgets a path whose key turned out to be gone. */
 void cmk_unbind(cmk_store *store, const char *path);
 void cmk_bind_close(cmk_store *store);
@@ -74,6 +77,8 @@ typedef struct cmk_call {
 CORE_MUST_USE core_status cmk_call_begin(cmk_call *call, cmk_store *store, const char *operation,
                                          core_audit_kind kind, const char *path, core_err *err);
 CORE_MUST_USE core_status cmk_call_key(cmk_call *call);
+/* The same for a call that makes values: the key is searched for on the token. */
+CORE_MUST_USE core_status cmk_call_key_fresh(cmk_call *call);
 CORE_MUST_USE core_status cmk_call_algorithm(cmk_call *call, const char *algorithm);
 /* Logs a failure, writes the audit record and releases the key. Returns `st`, or ST_AUDIT, after
  * which the caller takes its result back. */

@@ -76,8 +76,6 @@ bool core_file_moved(FILE *file, const char *path);
 uint64_t core_file_length(FILE *file);
 /* Whether the last line of a file has no end; false where that cannot be told. */
 bool core_file_torn(const char *path);
-/* Cuts what is behind the first `length` bytes of a file; what is before it is not touched. */
-CORE_MUST_USE core_status core_file_cut(const char *path, size_t length, core_err *err);
 /* Whether something is there: a file, a directory, or what a link leads to. */
 bool core_file_there(const char *path);
 /* A file to lock, for this user only: made where it is missing, ST_UNSAFE_FILE where others may
@@ -88,11 +86,18 @@ bool core_lock_file_try(intptr_t file);
 void core_lock_file_release(intptr_t file);
 bool core_lock_file_moved(intptr_t file, const char *path);
 void core_lock_file_close(intptr_t file);
-/* Writes a new file of this user only; refuses to overwrite. */
+/* ST_OK where nothing has this name; else ST_IO, also for a link that leads nowhere. */
+CORE_MUST_USE core_status core_file_absent(const char *path, core_err *err);
+/* Writes a new file of this user only. It appears with all its bytes or not at all. ST_IO where
+ * something has the name already, which is left as it is, and where it cannot be written. */
 CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
                                            core_err *err);
-/* The same for a short secret (256 bytes at most), sealed to this machine: core_file_read opens it
- * where it is asked for a CORE_FILE_SECRET. ST_NOT_SUPPORTED but on Windows. */
+/* The same, but takes the place of a file, which the caller has proven to be its own. A link is
+ * replaced, not followed. */
+CORE_MUST_USE core_status core_file_replace(const char *path, const void *bytes, size_t length,
+                                            core_err *err);
+/* Writes a new file with a short secret (256 bytes at most), sealed to this machine: core_file_read
+ * opens it where it is asked for a CORE_FILE_SECRET. ST_NOT_SUPPORTED but on Windows. */
 CORE_MUST_USE core_status core_file_create_sealed(const char *path, const void *bytes,
                                                   size_t length, core_err *err);
 /* Adds the command that lets the account of SQL Server's service read such a file. */

@@ -211,47 +211,6 @@ bool core_file_torn(const char *path)
     return last != '\n';
 }
 
-core_status core_file_cut(const char *path, size_t length, core_err *err)
-{
-    const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-    if (fd < 0)
-        return core_fail_errno(err, path, "open it", errno);
-    const int error = ftruncate(fd, (off_t)length) == 0 ? 0 : errno;
-    (void)close(fd);
-    return error == 0 ? ST_OK : core_fail_errno(err, path, "shorten it", error);
-}
-
-core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
-{
-    const uint8_t *p = bytes;
-    int error = 0;
-    const int fd =
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd < 0 && errno == EEXIST)
-        return core_fail(err, ST_IO, "%s: exists already and is not overwritten; remove it first",
-                         path);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return core_fail(err, ST_IO, "%s: no such directory; make it first", path);
-    if (fd < 0)
-        return core_fail_errno(err, path, "create it", errno);
-    while (length > 0 && error == 0) {
-        const ssize_t n = write(fd, p, length);
-        if (n > 0) {
-            p += n;
-            length -= (size_t)n;
-        } else if (n == 0 || errno != EINTR)
-            error = n == 0 ? ENOSPC : errno;
-    }
-    if (error == 0 && fsync(fd) != 0)
-        error = errno;
-    if (close(fd) != 0 && error == 0)
-        error = errno;
-    if (error == 0)
-        return ST_OK;
-    (void)unlink(path); /* half a file is worse than none */
-    return core_fail_errno(err, path, "write it", error);
-}
-
 core_status core_file_create_sealed(const char *path, const void *bytes, size_t length,
                                     core_err *err)
 {

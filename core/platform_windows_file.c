@@ -12,10 +12,6 @@
 
 static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
 
-/* Of a link, the link itself; of a pipe, no identity. */
-static const DWORD open_flags =
-    FILE_FLAG_OPEN_REPARSE_POINT | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS;
-
 /* The same with the status that the kind of file has. */
 static core_status fail_kind(core_err *err, const char *path, core_file_kind kind, const char *what,
                              DWORD error)
@@ -57,7 +53,7 @@ static core_status open_checked(const char *path, core_file_kind kind, HANDLE *f
     DWORD error = 0;
     core_status st = ST_OK;
     *file = core_open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
-                           CORE_SHARE_ALL, NULL, OPEN_EXISTING, open_flags, &error);
+                           CORE_SHARE_ALL, NULL, OPEN_EXISTING, CORE_OPEN_FLAGS, &error);
     if (*file == INVALID_HANDLE_VALUE)
         return fail_kind(err, path, kind, "open it", error);
     if (is_link(*file)) {
@@ -68,7 +64,7 @@ static core_status open_checked(const char *path, core_file_kind kind, HANDLE *f
         *file =
             core_open_path(path, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
                            CORE_SHARE_ALL, NULL, OPEN_EXISTING,
-                           open_flags & ~(DWORD)FILE_FLAG_OPEN_REPARSE_POINT, &error);
+                           CORE_OPEN_FLAGS & ~(DWORD)FILE_FLAG_OPEN_REPARSE_POINT, &error);
         if (*file == INVALID_HANDLE_VALUE)
             return fail_kind(err, path, kind, "open it", error);
     }
@@ -155,27 +151,15 @@ done:
     return st;
 }
 
-/* Opens or makes a file with an access list of this user's own. */
-static HANDLE open_private(const char *path, DWORD access, DWORD share, DWORD how, DWORD *error)
-{
-    SECURITY_ATTRIBUTES security = {sizeof security, core_acl_private(), FALSE};
-    *error = ERROR_NOT_ENOUGH_MEMORY;
-    if (security.lpSecurityDescriptor == NULL)
-        return INVALID_HANDLE_VALUE;
-    HANDLE file = core_open_path(path, access, share, &security, how, open_flags, error);
-    (void)LocalFree(security.lpSecurityDescriptor);
-    return file;
-}
-
 /* FILE_APPEND_DATA without FILE_WRITE_DATA: the system itself puts each write at the end. */
 FILE *core_file_append(const char *path, core_err *err)
 {
     DWORD error = 0;
     int fd = -1;
     FILE *out = NULL;
-    HANDLE file =
-        open_private(path, FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
-                     CORE_SHARE_ALL, OPEN_ALWAYS, &error);
+    HANDLE file = core_open_private(
+        path, FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE, CORE_SHARE_ALL,
+        OPEN_ALWAYS, &error);
     if (file == INVALID_HANDLE_VALUE) {
         (void)core_fail_windows(err, path, "open it", error);
         return NULL;
@@ -205,7 +189,7 @@ core_status core_lock_file_open(const char *path, intptr_t *out, core_err *err)
     DWORD error = 0;
     core_status st = ST_OK;
     HANDLE file =
-        open_private(path, GENERIC_READ | GENERIC_WRITE, CORE_SHARE_ALL, OPEN_ALWAYS, &error);
+        core_open_private(path, GENERIC_READ | GENERIC_WRITE, CORE_SHARE_ALL, OPEN_ALWAYS, &error);
     *out = CORE_NO_LOCK_FILE;
     if (file == INVALID_HANDLE_VALUE)
         return core_fail_windows(err, path, "open it", error);
@@ -281,46 +265,4 @@ bool core_file_torn(const char *path)
         last = '\n';
     (void)CloseHandle(file);
     return last != '\n';
-}
-
-core_status core_file_cut(const char *path, size_t length, core_err *err)
-{
-    DWORD error = 0;
-    const LARGE_INTEGER at = {.QuadPart = (LONGLONG)length};
-    HANDLE file = core_open_path(path, GENERIC_WRITE, CORE_SHARE_ALL, NULL, OPEN_EXISTING,
-                                 FILE_FLAG_OPEN_REPARSE_POINT, &error);
-    if (file == INVALID_HANDLE_VALUE)
-        return core_fail_windows(err, path, "open it", error);
-    const bool cut = SetFilePointerEx(file, at, NULL, FILE_BEGIN) && SetEndOfFile(file);
-    error = GetLastError();
-    (void)CloseHandle(file);
-    return cut ? ST_OK : core_fail_windows(err, path, "shorten it", error);
-}
-
-core_status core_file_create(const char *path, const void *bytes, size_t length, core_err *err)
-{
-    DWORD error = 0, written = 0;
-    if (length > UINT32_MAX)
-        return core_fail(err, ST_INVALID_ARGUMENT, "%s: more than 4 GiB to write; split it", path);
-    HANDLE file = open_private(path, GENERIC_WRITE | DELETE, 0, CREATE_NEW, &error);
-    if (file == INVALID_HANDLE_VALUE && error == ERROR_FILE_EXISTS)
-        return core_fail(err, ST_IO, "%s: exists already and is not overwritten; remove it first",
-                         path);
-    if (file == INVALID_HANDLE_VALUE && error == ERROR_PATH_NOT_FOUND)
-        return core_fail(err, ST_IO, "%s: no such directory; make it first", path);
-    if (file == INVALID_HANDLE_VALUE)
-        return core_fail_windows(err, path, "create it", error);
-    error = ERROR_SUCCESS;
-    if (!WriteFile(file, bytes, (DWORD)length, &written, NULL))
-        error = GetLastError();
-    else if (written != length)
-        error = ERROR_DISK_FULL;
-    else if (!FlushFileBuffers(file))
-        error = GetLastError();
-    if (error != ERROR_SUCCESS) { /* half a file is worse than none */
-        FILE_DISPOSITION_INFO remove = {TRUE};
-        (void)SetFileInformationByHandle(file, FileDispositionInfo, &remove, sizeof remove);
-    }
-    (void)CloseHandle(file);
-    return error == ERROR_SUCCESS ? ST_OK : core_fail_windows(err, path, "write it", error);
 }

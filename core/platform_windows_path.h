@@ -13,6 +13,11 @@ core_status core_fail_windows(core_err *err, const char *path, const char *what,
 /* CreateFile on a UTF-8 path; INVALID_HANDLE_VALUE with *error. */
 HANDLE core_open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
                       DWORD how, DWORD flags, DWORD *error);
+/* The same, where a file that is made gets an access list of this user's own. Of a link, the link
+ * itself is opened; of a pipe, no identity is shown. */
+HANDLE core_open_private(const char *path, DWORD access, DWORD share, DWORD how, DWORD *error);
+#define CORE_OPEN_FLAGS \
+    ((DWORD)(FILE_FLAG_OPEN_REPARSE_POINT | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS))
 #define CORE_SHARE_ALL ((DWORD)(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE))
 /* Whoever has one of these can put other bytes in a file's place. GENERIC_ bits stay in lists that
  * were written by hand. */

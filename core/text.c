@@ -203,6 +203,42 @@ void core_text_clean(char *text, const char *keep)
     }
 }
 
+/* Characters that change the order in which others are shown. */
+static bool is_bidirectional(uint32_t code)
+{
+    return code == 0x061c || code == 0x200e || code == 0x200f ||
+           (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+const char *core_text_fault(const char *text, size_t most_units)
+{
+    const size_t length = strlen(text);
+    size_t units = 0;
+    if (length == 0)
+        return "is empty";
+    for (size_t i = 0, n; i < length; i += n) {
+        uint32_t code = 0;
+        n = core_utf8_decode(text + i, length - i, &code);
+        if (n == 0)
+            return "is not valid UTF-8";
+        if (core_utf8_unprintable(code))
+            return "holds a control character";
+        if (is_bidirectional(code))
+            return "holds a character that changes the direction of text";
+        if (code == '$' && text[i + 1] == '(')
+            return "holds $(, which sqlcmd takes for a variable";
+        units += code >= 0x10000 ? 2 : 1;
+    }
+    return units > most_units ? "is too long" : NULL;
+}
+
+bool core_text_is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80)
+        text++;
+    return *text == '\0';
+}
+
 static char ascii_lower(char c)
 {
     if (c >= 'A' && c <= 'Z')

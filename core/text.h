@@ -29,6 +29,17 @@ bool core_utf8_valid(const char *text, size_t length);
  * (of ASCII). */
 bool core_text_is_clean(const char *text);
 void core_text_clean(char *text, const char *keep);
+/* The rule for text that may end up in T-SQL, in a list or on a token: valid UTF-8 of 1 to
+ * `most_units` UTF-16 units, without control characters, characters that change the direction of
+ * text, and `$(`. NULL where `text` keeps it, else what is wrong, to follow the quoted text: "is
+ * empty", "holds a control character". Static. A name of a key or of a database object has at most
+ * CORE_NAME_UNITS, as SQL Server's sysname. */
+enum { CORE_NAME_UNITS = 128 };
+#define CORE_NAME_RULE                                                                        \
+    "a name has 1 to 128 UTF-16 units of UTF-8 text, without control characters, characters " \
+    "that change its direction, and $("
+const char *core_text_fault(const char *text, size_t most_units);
+bool core_text_is_ascii(const char *text);
 /* ASCII comparison and prefix without regard to case, whatever the locale. */
 bool core_ascii_equal_nocase(const char *a, const char *b);
 bool core_ascii_prefix_nocase(const char *text, const char *prefix);

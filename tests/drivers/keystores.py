@@ -158,8 +158,8 @@ class ToolKeys(TokenKeys):
         """The same CEK under another master key."""
         export, rotated = self._directory / "export.json", self._directory / "rotated.json"
         export.write_text(json.dumps(value) + "\n")
-        self.run("cmk", "rotate", str(export), "--to", name, "--to-cmk", name, "--output",
-                 str(rotated), "--add", str(self._directory / "add.sql"), "--drop",
+        self.run("cmk", "rotate", str(export), "--from", value["path"], "--to", name, "--to-cmk", name,
+                 "--output", str(rotated), "--add", str(self._directory / "add.sql"), "--drop",
                  str(self._directory / "drop.sql"))
         return json.loads(rotated.read_text())
 

@@ -30,11 +30,13 @@ static const verb verbs[] = {
     {"cmk list", true, false, false, 0, NULL},
     {"cmk sql old --cmk Old --enclave --output V/cmk.sql", true, false, false, 0, NULL},
     {"cmk verify E/masters.json --json", true, false, false, 0, "\"result\": \""},
-    {"cmk rotate E/values.json --to new --to-cmk New --output V/new.json --add V/add.sql --drop "
-     "V/drop.sql",
+    {"cmk rotate E/values.json --from old --to new --to-cmk New --output V/new.json --add "
+     "V/add.sql "
+     "--drop V/drop.sql",
      false, true, false, 0, NULL},
-    {"cmk rotate E/values.json --to new --to-cmk New --output V/new.json --add V/add.sql --drop "
-     "V/drop.sql --software --pin-file E/pin --json",
+    {"cmk rotate E/values.json --from old --to new --to-cmk New --output V/new.json --add "
+     "V/add.sql "
+     "--drop V/drop.sql --software --pin-file E/pin --json",
      false, true, false, 0, NULL},
     {"cek create Three --key old --cmk Old --output V/three", false, false, false, 0, NULL},
     {"cek create Three --key old --cmk Old --software --json", false, false, false, 0, NULL},

@@ -45,8 +45,8 @@ static bool same_row(const cli_row *a, const cli_row *b)
 {
     return same_text(a->cek, b->cek) && same_text(a->cmk, b->cmk) &&
            same_text(a->provider, b->provider) && same_text(a->path, b->path) &&
-           same_text(a->algorithm, b->algorithm) && a->value_len == b->value_len &&
-           memcmp(a->value, b->value, a->value_len) == 0;
+           same_text(a->algorithm, b->algorithm) && same_text(a->replaces, b->replaces) &&
+           a->value_len == b->value_len && memcmp(a->value, b->value, a->value_len) == 0;
 }
 
 static void written_and_read_again(const cli_rows *rows)
@@ -96,26 +96,50 @@ static void quoted(const char *text)
     core_str_free(&string);
 }
 
-static bool is_text(const json_t *object, const char *name)
+/* U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, as they are written in UTF-8. */
+static bool turns_text(const unsigned char *c)
+{
+    return (c[0] == 0xd8 && c[1] == 0x9c) ||
+           (c[0] == 0xe2 && c[1] == 0x80 &&
+            (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae))) ||
+           (c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+}
+
+static bool is_text(const json_t *object, const char *name, unsigned most_units)
 {
     const unsigned char *c =
         (const unsigned char *)json_string_value(json_object_get(object, name));
+    unsigned units = 0;
     if (c == NULL || *c == '\0')
         return false;
-    for (; *c != '\0'; c++)
+    for (; *c != '\0'; c++) {
         if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0) ||
-            (*c == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)))
+            (*c == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)) || turns_text(c) ||
+            (*c == '$' && c[1] == '('))
             return false;
-    return true;
+        units += *c >= 0xf0 ? 2 : (*c & 0xc0) != 0x80; /* of each first byte */
+    }
+    return units <= most_units;
+}
+
+/* Absent, or a digest. */
+static bool is_digest(const json_t *object)
+{
+    const json_t *member = json_object_get(object, "replaces");
+    const char *text = json_string_value(member);
+    return member == NULL ||
+           (text != NULL && strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64);
 }
 
 static bool is_row(const json_t *object, bool values)
 {
     const char *hex = json_string_value(json_object_get(object, values ? "value" : "signature"));
 
-    if (!is_text(object, "cmk") || !is_text(object, "provider") || !is_text(object, "path") ||
-        (values && (!is_text(object, "cek") || !is_text(object, "algorithm"))) || hex == NULL ||
-        *hex == '\0')
+    if (!is_text(object, "cmk", 128) || !is_text(object, "provider", 128) ||
+        !is_text(object, "path", 4000) ||
+        (values && (!is_text(object, "cek", 128) || !is_text(object, "algorithm", 128) ||
+                    !is_digest(object))) ||
+        hex == NULL || *hex == '\0')
         return false;
     const size_t written = strlen(hex); /* the bound is on what is written, 0x with it */
     if (hex[0] == '0' && (hex[1] == 'x' || hex[1] == 'X'))

@@ -269,6 +269,51 @@ static void creates_once(void)
     CU_ASSERT_EQUAL(core_file_create(testing_path("no/where"), "x", 1, NULL), ST_IO);
 }
 
+static bool holds(const char *path, const char *wanted)
+{
+    size_t length = 0;
+    char *text = testing_read(path, &length);
+    const bool same = text != NULL && strcmp(text, wanted) == 0;
+    free(text);
+    return same;
+}
+
+/* Whatever has the name already: it stays as it is, and nothing is left next to it. */
+static void create_where_the_name_is_taken_changes_nothing(void)
+{
+    const char *directory = testing_path("taken"), *target = testing_path("taken/target");
+    const char *link = testing_path("taken/link"), *loose = testing_path("taken/loose");
+    core_err err = {.status = ST_OK};
+    CU_ASSERT_EQUAL(mkdir(directory, 0700), 0);
+    (void)testing_file("taken/target", "precious", 8, 0600);
+    CU_ASSERT_EQUAL(symlink(target, link), 0);
+    CU_ASSERT_EQUAL(symlink(testing_path("taken/nowhere"), loose), 0);
+    const char *const paths[] = {target, link, loose, directory};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        CU_ASSERT_EQUAL(core_file_absent(paths[i], &err), ST_IO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "exists already"));
+        CU_ASSERT_EQUAL(core_file_create(paths[i], "xyz", 3, &err), ST_IO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "exists already"));
+    }
+    CU_ASSERT_TRUE(holds(target, "precious"));
+    CU_ASSERT_EQUAL(access(testing_path("taken/nowhere"), F_OK), -1);
+    CU_ASSERT_EQUAL(unlink(link), 0);
+    CU_ASSERT_EQUAL(unlink(loose), 0);
+    CU_ASSERT_EQUAL(unlink(target), 0);
+    CU_ASSERT_EQUAL(rmdir(directory), 0); /* empty */
+}
+
+static void replace_puts_a_whole_file_in_place_of_a_name(void)
+{
+    const char *target = testing_file("kept", "kept", 4, 0600), *link = testing_path("replaced");
+    struct stat s;
+    CU_ASSERT_EQUAL(symlink(target, link), 0);
+    CU_ASSERT_EQUAL(core_file_replace(link, "new", 3, NULL), ST_OK);
+    CU_ASSERT_EQUAL(lstat(link, &s), 0);
+    CU_ASSERT_TRUE(S_ISREG(s.st_mode) && (s.st_mode & 07777) == 0600);
+    CU_ASSERT_TRUE(holds(link, "new") && holds(target, "kept"));
+}
+
 static void appends_and_notices_rotation(void)
 {
     const char *path = testing_path("append"), *old = testing_path("append.1");
@@ -283,11 +328,6 @@ static void appends_and_notices_rotation(void)
     CU_ASSERT_FALSE(core_file_torn(path));
     CU_ASSERT_EQUAL(fwrite("two", 3, 1, file), 1);
     CU_ASSERT_TRUE(core_file_torn(path));
-    CU_ASSERT_EQUAL(core_file_cut(path, 4, NULL), ST_OK);
-    CU_ASSERT_EQUAL(stat(path, &s), 0);
-    CU_ASSERT_EQUAL(s.st_size, 4);
-    CU_ASSERT_FALSE(core_file_torn(path));
-    CU_ASSERT_EQUAL(core_file_cut(old, 1, NULL), ST_IO);
     CU_ASSERT_EQUAL(rename(path, old), 0);
     CU_ASSERT_TRUE(core_file_moved(file, path));
     (void)testing_file("append", "", 0, 0600);
@@ -414,6 +454,9 @@ static const test_case cases[] = {
     {"directories_are_made_where_it_is_safe", directories_are_made_where_it_is_safe},
     {"reads_whole_files", reads_whole_files},
     {"creates_once", creates_once},
+    {"create_where_the_name_is_taken_changes_nothing",
+     create_where_the_name_is_taken_changes_nothing},
+    {"replace_puts_a_whole_file_in_place_of_a_name", replace_puts_a_whole_file_in_place_of_a_name},
     {"appends_and_notices_rotation", appends_and_notices_rotation},
     {"sigpipe_is_swallowed", sigpipe_is_swallowed},
     {"sigpipe_disposition", sigpipe_disposition},

@@ -249,17 +249,61 @@ static void json_reads_back(void)
     core_str_free(&s);
 }
 
-static const test_case cases[] = {{"all_characters_round_trip", all_characters_round_trip},
-                                  {"utf16_refuses", utf16_refuses},
-                                  {"utf8_refuses", utf8_refuses},
-                                  {"utf8_tells_the_size", utf8_tells_the_size},
-                                  {"cleans_what_is_printed", cleans_what_is_printed},
-                                  {"compares_without_locale", compares_without_locale},
-                                  {"lower_known", lower_known},
-                                  {"lower_agrees_with_the_system", lower_agrees_with_the_system},
-                                  {"hex_both_ways", hex_both_ways},
-                                  {"str_grows_and_stops", str_grows_and_stops},
-                                  {"str_without_memory", str_without_memory},
-                                  {"json_reads_back", json_reads_back},
-                                  {NULL, NULL}};
+/* Names: what would break out of T-SQL, hide what it is, or not fit. */
+static void text_with_a_fault_is_told_apart(void)
+{
+    char most[CORE_NAME_UNITS + 2];
+    static const struct {
+        const char *text, *fault;
+    } rows[] = {
+        {"CEK_1", NULL},
+        {"a b'c]d\"e$f(g)", NULL},
+        {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x94\x91 \xe2\x80\x8c", NULL},
+        {"", "empty"},
+        {"\xc3(", "UTF-8"},
+        {"\xed\xa0\x80", "UTF-8"},
+        {"a\nGO", "control"},
+        {"a\xc2\x85GO", "control"},
+        {"a\xe2\x80\xa8GO", "control"},
+        {"\xe2\x80\xae"
+         "dlrow",
+         "direction"},
+        {"\xe2\x81\xa6x", "direction"},
+        {"\xd8\x9cx", "direction"},
+        {"\xe2\x80\x8fx", "direction"},
+        {"x$(SQLCMDPASSWORD)", "sqlcmd"},
+        {"$(", "sqlcmd"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *fault = core_text_fault(rows[i].text, CORE_NAME_UNITS);
+        CU_ASSERT_EQUAL(fault == NULL, rows[i].fault == NULL);
+        CU_ASSERT_TRUE(fault == NULL || rows[i].fault == NULL ||
+                       strstr(fault, rows[i].fault) != NULL);
+    }
+    memset(most, 'x', sizeof most);
+    most[CORE_NAME_UNITS] = '\0';
+    CU_ASSERT_PTR_NULL(core_text_fault(most, CORE_NAME_UNITS));
+    most[CORE_NAME_UNITS] = 'x';
+    most[CORE_NAME_UNITS + 1] = '\0';
+    CU_ASSERT_PTR_NOT_NULL(core_text_fault(most, CORE_NAME_UNITS));
+    CU_ASSERT_PTR_NULL(core_text_fault("\xf0\x9f\x94\x91", 2)); /* two units, four bytes */
+    CU_ASSERT_PTR_NOT_NULL(core_text_fault("\xf0\x9f\x94\x91", 1));
+    CU_ASSERT_TRUE(core_text_is_ascii("plain") && !core_text_is_ascii("gr\xc3\xbc"));
+}
+
+static const test_case cases[] = {
+    {"all_characters_round_trip", all_characters_round_trip},
+    {"utf16_refuses", utf16_refuses},
+    {"utf8_refuses", utf8_refuses},
+    {"utf8_tells_the_size", utf8_tells_the_size},
+    {"cleans_what_is_printed", cleans_what_is_printed},
+    {"text_with_a_fault_is_told_apart", text_with_a_fault_is_told_apart},
+    {"compares_without_locale", compares_without_locale},
+    {"lower_known", lower_known},
+    {"lower_agrees_with_the_system", lower_agrees_with_the_system},
+    {"hex_both_ways", hex_both_ways},
+    {"str_grows_and_stops", str_grows_and_stops},
+    {"str_without_memory", str_without_memory},
+    {"json_reads_back", json_reads_back},
+    {NULL, NULL}};
 const test_suite core_text_suite = {.name = "text", .cases = cases};

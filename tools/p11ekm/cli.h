@@ -87,6 +87,8 @@ core_status cli_usage(cli_call *call, core_err *err, const char *text);
 void cli_output_start(void);
 /* Where results are printed: standard output, which stdout is not any more. */
 FILE *cli_stdout(void);
+/* Whether that is a terminal. */
+bool cli_output_is_terminal(void);
 /* Whether JSON lacked memory for something. */
 bool cli_json_failed(void);
 /* Whether nothing of what is to be printed is missing for want of memory. */

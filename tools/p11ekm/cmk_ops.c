@@ -32,21 +32,53 @@ void cli_store_close(cli_store *store)
     cli_session_close(&store->session);
 }
 
-core_status cli_key_path(const tok_token *token, const char *name_or_path, core_str *path)
+core_status cli_name_check(cli_call *call, const char *option, const char *name, core_err *err)
 {
-    if (tok_uri_is(name_or_path)) {
-        core_str_add(path, name_or_path);
-        return path->failed ? ST_NO_MEMORY : ST_OK;
+    const char *fault = core_text_fault(name, CORE_NAME_UNITS);
+    if (fault == NULL) {
+        return ST_OK;
     }
-    tok_token_info info = *tok_token_about(token);
-    char object[TOK_LABEL_MAX + 1] = "";
-    memcpy(object, name_or_path, strnlen(name_or_path, TOK_LABEL_MAX));
-    const tok_uri uri = {.token = info.label, .object = object};
+    call->usage = true;
+    return core_fail(err, ST_INVALID_ARGUMENT, "%s \"%.128s\": it %s; " CORE_NAME_RULE, option,
+                     name, fault);
+}
+
+core_status cli_path_of(const tok_token *token, const char *name, core_str *path)
+{
+    const tok_token_info *info = tok_token_about(token);
+    char label[sizeof info->label], object[TOK_LABEL_MAX + 1] = "";
+    memcpy(label, info->label, sizeof label);
+    memcpy(object, name, strnlen(name, TOK_LABEL_MAX));
+    const tok_uri uri = {.token = label, .object = object};
     tok_uri_format(&uri, path);
     return path->failed ? ST_NO_MEMORY : ST_OK;
 }
 
-core_status cli_deliver(cli_call *call, const char *name, const core_str *text, core_err *err)
+core_status cli_key_path(cli_call *call, const tok_token *token, const char *name_or_path,
+                         core_str *path, core_err *err)
+{
+    const bool is_path = tok_uri_is(name_or_path);
+    const char *fault = is_path ? core_text_fault(name_or_path, CLI_PATH_UNITS) : NULL;
+    if (!is_path && strlen(name_or_path) > TOK_LABEL_MAX) {
+        fault = "is too long";
+    }
+    if (fault != NULL || name_or_path[0] == '\0') {
+        call->usage = true;
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "key \"%.128s\": it %s; name a key of p11ekm cmk list", name_or_path,
+                         fault != NULL ? fault : "is empty");
+    }
+    if (!is_path) {
+        return cli_path_of(token, name_or_path, path);
+    }
+    core_str_add(path, name_or_path);
+    return path->failed ? ST_NO_MEMORY : ST_OK;
+}
+
+typedef core_status (*file_writer)(const char *path, const core_str *text, core_err *err);
+
+static core_status deliver(cli_call *call, const char *name, const core_str *text,
+                           file_writer write, core_err *err)
 {
     const char *file = cli_value(call, "--output");
     if (text->failed) {
@@ -59,7 +91,7 @@ core_status cli_deliver(cli_call *call, const char *name, const core_str *text, 
         } else {
             core_str_addf(&call->text, "%s written\n", file);
         }
-        return cli_complete(call) ? cli_file_write(file, text, err) : ST_NO_MEMORY;
+        return cli_complete(call) ? write(file, text, err) : ST_NO_MEMORY;
     }
     if (call->json) {
         call->doc = json_pack("{s:o}", name, cli_json_text(core_str_get(text)));
@@ -67,6 +99,23 @@ core_status cli_deliver(cli_call *call, const char *name, const core_str *text, 
         core_str_add(&call->text, core_str_get(text));
     }
     return ST_OK;
+}
+
+core_status cli_deliver(cli_call *call, const char *name, const core_str *text, core_err *err)
+{
+    return deliver(call, name, text, cli_file_write, err);
+}
+
+/* What receives the standard output decides by its own code page how it reads these bytes. */
+core_status cli_sql_deliver(cli_call *call, const core_str *sql, core_err *err)
+{
+    if (!call->json && cli_value(call, "--output") == NULL && !cli_output_is_terminal() &&
+        !core_text_is_ascii(core_str_get(sql))) {
+        return cli_usage(call, err,
+                         "a name is not all ASCII, and what reads this output may take it for "
+                         "another; use --output, which marks the file as UTF-8");
+    }
+    return deliver(call, "sql", sql, cli_sql_write, err);
 }
 
 void cli_finding(cli_call *call, const char *what, const char *name, core_status st,

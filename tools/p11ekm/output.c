@@ -78,6 +78,11 @@ void cli_print_help(const cli_verb *verb)
 
 static bool json_failed;
 
+bool cli_output_is_terminal(void)
+{
+    return isatty(fileno(cli_stdout())) != 0;
+}
+
 static void *json_allocate(size_t size)
 {
     void *block = core_calloc(1, size);

@@ -4,17 +4,16 @@
  */
 #include "tools/p11ekm/values.h"
 
-#include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/platform.h"
 #include "tools/p11ekm/cli.h"
 
 enum { FILE_LIMIT = 64 << 20, VALUE_LIMIT = 8192 };
 
-static core_status read_all(const char *file, core_str *text, core_err *err)
+core_status cli_file_read(const char *file, core_str *text, core_err *err)
 {
     char piece[16384];
     bool standard = strcmp(file, "-") == 0;
@@ -79,23 +78,22 @@ static void strip(core_str *text)
     text->text[to] = '\0';
 }
 
-static core_status take_text(const json_t *object, const char *name, const char **out,
-                             core_err *err)
+/* A member's text, which is there, and keeps the rule of core_text_fault. */
+static core_status take_text(const json_t *object, const char *name, size_t most_units,
+                             const char **out, core_err *err)
 {
     *out = json_string_value(json_object_get(object, name));
     if (*out == NULL || **out == '\0') {
         return core_fail(err, ST_FORMAT, "\"%s\" is missing or is no text", name);
     }
-    /* It would say more in a T-SQL file than it should. */
-    return core_text_is_clean(*out)
-               ? ST_OK
-               : core_fail(err, ST_FORMAT, "\"%s\" holds a control character", name);
+    const char *fault = core_text_fault(*out, most_units);
+    return fault == NULL ? ST_OK : core_fail(err, ST_FORMAT, "\"%s\" %s", name, fault);
 }
 
 static core_status take_binary(const json_t *object, const char *name, cli_row *row, core_err *err)
 {
     const char *hex = NULL;
-    core_status st = take_text(object, name, &hex, err);
+    core_status st = take_text(object, name, SIZE_MAX, &hex, err);
     size_t length = st == ST_OK ? strlen(hex) / 2 + 1 : 0;
     if (st == ST_OK && length > VALUE_LIMIT) {
         st = core_fail(err, ST_FORMAT, "\"%s\" is longer than %d bytes", name, VALUE_LIMIT);
@@ -115,24 +113,43 @@ static core_status take_binary(const json_t *object, const char *name, cli_row *
     return ST_OK;
 }
 
+/* The digest of the value that this one replaces, in an output of cmk rotate; no other has it. */
+static core_status take_replaces(const json_t *object, cli_row *row, core_err *err)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (json_object_get(object, "replaces") == NULL) {
+        return ST_OK;
+    }
+    core_status st = take_text(object, "replaces", SIZE_MAX, &row->replaces, err);
+    if (st == ST_OK && (strlen(row->replaces) != CLI_DIGEST_DIGITS ||
+                        strspn(row->replaces, digits) != CLI_DIGEST_DIGITS)) {
+        st = core_fail(err, ST_FORMAT, "\"replaces\" is no SHA-256 digest");
+    }
+    return st;
+}
+
 static core_status take_row(const json_t *object, cli_row_kind kind, cli_row *row, core_err *err)
 {
     const struct {
         const char *name;
         const char **out;
-        bool of_values; /* a master key's row does without */
+        size_t most_units; /* as in the database's catalog views */
+        bool of_values;    /* a master key's row does without */
     } members[] = {
-        {"cmk", &row->cmk, false},
-        {"provider", &row->provider, false},
-        {"path", &row->path, false},
-        {"cek", &row->cek, true},
-        {"algorithm", &row->algorithm, true},
+        {"cmk", &row->cmk, CORE_NAME_UNITS, false},
+        {"provider", &row->provider, CORE_NAME_UNITS, false},
+        {"path", &row->path, CLI_PATH_UNITS, false},
+        {"cek", &row->cek, CORE_NAME_UNITS, true},
+        {"algorithm", &row->algorithm, CORE_NAME_UNITS, true},
     };
     core_status st = ST_OK;
     for (size_t i = 0; st == ST_OK && i < sizeof members / sizeof members[0]; i++) {
         if (kind == CLI_ROWS_VALUES || !members[i].of_values) {
-            st = take_text(object, members[i].name, members[i].out, err);
+            st = take_text(object, members[i].name, members[i].most_units, members[i].out, err);
         }
+    }
+    if (st == ST_OK && kind == CLI_ROWS_VALUES) {
+        st = take_replaces(object, row, err);
     }
     if (st == ST_OK) {
         st = take_binary(object, kind == CLI_ROWS_VALUES ? "value" : "signature", row, err);
@@ -210,24 +227,32 @@ static core_status parse_all(const char *file, cli_row_kind kind, const core_str
     return st;
 }
 
-core_status cli_rows_read(const char *file, cli_row_kind kind, cli_rows *rows, core_err *err)
+core_status cli_rows_parse(const char *file, cli_row_kind kind, core_str *text, cli_rows *rows,
+                           core_err *err)
 {
-    core_str text = {0};
     memset(rows, 0, sizeof *rows);
     rows->documents = json_array();
-    core_status st = rows->documents == NULL ? ST_NO_MEMORY : read_all(file, &text, err);
-    if (st == ST_OK) {
-        st = to_utf8(file, &text, err);
-    }
-    if (st == ST_OK && text.length > 0) {
-        strip(&text);
-        st = parse_all(file, kind, &text, rows, err);
+    core_status st = rows->documents == NULL ? ST_NO_MEMORY : to_utf8(file, text, err);
+    if (st == ST_OK && text->length > 0) {
+        strip(text);
+        st = parse_all(file, kind, text, rows, err);
     }
     if (st == ST_OK && rows->count == 0) {
         st = core_fail(err, ST_FORMAT, "%s: nothing in it; p11ekm(1), FILES, has the query", file);
     }
     if (st != ST_OK) {
         cli_rows_free(rows);
+    }
+    return st;
+}
+
+core_status cli_rows_read(const char *file, cli_row_kind kind, cli_rows *rows, core_err *err)
+{
+    core_str text = {0};
+    memset(rows, 0, sizeof *rows);
+    core_status st = cli_file_read(file, &text, err);
+    if (st == ST_OK) {
+        st = cli_rows_parse(file, kind, &text, rows, err);
     }
     core_str_free(&text);
     return st;
@@ -258,18 +283,12 @@ void cli_row_format(const cli_row *row, core_str *line)
         core_str_add(line, members[i].name);
         core_str_json(line, members[i].text);
     }
+    if (row->replaces != NULL) {
+        core_str_addf(line, ",\"replaces\":\"%s\"", row->replaces);
+    }
     core_str_add(line, ",\"value\":\"");
     cli_sql_binary(line, row->value, row->value_len);
     core_str_add(line, "\"}\n");
-}
-
-core_status cli_row_write(FILE *file, const char *name, const cli_row *row, core_err *err)
-{
-    core_str line = {0};
-    cli_row_format(row, &line);
-    bool written = !line.failed && fputs(core_str_get(&line), file) >= 0 && fflush(file) == 0;
-    core_str_free(&line);
-    return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", name);
 }
 
 const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *cmk)
@@ -282,64 +301,53 @@ const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *
     return NULL;
 }
 
-core_status cli_file_write(const char *path, const core_str *text, core_err *err)
+/* By column encryption key, the values of one in the order of the file. */
+static int compare_rows(const void *a, const void *b)
 {
-    return text->failed ? ST_NO_MEMORY
-                        : core_file_create(path, core_str_get(text), text->length, err);
+    const cli_row *left = *(cli_row *const *)a, *right = *(cli_row *const *)b;
+    const int names = strcmp(left->cek, right->cek);
+    return names != 0 ? names : left < right ? -1 : 1;
 }
 
-core_status cli_file_mend(const char *path, bool *empty, core_err *err)
+/* What SQL Server would not take: a key has two values at most, of different master keys. */
+static core_status check_pair(const char *file, const cli_row *first, const cli_row *second,
+                              core_err *err)
 {
-    core_str text = {0};
-    FILE *file = fopen(path, "rb");
-    *empty = true;
-    if (file == NULL) {
-        return errno == ENOENT
-                   ? ST_OK
-                   : core_fail(err, ST_IO, "%s: cannot be opened; check its rights", path);
+    if (strcmp(first->cmk, second->cmk) == 0) {
+        return core_fail(err, ST_FORMAT,
+                         "%s: it has two values of column encryption key \"%s\" under \"%s\"; take "
+                         "one database at a time",
+                         file, first->cek, first->cmk);
     }
-    (void)fclose(file);
-    core_status st = read_all(path, &text, err);
-    if (st == ST_OK && text.length > 0) {
-        const char *end = strrchr(text.text, '\n');
-        size_t whole = end == NULL ? 0 : (size_t)(end - text.text) + 1;
-        *empty = whole == 0;
-        st = whole < text.length ? core_file_cut(path, whole, err) : ST_OK;
+    if (!first->leads) {
+        return core_fail(err, ST_FORMAT,
+                         "%s: it has three values of column encryption key \"%s\", which has two "
+                         "at most; export it again",
+                         file, first->cek);
     }
-    core_str_free(&text);
-    return st;
+    return ST_OK;
 }
 
-static void add_doubled(core_str *out, const char *text, char twice)
+core_status cli_rows_link(const char *file, cli_rows *rows, core_err *err)
 {
-    for (; *text != '\0'; text++) {
-        core_str_addn(out, text, 1);
-        if (*text == twice) {
-            core_str_addn(out, text, 1);
+    core_status st = ST_OK;
+    cli_row **sorted = core_calloc(rows->count, sizeof *sorted);
+    if (sorted == NULL) {
+        return ST_NO_MEMORY;
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        sorted[i] = &rows->rows[i];
+        rows->rows[i].leads = true;
+    }
+    qsort(sorted, rows->count, sizeof *sorted, compare_rows);
+    for (size_t i = 1; st == ST_OK && i < rows->count; i++) {
+        if (strcmp(sorted[i - 1]->cek, sorted[i]->cek) == 0) {
+            st = check_pair(file, sorted[i - 1], sorted[i], err);
+            sorted[i]->leads = false;
+            sorted[i - 1]->other = sorted[i];
+            sorted[i]->other = sorted[i - 1];
         }
     }
-}
-
-void cli_sql_name(core_str *out, const char *name)
-{
-    core_str_add(out, "[");
-    add_doubled(out, name, ']');
-    core_str_add(out, "]");
-}
-
-void cli_sql_text(core_str *out, const char *text)
-{
-    core_str_add(out, "N'");
-    add_doubled(out, text, '\'');
-    core_str_add(out, "'");
-}
-
-void cli_sql_binary(core_str *out, const uint8_t *bytes, size_t length)
-{
-    char hex[3];
-    core_str_add(out, "0x");
-    for (size_t i = 0; i < length; i++) {
-        core_hex(bytes + i, 1, hex);
-        core_str_add(out, hex);
-    }
+    core_free(sorted);
+    return st;
 }

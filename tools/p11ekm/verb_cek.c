@@ -75,9 +75,19 @@ static core_status make_value(cli_call *call, make_ecek make, core_err *err)
     cli_store store = {0};
     core_str path = {0};
     cli_ecek ecek = {.length = sizeof ecek.bytes};
-    core_status st = cli_store_open(call, &store, err);
+    const char *file = cli_value(call, "--output");
+    core_status st = cli_name_check(call, "column encryption key", call->operands[0], err);
     if (st == ST_OK) {
-        st = cli_key_path(store.session.token, cli_value(call, "--key"), &path);
+        st = cli_name_check(call, "--cmk", cli_value(call, "--cmk"), err);
+    }
+    if (st == ST_OK && file != NULL) {
+        st = core_file_absent(file, err);
+    }
+    if (st == ST_OK) {
+        st = cli_store_open(call, &store, err);
+    }
+    if (st == ST_OK) {
+        st = cli_key_path(call, store.session.token, cli_value(call, "--key"), &path, err);
     }
     if (st == ST_OK) {
         st = make(call, store.store, core_str_get(&path), &ecek, err);
@@ -148,34 +158,44 @@ core_status cli_cek_import(cli_call *call, core_err *err)
     return make_value(call, import, err);
 }
 
-/* A statement for each key; one key may have two values, while its master key is rotated. */
+static void add_value(core_str *sql, const cli_row *row)
+{
+    core_str_add(sql, "(COLUMN_MASTER_KEY = ");
+    cli_sql_name(sql, row->cmk);
+    core_str_add(sql, ", ALGORITHM = ");
+    cli_sql_text(sql, row->algorithm);
+    core_str_add(sql, ", ENCRYPTED_VALUE = ");
+    cli_sql_binary(sql, row->value, row->value_len);
+    core_str_add(sql, ")");
+}
+
+/* A statement for each key; a key has two values while its master key is rotated. */
 core_status cli_cek_sql(cli_call *call, core_err *err)
 {
     cli_rows rows = {0};
     core_str sql = {.limit = (size_t)64 << 20};
-    core_status st = cli_rows_read(call->operands[0], CLI_ROWS_VALUES, &rows, err);
+    const char *file = call->operands[0];
+    core_status st = cli_rows_read(file, CLI_ROWS_VALUES, &rows, err);
+    if (st == ST_OK) {
+        st = cli_rows_link(file, &rows, err);
+    }
     for (size_t i = 0; st == ST_OK && i < rows.count; i++) {
         const cli_row *row = &rows.rows[i];
-        bool goes_on = i > 0 && strcmp(rows.rows[i - 1].cek, row->cek) == 0;
-        if (goes_on) {
-            core_str_add(&sql, ",\n");
-        } else {
-            core_str_add(&sql, i == 0 ? "" : ";\n");
-            core_str_add(&sql, "CREATE COLUMN ENCRYPTION KEY ");
-            cli_sql_name(&sql, row->cek);
-            core_str_add(&sql, " WITH VALUES\n");
+        if (!row->leads) {
+            continue;
         }
-        core_str_add(&sql, "(COLUMN_MASTER_KEY = ");
-        cli_sql_name(&sql, row->cmk);
-        core_str_add(&sql, ", ALGORITHM = ");
-        cli_sql_text(&sql, row->algorithm);
-        core_str_add(&sql, ", ENCRYPTED_VALUE = ");
-        cli_sql_binary(&sql, row->value, row->value_len);
-        core_str_add(&sql, ")");
+        core_str_add(&sql, "CREATE COLUMN ENCRYPTION KEY ");
+        cli_sql_name(&sql, row->cek);
+        core_str_add(&sql, " WITH VALUES\n");
+        add_value(&sql, row);
+        if (row->other != NULL) {
+            core_str_add(&sql, ",\n");
+            add_value(&sql, row->other);
+        }
+        core_str_add(&sql, ";\n");
     }
-    core_str_add(&sql, ";\n");
     if (st == ST_OK) {
-        st = cli_deliver(call, "sql", &sql, err);
+        st = cli_sql_deliver(call, &sql, err);
     }
     core_str_free(&sql);
     cli_rows_free(&rows);
@@ -199,7 +219,7 @@ core_status cli_cek_verify(cli_call *call, core_err *err)
     if (st == ST_OK) {
         call->doc = json_pack("{s:[]}", "results");
         if (cli_value(call, "--key") != NULL) {
-            st = cli_key_path(store.session.token, cli_value(call, "--key"), &key);
+            st = cli_key_path(call, store.session.token, cli_value(call, "--key"), &key, err);
         }
     }
     for (size_t i = 0; st == ST_OK && i < rows.count; i++) {

@@ -55,10 +55,13 @@ core_status cli_cmk_create(cli_call *call, core_err *err)
         return cli_usage(call, err, "--algorithm: a column master key is an RSA key");
     }
     if (st == ST_OK) {
+        st = cli_name_check(call, "key", spec.name, err);
+    }
+    if (st == ST_OK) {
         st = cli_session_login(call, &session, err);
     }
     if (st == ST_OK) {
-        st = cli_key_path(session.token, spec.name, &path);
+        st = cli_path_of(session.token, spec.name, &path);
     }
     if (st == ST_OK) {
         st = cli_audit_begin(&session, "CreateKey", spec.name, NULL, err);
@@ -106,7 +109,7 @@ core_status cli_cmk_list(cli_call *call, core_err *err)
         if (!is_cmk(info)) {
             continue;
         }
-        st = cli_key_path(session.token, info->name, &path);
+        st = cli_path_of(session.token, info->name, &path);
         const char *tag = cli_key_algorithm(info, algorithm, sizeof algorithm);
         if (call->json) {
             json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "name",
@@ -131,9 +134,16 @@ core_status cli_cmk_sql(cli_call *call, core_err *err)
     core_str sql = {0}, path = {0};
     uint8_t signature[1024];
     size_t length = sizeof signature;
-    core_status st = cli_store_open(call, &store, err);
+    const char *file = cli_value(call, "--output");
+    core_status st = cli_name_check(call, "--cmk", cli_value(call, "--cmk"), err);
+    if (st == ST_OK && file != NULL) {
+        st = core_file_absent(file, err);
+    }
     if (st == ST_OK) {
-        st = cli_key_path(store.session.token, call->operands[0], &path);
+        st = cli_store_open(call, &store, err);
+    }
+    if (st == ST_OK) {
+        st = cli_key_path(call, store.session.token, call->operands[0], &path, err);
     }
     if (st == ST_OK) {
         st = cmk_sign_metadata(store.store, core_str_get(&path), true, signature, &length, err);
@@ -150,7 +160,7 @@ core_status cli_cmk_sql(cli_call *call, core_err *err)
             core_str_add(&sql, ")");
         }
         core_str_add(&sql, "\n);\n");
-        st = cli_deliver(call, "sql", &sql, err);
+        st = cli_sql_deliver(call, &sql, err);
     }
     core_str_free(&sql);
     core_str_free(&path);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * p11ekm cmk rotate: wraps the encrypted values of an export with a new master key, inside the
- * token. Each new value is written down before the next is begun, so that a run that was cut short
- * goes on where it stopped. Only when all are there the T-SQL is written: ADD VALUE for now, DROP
- * VALUE for when every client reads with the new key. The old values stay valid until then.
+ * token. The administrator names both keys; the export says only which values there are. Each new
+ * value is written down before the next is begun, so that a run that was cut short is resumed. When
+ * all are there the T-SQL is written: ADD VALUE for now, DROP VALUE for when every client reads
+ * with the new key. The old values stay valid until then.
  */
-#include "tools/p11ekm/cmk_ops.h"
+#include "tools/p11ekm/rotate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,162 +16,181 @@
 
 const cli_option cli_cmk_rotate_options[] = {
     CLI_LOGIN_OPTIONS,
+    {"--from", "KEY", true, "name or key path of the old master key on the token"},
     {"--to", "KEY", true, "name or key path of the new master key on the token"},
     {"--to-cmk", "NAME", true, "name of the new column master key in the database"},
-    {"--from", "KEY", false, "the old key on the token (default: the key path of the export)"},
     {"--from-cmk", "NAME", false, "take the values of this column master key only"},
-    {"--output", "FILE", true, "the new encrypted values; an unfinished file is gone on with"},
+    {"--output", "FILE", true,
+     "new file for the new values, or an unfinished one of this rotation"},
     {"--add", "FILE", true, "new file for the T-SQL that adds the new values"},
     {"--drop", "FILE", true, "new file for the T-SQL that later drops the old values"},
     {"--software", NULL, false, "unwrap and wrap in this machine's memory, not in the token"},
     CLI_END_OPTIONS,
 };
 
-typedef struct rotation {
-    cli_call *call;
-    cli_store store;
-    core_str from, to;  /* key paths */
-    cli_rows old, done; /* the export; what --output has already */
-    const char *old_cmk, *new_cmk;
-    FILE *output;
-    size_t fresh; /* values made in this run */
-} rotation;
-
-/* Which rows are meant: those of --from-cmk, or all where they have one master key. */
-static core_status choose(rotation *r, core_err *err)
+/* Names that T-SQL may hold, and files that are not there: looked at before the token is. */
+static core_status check_options(cli_rotation *r, core_err *err)
 {
-    r->old_cmk = cli_value(r->call, "--from-cmk");
-    r->new_cmk = cli_value(r->call, "--to-cmk");
-    const cli_row *first = NULL;
-    for (size_t i = 0; i < r->old.count; i++) {
-        const cli_row *row = &r->old.rows[i];
-        if (r->old_cmk != NULL && strcmp(row->cmk, r->old_cmk) != 0) {
-            continue;
-        }
-        first = first == NULL ? row : first;
-        if (strcmp(row->cmk, first->cmk) != 0) {
-            return core_fail(err, ST_KEY_AMBIGUOUS,
-                             "the export has values of \"%s\" and \"%s\"; give --from-cmk",
-                             first->cmk, row->cmk);
-        }
+    cli_call *call = r->call;
+    const char *add = cli_value(call, "--add"), *drop = cli_value(call, "--drop");
+    r->file = cli_value(call, "--output");
+    r->new_cmk = cli_value(call, "--to-cmk");
+    r->old_cmk = cli_value(call, "--from-cmk");
+    core_status st = cli_name_check(call, "--to-cmk", r->new_cmk, err);
+    if (st == ST_OK && r->old_cmk != NULL) {
+        st = cli_name_check(call, "--from-cmk", r->old_cmk, err);
     }
-    if (first == NULL) {
-        return core_fail(err, ST_NOT_FOUND, "the export has no value of \"%s\"", r->old_cmk);
+    if (st == ST_OK &&
+        (strcmp(add, drop) == 0 || strcmp(add, r->file) == 0 || strcmp(drop, r->file) == 0)) {
+        st = cli_usage(call, err, "--output, --add and --drop name one file twice");
     }
-    r->old_cmk = first->cmk;
-    if (strcmp(r->old_cmk, r->new_cmk) == 0) {
-        return cli_usage(r->call, err, "--to-cmk is the column master key of the old values");
+    if (st == ST_OK) {
+        st = core_file_absent(add, err);
     }
-    const char *from = cli_value(r->call, "--from");
-    if (from == NULL && strcmp(first->provider, CMK_PROVIDER_NAME) != 0) {
-        return core_fail(err, ST_FORMAT,
-                         "the export is of key store %s, whose path \"%s\" says nothing here; name "
-                         "the key on the token by --from",
-                         first->provider, first->path);
-    }
-    core_status st =
-        cli_key_path(r->store.session.token, from == NULL ? first->path : from, &r->from);
-    return st == ST_OK ? cli_key_path(r->store.session.token, cli_value(r->call, "--to"), &r->to)
-                       : st;
+    return st == ST_OK ? core_file_absent(drop, err) : st;
 }
 
-/* What an earlier run left: its last line may have been cut off, and all of it must be of this
- * rotation. */
-static core_status resume(rotation *r, core_err *err)
+/* Adds a row to those that are rotated; all of them are of one key. */
+static core_status choose_row(cli_rotation *r, size_t i, core_err *err)
 {
-    const char *file = cli_value(r->call, "--output");
-    bool empty = true;
-    core_status st = cli_file_mend(file, &empty, err);
-    if (st != ST_OK || empty) {
+    const cli_row *row = &r->old.rows[i];
+    const cli_row *first = r->chosen_count == 0 ? row : &r->old.rows[r->chosen[0]];
+    if (strcmp(row->cmk, first->cmk) != 0) {
+        return core_fail(err, ST_KEY_AMBIGUOUS,
+                         "the export has values of \"%s\" and \"%s\"; give --from-cmk", first->cmk,
+                         row->cmk);
+    }
+    if (strcmp(row->path, first->path) != 0 || strcmp(row->provider, first->provider) != 0) {
+        return core_fail(err, ST_FORMAT,
+                         "the export has two key paths of \"%s\", %.100s and %.100s; take one "
+                         "database at a time",
+                         row->cmk, first->path, row->path);
+    }
+    if (row->other != NULL) {
+        return core_fail(
+            err, ST_FORMAT,
+            "column encryption key \"%s\" has values of \"%s\" and \"%s\", and can have "
+            "two only; end the rotation that is under way first (DROP VALUE)",
+            row->cek, row->cmk, row->other->cmk);
+    }
+    r->chosen[r->chosen_count++] = i;
+    return ST_OK;
+}
+
+/* Which rows are meant: those of --from-cmk, or all where they have one master key. */
+static core_status choose(cli_rotation *r, core_err *err)
+{
+    core_status st = cli_rows_link(r->call->operands[0], &r->old, err);
+    r->chosen = core_calloc(r->old.count, sizeof *r->chosen);
+    if (st == ST_OK && r->chosen == NULL) {
+        st = ST_NO_MEMORY;
+    }
+    for (size_t i = 0; st == ST_OK && i < r->old.count; i++) {
+        if (r->old_cmk == NULL || strcmp(r->old.rows[i].cmk, r->old_cmk) == 0) {
+            st = choose_row(r, i, err);
+        }
+    }
+    if (st == ST_OK && r->chosen_count == 0) {
+        st = core_fail(err, ST_FORMAT, "the export has no value of \"%s\"; correct --from-cmk",
+                       r->old_cmk);
+    }
+    if (st != ST_OK) {
         return st;
     }
-    st = cli_rows_read(file, CLI_ROWS_VALUES, &r->done, err);
-    for (size_t i = 0; st == ST_OK && i < r->done.count; i++) {
-        const cli_row *row = &r->done.rows[i];
-        if (strcmp(row->cmk, r->new_cmk) != 0 || strcmp(row->path, core_str_get(&r->to)) != 0 ||
-            cli_rows_find(&r->old, row->cek, r->old_cmk) == NULL) {
-            st = core_fail(err, ST_FORMAT,
-                           "%s: it has values of another rotation; take another file", file);
-        }
+    r->old_cmk = r->old.rows[r->chosen[0]].cmk;
+    return strcmp(r->old_cmk, r->new_cmk) != 0
+               ? ST_OK
+               : cli_usage(r->call, err, "--to-cmk is the column master key of the old values");
+}
+
+/* Both keys as they are on the token now. */
+static core_status find_keys(cli_rotation *r, core_err *err)
+{
+    const tok_token *token = r->store.session.token;
+    core_status st = cli_key_path(r->call, token, cli_value(r->call, "--from"), &r->from, err);
+    if (st == ST_OK) {
+        st = cli_key_path(r->call, token, cli_value(r->call, "--to"), &r->to, err);
+    }
+    if (st == ST_OK) {
+        st = cmk_describe_key(r->store.store, core_str_get(&r->from), &r->from_key, err);
+    }
+    if (st == ST_OK) {
+        st = cmk_describe_key(r->store.store, core_str_get(&r->to), &r->to_key, err);
+    }
+    if (st == ST_OK && memcmp(r->from_key.thumb, r->to_key.thumb, TOK_THUMB_LEN) == 0) {
+        st = cli_usage(r->call, err, "--from and --to are the same key");
     }
     return st;
 }
 
-static core_status rewrap_row(rotation *r, const cli_row *row, core_err *err)
+static core_status rewrap_row(cli_rotation *r, const cli_row *old, core_err *err)
 {
     uint8_t ecek[CLI_ECEK_MAX];
+    char digest[CLI_DIGEST_DIGITS + 1];
     size_t length = sizeof ecek;
+    cli_row row;
     core_err why = {0};
     cmk_where where =
         cli_value(r->call, "--software") == NULL ? CMK_IN_TOKEN : CMK_SOFTWARE_ALLOWED;
     core_status st =
-        cmk_rewrap_cek(r->store.store, core_str_get(&r->from), core_str_get(&r->to), row->algorithm,
-                       row->value, row->value_len, where, ecek, &length, &why);
+        cmk_rewrap_cek(r->store.store, core_str_get(&r->from), core_str_get(&r->to), old->algorithm,
+                       old->value, old->value_len, where, ecek, &length, &why);
     if (st != ST_OK) {
-        return core_fail(err, st, "column encryption key \"%s\": %s", row->cek,
-                         why.text[0] == '\0' ? core_status_text(st) : why.text);
+        return core_fail(err, st, "column encryption key \"%s\": %s", old->cek,
+                         core_err_text(&why, st));
     }
-    const cli_row fresh = {.cek = row->cek,
-                           .cmk = r->new_cmk,
-                           .provider = CMK_PROVIDER_NAME,
-                           .path = core_str_get(&r->to),
-                           .algorithm = CMK_ALGORITHM,
-                           .value = ecek,
-                           .value_len = length};
-    st = cli_row_write(r->output, cli_value(r->call, "--output"), &fresh, err);
+    st = cli_rotation_row(r, old, ecek, length, digest, &row);
+    if (st == ST_OK) {
+        st = cli_rotation_write(r, &row, err);
+    }
     r->fresh += st == ST_OK ? 1 : 0;
     return st;
 }
 
-static core_status rewrap_all(rotation *r, core_err *err)
+static core_status rewrap_all(cli_rotation *r, core_err *err)
 {
     uint64_t told = core_now_us();
-    r->output = core_file_append(cli_value(r->call, "--output"), err);
-    core_status st = r->output == NULL ? ST_IO : ST_OK;
-    for (size_t i = 0; st == ST_OK && i < r->old.count; i++) {
-        const cli_row *row = &r->old.rows[i];
-        if (strcmp(row->cmk, r->old_cmk) == 0 &&
-            cli_rows_find(&r->done, row->cek, r->new_cmk) == NULL) {
-            st = rewrap_row(r, row, err);
-        }
-        cli_progress(&told, i + 1, r->old.count);
+    core_status st = ST_OK;
+    for (size_t i = r->done.count; st == ST_OK && i < r->chosen_count; i++) {
+        st = rewrap_row(r, &r->old.rows[r->chosen[i]], err);
+        cli_progress(&told, i + 1, r->chosen_count);
     }
-    if (r->output != NULL && fclose(r->output) != 0 && st == ST_OK) {
-        st = core_fail(err, ST_IO, "%s: cannot be written; make room",
-                       cli_value(r->call, "--output"));
-    }
-    r->output = NULL;
-    return st;
+    const core_status closed = cli_rotation_close(r, st == ST_OK ? err : NULL);
+    return st == ST_OK ? closed : st;
+}
+
+static void add_statements(const cli_rotation *r, const cli_row *row, core_str *add, core_str *drop)
+{
+    core_str_add(add, "ALTER COLUMN ENCRYPTION KEY ");
+    cli_sql_name(add, row->cek);
+    core_str_add(add, " ADD VALUE\n(COLUMN_MASTER_KEY = ");
+    cli_sql_name(add, row->cmk);
+    core_str_add(add, ", ALGORITHM = N'" CMK_ALGORITHM "', ENCRYPTED_VALUE = ");
+    cli_sql_binary(add, row->value, row->value_len);
+    core_str_add(add, ");\n");
+    core_str_add(drop, "ALTER COLUMN ENCRYPTION KEY ");
+    cli_sql_name(drop, row->cek);
+    core_str_add(drop, " DROP VALUE (COLUMN_MASTER_KEY = ");
+    cli_sql_name(drop, r->old_cmk);
+    core_str_add(drop, ");\n");
 }
 
 /* From the file as it is now on the disk: what is not there is not in the T-SQL. */
-static core_status write_sql(rotation *r, core_err *err)
+static core_status write_sql(cli_rotation *r, core_err *err)
 {
     cli_rows made = {0};
     core_str add = {.limit = (size_t)64 << 20}, drop = {.limit = (size_t)64 << 20};
-    core_status st = cli_rows_read(cli_value(r->call, "--output"), CLI_ROWS_VALUES, &made, err);
+    core_status st = cli_rows_read(r->file, CLI_ROWS_VALUES, &made, err);
     core_str_add(&drop, "-- Run this only when every client reads with the new column master key.\n"
                         "-- Then nothing needs the old one any more, except old backups.\n");
     for (size_t i = 0; st == ST_OK && i < made.count; i++) {
-        const cli_row *row = &made.rows[i];
-        core_str_add(&add, "ALTER COLUMN ENCRYPTION KEY ");
-        cli_sql_name(&add, row->cek);
-        core_str_add(&add, " ADD VALUE\n(COLUMN_MASTER_KEY = ");
-        cli_sql_name(&add, row->cmk);
-        core_str_add(&add, ", ALGORITHM = N'" CMK_ALGORITHM "', ENCRYPTED_VALUE = ");
-        cli_sql_binary(&add, row->value, row->value_len);
-        core_str_add(&add, ");\n");
-        core_str_add(&drop, "ALTER COLUMN ENCRYPTION KEY ");
-        cli_sql_name(&drop, row->cek);
-        core_str_add(&drop, " DROP VALUE (COLUMN_MASTER_KEY = ");
-        cli_sql_name(&drop, r->old_cmk);
-        core_str_add(&drop, ");\n");
+        add_statements(r, &made.rows[i], &add, &drop);
     }
     if (st == ST_OK) {
-        st = cli_file_write(cli_value(r->call, "--add"), &add, err);
+        st = cli_sql_write(cli_value(r->call, "--add"), &add, err);
     }
     if (st == ST_OK) {
-        st = cli_file_write(cli_value(r->call, "--drop"), &drop, err);
+        st = cli_sql_write(cli_value(r->call, "--drop"), &drop, err);
         if (st != ST_OK) {
             (void)remove(cli_value(r->call, "--add")); /* it would be in the way of the next run */
         }
@@ -181,18 +201,54 @@ static core_status write_sql(rotation *r, core_err *err)
     return st;
 }
 
+static json_t *key_document(const tok_key_info *key, const char *path)
+{
+    return json_pack("{s:o,s:o,s:o}", "name", cli_json_text(key->name), "thumbprint",
+                     cli_json_hex(key->thumb, TOK_THUMB_LEN), "path", cli_json_text(path));
+}
+
+static void add_key(cli_call *call, const char *word, const tok_key_info *key, const char *path)
+{
+    char thumb[2 * TOK_THUMB_LEN + 1];
+    core_hex(key->thumb, TOK_THUMB_LEN, thumb);
+    core_str_addf(&call->text, "%-4s \"%s\", thumbprint %s\n     %s\n", word,
+                  cli_show(key->name).text, thumb, path);
+}
+
+static void report(cli_rotation *r)
+{
+    cli_call *call = r->call;
+    const char *from = core_str_get(&r->from), *to = core_str_get(&r->to);
+    if (call->json) {
+        call->doc = json_pack("{s:o,s:o,s:I,s:I}", "from", key_document(&r->from_key, from), "to",
+                              key_document(&r->to_key, to), "rewrapped", (json_int_t)r->fresh,
+                              "resumed", (json_int_t)r->done.count);
+        return;
+    }
+    add_key(call, "from", &r->from_key, from);
+    add_key(call, "to", &r->to_key, to);
+    core_str_addf(&call->text, "%zu values rewrapped, %zu were done before\n", r->fresh,
+                  r->done.count);
+}
+
 core_status cli_cmk_rotate(cli_call *call, core_err *err)
 {
-    rotation r = {.call = call};
-    core_status st = cli_rows_read(call->operands[0], CLI_ROWS_VALUES, &r.old, err);
+    cli_rotation r = {.call = call};
+    core_status st = check_options(&r, err);
     if (st == ST_OK) {
-        st = cli_store_open(call, &r.store, err);
+        st = cli_rows_read(call->operands[0], CLI_ROWS_VALUES, &r.old, err);
     }
     if (st == ST_OK) {
         st = choose(&r, err);
     }
     if (st == ST_OK) {
-        st = resume(&r, err);
+        st = cli_store_open(call, &r.store, err);
+    }
+    if (st == ST_OK) {
+        st = find_keys(&r, err);
+    }
+    if (st == ST_OK) {
+        st = cli_rotation_resume(&r, err);
     }
     if (st == ST_OK) {
         st = rewrap_all(&r, err);
@@ -200,15 +256,15 @@ core_status cli_cmk_rotate(cli_call *call, core_err *err)
     if (st == ST_OK) {
         st = write_sql(&r, err);
     }
-    if (st == ST_OK && call->json) {
-        call->doc = json_pack("{s:I,s:I}", "rewrapped", (json_int_t)r.fresh, "resumed",
-                              (json_int_t)r.done.count);
-    } else if (st == ST_OK) {
-        core_str_addf(&call->text, "%zu values wrapped anew, %zu were done before\n", r.fresh,
-                      r.done.count);
+    if (st == ST_OK) {
+        report(&r);
+    }
+    if (r.output != NULL) {
+        (void)fclose(r.output);
     }
     cli_rows_free(&r.old);
     cli_rows_free(&r.done);
+    core_free(r.chosen);
     core_str_free(&r.from);
     core_str_free(&r.to);
     cli_store_close(&r.store);

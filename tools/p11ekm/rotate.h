@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A rotation of a column master key, as verb_rotate.c runs it and rotate_output.c writes it down.
+ *
+ * The output has one line for each value, in the order of the export. Each line carries the SHA-256
+ * digest of the value that it replaces ("replaces"): a file that is there is resumed only if every
+ * byte of it is such a line of this very rotation.
+ */
+#ifndef TOOLS_P11EKM_ROTATE_H
+#define TOOLS_P11EKM_ROTATE_H
+
+#include <stdio.h>
+
+#include "tools/p11ekm/cmk_ops.h"
+
+typedef struct cli_rotation {
+    cli_call *call;
+    cli_store store;
+    core_str from, to; /* key paths */
+    tok_key_info from_key, to_key;
+    cli_rows old;   /* the export */
+    cli_rows done;  /* what --output has already */
+    size_t *chosen; /* rows of the export that are rotated, in its order */
+    size_t chosen_count;
+    const char *old_cmk, *new_cmk;
+    const char *file; /* --output */
+    FILE *output;     /* open for appending; NULL before the first line of a new file */
+    size_t fresh;     /* values made in this run */
+} cli_rotation;
+
+/* The row of the output that replaces `old`, with this value (NULL, 0: none yet); `digest` has room
+ * for CLI_DIGEST_DIGITS and a NUL, and is part of the row. */
+CORE_MUST_USE core_status cli_rotation_row(const cli_rotation *r, const cli_row *old,
+                                           const uint8_t *value, size_t length, char *digest,
+                                           cli_row *row);
+/* Proves that --output is a new file, or the output of this rotation so far: fills r->done with the
+ * first r->done.count of r->chosen. ST_IO, ST_FORMAT, ST_UNSAFE_FILE; the file is as it was. */
+CORE_MUST_USE core_status cli_rotation_resume(cli_rotation *r, core_err *err);
+/* Writes one line. After a failure the file may end in half a line, which the next run takes off.
+ */
+CORE_MUST_USE core_status cli_rotation_write(cli_rotation *r, const cli_row *row, core_err *err);
+CORE_MUST_USE core_status cli_rotation_close(cli_rotation *r, core_err *err);
+
+#endif
