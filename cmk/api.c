@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The C API: p11ekm_cmk.h over the store. A p11ekm_cmk is a cmk_store.
+ * The C API: p11ekm_cmk.h over the store. A p11ekm_cmk is the handle of a store (handle.h).
  */
 #include "cmk/p11ekm_cmk.h"
 
 #include <stdio.h>
 #include <string.h>
+#include "cmk/handle.h"
 #include "cmk/store.h"
 #include "core/memory.h"
 #include "core/text.h"
-
-static cmk_store *inner(p11ekm_cmk *store)
-{
-    return (cmk_store *)(void *)store;
-}
 
 unsigned p11ekm_cmk_version(void)
 {
@@ -58,22 +54,35 @@ static core_status missing(core_err *err, const char *what)
     return core_fail(err, ST_INVALID_ARGUMENT, "%s: it is NULL; see p11ekm_cmk.h", what);
 }
 
-/* What all functions with a result need. *size is taken as 0 where there is no buffer. */
-static core_status check_call(const p11ekm_cmk *store, const uint8_t *out, size_t *size,
-                              core_err *err)
+/* The store of a handle, with a reference, so that it stays while another thread closes it. */
+static core_status use_store(const p11ekm_cmk *handle, cmk_store **store, core_err *err)
 {
-    if (store == NULL)
+    *store = NULL;
+    if (handle == NULL)
         return missing(err, "store");
-    if (size == NULL)
-        return missing(err, "size of the result");
-    if (out == NULL)
-        *size = 0;
-    return ST_OK;
+    *store = cmk_handle_use(handle);
+    return *store != NULL ? ST_OK
+                          : core_fail(err, ST_INVALID_ARGUMENT,
+                                      "store: it is closed, or no store; use one of "
+                                      "p11ekm_cmk_open that is not closed");
 }
 
-/* *size is 0 after every failure but one. */
-static void settle(core_status st, size_t *size)
+/* What all functions with a result need. *size is taken as 0 where there is no buffer. */
+static core_status check_call(const p11ekm_cmk *handle, const uint8_t *out, size_t *size,
+                              cmk_store **store, core_err *err)
 {
+    core_status st = use_store(handle, store, err);
+    if (st == ST_OK && size == NULL)
+        return missing(err, "size of the result");
+    if (st == ST_OK && out == NULL)
+        *size = 0;
+    return st;
+}
+
+/* Ends a call of check_call. *size is 0 after every failure but one. */
+static void settle(core_status st, cmk_store *store, size_t *size)
+{
+    cmk_store_close(store);
     if (size != NULL && st != ST_OK && st != ST_BUFFER_TOO_SMALL)
         *size = 0;
 }
@@ -102,19 +111,19 @@ int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size
     core_status st = cmk_store_open(config, token, pin, pin_size, &opened, &err);
     if (st == ST_OK && (token != NULL || pin != NULL))
         st = cmk_store_login(opened, &err);
-    if (st == ST_OK)
-        *store = (p11ekm_cmk *)(void *)opened;
-    else
+    if (st == ST_OK && (*store = cmk_handle_new(opened)) == NULL)
+        st = core_fail(&err, ST_NO_MEMORY, "store: out of memory; free some");
+    if (st != ST_OK)
         cmk_store_close(opened);
     return answer(st, &err, message, message_size);
 }
 
 void p11ekm_cmk_close(p11ekm_cmk *store)
 {
-    cmk_store_close(inner(store));
+    cmk_store_close(cmk_handle_close(store));
 }
 
-static core_status decrypt(p11ekm_cmk *store, const char *path, const char *algorithm,
+static core_status decrypt(cmk_store *store, const char *path, const char *algorithm,
                            const uint8_t *ecek, size_t ecek_size, uint8_t *out, size_t *out_size,
                            core_err *err)
 {
@@ -122,10 +131,10 @@ static core_status decrypt(p11ekm_cmk *store, const char *path, const char *algo
     const size_t room = *out_size;
     *out_size = CMK_CEK_LEN;
     if (room < CMK_CEK_LEN)
-        return core_fail(err, ST_BUFFER_TOO_SMALL, "column encryption key: it has %d bytes",
+        return core_fail(err, ST_BUFFER_TOO_SMALL,
+                         "column encryption key: it has %d bytes; give a larger buffer",
                          CMK_CEK_LEN);
-    const core_status st =
-        cmk_decrypt_cek(inner(store), path, algorithm, ecek, ecek_size, cek, err);
+    const core_status st = cmk_decrypt_cek(store, path, algorithm, ecek, ecek_size, cek, err);
     memset(out, 0, room);
     if (st == ST_OK)
         memcpy(out, cek, sizeof cek);
@@ -133,81 +142,85 @@ static core_status decrypt(p11ekm_cmk *store, const char *path, const char *algo
     return st;
 }
 
-int p11ekm_cmk_decrypt(p11ekm_cmk *store, const char *key_path, const char *algorithm,
+int p11ekm_cmk_decrypt(p11ekm_cmk *handle, const char *key_path, const char *algorithm,
                        const uint8_t *ecek, size_t ecek_size, uint8_t *cek, size_t *cek_size,
                        char *message, size_t message_size)
 {
     core_err err = {0};
-    core_status st = check_call(store, cek, cek_size, &err);
+    cmk_store *store = NULL;
+    core_status st = check_call(handle, cek, cek_size, &store, &err);
     if (st == ST_OK)
         st = decrypt(store, key_path, algorithm, ecek, ecek_size, cek, cek_size, &err);
-    settle(st, cek_size);
+    settle(st, store, cek_size);
     return answer(st, &err, message, message_size);
 }
 
-int p11ekm_cmk_encrypt(p11ekm_cmk *store, const char *key_path, const char *algorithm,
+int p11ekm_cmk_encrypt(p11ekm_cmk *handle, const char *key_path, const char *algorithm,
                        const uint8_t *cek, size_t cek_size, uint8_t *ecek, size_t *ecek_size,
                        char *message, size_t message_size)
 {
     core_err err = {0};
-    core_status st = check_call(store, ecek, ecek_size, &err);
+    cmk_store *store = NULL;
+    core_status st = check_call(handle, ecek, ecek_size, &store, &err);
     if (st == ST_OK)
-        st = cmk_encrypt_cek(inner(store), key_path, algorithm, cek, cek_size, ecek, ecek_size,
-                             &err);
-    settle(st, ecek_size);
+        st = cmk_encrypt_cek(store, key_path, algorithm, cek, cek_size, ecek, ecek_size, &err);
+    settle(st, store, ecek_size);
     return answer(st, &err, message, message_size);
 }
 
-int p11ekm_cmk_generate(p11ekm_cmk *store, const char *key_path, const char *algorithm,
+int p11ekm_cmk_generate(p11ekm_cmk *handle, const char *key_path, const char *algorithm,
                         unsigned flags, uint8_t *ecek, size_t *ecek_size, char *message,
                         size_t message_size)
 {
     core_err err = {0};
-    core_status st = check_call(store, ecek, ecek_size, &err);
+    cmk_store *store = NULL;
+    core_status st = check_call(handle, ecek, ecek_size, &store, &err);
     if (st == ST_OK)
         st = check_flags(flags, &err);
     if (st == ST_OK)
-        st = cmk_generate_cek(inner(store), key_path, algorithm, where_of(flags), ecek, ecek_size,
-                              &err);
-    settle(st, ecek_size);
+        st = cmk_generate_cek(store, key_path, algorithm, where_of(flags), ecek, ecek_size, &err);
+    settle(st, store, ecek_size);
     return answer(st, &err, message, message_size);
 }
 
-int p11ekm_cmk_rewrap(p11ekm_cmk *store, const char *old_key_path, const char *new_key_path,
+int p11ekm_cmk_rewrap(p11ekm_cmk *handle, const char *old_key_path, const char *new_key_path,
                       const char *algorithm, unsigned flags, const uint8_t *old_ecek,
                       size_t old_ecek_size, uint8_t *ecek, size_t *ecek_size, char *message,
                       size_t message_size)
 {
     core_err err = {0};
-    core_status st = check_call(store, ecek, ecek_size, &err);
+    cmk_store *store = NULL;
+    core_status st = check_call(handle, ecek, ecek_size, &store, &err);
     if (st == ST_OK)
         st = check_flags(flags, &err);
     if (st == ST_OK)
-        st = cmk_rewrap_cek(inner(store), old_key_path, new_key_path, algorithm, old_ecek,
-                            old_ecek_size, where_of(flags), ecek, ecek_size, &err);
-    settle(st, ecek_size);
+        st = cmk_rewrap_cek(store, old_key_path, new_key_path, algorithm, old_ecek, old_ecek_size,
+                            where_of(flags), ecek, ecek_size, &err);
+    settle(st, store, ecek_size);
     return answer(st, &err, message, message_size);
 }
 
-int p11ekm_cmk_sign(p11ekm_cmk *store, const char *key_path, int enclave, uint8_t *signature,
+int p11ekm_cmk_sign(p11ekm_cmk *handle, const char *key_path, int enclave, uint8_t *signature,
                     size_t *signature_size, char *message, size_t message_size)
 {
     core_err err = {0};
-    core_status st = check_call(store, signature, signature_size, &err);
+    cmk_store *store = NULL;
+    core_status st = check_call(handle, signature, signature_size, &store, &err);
     if (st == ST_OK)
-        st = cmk_sign_metadata(inner(store), key_path, enclave != 0, signature, signature_size,
-                               &err);
-    settle(st, signature_size);
+        st = cmk_sign_metadata(store, key_path, enclave != 0, signature, signature_size, &err);
+    settle(st, store, signature_size);
     return answer(st, &err, message, message_size);
 }
 
-int p11ekm_cmk_verify(p11ekm_cmk *store, const char *key_path, int enclave,
+int p11ekm_cmk_verify(p11ekm_cmk *handle, const char *key_path, int enclave,
                       const uint8_t *signature, size_t signature_size, char *message,
                       size_t message_size)
 {
     core_err err = {0};
-    const core_status st = store == NULL ? missing(&err, "store")
-                                         : cmk_verify_metadata(inner(store), key_path, enclave != 0,
-                                                               signature, signature_size, &err);
+    cmk_store *store = NULL;
+    core_status st = use_store(handle, &store, &err);
+    if (st == ST_OK)
+        st = cmk_verify_metadata(store, key_path, enclave != 0, signature, signature_size, &err);
+    cmk_store_close(store);
     return answer(st, &err, message, message_size);
 }

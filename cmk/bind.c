@@ -8,69 +8,131 @@
 #include <string.h>
 #include "core/platform.h"
 
-/* The store's own token, when it was opened with one. */
-static core_status given_locked(cmk_store *store, core_err *err)
+/* The login to a token. Made at the first use, and there until the store is closed. */
+static cmk_login *login_locked(const cmk_store *store, const tok_token *token)
 {
-    if (store->token_name == NULL || store->token != NULL)
-        return ST_OK;
-    return tok_token_find(store->ctx, store->token_name, &store->token, err);
+    cmk_login *login = store->logins;
+    while (login != NULL && login->token != token)
+        login = login->next;
+    return login;
 }
 
-static bool logged_in_locked(const cmk_store *store, const tok_token *token)
+static cmk_login *login_of(cmk_store *store, tok_token *token)
 {
-    size_t i = 0;
-    while (i < store->token_count && store->tokens[i] != token)
-        i++;
-    return i < store->token_count;
+    core_lock_take(&store->lock);
+    cmk_login *login = login_locked(store, token);
+    core_lock_give(&store->lock);
+    if (login != NULL)
+        return login;
+    cmk_login *fresh = core_calloc(1, sizeof *fresh);
+    if (fresh == NULL)
+        return NULL;
+    *fresh = (cmk_login){.lock = CORE_LOCK_INIT};
+    core_lock_take(&store->lock);
+    login = login_locked(store, token); /* another thread may have been faster */
+    if (login == NULL) {
+        fresh->token = tok_token_ref(token);
+        fresh->next = store->logins;
+        store->logins = login = fresh;
+        fresh = NULL;
+    }
+    core_lock_give(&store->lock);
+    core_free(fresh);
+    return login;
 }
 
-static core_status login_locked(cmk_store *store, tok_token *token, core_err *err)
+/* Logs in once. Only calls for this token wait while the token takes its time. */
+static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err *err)
 {
-    if (logged_in_locked(store, token))
-        return ST_OK;
-    tok_token **more = core_realloc(store->tokens, (store->token_count + 1) * sizeof *more);
-    if (more == NULL)
+    cmk_login *login = login_of(store, token);
+    core_status st = ST_OK;
+    if (login == NULL)
         return core_fail(err, ST_NO_MEMORY, "token \"%s\": out of memory",
                          tok_token_about(token)->label);
-    store->tokens = more;
-    const bool own = token == store->token && store->pin.length != 0;
-    const core_status st = tok_token_login(token, own ? (const char *)store->pin.data : NULL,
-                                           own ? store->pin.length : 0, err);
+    core_lock_take(&login->lock);
+    if (!atomic_load(&login->in)) {
+        const bool pin = own && store->pin.length != 0;
+        st = tok_token_login(token, pin ? (const char *)store->pin.data : NULL,
+                             pin ? store->pin.length : 0, err);
+        if (st == ST_OK && pin)
+            core_secret_close(&store->pin);
+        atomic_store(&login->in, st == ST_OK);
+    }
+    core_lock_give(&login->lock);
+    return st;
+}
+
+/* The store's own token, NULL where it was opened without one. It stays until the store is closed.
+ */
+static core_status own_token(cmk_store *store, tok_token **out, core_err *err)
+{
+    core_lock_take(&store->lock);
+    *out = store->token;
+    core_lock_give(&store->lock);
+    if (*out != NULL || store->token_name == NULL)
+        return ST_OK;
+    tok_token *found = NULL;
+    const core_status st = tok_token_find(store->ctx, store->token_name, &found, err);
     if (st != ST_OK)
         return st;
-    store->tokens[store->token_count] = tok_token_ref(token);
-    store->token_count++;
-    if (own)
-        core_secret_close(&store->pin);
+    core_lock_take(&store->lock);
+    if (store->token == NULL) {
+        store->token = found;
+        found = NULL;
+    }
+    *out = store->token;
+    core_lock_give(&store->lock);
+    if (found != NULL)
+        tok_token_release(found);
     return ST_OK;
 }
 
 core_status cmk_store_login(cmk_store *store, core_err *err)
 {
-    core_lock_take(&store->login);
-    core_status st = given_locked(store, err);
-    if (st == ST_OK && store->token != NULL)
-        st = login_locked(store, store->token, err);
-    core_lock_give(&store->login);
-    return st;
+    tok_token *own = NULL;
+    const core_status st = own_token(store, &own, err);
+    return st == ST_OK && own != NULL ? log_in(store, own, true, err) : st;
 }
 
 /* The token of a path, logged in to. */
 static core_status find_token(cmk_store *store, const tok_uri *uri, tok_token **out, core_err *err)
 {
-    tok_token *token = NULL;
-    core_lock_take(&store->login);
-    core_status st = given_locked(store, err);
+    tok_token *token = NULL, *own = NULL;
+    core_status st = own_token(store, &own, err);
     if (st == ST_OK)
-        st = cmk_path_token(store->ctx, store->token, uri, &token, err);
+        st = cmk_path_token(store->ctx, own, uri, &token, err);
     if (st == ST_OK)
-        st = login_locked(store, token, err);
-    core_lock_give(&store->login);
+        st = log_in(store, token, token == own, err);
     if (st == ST_OK)
         *out = token;
     else if (token != NULL)
         tok_token_release(token);
     return st;
+}
+
+/* The name in `algorithms` that governs an RSA key: of its size, else of the largest size below it
+ * that has a name, else the smallest there is. */
+static core_algorithm governing_name(unsigned bits)
+{
+    static const core_algorithm sizes[] = {CORE_ALG_RSA_4096, CORE_ALG_RSA_3072, CORE_ALG_RSA_2048};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (bits >= core_algorithm_bits(sizes[i]))
+            return sizes[i];
+    return CORE_ALG_RSA_1024;
+}
+
+static core_status check_policy(const tok_key *key, core_err *err)
+{
+    const tok_key_info *info = tok_key_about(key);
+    const core_algorithm name = governing_name(info->bits);
+    if ((tok_token_config(tok_key_token(key))->algorithms & 1U << name) != 0)
+        return ST_OK;
+    return core_fail(
+        err, ST_POLICY,
+        "key \"%s\" on token \"%s\": the policy does not allow RSA keys of %u bits; add "
+        "%s to algorithms in the configuration, or rotate to a key that it allows",
+        info->name, tok_token_about(tok_key_token(key))->label, info->bits,
+        core_algorithm_tag(name));
 }
 
 static core_status find_key(cmk_store *store, const char *path, tok_key **out, core_err *err)
@@ -83,6 +145,10 @@ static core_status find_key(cmk_store *store, const char *path, tok_key **out, c
     st = find_token(store, &uri, &token, err);
     if (st == ST_OK)
         st = cmk_path_key(token, &uri, out, err);
+    if (st == ST_OK && (st = check_policy(*out, err)) != ST_OK) {
+        tok_key_release(*out);
+        *out = NULL;
+    }
     if (token != NULL)
         tok_token_release(token);
     tok_uri_free(&uri);
@@ -167,7 +233,7 @@ core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out, co
     core_status st = find_key(store, path, &key, err);
     if (st == ST_OK)
         st = remember(store, path, key, err);
-    else
+    else if (st == ST_NOT_FOUND || st == ST_KEY_AMBIGUOUS)
         cmk_unbind(store, path);
     if (st == ST_OK)
         *out = key;
@@ -176,10 +242,11 @@ core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out, co
     return st;
 }
 
-core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, core_err *err)
+core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, bool *fresh, core_err *err)
 {
     *out = recall(store, path);
-    return *out != NULL ? ST_OK : cmk_bind_fresh(store, path, out, err);
+    *fresh = *out == NULL;
+    return *fresh ? cmk_bind_fresh(store, path, out, err) : ST_OK;
 }
 
 void cmk_unbind(cmk_store *store, const char *path)
@@ -197,11 +264,15 @@ void cmk_bind_close(cmk_store *store)
 {
     for (size_t i = 0; i < CMK_BINDINGS; i++)
         binding_release(&store->bindings[i]);
-    for (size_t i = 0; i < store->token_count; i++) {
-        tok_token_logout(store->tokens[i]);
-        tok_token_release(store->tokens[i]);
+    while (store->logins != NULL) {
+        cmk_login *login = store->logins;
+        store->logins = login->next;
+        if (atomic_load(&login->in))
+            tok_token_logout(login->token);
+        tok_token_release(login->token);
+        core_lock_destroy(&login->lock);
+        core_free(login);
     }
-    core_free(store->tokens);
     if (store->token != NULL)
         tok_token_release(store->token);
     core_secret_close(&store->pin);

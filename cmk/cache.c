@@ -21,6 +21,7 @@ typedef struct cache_entry {
     entry_index chain;        /* of its bucket, or of the free entries */
     entry_index newer, older; /* by last use */
     bool used;
+    tok_key *opened_by; /* a reference; NULL */
 } cache_entry;
 
 struct cmk_cache {
@@ -61,7 +62,7 @@ static void reset_locked(cmk_cache *cache)
 }
 
 /* Another thread may have been at work in it when the process forked, and locks on memory are not
- * inherited: a child does not use what it finds. */
+ * inherited: a child does not use what it finds, nor release it. */
 static void take(cmk_cache *cache)
 {
     core_lock_take(&cache->lock);
@@ -100,6 +101,8 @@ void cmk_cache_close(cmk_cache *cache)
     if (cache == NULL)
         return;
     core_secret_close(&cache->ceks);
+    for (entry_index i = 0; cache->entries != NULL && i < cache->size; i++)
+        tok_key_release(cache->entries[i].opened_by);
     core_free(cache->entries);
     core_free(cache->buckets);
     core_free(cache);
@@ -136,6 +139,7 @@ static void remove_locked(cmk_cache *cache, entry_index i)
     *at = e->chain;
     unlink_use(cache, i);
     core_wipe(cek_of(cache, i), CMK_CEK_LEN);
+    tok_key_release(e->opened_by);
     *e = (cache_entry){.chain = cache->free};
     cache->free = i;
     cache->count--;
@@ -165,12 +169,15 @@ static entry_index find_locked(cmk_cache *cache, const cmk_cache_key *key)
 }
 
 bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
-                   uint8_t cek[CMK_CEK_LEN])
+                   uint8_t cek[CMK_CEK_LEN], tok_key **opened_by)
 {
+    *opened_by = NULL;
     take(cache);
     expire_locked(cache, now_us);
     const entry_index i = find_locked(cache, key);
     if (i != NONE) {
+        if (cache->entries[i].opened_by != NULL)
+            *opened_by = tok_key_ref(cache->entries[i].opened_by);
         unlink_use(cache, i);
         link_newest(cache, i);
         memcpy(cek, cek_of(cache, i), CMK_CEK_LEN);
@@ -190,7 +197,7 @@ static entry_index claim_locked(cmk_cache *cache)
 }
 
 void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
-                   const uint8_t cek[CMK_CEK_LEN])
+                   const uint8_t cek[CMK_CEK_LEN], tok_key *opened_by)
 {
     take(cache);
     expire_locked(cache, now_us);
@@ -200,6 +207,7 @@ void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
         entry_index *bucket = bucket_of(cache, key->digest);
         memcpy(e->digest, key->digest, sizeof e->digest);
         e->used = true;
+        e->opened_by = opened_by == NULL ? NULL : tok_key_ref(opened_by);
         e->expires_us = now_us + cache->lifetime_us;
         e->chain = *bucket;
         *bucket = i;

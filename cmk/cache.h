@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "cmk/name.h"
 #include "core/status.h"
+#include "pkcs11/key.h"
 
 typedef struct cmk_cache cmk_cache;
 
@@ -25,11 +26,13 @@ void cmk_cache_close(cmk_cache *cache);
 
 CORE_MUST_USE core_status cmk_cache_key_make(const char *path, const uint8_t *ecek, size_t length,
                                              cmk_cache_key *out);
-/* Copies the CEK out; false when it is not there. `now_us`: core_now_us(). */
+/* Copies the CEK out, and gives a reference to the key that opened it, for the audit record; false
+ * when it is not there. `now_us`: core_now_us(). */
 bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
-                   uint8_t cek[CMK_CEK_LEN]);
+                   uint8_t cek[CMK_CEK_LEN], tok_key **opened_by);
+/* `opened_by` may be NULL; the cache takes a reference of its own. */
 void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
-                   const uint8_t cek[CMK_CEK_LEN]);
+                   const uint8_t cek[CMK_CEK_LEN], tok_key *opened_by);
 /* How many are in it now, expired ones not counted. */
 unsigned cmk_cache_count(cmk_cache *cache, uint64_t now_us);
 

@@ -41,9 +41,9 @@ core_status cmk_call_algorithm(cmk_call *call, const char *algorithm)
                      algorithm == NULL ? "" : algorithm);
 }
 
-core_status cmk_call_key(cmk_call *call)
+core_status cmk_call_key(cmk_call *call, bool *fresh)
 {
-    return cmk_bind(call->store, call->path, &call->key, call->err);
+    return cmk_bind(call->store, call->path, &call->key, fresh, call->err);
 }
 
 core_status cmk_call_key_fresh(cmk_call *call)

@@ -256,6 +256,7 @@ core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave
 {
     uint8_t *message = NULL;
     size_t length = 0;
+    bool fresh = false;
     cmk_call call;
     core_status st = cmk_call_begin(&call, store, "VerifyCMK", CORE_AUDIT_DATA, path, err);
     if (st == ST_OK && (sig == NULL || sig_len == 0))
@@ -263,7 +264,7 @@ core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave
                        "column master key: it has no signature; create it with "
                        "ENCLAVE_COMPUTATIONS (p11ekm cmk sql)");
     if (st == ST_OK)
-        st = cmk_call_key(&call);
+        st = cmk_call_key(&call, &fresh);
     if (st == ST_OK)
         st = cmk_metadata_message(CMK_PROVIDER_NAME, path, enclave, &message, &length, call.err);
     if (st == ST_OK)

@@ -22,80 +22,65 @@ enum { WIDE_MAX = 32767, STATUS_MAX = 4096 };
 #define WIDE(text)  WIDE_(text)
 static const uint16_t provider_name[] = WIDE(CMK_PROVIDER_NAME);
 
-/* Whenever another connection loads the library, the driver calls `free` and at once `init`, while
- * other threads are at work through their connections. So a store is not closed by `free` but
- * parked: `init` brings it back, and meanwhile it still serves. Parked for longer, it was meant. */
-enum { PARKED_US = 1000000 };
+/* Whenever another connection loads the library, the driver calls `free` and, sooner or later,
+ * `init`, while other threads are at work through their connections. So `free` closes nothing: what
+ * an application has written (a PIN among it) is not kept, and could not be opened again. Only a
+ * store without settings is opened again, by the next call after an `init` that comes later than
+ * this, so that a changed configuration is read. */
+enum { RELOADED_US = 1000000 };
 
 /* `lock` guards what follows. */
-static struct door {
+static struct odbc_state {
     core_lock lock;
-    cmk_store *store; /* NULL: not opened yet */
-    cmk_store *parked;
-    uint64_t parked_at_us;
-} door = {.lock = CORE_LOCK_INIT};
+    cmk_store *store;     /* in force; NULL: none was opened yet */
+    bool written;         /* it was opened by settings */
+    uint64_t freed_at_us; /* since the last `init`; 0: not freed */
+} odbc = {.lock = CORE_LOCK_INIT};
 
-/* Puts `fresh` in place; what was there, and what was parked, is closed. */
-static void door_put(cmk_store *fresh)
+/* Puts a store that was opened by settings in force, and closes the one before. */
+static void put_store(cmk_store *fresh)
 {
-    core_lock_take(&door.lock);
-    cmk_store *old = door.store;
-    cmk_store *parked = door.parked;
-    door.store = fresh;
-    door.parked = NULL;
-    core_lock_give(&door.lock);
+    core_lock_take(&odbc.lock);
+    cmk_store *old = odbc.store;
+    odbc.store = fresh;
+    odbc.written = true;
+    core_lock_give(&odbc.lock);
     cmk_store_close(old);
-    cmk_store_close(parked);
 }
 
-static void door_park(void)
+static void note_free(void)
 {
-    core_lock_take(&door.lock);
+    core_lock_take(&odbc.lock);
+    odbc.freed_at_us = core_now_us();
+    core_lock_give(&odbc.lock);
+}
+
+static void note_init(void)
+{
     cmk_store *old = NULL;
-    if (door.store != NULL) {
-        old = door.parked;
-        door.parked = door.store;
-        door.parked_at_us = core_now_us();
-        door.store = NULL;
+    core_lock_take(&odbc.lock);
+    if (odbc.freed_at_us != 0 && !odbc.written && core_now_us() - odbc.freed_at_us > RELOADED_US) {
+        old = odbc.store;
+        odbc.store = NULL;
     }
-    core_lock_give(&door.lock);
-    cmk_store_close(old);
-}
-
-static void door_unpark(void)
-{
-    core_lock_take(&door.lock);
-    cmk_store *old = door.parked;
-    if (door.store == NULL) {
-        door.store = door.parked;
-        old = NULL;
-    }
-    door.parked = NULL;
-    core_lock_give(&door.lock);
+    odbc.freed_at_us = 0;
+    core_lock_give(&odbc.lock);
     cmk_store_close(old);
 }
 
 /* A reference to the store in force; NULL while there is none. */
-static cmk_store *door_current(void)
+static cmk_store *current_store(void)
 {
-    cmk_store *old = NULL;
-    core_lock_take(&door.lock);
-    if (door.parked != NULL && core_now_us() - door.parked_at_us > PARKED_US) {
-        old = door.parked;
-        door.parked = NULL;
-    }
-    cmk_store *store = door.store != NULL ? door.store : door.parked;
-    if (store != NULL)
-        store = cmk_store_ref(store);
-    core_lock_give(&door.lock);
-    cmk_store_close(old);
+    core_lock_take(&odbc.lock);
+    cmk_store *store = odbc.store == NULL ? NULL : cmk_store_ref(odbc.store);
+    core_lock_give(&odbc.lock);
     return store;
 }
 
 /* The same, opening the default configuration for the first. */
-static core_status door_store(cmk_store **out, core_err *err)
+static core_status open_store(cmk_store **out, core_err *err)
 {
-    *out = door_current();
+    *out = current_store();
     if (*out != NULL)
         return ST_OK;
     cmk_store *fresh = NULL;
@@ -104,11 +89,11 @@ static core_status door_store(cmk_store **out, core_err *err)
         core_log_status(CORE_LOG_ERROR, "ODBC key store", st, err);
         return st;
     }
-    core_lock_take(&door.lock);
-    if (door.store == NULL)
-        door.store = cmk_store_ref(fresh);
-    *out = cmk_store_ref(door.store);
-    core_lock_give(&door.lock);
+    core_lock_take(&odbc.lock);
+    if (odbc.store == NULL)
+        odbc.store = cmk_store_ref(fresh);
+    *out = cmk_store_ref(odbc.store);
+    core_lock_give(&odbc.lock);
     cmk_store_close(fresh);
     return ST_OK;
 }
@@ -150,7 +135,7 @@ static core_status narrow(const uint16_t *wide, const char *what, char **out, co
         return st;
     core_free(*out);
     *out = NULL;
-    return core_fail(err, st, "%s: it is too long or not UTF-16", what);
+    return core_fail(err, st, "%s: it is too long or not UTF-16; check it in the database", what);
 }
 
 /* What the functions below begin with: their strings, and the store. */
@@ -167,7 +152,7 @@ static core_status begin(odbc_call *call, const uint16_t *path, const uint16_t *
     if (st == ST_OK)
         st = narrow(algorithm, "encryption algorithm", &call->algorithm, err);
     if (st == ST_OK)
-        st = door_store(&call->store, err);
+        st = open_store(&call->store, err);
     return st;
 }
 
@@ -256,7 +241,7 @@ static int odbc_init(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error)
 {
     (void)ctx;
     (void)on_error;
-    door_unpark();
+    note_init();
     return 1; /* a write of settings may come first: all is opened when it is needed */
 }
 
@@ -281,7 +266,7 @@ static int odbc_write(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, voi
         st = open_settings(&settings, &store, &err);
     odbc_settings_wipe(&settings);
     if (st == ST_OK) {
-        door_put(store);
+        put_store(store);
     } else {
         core_log_status(CORE_LOG_WARNING, "ODBC settings", st, &err);
         cmk_store_close(store);
@@ -294,7 +279,7 @@ static int odbc_read(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, void
 {
     char text[STATUS_MAX] = "provider=" CMK_PROVIDER_NAME "\nversion=" P11EKM_VERSION "\n";
     core_err err = {0};
-    cmk_store *store = door_current();
+    cmk_store *store = current_store();
     if (store != NULL)
         cmk_store_status(store, text, sizeof text);
     cmk_store_close(store);
@@ -309,7 +294,7 @@ static int odbc_read(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, void
 
 static void odbc_free(void)
 {
-    door_park();
+    note_free();
 }
 
 static const p11ekm_odbc_provider2 version2 = {.name = provider_name,

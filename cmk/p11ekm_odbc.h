@@ -15,9 +15,10 @@
  *
  * each optional and at most once, in any order. A write takes effect at once for the whole process:
  * the configuration is read and the token logged in to, so that a wrong PIN is reported here; when
- * it fails, what was in force stays in force. The module wipes its copies; the application wipes
- * its own. Reading gives lines of the same form: provider, version, config, token (each one logged
- * in to), cached.
+ * it fails, what was in force stays in force; so it does when the driver frees the key store, until
+ * other settings are written or the process ends. The module wipes its copies; the application
+ * wipes its own. Reading gives lines of the same form: provider, version, config, token (each one
+ * logged in to), cached.
  *
  * Text is UTF-16 in 16-bit units on all systems, never wchar_t. Functions return 1 for success,
  * else 0 after one message through `on_error`, in which % is doubled because the driver formats it.

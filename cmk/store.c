@@ -45,7 +45,7 @@ core_status cmk_store_open(const char *config_path, const char *token, const cha
     cmk_store *store = core_calloc(1, sizeof *store);
     if (store == NULL)
         return core_fail(err, ST_NO_MEMORY, "key store: out of memory");
-    *store = (cmk_store){.refs = 1, .login = CORE_LOCK_INIT, .lock = CORE_LOCK_INIT};
+    *store = (cmk_store){.refs = 1, .lock = CORE_LOCK_INIT};
     core_status st = tok_context_open(config_path, &store->ctx, err);
     if (st == ST_OK)
         st = open_parts(store, token, pin, pin == NULL ? 0 : pin_len, err);
@@ -79,10 +79,11 @@ void cmk_store_status(cmk_store *store, char *text, size_t size)
     core_str out = {.limit = size};
     core_str_addf(&out, "provider=%s\nversion=%s\nconfig=%s\n", CMK_PROVIDER_NAME, P11EKM_VERSION,
                   store->config->path);
-    core_lock_take(&store->login);
-    for (size_t i = 0; i < store->token_count; i++)
-        core_str_addf(&out, "token=%s\n", tok_token_about(store->tokens[i])->label);
-    core_lock_give(&store->login);
+    core_lock_take(&store->lock);
+    for (const cmk_login *login = store->logins; login != NULL; login = login->next)
+        if (atomic_load(&login->in))
+            core_str_addf(&out, "token=%s\n", tok_token_about(login->token)->label);
+    core_lock_give(&store->lock);
     if (store->cache != NULL)
         core_str_addf(&out, "cached=%u\n", cmk_cache_count(store->cache, core_now_us()));
     (void)snprintf(text, size, "%s", core_str_get(&out));
@@ -177,17 +178,29 @@ core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CE
     return st;
 }
 
-/* The way of a CEK that is not in the cache. */
+static core_status decrypt_with(cmk_call *call, const uint8_t *ecek, size_t length,
+                                uint8_t cek[CMK_CEK_LEN])
+{
+    cmk_ecek parts;
+    core_status st = cmk_check_ecek(call->store, call->key, ecek, length, &parts, call->err);
+    return st == ST_OK ? cmk_open_ecek(call->key, &parts, cek, call->err) : st;
+}
+
+/* Opens a CEK that is not in the cache. A bound key that is not on the token any more may have
+ * given its name to another: the path is then looked up once more. */
 static core_status decrypt(cmk_call *call, const uint8_t *ecek, size_t length,
                            uint8_t cek[CMK_CEK_LEN])
 {
-    cmk_ecek parts;
-    core_status st = cmk_call_key(call);
+    bool fresh = false;
+    core_status st = cmk_call_key(call, &fresh);
     if (st == ST_OK)
-        st = cmk_check_ecek(call->store, call->key, ecek, length, &parts, call->err);
-    if (st == ST_OK)
-        st = cmk_open_ecek(call->key, &parts, cek, call->err);
-    return st;
+        st = decrypt_with(call, ecek, length, cek);
+    if ((st != ST_HANDLE_LOST && st != ST_NOT_FOUND) || fresh)
+        return st;
+    tok_key_release(call->key);
+    call->key = NULL;
+    st = cmk_call_key_fresh(call);
+    return st == ST_OK ? decrypt_with(call, ecek, length, cek) : st;
 }
 
 static core_status decrypt_cached(cmk_call *call, const uint8_t *ecek, size_t length,
@@ -198,11 +211,11 @@ static core_status decrypt_cached(cmk_call *call, const uint8_t *ecek, size_t le
     core_status st = cmk_cache_key_make(call->path, ecek, length, &key);
     if (st != ST_OK)
         return core_fail(call->err, st, "%s", core_status_text(st));
-    if (cmk_cache_get(cache, &key, core_now_us(), cek))
+    if (cmk_cache_get(cache, &key, core_now_us(), cek, &call->key))
         return ST_OK;
     st = decrypt(call, ecek, length, cek);
     if (st == ST_OK)
-        cmk_cache_put(cache, &key, core_now_us(), cek);
+        cmk_cache_put(cache, &key, core_now_us(), cek, call->key);
     return st;
 }
 

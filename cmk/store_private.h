@@ -3,8 +3,9 @@
  * The store from the inside: which path leads to which key (bind.c), and the frame of a call
  * (call.c): key, log line, audit record.
  *
- * Locks: `login` is held while a token is looked for and logged in to, so that a PIN is sent once;
- * `lock` guards memory only and is held by nobody who calls a token. Both survive a fork.
+ * Locks: that of a cmk_login is held while its token is logged in to, so that a PIN is sent once,
+ * and calls for other tokens do not wait for it. `lock` of the store guards memory only; no thread
+ * calls a token while it holds it, nor takes another lock. All survive a fork.
  */
 #ifndef CMK_STORE_PRIVATE_H
 #define CMK_STORE_PRIVATE_H
@@ -30,6 +31,13 @@ typedef struct cmk_binding {
     uint64_t used; /* the store's `uses` when it was */
 } cmk_binding;
 
+typedef struct cmk_login {
+    tok_token *token; /* a reference */
+    core_lock lock;   /* held during C_Login */
+    atomic_bool in;   /* logged in: one logout is due */
+    struct cmk_login *next;
+} cmk_login;
+
 struct cmk_store {
     atomic_uint refs;
     tok_context *ctx;
@@ -37,13 +45,11 @@ struct cmk_store {
     char *token_name; /* the token it was opened with; NULL */
     cmk_cache *cache; /* NULL: none */
 
-    core_lock login;    /* guards up to `token_count` */
-    core_secret pin;    /* of token_name until it has logged in; empty */
-    tok_token *token;   /* token_name, once found */
-    tok_token **tokens; /* logged in to, each with one reference and one login */
-    size_t token_count;
+    core_secret pin; /* of token_name until it has logged in; then empty. Guarded by its login */
 
-    core_lock lock; /* guards the rest */
+    core_lock lock;    /* guards the rest */
+    tok_token *token;  /* token_name, once found; constant from then on */
+    cmk_login *logins; /* one for each token used; only added to */
     cmk_binding bindings[CMK_BINDINGS];
     uint64_t uses;
     uint8_t verified[CMK_VERIFIED][32]; /* see store.c; a ring */
@@ -51,8 +57,8 @@ struct cmk_store {
 };
 
 /* --- bind.c --- */
-/* The key of a path, with a reference: bound before, or found now. */
-CORE_MUST_USE core_status cmk_bind(cmk_store *store, const char *path, tok_key **out,
+/* The key of a path, with a reference: bound before, or found now (*fresh). */
+CORE_MUST_USE core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, bool *fresh,
                                    core_err *err);
 /* The same, found now whatever was bound before. */
 CORE_MUST_USE core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out,
@@ -76,7 +82,8 @@ typedef struct cmk_call {
 /* Checks algorithm and path and finds the key; *call is valid for cmk_call_end in any case. */
 CORE_MUST_USE core_status cmk_call_begin(cmk_call *call, cmk_store *store, const char *operation,
                                          core_audit_kind kind, const char *path, core_err *err);
-CORE_MUST_USE core_status cmk_call_key(cmk_call *call);
+/* *fresh: it was searched for on the token now. */
+CORE_MUST_USE core_status cmk_call_key(cmk_call *call, bool *fresh);
 /* The same for a call that makes values: the key is searched for on the token. */
 CORE_MUST_USE core_status cmk_call_key_fresh(cmk_call *call);
 CORE_MUST_USE core_status cmk_call_algorithm(cmk_call *call, const char *algorithm);

@@ -191,7 +191,10 @@ const config_key config_keys[] = {
         "time."),
     KEY("algorithms", BOTH(algorithms), SET, algorithm_words, 0, 0,
         "RSA_2048, RSA_3072, RSA_4096, AES_128, AES_192, AES_256, TRIPLE_DES_3KEY",
-        "The algorithms of keys that may be created and used.", NULL),
+        "The algorithms of keys that may be created and used.",
+        "Column master keys of Always Encrypted are bound, too: one of another algorithm makes no "
+        "values and opens none. Of those, an RSA key of another size counts as the largest size "
+        "below it."),
     KEY("create", BOTH(create), BOOL, NULL, 0, 0, "yes",
         "Whether keys may be created at all.", NULL),
     KEY("ekm_keys", BOTH(ekm_keys), STRING, NULL, 0, 0, NULL,

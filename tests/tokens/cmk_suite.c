@@ -301,8 +301,8 @@ static bool prepare(void)
 
 int main(int argc, char **argv)
 {
-    static const test_suite *const suites[] = {&cmk_open_suite, &cmk_make_suite, &cmk_door_suite,
-                                               &cmk_host_suite};
+    static const test_suite *const suites[] = {&cmk_open_suite, &cmk_make_suite, &cmk_host_suite,
+                                               &cmk_door_suite};
     if (!prepare())
         return EXIT_FAILURE;
     find_counter();

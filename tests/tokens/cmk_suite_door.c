@@ -28,6 +28,7 @@ static int start(void)
     return conf == NULL || setenv("P11EKM_CONF", conf, 1) != 0;
 }
 
+/* What is in force stays so: this suite is the last. */
 static int stop(void)
 {
     CEKeystoreProvider2[0]->free();
@@ -249,27 +250,33 @@ static void odbc_settings(void)
     CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->read(&context, on_error, status, &status_len), 0);
 }
 
-/* No write at all: the default configuration and its pin_file; and again after a free. */
+/* What the driver does when another connection loads the library. */
+static void load_again(unsigned after_ms)
+{
+    CEKeystoreProvider2[0]->free();
+    core_sleep_ms(after_ms);
+    CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->init(&context, on_error), 1);
+}
+
+/* No write at all, so the first of the tests: the default configuration and its pin_file. It is
+ * read again after a free and an init that comes later. */
 static void odbc_opens_by_itself(void)
 {
-    enum { MEANT_MS = 1100 }; /* a `free` without an `init` behind it */
+    enum { MEANT_MS = 1100 };
+    make_sample();
     unsigned char *cek = NULL;
     unsigned short length = 0;
     const char *before = getenv("P11EKM_CONF");
     char *saved = strdup(before == NULL ? "" : before);
-    CEKeystoreProvider2[0]->free();
-    core_sleep_ms(MEANT_MS);
     CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(message, "PIN"));
-    CEKeystoreProvider2[0]->free();
-    core_sleep_ms(MEANT_MS);
+    load_again(MEANT_MS);
     (void)setenv("P11EKM_CONF", suite_conf("itself.conf", "", true), 1);
     for (unsigned i = 0; i < 2; i++) {
         CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
         free(cek);
         CEKeystoreProvider2[0]->free();
-        CEKeystoreProvider2[0]->free();
-        core_sleep_ms(MEANT_MS);
+        load_again(MEANT_MS);
     }
     (void)setenv("P11EKM_CONF", "/nonexistent/p11ekm.conf", 1);
     CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 0);
@@ -278,18 +285,21 @@ static void odbc_opens_by_itself(void)
     free(saved);
 }
 
-/* What the driver does when another connection loads the library: the settings stay. */
+/* The settings stay, for connections that are at work meanwhile, too, however late the `init`. */
 static void odbc_loaded_again(void)
 {
     unsigned char *cek = NULL;
     unsigned short length = 0;
     CU_ASSERT_EQUAL_FATAL(write_good(), 1);
-    CEKeystoreProvider2[0]->free();
-    CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
-    free(cek);
-    CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->init(&context, on_error), 1);
-    CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
-    free(cek);
+    for (unsigned after_ms = 0; after_ms <= 1200; after_ms += 1200) {
+        CEKeystoreProvider2[0]->free();
+        core_sleep_ms(after_ms);
+        CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
+        free(cek);
+        CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->init(&context, on_error), 1);
+        CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
+        free(cek);
+    }
 }
 
 static void api_works(void)
@@ -381,6 +391,38 @@ static void api_refuses(void)
     p11ekm_cmk_close(NULL);
 }
 
+/* A closed store is an error for every function, also when another was opened meanwhile. */
+static void api_closed_store_is_refused(void)
+{
+    p11ekm_cmk *store = NULL, *other = NULL;
+    char text[512];
+    uint8_t out[1024];
+    const char *pin = getenv("PIN"), *path = suite_path(OWN);
+    CU_ASSERT_EQUAL_FATAL(p11ekm_cmk_open(NULL, "main", pin, strlen(pin), &store, NULL, 0), 0);
+    p11ekm_cmk_close(store);
+    p11ekm_cmk_close(store);
+    CU_ASSERT_EQUAL_FATAL(p11ekm_cmk_open(NULL, "main", pin, strlen(pin), &other, NULL, 0), 0);
+    CU_ASSERT_PTR_NOT_EQUAL(store, other);
+    p11ekm_cmk_close(store);
+    for (unsigned i = 0; i < 6; i++) {
+        size_t length = sizeof out;
+        const int code =
+            i == 0   ? p11ekm_cmk_decrypt(store, path, "RSA_OAEP", out, 9, out, &length, text, 512)
+            : i == 1 ? p11ekm_cmk_encrypt(store, path, "RSA_OAEP", out, 32, out, &length, text, 512)
+            : i == 2 ? p11ekm_cmk_generate(store, path, "RSA_OAEP", 0, out, &length, text, 512)
+            : i == 3 ? p11ekm_cmk_rewrap(store, path, path, "RSA_OAEP", 0, out, 9, out, &length,
+                                         text, 512)
+            : i == 4 ? p11ekm_cmk_sign(store, path, 1, out, &length, text, 512)
+                     : p11ekm_cmk_verify(store, path, 1, out, 9, text, 512);
+        CU_ASSERT_EQUAL(code, P11EKM_CMK_INVALID_ARGUMENT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "closed"));
+        CU_ASSERT_EQUAL(length, i == 5 ? sizeof out : 0);
+    }
+    size_t length = sizeof out;
+    CU_ASSERT_EQUAL(p11ekm_cmk_generate(other, path, "RSA_OAEP", 0, out, &length, text, 512), 0);
+    p11ekm_cmk_close(other);
+}
+
 static void api_codes(void)
 {
     static const struct {
@@ -405,15 +447,16 @@ static void api_codes(void)
     CU_ASSERT_STRING_EQUAL(p11ekm_cmk_code_text(-5), "unknown code");
 }
 
-static const test_case cases[] = {{"odbc_arrays", odbc_arrays},
+static const test_case cases[] = {{"odbc_opens_by_itself", odbc_opens_by_itself},
+                                  {"odbc_arrays", odbc_arrays},
                                   {"odbc_opens", odbc_opens},
                                   {"odbc_refuses", odbc_refuses},
                                   {"odbc_makes_and_verifies", odbc_makes_and_verifies},
                                   {"odbc_settings", odbc_settings},
                                   {"odbc_loaded_again", odbc_loaded_again},
-                                  {"odbc_opens_by_itself", odbc_opens_by_itself},
                                   {"api_works", api_works},
                                   {"api_refuses", api_refuses},
+                                  {"api_closed_store_is_refused", api_closed_store_is_refused},
                                   {"api_codes", api_codes},
                                   {NULL, NULL}};
 const test_suite cmk_door_suite = {

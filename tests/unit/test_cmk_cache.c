@@ -15,6 +15,8 @@
 
 enum { SECOND = 1000000 };
 
+static _Thread_local tok_key *opened_by; /* these tests put no keys */
+
 static int start(void)
 {
     return core_crypto_open() == ST_OK ? 0 : 1;
@@ -46,7 +48,7 @@ static void put(cmk_cache *cache, unsigned n, uint64_t now)
     const cmk_cache_key key = key_of(n);
     uint8_t cek[CMK_CEK_LEN];
     memset(cek, (int)(n & 0xff), sizeof cek);
-    cmk_cache_put(cache, &key, now, cek);
+    cmk_cache_put(cache, &key, now, cek, NULL);
 }
 
 /* Whether `n` is there; what is there must be its own CEK. */
@@ -55,7 +57,7 @@ static bool has(cmk_cache *cache, unsigned n, uint64_t now)
     const cmk_cache_key key = key_of(n);
     uint8_t cek[CMK_CEK_LEN], wanted[CMK_CEK_LEN];
     memset(wanted, (int)(n & 0xff), sizeof wanted);
-    if (!cmk_cache_get(cache, &key, now, cek))
+    if (!cmk_cache_get(cache, &key, now, cek, &opened_by))
         return false;
     CU_ASSERT_EQUAL(memcmp(cek, wanted, sizeof cek), 0);
     return true;
@@ -131,11 +133,11 @@ static void wipes(void)
     const cmk_cache_key key = key_of(7);
     uint8_t cek[CMK_CEK_LEN];
     memset(cek, 7, sizeof cek);
-    cmk_cache_put(cache, &key, 1, cek);
-    CU_ASSERT_TRUE(cmk_cache_get(cache, &key, 1, cek));
+    cmk_cache_put(cache, &key, 1, cek, NULL);
+    CU_ASSERT_TRUE(cmk_cache_get(cache, &key, 1, cek, &opened_by));
     CU_ASSERT_EQUAL(cmk_cache_count(cache, 11 * SECOND), 0);
     memset(cek, 0xee, sizeof cek);
-    CU_ASSERT_FALSE(cmk_cache_get(cache, &key, 11 * SECOND, cek));
+    CU_ASSERT_FALSE(cmk_cache_get(cache, &key, 11 * SECOND, cek, &opened_by));
     for (size_t i = 0; i < sizeof cek; i++)
         CU_ASSERT_EQUAL(cek[i], 0xee);
     cmk_cache_close(cache);
@@ -178,8 +180,8 @@ static void *worker(void *argument)
         uint8_t cek[CMK_CEK_LEN];
         memset(cek, (int)n, sizeof cek);
         if (i % 3 == 0)
-            cmk_cache_put(cache, &key, i, cek);
-        else if (cmk_cache_get(cache, &key, i, cek))
+            cmk_cache_put(cache, &key, i, cek, NULL);
+        else if (cmk_cache_get(cache, &key, i, cek, &opened_by))
             wrong += cek[0] != n || cek[CMK_CEK_LEN - 1] != n;
     }
     return (void *)wrong;
@@ -210,11 +212,11 @@ static void measures_a_hit(void)
     unsigned hits = 0;
     cmk_cache_key key;
     CU_ASSERT_EQUAL(cmk_cache_key_make("pkcs11:token=t;object=k", ecek, sizeof ecek, &key), ST_OK);
-    cmk_cache_put(cache, &key, core_now_us(), cek);
+    cmk_cache_put(cache, &key, core_now_us(), cek, NULL);
     const uint64_t begin = core_now_us();
     for (unsigned i = 0; i < ROUNDS; i++)
         if (cmk_cache_key_make("pkcs11:token=t;object=k", ecek, sizeof ecek, &key) == ST_OK &&
-            cmk_cache_get(cache, &key, core_now_us(), cek))
+            cmk_cache_get(cache, &key, core_now_us(), cek, &opened_by))
             hits++;
     const uint64_t took = core_now_us() - begin;
     CU_ASSERT_EQUAL(hits, ROUNDS);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The handles of the C API: see handle.h. Programs have one store or a few, so a list will do.
+ */
+#include "cmk/handle.h"
+
+#include "core/lock.h"
+#include "core/memory.h"
+
+/* No page is mapped below FIRST, and 16 is the distance of addresses that malloc gives: runtimes
+ * that inspect pointers (Go, Java) find nothing wrong with them. */
+enum { FIRST = 0x10000, STEP = 16 };
+
+typedef struct open_handle {
+    uintptr_t number;
+    cmk_store *store;
+    struct open_handle *next;
+} open_handle;
+
+/* `lock` guards what follows. */
+static struct {
+    core_lock lock;
+    uintptr_t last; /* never given out again */
+    open_handle *open;
+} handles = {.lock = CORE_LOCK_INIT, .last = FIRST};
+
+p11ekm_cmk *cmk_handle_new(cmk_store *store)
+{
+    open_handle *handle = core_calloc(1, sizeof *handle);
+    if (handle == NULL)
+        return NULL;
+    core_lock_take(&handles.lock);
+    handles.last += STEP;
+    *handle = (open_handle){handles.last, store, handles.open};
+    handles.open = handle;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is never followed */
+    p11ekm_cmk *number = (p11ekm_cmk *)handles.last;
+    core_lock_give(&handles.lock);
+    return number;
+}
+
+static open_handle **find_locked(const p11ekm_cmk *handle)
+{
+    open_handle **at = &handles.open;
+    while (*at != NULL && (*at)->number != (uintptr_t)handle)
+        at = &(*at)->next;
+    return at;
+}
+
+cmk_store *cmk_handle_use(const p11ekm_cmk *handle)
+{
+    core_lock_take(&handles.lock);
+    open_handle *found = *find_locked(handle);
+    cmk_store *store = found == NULL ? NULL : cmk_store_ref(found->store);
+    core_lock_give(&handles.lock);
+    return store;
+}
+
+cmk_store *cmk_handle_close(const p11ekm_cmk *handle)
+{
+    core_lock_take(&handles.lock);
+    open_handle **at = find_locked(handle), *found = *at;
+    if (found != NULL)
+        *at = found->next;
+    core_lock_give(&handles.lock);
+    cmk_store *store = found == NULL ? NULL : found->store;
+    core_free(found);
+    return store;
+}
