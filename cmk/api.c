@@ -8,6 +8,7 @@
 #include <string.h>
 #include "cmk/handle.h"
 #include "cmk/store.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "core/text.h"
 
@@ -113,8 +114,10 @@ int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size
         st = cmk_store_login(opened, &err);
     if (st == ST_OK && (*store = cmk_handle_new(opened)) == NULL)
         st = core_fail(&err, ST_NO_MEMORY, "store: out of memory; free some");
-    if (st != ST_OK)
+    if (st != ST_OK) {
+        core_log_status(CORE_LOG_WARNING, "p11ekm_cmk_open", st, &err);
         cmk_store_close(opened);
+    }
     return answer(st, &err, message, message_size);
 }
 

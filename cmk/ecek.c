@@ -30,13 +30,13 @@ static core_status check_head(const uint8_t *blob, size_t length, core_err *err)
                          "encryption key has a value for this provider");
     if (blob[0] != ECEK_VERSION)
         return core_fail(err, ST_FORMAT,
-                         "encrypted column encryption key: version %u instead of %u; it was not "
-                         "made for Always Encrypted or was changed",
+                         "encrypted column encryption key: version %u instead of %u: it was not "
+                         "made for Always Encrypted, or changed; restore it from a backup",
                          (unsigned)blob[0], (unsigned)ECEK_VERSION);
     if (length < CMK_ECEK_HEAD)
         return core_fail(err, ST_FORMAT,
-                         "encrypted column encryption key: %zu bytes are too short for its header; "
-                         "it was cut off",
+                         "encrypted column encryption key: %zu bytes are too short for its header: "
+                         "it was cut off; export it again, or restore it from a backup",
                          length);
     return ST_OK;
 }
@@ -51,21 +51,25 @@ core_status cmk_ecek_parse(const uint8_t *blob, size_t length, size_t modulus_le
     const size_t path_len = read_u16(blob + 1);
     const size_t ciphertext_len = read_u16(blob + 3);
     if (ciphertext_len == 0 || (modulus_len != 0 && ciphertext_len != modulus_len))
-        return core_fail(err, ST_FORMAT,
-                         "encrypted column encryption key: ciphertext length %zu does not fit the "
-                         "column master key of %zu bytes; it was made with another key or changed",
-                         ciphertext_len, modulus_len);
+        return core_fail(
+            err, ST_FORMAT,
+            "encrypted column encryption key: ciphertext length %zu does not fit the "
+            "column master key of %zu bytes: it was made with another key, or changed; "
+            "check the key path of its column master key",
+            ciphertext_len, modulus_len);
     const size_t signed_len = CMK_ECEK_HEAD + path_len + ciphertext_len;
     if (length < signed_len)
         return core_fail(err, ST_FORMAT,
                          "encrypted column encryption key: it ends after %zu of at least %zu "
-                         "bytes; it was cut off or its lengths were changed",
+                         "bytes: it was cut off, or its lengths were changed; export it again, or "
+                         "restore it from a backup",
                          length, signed_len);
     const size_t signature_len = length - signed_len;
     if (signature_len != ciphertext_len)
         return core_fail(err, ST_FORMAT,
-                         "encrypted column encryption key: signature length %zu instead of %zu; it "
-                         "was made with another key, cut off or changed",
+                         "encrypted column encryption key: signature length %zu instead of %zu: it "
+                         "was made with another key, cut off or changed; check the key path of its "
+                         "column master key, or restore it from a backup",
                          signature_len, ciphertext_len);
     *out = (cmk_ecek){.path = blob + CMK_ECEK_HEAD,
                       .path_len = path_len,

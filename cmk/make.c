@@ -45,9 +45,11 @@ static core_status draft_sign(cmk_call *call, tok_key *key, const draft *d)
     const size_t signed_len = d->offset + d->modulus_len;
     size_t sig_len = d->modulus_len;
     if (d->wrapped != d->modulus_len)
-        return core_fail(call->err, ST_DEVICE,
-                         "key \"%s\": the token made a ciphertext of %zu bytes",
-                         tok_key_about(key)->name, d->wrapped);
+        return core_fail(
+            call->err, ST_DEVICE,
+            "key \"%s\": the token made a ciphertext of %zu bytes; run p11ekm probe, and report "
+            "it to the token's vendor",
+            tok_key_about(key)->name, d->wrapped);
     core_status st =
         tok_rsa_sign(key, d->blob, signed_len, d->blob + signed_len, &sig_len, call->err);
     if (st == ST_OK && cmk_signature_verify(key, d->blob, signed_len, d->blob + signed_len, sig_len,
@@ -115,7 +117,7 @@ static core_status token_cannot(cmk_call *call, const tok_key *key, core_status 
     const core_err why = *call->err;
     return core_fail(call->err, st,
                      "token \"%s\" cannot keep a column encryption key inside (%.300s); allow the "
-                     "software path",
+                     "software path (--software, P11EKM_CMK_ALLOW_SOFTWARE)",
                      tok_token_about(tok_key_token(key))->label, core_err_text(&why, st));
 }
 
@@ -271,11 +273,13 @@ core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave
         st = cmk_signature_verify(call.key, message, length, sig, sig_len,
                                   store->config->accept_double_hash);
     if (st == ST_SIGNATURE_INVALID && call.err->text[0] == '\0')
-        st = core_fail(call.err, st,
-                       "column master key: the signature of its metadata does not verify with key "
-                       "\"%s\"; provider name, key path or enclave setting were changed, or it was "
-                       "signed with another key",
-                       tok_key_about(call.key)->name);
+        st = core_fail(
+            call.err, st,
+            "column master key: the signature of its metadata does not verify with key "
+            "\"%s\": provider name, key path or enclave setting were changed, or it was "
+            "signed with another key; create the column master key again by p11ekm cmk sql "
+            "if its definition is right",
+            tok_key_about(call.key)->name);
     core_free(message);
     return cmk_call_end(&call, st);
 }

@@ -286,7 +286,9 @@ static int odbc_read(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, void
     const size_t needed = strlen(text);
     if (data == NULL || length == NULL || *length < needed)
         return fail(ctx, on_error,
-                    core_fail(&err, ST_BUFFER_TOO_SMALL, "status: it has %zu bytes", needed), &err);
+                    core_fail(&err, ST_BUFFER_TOO_SMALL,
+                              "status: it has %zu bytes; give a larger buffer", needed),
+                    &err);
     memcpy(data, text, needed);
     *length = (unsigned int)needed;
     return 1;

@@ -50,7 +50,8 @@ core_status odbc_settings_read(const void *data, size_t length, odbc_settings *o
                          "and pin=PIN, one a line");
     if (length > ODBC_SETTINGS_MAX || core_secret_open(&out->text, length + 1) != ST_OK)
         return core_fail(err, length > ODBC_SETTINGS_MAX ? ST_FORMAT : ST_NO_MEMORY,
-                         "settings: %zu bytes are too many", length);
+                         "settings: %zu bytes are too many; write at most %d", length,
+                         ODBC_SETTINGS_MAX);
     char *text = (char *)out->text.data;
     memcpy(text, data, length);
     out->text.length = length;
@@ -58,7 +59,7 @@ core_status odbc_settings_read(const void *data, size_t length, odbc_settings *o
         length--;
     text[length] = '\0';
     if (!core_utf8_valid(text, length))
-        return core_fail(err, ST_FORMAT, "settings: they are not UTF-8 text");
+        return core_fail(err, ST_FORMAT, "settings: they are not UTF-8 text; convert them");
     core_status st = ST_OK;
     for (unsigned number = 1; st == ST_OK && text != NULL; number++) {
         char *newline = strchr(text, '\n');

@@ -35,7 +35,7 @@ static core_status open_parts(cmk_store *store, const char *token, const char *p
         st = core_secret_copy(&store->pin, pin, pin_len);
     if (st == ST_OK && config->cek_cache_entries != 0)
         st = cmk_cache_open(config->cek_cache_entries, config->cek_cache_seconds, &store->cache);
-    return st == ST_OK ? st : core_fail(err, st, "key store: out of memory");
+    return st == ST_OK ? st : core_fail(err, st, "key store: out of memory; free some");
 }
 
 core_status cmk_store_open(const char *config_path, const char *token, const char *pin,
@@ -44,7 +44,7 @@ core_status cmk_store_open(const char *config_path, const char *token, const cha
     *out = NULL;
     cmk_store *store = core_calloc(1, sizeof *store);
     if (store == NULL)
-        return core_fail(err, ST_NO_MEMORY, "key store: out of memory");
+        return core_fail(err, ST_NO_MEMORY, "key store: out of memory; free some");
     *store = (cmk_store){.refs = 1, .lock = CORE_LOCK_INIT};
     core_status st = tok_context_open(config_path, &store->ctx, err);
     if (st == ST_OK)
@@ -135,14 +135,16 @@ core_status cmk_check_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek, 
         return st;
     st = verify_ecek(store, key, ecek, length, out);
     if (st == ST_SIGNATURE_INVALID)
-        return core_fail(err, st,
-                         "encrypted column encryption key: its signature does not verify with key "
-                         "\"%s\"; it was made with another key or changed%s",
-                         info->name,
-                         store->config->accept_double_hash
-                             ? ""
-                             : " (a value of MSSQL_CNG_STORE or MSSQL_CSP_PROVIDER needs "
-                               "accept_double_hash)");
+        return core_fail(
+            err, st,
+            "encrypted column encryption key: its signature does not verify with key "
+            "\"%s\": it was made with another key, or changed%s; check the key path of "
+            "its column master key, or restore it from a backup",
+            info->name,
+            store->config->accept_double_hash
+                ? ""
+                : " (a value of MSSQL_CNG_STORE or MSSQL_CSP_PROVIDER needs "
+                  "accept_double_hash)");
     return st == ST_OK ? st : core_fail(err, st, "%s", core_status_text(st));
 }
 
@@ -171,8 +173,9 @@ core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CE
     else if (st == ST_OK || st == ST_BUFFER_TOO_SMALL || st == ST_DECRYPT_FAILED)
         /* One answer for all that may be wrong with what the token opened. */
         st = core_fail(err, ST_DECRYPT_FAILED,
-                       "encrypted column encryption key: decryption with key \"%s\" failed; it was "
-                       "made with another key or changed",
+                       "encrypted column encryption key: decryption with key \"%s\" failed: it was "
+                       "made with another key, or changed; check the key path of its column "
+                       "master key, or restore it from a backup",
                        tok_key_about(key)->name);
     core_wipe(plain, sizeof plain);
     return st;

@@ -32,7 +32,7 @@ core_status cli_file_read(const char *file, core_str *text, core_err *err)
         (void)fclose(in);
     }
     if (failed) {
-        return core_fail(err, ST_IO, "%s: cannot be read", file);
+        return core_fail(err, ST_IO, "%s: cannot be read; check the disk it is on", file);
     }
     if (!text->failed) {
         return ST_OK;
@@ -212,8 +212,8 @@ static core_status parse_all(const char *file, cli_row_kind kind, const core_str
             return ST_NO_MEMORY;
         }
         if (value == NULL) {
-            return core_fail(err, ST_FORMAT, "%s: not JSON behind object %zu: %s", file,
-                             rows->count, problem.text);
+            return core_fail(err, ST_FORMAT, "%s: not JSON behind object %zu: %s; export it again",
+                             file, rows->count, problem.text);
         }
         at += (size_t)problem.position;
         if (json_array_append_new(rows->documents, value) != 0) {

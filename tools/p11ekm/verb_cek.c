@@ -131,7 +131,9 @@ static core_status from_hex(core_secret *cek, core_err *err)
         memcpy(cek->data, bytes, sizeof bytes);
         cek->length = sizeof bytes;
     } else {
-        st = core_fail(err, ST_DATA_LENGTH, "the key is neither 32 bytes nor 64 hex digits");
+        st = core_fail(
+            err, ST_DATA_LENGTH,
+            "the key is neither 32 bytes nor 64 hex digits; pass one of these by --cek-fd");
     }
     core_wipe(bytes, sizeof bytes);
     return st;

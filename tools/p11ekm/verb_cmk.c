@@ -172,7 +172,8 @@ core_status cli_cmk_sql(cli_call *call, core_err *err)
 static core_status verify_row(const cli_store *store, const cli_row *row, core_err *err)
 {
     if (strcmp(row->provider, CMK_PROVIDER_NAME) != 0) {
-        return core_fail(err, ST_NOT_SUPPORTED, "its key store is %s, not " CMK_PROVIDER_NAME,
+        return core_fail(err, ST_NOT_SUPPORTED,
+                         "its key store is %s, not " CMK_PROVIDER_NAME "; verify it there",
                          row->provider);
     }
     return cmk_verify_metadata(store->store, row->path, true, row->value, row->value_len, err);

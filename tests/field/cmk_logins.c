@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Key paths of two tokens: a C_Login that does not come back stops the paths of its own token only.
+ * The counting module makes the first C_Login hang until the next plan is set.
+ *
+ *   with-token --count softhsm cmk_logins
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cmk/store.h"
+#include "core/platform.h"
+#include "testing.h"
+#include "tests/fault/counter.h"
+
+enum { LONG_MS = 20000 }; /* for what takes milliseconds */
+
+static counter count;
+
+static const char *config(void)
+{
+    char text[1024];
+    const char *pin = testing_file("pin", getenv("PIN"), strlen(getenv("PIN")), 0600);
+    (void)snprintf(text, sizeof text, "pin_file = %s\n[token other]\ntoken = other-token\n", pin);
+    return counter_config("logins.conf", text);
+}
+
+typedef struct call {
+    cmk_store *store;
+    const char *path;
+    core_status st;
+    atomic_bool done;
+} call;
+
+static void *describe(void *argument)
+{
+    call *c = argument;
+    tok_key_info info;
+    c->st = cmk_describe_key(c->store, c->path, &info, NULL);
+    atomic_store(&c->done, true);
+    return NULL;
+}
+
+static bool wait_for(const atomic_bool *done)
+{
+    const uint64_t until = core_now_us() + (uint64_t)LONG_MS * 1000;
+    while (!atomic_load(done) && core_now_us() < until)
+        core_sleep_ms(1);
+    return atomic_load(done);
+}
+
+/* Neither path leads to a key: what counts is that the token was asked. */
+static void login_that_hangs_stops_paths_of_its_token_only(void)
+{
+    call slow = {.path = "pkcs11:token=other-token;object=none"}, other;
+    char path[128];
+    pthread_t threads[2];
+    cmk_store *store = NULL;
+    (void)snprintf(path, sizeof path, "pkcs11:token=%s;object=none", getenv("TOKEN"));
+    CU_ASSERT_EQUAL_FATAL(cmk_store_open(config(), "main", NULL, 0, &store, NULL), ST_OK);
+    slow.store = store;
+    other = (call){.store = store, .path = path};
+    count.reset();
+    CU_ASSERT_EQUAL(count.plan("call=C_Login hang"), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[0], NULL, describe, &slow), 0);
+    while (count.get("C_Login") == 0)
+        core_sleep_ms(1);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[1], NULL, describe, &other), 0);
+    CU_ASSERT_TRUE(wait_for(&other.done));
+    CU_ASSERT_FALSE(atomic_load(&slow.done));
+    CU_ASSERT_EQUAL(count.plan(""), 0);
+    CU_ASSERT_TRUE(wait_for(&slow.done));
+    for (size_t i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(pthread_join(threads[i], NULL), 0);
+    CU_ASSERT_EQUAL(slow.st, ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(other.st, ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(count.violations(), 0);
+    cmk_store_close(store);
+}
+
+/* Threads that come while the login is under way wait for it; the PIN is sent once. */
+static void threads_of_one_token_share_one_login(void)
+{
+    enum { THREADS = 6 };
+    call calls[THREADS];
+    pthread_t threads[THREADS];
+    char path[128];
+    cmk_store *store = NULL;
+    (void)snprintf(path, sizeof path, "pkcs11:token=%s;object=none", getenv("TOKEN"));
+    CU_ASSERT_EQUAL_FATAL(cmk_store_open(config(), "main", NULL, 0, &store, NULL), ST_OK);
+    count.reset();
+    CU_ASSERT_EQUAL(count.plan("call=C_Login hang"), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        calls[i] = (call){.store = store, .path = path};
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, describe, &calls[i]), 0);
+    }
+    while (count.get("C_Login") == 0)
+        core_sleep_ms(1);
+    core_sleep_ms(20);
+    CU_ASSERT_EQUAL(count.plan(""), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        CU_ASSERT_EQUAL(pthread_join(threads[i], NULL), 0);
+        CU_ASSERT_EQUAL(calls[i].st, ST_NOT_FOUND);
+    }
+    CU_ASSERT_EQUAL(count.get("C_Login"), 1);
+    cmk_store_close(store);
+}
+
+static const test_case cases[] = {
+    {"login_that_hangs_stops_paths_of_its_token_only",
+     login_that_hangs_stops_paths_of_its_token_only},
+    {"threads_of_one_token_share_one_login", threads_of_one_token_share_one_login},
+    {NULL, NULL}};
+static const test_suite suite = {.name = "cmk_logins", .cases = cases};
+
+int main(int argc, char **argv)
+{
+    const test_suite *const suites[] = {&suite};
+    if (!counter_load(&count)) {
+        printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
+        return 77;
+    }
+    if (!counter_second_token("other-token"))
+        return EXIT_FAILURE;
+    return testing_main(argc, argv, suites, 1);
+}
