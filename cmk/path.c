@@ -190,18 +190,13 @@ static core_status check_key_case(tok_token *token, const tok_uri *uri, core_err
                      fits, tok_token_about(token)->label);
 }
 
+/* The list comes first: it describes each key once more for the token's cache, and the description
+ * that is used later, and what is learned of it, shall stay there. */
 core_status cmk_path_key(tok_token *token, const tok_uri *uri, tok_key **out, core_err *err)
 {
-    tok_key *key = NULL;
     *out = NULL;
-    core_status st = tok_key_by_label_id(token, uri->object, uri->has_id ? uri->id : NULL,
-                                         uri->id_len, &key, err);
-    if (st != ST_OK)
-        return st;
-    st = check_key_case(token, uri, err);
-    if (st == ST_OK)
-        *out = key;
-    else
-        tok_key_release(key);
-    return st;
+    const core_status st = check_key_case(token, uri, err);
+    return st != ST_OK ? st
+                       : tok_key_by_label_id(token, uri->object, uri->has_id ? uri->id : NULL,
+                                             uri->id_len, out, err);
 }

@@ -37,3 +37,14 @@ void tok_facts_add(tok_key *key, unsigned place, uint64_t age, unsigned facts)
         next = age << FACT_BITS | known | facts;
     } while (!atomic_compare_exchange_weak(word, &seen, next));
 }
+
+void tok_facts_inherit(tok_key *key, const tok_key *old)
+{
+    for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
+        const uint64_t word = atomic_load(&old->at[i].facts), age = word >> FACT_BITS;
+        if (age != 0 && atomic_load(&old->at[i].age) == age &&
+            atomic_load(&key->at[i].age) == age &&
+            atomic_load(&old->at[i].handle) == atomic_load(&key->at[i].handle))
+            tok_facts_add(key, i, age, (unsigned)(word & FACT_MASK));
+    }
+}

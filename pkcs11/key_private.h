@@ -138,6 +138,9 @@ unsigned tok_facts(const tok_session *session, const tok_key *key);
 unsigned tok_facts_at(const tok_key *key, const tok_token *token, unsigned place);
 /* Adds facts that were found in the generation `age` of the token. Any thread, no lock. */
 void tok_facts_add(tok_key *key, unsigned place, uint64_t age, unsigned facts);
+/* What is known of `old`, an older description of a key with this thumbprint, is known of `key`
+ * where both are the same object in the same generation. */
+void tok_facts_inherit(tok_key *key, const tok_key *old);
 
 /* --- public_key.c --- */
 /* A public key object with the key's modulus and exponent that the session may encrypt and wrap

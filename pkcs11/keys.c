@@ -146,8 +146,10 @@ void tok_keys_put(tok_key *key)
 
     core_mutex_lock(&token->lock);
     tok_key *old = take_out_locked(token, key->info.thumb);
-    if (old != NULL)
+    if (old != NULL) {
         tok_key_notices_copy(key, old);
+        tok_facts_inherit(key, old);
+    }
     key->next = *at;
     *at = tok_key_ref(key);
     core_mutex_unlock(&token->lock);
