@@ -101,6 +101,23 @@ static cmk_where where_of(unsigned flags)
     return (flags & P11EKM_CMK_ALLOW_SOFTWARE) != 0 ? CMK_SOFTWARE_ALLOWED : CMK_IN_TOKEN;
 }
 
+/* An empty PIN is no wish for pin_file: the user who typed it has none. */
+static core_status check_pin(const char *pin, size_t pin_size, core_err *err)
+{
+    if (pin == NULL || pin_size != 0)
+        return ST_OK;
+    return core_fail(err, ST_INVALID_ARGUMENT,
+                     "PIN: it is empty; give NULL to use pin_file of the configuration");
+}
+
+static core_status check_enclave(int enclave, core_err *err)
+{
+    if (enclave == 0 || enclave == 1)
+        return ST_OK;
+    return core_fail(err, ST_INVALID_ARGUMENT, "enclave: %d is neither 0 nor 1; see p11ekm_cmk.h",
+                     enclave);
+}
+
 int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size_t pin_size,
                     p11ekm_cmk **store, char *message, size_t message_size)
 {
@@ -109,7 +126,9 @@ int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size
     if (store == NULL)
         return answer(missing(&err, "store"), &err, message, message_size);
     *store = NULL;
-    core_status st = cmk_store_open(config, token, pin, pin_size, &opened, &err);
+    core_status st = check_pin(pin, pin_size, &err);
+    if (st == ST_OK)
+        st = cmk_store_open(config, token, pin, pin_size, &opened, &err);
     if (st == ST_OK && (token != NULL || pin != NULL))
         st = cmk_store_login(opened, &err);
     if (st == ST_OK && (*store = cmk_handle_new(opened)) == NULL)
@@ -210,6 +229,8 @@ int p11ekm_cmk_sign(p11ekm_cmk *handle, const char *key_path, int enclave, uint8
     cmk_store *store = NULL;
     core_status st = check_call(handle, signature, signature_size, &store, &err);
     if (st == ST_OK)
+        st = check_enclave(enclave, &err);
+    if (st == ST_OK)
         st = cmk_sign_metadata(store, key_path, enclave != 0, signature, signature_size, &err);
     settle(st, store, signature_size);
     return answer(st, &err, message, message_size);
@@ -222,6 +243,8 @@ int p11ekm_cmk_verify(p11ekm_cmk *handle, const char *key_path, int enclave,
     core_err err = {0};
     cmk_store *store = NULL;
     core_status st = use_store(handle, &store, &err);
+    if (st == ST_OK)
+        st = check_enclave(enclave, &err);
     if (st == ST_OK)
         st = cmk_verify_metadata(store, key_path, enclave != 0, signature, signature_size, &err);
     cmk_store_close(store);

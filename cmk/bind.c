@@ -8,6 +8,8 @@
 #include <string.h>
 #include "core/platform.h"
 
+#define BINDING_US ((uint64_t)CMK_BINDING_SECONDS * 1000000)
+
 /* The login to a token. Made at the first use, and there until the store is closed. */
 static cmk_login *login_locked(const cmk_store *store, const tok_token *token)
 {
@@ -201,7 +203,7 @@ static core_status remember(cmk_store *store, const char *path, tok_key *key, co
         binding_release(&fresh);
         return core_fail(err, ST_NO_MEMORY, "key path: out of memory");
     }
-    fresh.until_us = core_now_us() + (uint64_t)CMK_BINDING_SECONDS * 1000000;
+    fresh.until_us = core_now_us() + BINDING_US;
     core_lock_take(&store->lock);
     cmk_binding *place = place_locked(store, path);
     cmk_binding old = take_out_locked(place);
@@ -212,14 +214,17 @@ static core_status remember(cmk_store *store, const char *path, tok_key *key, co
     return ST_OK;
 }
 
-static tok_key *recall(cmk_store *store, const char *path)
+/* The bound key of a path, with a reference; NULL where there is none, or where it was bound too
+ * long ago. `renew`: it is good for another while, however long ago that was. */
+static tok_key *recall(cmk_store *store, const char *path, bool renew)
 {
     tok_key *key = NULL;
     const uint64_t now = core_now_us();
     core_lock_take(&store->lock);
     cmk_binding *b = binding_locked(store, path);
-    if (b != NULL && now < b->until_us) {
+    if (b != NULL && (renew || now < b->until_us)) {
         b->used = ++store->uses;
+        b->until_us = renew ? now + BINDING_US : b->until_us;
         key = tok_key_ref(b->key);
     }
     core_lock_give(&store->lock);
@@ -233,8 +238,6 @@ core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out, co
     core_status st = find_key(store, path, &key, err);
     if (st == ST_OK)
         st = remember(store, path, key, err);
-    else if (st == ST_NOT_FOUND || st == ST_KEY_AMBIGUOUS)
-        cmk_unbind(store, path);
     if (st == ST_OK)
         *out = key;
     else if (key != NULL)
@@ -242,11 +245,20 @@ core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out, co
     return st;
 }
 
+/* A key whose name no search finds any more was retired: what is open goes on decrypting with it.
+ * Whether it is still on the token, and not disabled, shows when it is used. */
 core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, bool *fresh, core_err *err)
 {
-    *out = recall(store, path);
+    *out = recall(store, path, false);
     *fresh = *out == NULL;
-    return *fresh ? cmk_bind_fresh(store, path, out, err) : ST_OK;
+    if (!*fresh)
+        return ST_OK;
+    const core_status st = cmk_bind_fresh(store, path, out, err);
+    if (st != ST_NOT_FOUND)
+        return st;
+    *out = recall(store, path, true);
+    *fresh = *out == NULL;
+    return *fresh ? st : ST_OK;
 }
 
 void cmk_unbind(cmk_store *store, const char *path)

@@ -20,8 +20,8 @@
 #include "core/memory.h"
 #include "pkcs11/key.h"
 
-/* Applications use a handful of master keys. A path is resolved anew after a while, so that a name
- * given to another key is noticed. */
+/* Applications use a handful of master keys. A path is resolved again after a while, so that a
+ * name given to another key is noticed. */
 enum { CMK_BINDINGS = 32, CMK_BINDING_SECONDS = 300, CMK_VERIFIED = 64 };
 
 typedef struct cmk_binding {

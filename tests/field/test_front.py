@@ -13,7 +13,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
 import common  # noqa: E402
 
-OK, NOT_FOUND, POLICY = 0, 4, 2071
+OK, NOT_FOUND, INVALID, POLICY = 0, 4, 6, 2071
 
 
 class Library:
@@ -111,6 +111,8 @@ class ChangedKeys(Front):
             self.assertEqual(made[0], NOT_FOUND, made)
         foreign = self.library.generate(store, other)[1]
         self.assertEqual(self.library.rewrap(store, other, path, foreign)[0], NOT_FOUND)
+        # Retiring is housekeeping: what was open goes on decrypting.
+        self.assertEqual(self.library.decrypt(store, path, old)[0], OK)
 
     def test_values_are_made_with_the_key_that_has_the_name_now(self):
         store, (name, path) = self.opened(), self.key()
@@ -143,6 +145,20 @@ class ChangedKeys(Front):
         value = bytes.fromhex(row["value"][2:])
         self.library.generate(store, path)
         self.assertEqual(self.library.decrypt(store, path, value)[0], OK)
+
+
+class Arguments(Front):
+    def test_empty_pin_is_not_taken_for_the_pin_file(self):
+        for pin in (b"", b"1234"):
+            code, store, message = self.library.open(self.configure(), b"hsm", pin)
+            self.library.close(store)
+            self.assertEqual(code == OK, pin != b"", message)
+        self.assertIsNone(self.library.open(self.configure(), None, b"")[1].value)
+
+    def test_enclave_is_zero_or_one(self):
+        store, path = self.opened(), self.key()[1]
+        self.assertEqual(self.library.call("sign", store, path, 2)[0], INVALID)
+        self.assertEqual(self.library.call("sign", store, path, 0)[0], OK)
 
 
 class Policy(Front):
