@@ -16,9 +16,9 @@
 
 static core_status fail_exists(core_err *err, const char *path)
 {
-    return core_fail(err, ST_IO,
-                     "%s: exists already and is not overwritten; name another file, or remove it",
-                     path);
+    return core_fail(
+        err, ST_IO,
+        "%s: exists already and is not overwritten; name another file, or remove it first", path);
 }
 
 core_status core_file_absent(const char *path, core_err *err)

@@ -21,9 +21,9 @@ HANDLE core_open_private(const char *path, DWORD access, DWORD share, DWORD how,
 
 static core_status fail_exists(core_err *err, const char *path)
 {
-    return core_fail(err, ST_IO,
-                     "%s: exists already and is not overwritten; name another file, or remove it",
-                     path);
+    return core_fail(
+        err, ST_IO,
+        "%s: exists already and is not overwritten; name another file, or remove it first", path);
 }
 
 core_status core_file_absent(const char *path, core_err *err)
