@@ -193,6 +193,26 @@ class Audit(Front):
                          [("soft", name, thumbprint)] * 3)
 
 
+class Missing(Front):
+    """What is missing has a code of its own: 4 is for keys only."""
+
+    def fails_to_open(self, code, part, **keys):
+        log = self.directory / "log"
+        got, store, message = self.library.open(self.configure(log=log, **keys), b"hsm")
+        self.library.close(store)
+        self.assertEqual(got, code, message)
+        self.assertIn(part, message)
+        self.assertIn(part, log.read_text() if log.exists() else "")
+
+    def test_module(self):
+        self.fails_to_open(2052, "/nonexistent/module.so", module="/nonexistent/module.so")
+
+    def test_pin_file(self):
+        missing = self.directory / "no-pin"
+        self.text = self.text.replace(str(pathlib.Path(self.conf).parent / "pin"), str(missing))
+        self.fails_to_open(2065, str(missing))
+
+
 def tearDownModule():
     if Front.world is not None:
         shutil.rmtree(Front.world[0])
