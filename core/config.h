@@ -39,6 +39,7 @@ typedef struct core_token_config {
     unsigned key_recheck_seconds; /* how long a key's handle and state are believed; 0: always */
     unsigned algorithms;          /* set: what may be created and used */
     bool create;                  /* whether keys may be created at all */
+    core_unprotected unprotected_keys;
     char *ekm_keys; /* patterns of column master keys that SQL Server may use; NULL: none */
 } core_token_config;
 

@@ -20,6 +20,7 @@ static const char *const padding_words[] = {"oaep-sha256", "oaep-sha1", "pkcs1",
 static const char *const where_words[] = {"token", "software", NULL};
 static const char *const drop_words[] = {"retire", "destroy", "deny", NULL};
 static const char *const expiry_words[] = {"deny-new", "deny", "warn", "ignore", NULL};
+static const char *const unprotected_words[] = {"refuse", "allow", NULL};
 static const char *const order_words[] = {"preference", "round-robin", NULL};
 static const char *const group_create_words[] = {"refuse", "single", NULL};
 static const char *const algorithm_words[] = {"RSA_2048",        "RSA_3072", "RSA_4096",
@@ -204,6 +205,11 @@ const config_key config_keys[] = {
         "EKM provider refuses it, because a database administrator could read column encryption "
         "keys with DecryptByAsymKey. Name here only keys of tokens that cannot separate the uses of "
         "a key, such as a TPM."),
+    KEY("unprotected_keys", BOTH(unprotected_keys), WORD, unprotected_words, 0, 0, "refuse",
+        "What to do with keys whose CKA_PRIVATE is not TRUE.",
+        "Anybody who reaches the token can put such a key on it without the PIN, under any name. "
+        "refuse leaves them out of every search, and p11ekm doctor fails on them; allow is for a "
+        "token that has no other keys. In a group, each token goes by its own section."),
 };
 /* clang-format on */
 const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];

@@ -14,6 +14,8 @@ typedef enum core_expiry {
     CORE_EXPIRY_WARN,
     CORE_EXPIRY_IGNORE
 } core_expiry;
+/* Keys that anybody can have put on the token without its PIN (CKA_PRIVATE is not TRUE). */
+typedef enum core_unprotected { CORE_UNPROTECTED_REFUSE, CORE_UNPROTECTED_ALLOW } core_unprotected;
 typedef enum core_where { CORE_WHERE_TOKEN, CORE_WHERE_SOFTWARE } core_where;
 typedef enum core_foreign {
     CORE_FOREIGN_REFUSE,

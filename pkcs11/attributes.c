@@ -17,52 +17,161 @@ static bool partial(CK_RV rv)
            rv == CKR_BUFFER_TOO_SMALL;
 }
 
-core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
-                           CK_ULONG count, core_err *err)
+/* Whether the failure is that of the session, the login, the object's handle or the device, so that
+ * to ask for another attribute makes no sense. CKR_GENERAL_ERROR and its kin may be one
+ * attribute's: SoftHSM gives it for the dates of a private key, and for what it cannot decrypt. */
+static bool ends_reading(CK_RV rv)
+{
+    static const CK_RV gone[] = {CKR_DEVICE_REMOVED,    CKR_TOKEN_NOT_PRESENT,
+                                 CKR_SLOT_ID_INVALID,   CKR_CRYPTOKI_NOT_INITIALIZED,
+                                 CKR_FUNCTION_CANCELED, CKR_TOKEN_NOT_RECOGNIZED};
+    const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
+
+    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
+        if (rv == gone[i])
+            return true;
+    return class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN || class == CORE_CLASS_HANDLE ||
+           class == CORE_CLASS_CAPACITY || class == CORE_CLASS_PIN;
+}
+
+/* All in one call. */
+static CK_RV read_together(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
+                           CK_ULONG count)
 {
     /* SoftHSM says CKR_ATTRIBUTE_VALUE_INVALID, which has no meaning here, of an object that has
      * changed and whose file another thread is just reading again: a moment later it is there. */
-    enum { MOST = 24, TRIES = 5, PAUSE_MS = 2 };
+    enum { TRIES = 5, PAUSE_MS = 2 };
+    CK_RV rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
+
+    for (unsigned i = 1; i < TRIES && rv == CKR_ATTRIBUTE_VALUE_INVALID; i++) {
+        core_sleep_ms(PAUSE_MS * i);
+        rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
+    }
+    return rv;
+}
+
+/* Each in a call of its own, so that one that is refused costs only itself. *failed: the first code
+ * that may be the device's. */
+static CK_RV read_apart(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
+                        CK_ULONG count, const CK_ULONG *room, CK_RV *faults, CK_RV *failed)
+{
+    for (CK_ULONG i = 0; i < count; i++) {
+        attributes[i].ulValueLen = room[i];
+        const CK_RV rv =
+            session->f->C_GetAttributeValue(session->handle, object, &attributes[i], 1);
+        if (ends_reading(rv))
+            return rv;
+        if (rv != CKR_OK)
+            attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+        if (rv != CKR_OK && !partial(rv) && *failed == CKR_OK)
+            *failed = rv;
+        if (faults != NULL)
+            faults[i] = rv;
+    }
+    return CKR_OK;
+}
+
+core_status tok_attributes_each(tok_session *session, CK_OBJECT_HANDLE object,
+                                CK_ATTRIBUTE *attributes, CK_ULONG count, CK_RV *faults,
+                                core_err *err)
+{
+    enum { MOST = 24 };
     CK_ULONG room[MOST];
-    CK_RV rv;
+    CK_RV failed = CKR_OK;
 
     if (count > MOST)
         return core_fail(err, ST_FAILURE, "too many attributes");
     for (CK_ULONG i = 0; i < count; i++)
         room[i] = attributes[i].ulValueLen;
-    rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
-    for (unsigned i = 1; i < TRIES && rv == CKR_ATTRIBUTE_VALUE_INVALID; i++) {
-        core_sleep_ms(PAUSE_MS * i);
-        rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
-    }
-    if (partial(rv)) {
-        for (CK_ULONG i = 0; i < count; i++) {
-            attributes[i].ulValueLen = room[i];
-            rv = session->f->C_GetAttributeValue(session->handle, object, &attributes[i], 1);
-            if (partial(rv)) {
-                attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
-                rv = CKR_OK;
-            }
-            if (rv != CKR_OK)
-                break;
-        }
-    }
+    if (faults != NULL)
+        memset(faults, 0, count * sizeof *faults);
+    CK_RV rv = read_together(session, object, attributes, count);
+    if (rv != CKR_OK && !ends_reading(rv))
+        rv = read_apart(session, object, attributes, count, room, faults, &failed);
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_GetAttributeValue", rv, TOK_CALL_OTHER);
+    if (failed != CKR_OK && !tok_device_answers(session))
+        return tok_rv_fail(err, session->token, "C_GetAttributeValue", failed, TOK_CALL_OTHER);
     for (CK_ULONG i = 0; i < count; i++)
         if (attributes[i].ulValueLen > room[i])
             attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
     return ST_OK;
 }
 
-/* Some modules find nothing, without an error, on a token that is gone: that must not be taken for
- * a key that is gone. */
-static core_status token_still_there(const tok_session *session, core_err *err)
+core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
+                           CK_ULONG count, core_err *err)
+{
+    return tok_attributes_each(session, object, attributes, count, NULL, err);
+}
+
+core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
+                              const CK_ATTRIBUTE *wanted, const char *function, core_err *err)
+{
+    CK_ATTRIBUTE set = *wanted;
+    CK_RV rv = session->f->C_SetAttributeValue(session->handle, object, &set, 1);
+    if (rv != CKR_OK)
+        return tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
+    /* A value that is longer than the one set must be seen, too. */
+    CK_ULONG room = wanted->ulValueLen + TOK_LABEL_MAX + 1;
+    CK_ATTRIBUTE now = {wanted->type, core_calloc(1, room), room};
+    if (now.pValue == NULL)
+        return core_fail(err, ST_NO_MEMORY, "out of memory for an attribute");
+    core_status st = ST_OK;
+    /* Where it cannot be read, CKR_OK is believed. */
+    if (tok_attributes(session, object, &now, 1, NULL) == ST_OK && tok_attribute_has(&now) &&
+        (now.ulValueLen != wanted->ulValueLen ||
+         memcmp(now.pValue, wanted->pValue, wanted->ulValueLen) != 0)) {
+        st = core_fail(err, ST_MECHANISM,
+                       "token \"%s\": %s returns CKR_OK and changes nothing: the token does not "
+                       "let objects be changed",
+                       session->token->info.label, function);
+    }
+    core_free(now.pValue);
+    return st;
+}
+
+bool tok_device_answers(tok_session *session)
+{
+    CK_TOKEN_INFO token;
+    CK_SESSION_INFO info;
+
+    return tok_token_info_get(session->token->ctx, session->token->slot, &token) == CKR_OK &&
+           session->f->C_GetSessionInfo(session->handle, &info) == CKR_OK;
+}
+
+/* Nothing is found, without an error, in a session that is not logged in. Some modules say of all
+ * sessions that they are public; what they say is not believed any more when C_Login did not change
+ * it. */
+static core_status still_logged_in(tok_session *session, core_err *err)
+{
+    tok_token *token = session->token;
+    const uint64_t logins = atomic_load(&token->logins) + 1;
+    CK_SESSION_INFO info;
+    CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
+
+    if (rv != CKR_OK)
+        return tok_rv_fail(err, token, "C_GetSessionInfo", rv, TOK_CALL_OTHER);
+    if (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS) {
+        atomic_store(&token->public_at_login, 0);
+        return ST_OK;
+    }
+    const uint64_t before = atomic_exchange(&token->public_at_login, logins);
+    if (before != 0 && before != logins)
+        return ST_OK;
+    return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
+                     core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
+}
+
+/* Some modules find nothing, without an error, on a token that is gone, or once the login is: that
+ * must not be taken for a key that is gone. */
+static core_status token_still_there(tok_session *session, core_err *err)
 {
     CK_TOKEN_INFO info;
     CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &info);
-    return rv == CKR_OK ? ST_OK
-                        : tok_rv_fail(err, session->token, "C_GetTokenInfo", rv, TOK_CALL_OTHER);
+
+    if (rv != CKR_OK)
+        return tok_rv_fail(err, session->token, "C_GetTokenInfo", rv, TOK_CALL_OTHER);
+    return (info.flags & CKF_LOGIN_REQUIRED) != 0 ? still_logged_in(session, err) : ST_OK;
 }
 
 core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG match_count,

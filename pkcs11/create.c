@@ -7,11 +7,15 @@
 #include <string.h>
 #include "pkcs11/key_private.h"
 
+/* The CKA_ID that a key is made with: random, and no thumbprint by its length. */
+enum { CREATION_ID = 20 };
+
 typedef struct creation {
     const tok_key_spec *spec;
     CK_SESSION_HANDLE own_session; /* of a volatile key */
     CK_OBJECT_HANDLE private, public;
     tok_key *key;
+    uint8_t id[CREATION_ID]; /* until the thumbprint is known */
 } creation;
 
 static const CK_BBOOL bbool_yes = CK_TRUE;
@@ -60,7 +64,7 @@ static core_status refused(tok_session *session, const char *function, CK_MECHAN
 static core_status check_name(tok_session *session, const char *name, core_err *err)
 {
     size_t count = 0;
-    core_status st = tok_keys_named(session, name, NULL, &count, err);
+    core_status st = tok_keys_named(session, name, &count, err);
     if (st == ST_OK && count > 0) {
         st = core_fail(err, ST_KEY_EXISTS, "key \"%s\": token \"%s\" has one of this name; %s",
                        name, session->token->info.label, core_status_next(ST_KEY_EXISTS));
@@ -82,6 +86,7 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
     CK_ATTRIBUTE public[] = {
         {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
         {CKA_LABEL, label, label_len},
+        {CKA_ID, c->id, sizeof c->id},
         {CKA_MODULUS_BITS, &bits, sizeof bits},
         {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent},
         {CKA_ENCRYPT, flag(encrypt), sizeof(CK_BBOOL)},
@@ -94,6 +99,7 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
         {CKA_SENSITIVE, flag(true), sizeof(CK_BBOOL)},
         {CKA_EXTRACTABLE, flag(spec->extractable), sizeof(CK_BBOOL)},
         {CKA_LABEL, label, label_len},
+        {CKA_ID, c->id, sizeof c->id},
         {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
         {CKA_SIGN, flag((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
         {CKA_UNWRAP, flag((spec->can & TOK_CAN_UNWRAP) != 0), sizeof(CK_BBOOL)},
@@ -121,6 +127,7 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
         {CKA_SENSITIVE, flag(true), sizeof(CK_BBOOL)},
         {CKA_EXTRACTABLE, flag(spec->extractable), sizeof(CK_BBOOL)},
         {CKA_LABEL, (void *)(uintptr_t)spec->name, (CK_ULONG)strlen(spec->name)},
+        {CKA_ID, c->id, sizeof c->id},
         {CKA_ENCRYPT, flag(true), sizeof(CK_BBOOL)}, /* also for its thumbprint */
         {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
         {CKA_VALUE_LEN, &length, sizeof length}, /* not of 3DES, whose length is fixed */
@@ -140,19 +147,34 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
                                   sizeof key / sizeof key[0], rv, err);
 }
 
+/* CKA_ID becomes the thumbprint, by which the key is found in one search. A token that lets no
+ * object be changed keeps the id that the key was made with: then the key is found by reading all.
+ */
 static core_status set_id(tok_session *session, creation *c, core_err *err)
 {
     tok_key_info *info = &c->key->info;
-    CK_ATTRIBUTE id = {CKA_ID, info->thumb, TOK_THUMB_LEN};
-    CK_RV rv = session->f->C_SetAttributeValue(session->handle, c->private, &id, 1);
+    const CK_ATTRIBUTE id = {CKA_ID, info->thumb, TOK_THUMB_LEN};
+    core_err why = {0};
 
-    if (rv == CKR_OK && c->public != 0)
-        rv = session->f->C_SetAttributeValue(session->handle, c->public, &id, 1);
-    if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, "C_SetAttributeValue(CKA_ID)", rv, TOK_CALL_OTHER);
-    memcpy(info->id, info->thumb, TOK_THUMB_LEN);
-    info->id_len = TOK_THUMB_LEN;
-    return ST_OK;
+    core_status st =
+        tok_attribute_set(session, c->private, &id, "C_SetAttributeValue(CKA_ID)", &why);
+    if (st == ST_OK && c->public != 0)
+        st = tok_attribute_set(session, c->public, &id, "C_SetAttributeValue(CKA_ID)", &why);
+    if (st == ST_OK) {
+        memcpy(info->id, info->thumb, TOK_THUMB_LEN);
+        info->id_len = TOK_THUMB_LEN;
+        return ST_OK;
+    }
+    if (core_status_class(st) == CORE_CLASS_QUIRK || core_status_class(st) == CORE_CLASS_POLICY) {
+        core_log(CORE_LOG_WARNING,
+                 "key \"%s\" keeps the CKA_ID it was made with, and searches for it read all keys: "
+                 "%s",
+                 info->name, core_err_text(&why, st));
+        return ST_OK;
+    }
+    if (err != NULL)
+        *err = why;
+    return st;
 }
 
 /* Nothing is left behind by a failure. Done in a session of its own, as the one at work may be what
@@ -190,6 +212,8 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
     bool rsa = core_algorithm_is_rsa(c->spec->algorithm);
     core_status st = check_name(session, c->spec->name, err);
 
+    if (st == ST_OK)
+        st = core_random(c->id, sizeof c->id);
     if (st != ST_OK)
         return st;
     /* A volatile key lives in a session of its own: what makes it there. */

@@ -32,11 +32,13 @@ static core_status add_class(tok_session *session, CK_OBJECT_CLASS object_class,
     for (size_t i = 0; st == ST_OK && more != NULL && i < found; i++) {
         tok_id *entry = &more[*count];
         uint8_t id[sizeof((tok_key_info *)0)->id];
-        CK_ATTRIBUTE want = {CKA_ID, id, sizeof id};
-        st = tok_attributes(session, objects[i], &want, 1, err);
+        CK_BBOOL private = CK_FALSE;
+        CK_ATTRIBUTE want[] = {{CKA_ID, id, sizeof id}, {CKA_PRIVATE, &private, sizeof private}};
+        st = tok_attributes(session, objects[i], want, 2, err);
+        const bool kept = private == CK_TRUE || !tok_unprotected_refused(session);
         if (st == ST_HANDLE_LOST) { /* deleted since */
             st = ST_OK;
-        } else if (st == ST_OK && tok_attribute_has(&want) && want.ulValueLen == TOK_THUMB_LEN) {
+        } else if (st == ST_OK && kept && want[0].ulValueLen == TOK_THUMB_LEN) {
             memcpy(entry->id, id, TOK_THUMB_LEN);
             entry->object = objects[i];
             entry->object_class = object_class;

@@ -13,6 +13,7 @@
 #ifndef PKCS11_KEY_H
 #define PKCS11_KEY_H
 
+#include "pkcs11/key_wrap.h"
 #include "pkcs11/token.h"
 
 typedef struct tok_key tok_key;
@@ -32,17 +33,22 @@ enum {
 };
 
 typedef struct tok_key_info {
-    char name[TOK_LABEL_MAX + 1]; /* CKA_LABEL, UTF-8 */
+    char name[TOK_LABEL_MAX + 1]; /* CKA_LABEL without NULs at its end, may be no UTF-8 */
     uint8_t thumb[TOK_THUMB_LEN];
-    core_algorithm algorithm; /* CORE_ALG_COUNT: none that SQL Server knows; invisible to it */
+    bool has_thumb, identified; /* always true but for keys of tok_key_survey (key_list.h) */
+    core_algorithm algorithm;   /* CORE_ALG_COUNT: none that SQL Server knows; invisible to it */
     bool rsa;
     unsigned bits;
+    bool bits_unknown; /* an AES key that does not tell its length: `bits` is the least, 128 */
     unsigned can;
+    unsigned told;    /* of `can`: what the token told; the rest is left to it to refuse */
+    bool unprotected; /* CKA_PRIVATE is not TRUE: anybody can have put it there without the PIN */
+    bool dates_unreadable; /* the token refuses to tell them: none are known */
     bool extractable, sensitive, never_extractable;
     bool persistent; /* a token object; else it lives while the tok_key does */
     bool retired;    /* dropped by SQL Server, kept on the token; found by no search but list */
     uint32_t start_date, end_date; /* yyyymmdd, 0: none */
-    uint8_t id[64];                /* CKA_ID */
+    uint8_t id[256];               /* CKA_ID; empty where it is longer */
     size_t id_len;
     uint8_t modulus[1024]; /* RSA, big endian, no leading zeros */
     size_t modulus_len;
@@ -56,7 +62,8 @@ tok_key *tok_key_ref(tok_key *key);
 void tok_key_release(tok_key *key); /* a volatile key is destroyed with its last reference */
 
 /* Finds one key: from the cache, else by one search. ST_NOT_FOUND (remembered for up to 5 s),
- * ST_KEY_AMBIGUOUS. Retired keys are not found. Names are compared exactly. */
+ * ST_KEY_AMBIGUOUS. Retired keys are not found. Names are compared exactly, but for NULs at the end
+ * of a label; 32 hex digits that no key has for a name are a thumbprint. */
 CORE_MUST_USE core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN],
                                            tok_key **out, core_err *err);
 CORE_MUST_USE core_status tok_key_by_name(tok_token *token, const char *name, tok_key **out,
@@ -67,7 +74,9 @@ CORE_MUST_USE core_status tok_key_by_label_id(tok_token *token, const char *labe
                                               const uint8_t *id, size_t id_len, tok_key **out,
                                               core_err *err);
 /* All RSA private, AES and 3DES keys, retired ones included, fresh from the token, in no order.
- * *out: an array of *count references, released with tok_key_list_free. */
+ * *out: an array of *count references, released with tok_key_list_free. Left out are keys that
+ * cannot be used, see key_list.h. Each symmetric key in use encrypts one block for its thumbprint.
+ */
 CORE_MUST_USE core_status tok_key_list(tok_token *token, tok_key ***out, size_t *count,
                                        core_err *err);
 void tok_key_list_free(tok_key **keys, size_t count);
@@ -132,14 +141,5 @@ CORE_MUST_USE core_status tok_rsa_sign(tok_key *key, const uint8_t *data, size_t
  * call. */
 CORE_MUST_USE core_status tok_rsa_verify(tok_key *key, const uint8_t digest[32], const uint8_t *sig,
                                          size_t sig_len);
-
-/* Keys that are never in our memory. Makes a random key of `key_len` bytes inside the token and
- * wraps it with OAEP SHA-1 under `wrapper`; or unwraps `in` with `from` and wraps it again with
- * `to` (both on one token), checking the length. ST_MECHANISM where the token cannot,
- * ST_DECRYPT_FAILED as above. *out_len in: room, out: written. */
-CORE_MUST_USE core_status tok_wrap_new(tok_key *wrapper, size_t key_len, uint8_t *out,
-                                       size_t *out_len, core_err *err);
-CORE_MUST_USE core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_len,
-                                     size_t key_len, uint8_t *out, size_t *out_len, core_err *err);
 
 #endif

@@ -7,69 +7,6 @@
 #include <string.h>
 #include "pkcs11/key_private.h"
 
-typedef struct raw_key {
-    CK_KEY_TYPE type;
-    CK_ULONG value_len;
-    CK_BBOOL token, extractable, sensitive, never_extractable, always_authenticate;
-    CK_BBOOL encrypt, decrypt, sign, wrap, unwrap;
-    CK_DATE start, end;
-    bool has_start, has_end;
-} raw_key;
-
-/* YYYYMMDD as a number, 0 where there is none. */
-static uint32_t date_number(const CK_DATE *date)
-{
-    uint32_t number = 0;
-    char text[9] = {0};
-    memcpy(text, date->year, 4);
-    memcpy(text + 4, date->month, 2);
-    memcpy(text + 6, date->day, 2);
-    for (const char *c = text; *c >= '0' && *c <= '9'; c++)
-        number = number * 10 + (uint32_t)(*c - '0');
-    return number;
-}
-
-static core_status read_raw(tok_session *session, CK_OBJECT_HANDLE object, bool rsa,
-                            tok_key_info *info, raw_key *raw, core_err *err)
-{
-    CK_ATTRIBUTE a[] = {
-        {CKA_KEY_TYPE, &raw->type, sizeof raw->type},
-        {CKA_LABEL, info->name, TOK_LABEL_MAX},
-        {CKA_ID, info->id, sizeof info->id},
-        {CKA_TOKEN, &raw->token, sizeof raw->token},
-        {CKA_EXTRACTABLE, &raw->extractable, sizeof raw->extractable},
-        {CKA_SENSITIVE, &raw->sensitive, sizeof raw->sensitive},
-        {CKA_NEVER_EXTRACTABLE, &raw->never_extractable, sizeof raw->never_extractable},
-        {CKA_DECRYPT, &raw->decrypt, sizeof raw->decrypt},
-        {CKA_UNWRAP, &raw->unwrap, sizeof raw->unwrap},
-        {CKA_SIGN, &raw->sign, sizeof raw->sign},
-        {CKA_START_DATE, &raw->start, sizeof raw->start},
-        {CKA_END_DATE, &raw->end, sizeof raw->end},
-        /* From here on those of one class of key only. */
-        {rsa ? CKA_MODULUS : CKA_VALUE_LEN, rsa ? (void *)info->modulus : (void *)&raw->value_len,
-         rsa ? sizeof info->modulus : sizeof raw->value_len},
-        {rsa ? CKA_PUBLIC_EXPONENT : CKA_ENCRYPT,
-         rsa ? (void *)info->exponent : (void *)&raw->encrypt,
-         rsa ? sizeof info->exponent : sizeof raw->encrypt},
-        {rsa ? CKA_ALWAYS_AUTHENTICATE : CKA_WRAP,
-         rsa ? (void *)&raw->always_authenticate : (void *)&raw->wrap, sizeof(CK_BBOOL)},
-    };
-    core_status st = tok_attributes(session, object, a, sizeof a / sizeof a[0], err);
-    if (st != ST_OK)
-        return st;
-    info->name[tok_attribute_has(&a[1]) ? a[1].ulValueLen : 0] = '\0';
-    info->id_len = tok_attribute_has(&a[2]) ? a[2].ulValueLen : 0;
-    raw->has_start = tok_attribute_has(&a[10]) && a[10].ulValueLen == sizeof raw->start;
-    raw->has_end = tok_attribute_has(&a[11]) && a[11].ulValueLen == sizeof raw->end;
-    if (!tok_attribute_has(&a[0]) || (rsa && !tok_attribute_has(&a[12])))
-        return ST_NOT_SUPPORTED;
-    if (rsa) {
-        info->modulus_len = a[12].ulValueLen;
-        info->exponent_len = tok_attribute_has(&a[13]) ? a[13].ulValueLen : 0;
-    }
-    return ST_OK;
-}
-
 static void strip_zeros(uint8_t *bytes, size_t *length)
 {
     size_t zeros = 0;
@@ -87,10 +24,13 @@ static bool exponent_possible(const tok_key_info *info)
 }
 
 static core_status complete_rsa(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
-                                const raw_key *raw, core_err *err)
+                                const tok_raw_key *raw, core_err *err)
 {
     tok_key_info *info = &key->info;
 
+    if (info->modulus_len == 0)
+        return tok_rv_fail(err, session->token, "C_GetAttributeValue(CKA_MODULUS)", raw->modulus_rv,
+                           TOK_CALL_OTHER);
     strip_zeros(info->modulus, &info->modulus_len);
     strip_zeros(info->exponent, &info->exponent_len);
     if (info->modulus_len < 64)
@@ -109,24 +49,9 @@ static core_status complete_rsa(tok_session *session, CK_OBJECT_HANDLE object, t
         if (st != ST_OK)
             return st;
     }
-    return exponent_possible(info) ? tok_thumb_rsa(info) : ST_NOT_SUPPORTED;
-}
-
-static core_status complete_symmetric(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
-                                      const raw_key *raw, core_err *err)
-{
-    tok_key_info *info = &key->info;
-
-    if (raw->type != CKK_AES && raw->type != CKK_DES3)
-        return ST_NOT_SUPPORTED;
-    info->bits = raw->type == CKK_AES ? (unsigned)raw->value_len * 8 : 192;
-    info->can = (raw->encrypt ? TOK_CAN_ENCRYPT : 0u) | (raw->decrypt ? TOK_CAN_DECRYPT : 0u) |
-                (raw->wrap ? TOK_CAN_WRAP : 0u) | (raw->unwrap ? TOK_CAN_UNWRAP : 0u);
-    if ((info->can & TOK_CAN_ENCRYPT) == 0) {
-        return ST_NOT_SUPPORTED; /* it cannot tell its thumbprint, and nobody could encrypt with it
-                                  */
-    }
-    return tok_thumb_symmetric(session, object, raw->type, info->thumb, err);
+    core_status st = exponent_possible(info) ? tok_thumb_rsa(info) : ST_NOT_SUPPORTED;
+    info->has_thumb = info->identified = st == ST_OK;
+    return st;
 }
 
 static core_algorithm algorithm_of(const tok_key_info *info, CK_KEY_TYPE type)
@@ -136,6 +61,50 @@ static core_algorithm algorithm_of(const tok_key_info *info, CK_KEY_TYPE type)
             (info->rsa || (a == CORE_ALG_3DES) == (type == CKK_DES3)))
             return a;
     return CORE_ALG_COUNT;
+}
+
+core_status tok_key_measure(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                            core_err *err)
+{
+    tok_key_info *info = &key->info;
+    const bool des3 = info->algorithm == CORE_ALG_3DES;
+    CK_ULONG length = 0;
+
+    /* SoftHSM leaves CKA_VALUE_LEN at 0 for keys that came in by C_UnwrapKey. */
+    if (info->bits_unknown && info->extractable &&
+        tok_secret_length(session, object, &length, NULL) == ST_OK &&
+        (length == 16 || length == 24 || length == 32)) {
+        info->bits = (unsigned)length * 8;
+        info->bits_unknown = false;
+        info->algorithm = algorithm_of(info, CKK_AES);
+    }
+    core_status st =
+        tok_thumb_symmetric(session, object, des3 ? CKK_DES3 : CKK_AES, info->thumb, err);
+    info->has_thumb = info->identified = st == ST_OK;
+    return st;
+}
+
+/* A key whose length nothing tells counts as the shortest it can be, so that no policy is passed by
+ * claiming more than there is. */
+static core_status complete_symmetric(tok_key *key, const tok_raw_key *raw)
+{
+    tok_key_info *info = &key->info;
+
+    if (raw->type != CKK_AES && raw->type != CKK_DES3)
+        return ST_NOT_SUPPORTED;
+    info->bits_unknown = raw->type == CKK_AES && raw->value_len == 0;
+    info->bits = raw->type == CKK_DES3 ? 192
+                 : info->bits_unknown  ? 128
+                                       : (unsigned)raw->value_len * 8;
+    info->can = (raw->encrypt ? TOK_CAN_ENCRYPT : 0u) | (raw->decrypt ? TOK_CAN_DECRYPT : 0u) |
+                (raw->wrap ? TOK_CAN_WRAP : 0u) | (raw->unwrap ? TOK_CAN_UNWRAP : 0u);
+    /* One that may not encrypt cannot tell its thumbprint. */
+    if ((info->can & TOK_CAN_ENCRYPT) == 0)
+        return ST_NOT_SUPPORTED;
+    info->has_thumb = info->id_len == TOK_THUMB_LEN;
+    if (info->has_thumb)
+        memcpy(info->thumb, info->id, TOK_THUMB_LEN);
+    return ST_OK;
 }
 
 /* Notes where the key is on the session's token, unless somebody knows it of a later age. A reader
@@ -155,38 +124,55 @@ static void key_at(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE ob
     core_mutex_unlock(&session->token->lock);
 }
 
-core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
-                         CK_OBJECT_CLASS object_class, tok_key **out, core_err *err)
+bool tok_unprotected_refused(const tok_session *session)
 {
-    raw_key raw;
-    bool rsa = object_class == CKO_PRIVATE_KEY;
+    return session->token->config->unprotected_keys == CORE_UNPROTECTED_REFUSE;
+}
+
+static core_status complete(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                            const tok_raw_key *raw, bool thumbs, core_err *err)
+{
+    const bool rsa = key->object_class == CKO_PRIVATE_KEY;
+    core_status st;
+
+    if (rsa && raw->type != CKK_RSA)
+        return ST_NOT_SUPPORTED;
+    if (key->info.unprotected && tok_unprotected_refused(session)) {
+        return core_fail(err, ST_POLICY,
+                         "CKA_PRIVATE is not TRUE: anybody can put such a key on the token without "
+                         "the PIN; see unprotected_keys");
+    }
+    st = rsa ? complete_rsa(session, object, key, raw, err) : complete_symmetric(key, raw);
+    if (st != ST_OK)
+        return st;
+    key->info.algorithm = algorithm_of(&key->info, raw->type);
+    return rsa || !thumbs ? ST_OK : tok_key_measure(session, object, key, err);
+}
+
+core_status tok_key_describe(tok_session *session, CK_OBJECT_HANDLE object,
+                             CK_OBJECT_CLASS object_class, bool thumbs,
+                             char name[TOK_LABEL_MAX + 1], tok_key **out, core_err *err)
+{
+    tok_raw_key raw;
     tok_key *key = core_calloc(1, sizeof *key);
 
     *out = NULL;
+    name[0] = '\0';
     memset(&raw, 0, sizeof raw);
     if (key == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory for a key");
-    core_status st = read_raw(session, object, rsa, &key->info, &raw, err);
-    if (st == ST_OK && rsa && raw.type != CKK_RSA)
-        st = ST_NOT_SUPPORTED;
-    if (st == ST_OK) {
-        st = rsa ? complete_rsa(session, object, key, &raw, err)
-                 : complete_symmetric(session, object, key, &raw, err);
-    }
+    key->token = session->asker;
+    atomic_store(&key->refs, 1);
+    key->object_class = object_class;
+    core_status st =
+        tok_key_read(session, object, object_class == CKO_PRIVATE_KEY, &key->info, &raw, err);
+    memcpy(name, key->info.name, TOK_LABEL_MAX + 1);
+    if (st == ST_OK)
+        st = complete(session, object, key, &raw, thumbs, err);
     if (st != ST_OK) {
         core_free(key);
         return st;
     }
-    key->token = session->asker;
-    atomic_store(&key->refs, 1);
-    key->object_class = object_class;
-    key->info.algorithm = algorithm_of(&key->info, raw.type);
-    key->info.persistent = raw.token == CK_TRUE;
-    key->info.extractable = raw.extractable == CK_TRUE;
-    key->info.sensitive = raw.sensitive == CK_TRUE;
-    key->info.never_extractable = raw.never_extractable == CK_TRUE;
-    key->info.start_date = raw.has_start ? date_number(&raw.start) : 0;
-    key->info.end_date = raw.has_end ? date_number(&raw.end) : 0;
     key->info.retired =
         strncmp(key->info.name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0;
     tok_key_state_begin(key);
@@ -195,54 +181,78 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
     return ST_OK;
 }
 
-/* Looks through the objects that match for the very key. */
-static core_status find_same(tok_session *session, tok_key *key, const CK_ATTRIBUTE *match,
-                             CK_ULONG match_count, bool *found, core_err *err)
+core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
+                         CK_OBJECT_CLASS object_class, tok_key **out, core_err *err)
 {
-    CK_OBJECT_HANDLE *objects = NULL;
-    size_t count = 0;
-
-    *found = false;
-    core_status st = tok_search(session, match, match_count, &objects, &count, err);
-    for (size_t i = 0; st == ST_OK && !*found && i < count; i++) {
-        tok_key *other = NULL;
-        st = tok_key_load(session, objects[i], key->object_class, &other, err);
-        if (st == ST_NOT_SUPPORTED) {
-            st = ST_OK;
-            continue;
-        }
-        if (other != NULL && memcmp(other->info.thumb, key->info.thumb, TOK_THUMB_LEN) == 0) {
-            *found = true;
-            tok_key_state_copy(key, other);
-            key_at(session, key, objects[i]);
-        }
-        tok_key_release(other);
-    }
-    core_free(objects);
-    return st;
+    char name[TOK_LABEL_MAX + 1];
+    return tok_key_describe(session, object, object_class, true, name, out, err);
 }
 
+/* The search for the very key. */
+typedef struct same_key {
+    const tok_session *session;
+    tok_key *key;
+    bool found;
+    size_t alike; /* of a key that is not identified: how many look so */
+} same_key;
+
+/* All that is known of a key that does not tell its thumbprint. */
+static bool looks_alike(const tok_key_info *a, const tok_key_info *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->id_len == b->id_len &&
+           memcmp(a->id, b->id, a->id_len) == 0;
+}
+
+static bool is_same(tok_key *other, void *arg)
+{
+    same_key *same = arg;
+
+    const bool identified = same->key->info.identified;
+
+    if (identified ? memcmp(other->info.thumb, same->key->info.thumb, TOK_THUMB_LEN) != 0
+                   : !looks_alike(&other->info, &same->key->info))
+        return true;
+    same->found = identified || ++same->alike == 1;
+    tok_key_state_copy(same->key, other);
+    key_at(same->session, same->key, atomic_load(&other->at[same->session->place].handle));
+    return !identified; /* another that looks so makes it ambiguous */
+}
+
+/* By CKA_ID, by label, and among all keys of its class: the last two use symmetric keys of others
+ * for their thumbprints. */
 static core_status find_again(tok_session *session, tok_key *key, core_err *err)
 {
+    const tok_key_info *info = &key->info;
     CK_BBOOL yes = CK_TRUE;
     CK_ATTRIBUTE match[] = {
         {CKA_CLASS, &key->object_class, sizeof key->object_class},
         {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_ID, key->info.id, (CK_ULONG)key->info.id_len},
+        {0, NULL, 0},
     };
-    bool found = false;
+    const CK_ATTRIBUTE narrow[] = {
+        {CKA_ID, (void *)(uintptr_t)info->id, (CK_ULONG)info->id_len},
+        {CKA_LABEL, (void *)(uintptr_t)info->name, (CK_ULONG)strlen(info->name)},
+    };
+    same_key same = {session, key, false, 0};
+    tok_scan scan = {.seen = is_same, .arg = &same, .thumbs = info->identified};
     core_status st = ST_OK;
 
-    if (key->info.id_len > 0)
-        st = find_same(session, key, match, 3, &found, err);
-    if (st == ST_OK && !found)
-        st = find_same(session, key, match, 2, &found, err);
-    if (st == ST_OK && !found) {
-        st =
-            core_fail(err, ST_HANDLE_LOST, "key \"%s\" is no longer on token \"%s\"; %s",
-                      key->info.name, session->token->info.label, core_status_next(ST_HANDLE_LOST));
+    for (size_t i = 0; st == ST_OK && !same.found && i < sizeof narrow / sizeof narrow[0]; i++) {
+        match[2] = narrow[i];
+        if (narrow[i].ulValueLen > 0)
+            st = tok_scan_objects(session, match, 3, key->object_class, &scan, err);
     }
-    return st;
+    const core_status bad = scan.bad; /* of those that are this key by id or label */
+    if (st == ST_OK && !same.found)
+        st = tok_scan_objects(session, match, 2, key->object_class, &scan, err);
+    if (st != ST_OK || same.found)
+        return st;
+    if (bad != ST_OK) {
+        return core_fail(err, bad, "key \"%s\" cannot be read: %s", info->name,
+                         core_err_text(&scan.why, bad));
+    }
+    return core_fail(err, ST_HANDLE_LOST, "key \"%s\" is no longer on token \"%s\"; %s", info->name,
+                     session->token->info.label, core_status_next(ST_HANDLE_LOST));
 }
 
 /* Whether a handle that is good is known. */

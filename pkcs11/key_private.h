@@ -5,6 +5,7 @@
 #ifndef PKCS11_KEY_PRIVATE_H
 #define PKCS11_KEY_PRIVATE_H
 
+#include "pkcs11/key_list.h"
 #include "pkcs11/key_state.h"
 #include "pkcs11/tok_private.h"
 
@@ -63,17 +64,55 @@ struct tok_key {
  * afterwards. */
 CORE_MUST_USE core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object,
                                          CK_ATTRIBUTE *attributes, CK_ULONG count, core_err *err);
+/* The same; faults[i] (NULL: not wanted) is what the token answered for each of them. */
+CORE_MUST_USE core_status tok_attributes_each(tok_session *session, CK_OBJECT_HANDLE object,
+                                              CK_ATTRIBUTE *attributes, CK_ULONG count,
+                                              CK_RV *faults, core_err *err);
+/* Sets one attribute and reads it back. ST_MECHANISM where the token says CKR_OK and it is as
+ * before. `function` stands in errors. */
+CORE_MUST_USE core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
+                                            const CK_ATTRIBUTE *wanted, const char *function,
+                                            core_err *err);
+/* Whether token and session answer a question of ours: if so, what failed is the fault of the
+ * object that was asked for, not of the device. */
+bool tok_device_answers(tok_session *session);
 bool tok_attribute_has(const CK_ATTRIBUTE *attribute);
 /* All objects that match. *out released with core_free. */
 CORE_MUST_USE core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match,
                                      CK_ULONG match_count, CK_OBJECT_HANDLE **out, size_t *count,
                                      core_err *err);
 
+/* --- key_read.c --- */
+/* What an object says of itself, beside what goes into tok_key_info. */
+typedef struct tok_raw_key {
+    CK_KEY_TYPE type;
+    CK_ULONG value_len; /* 0: not told */
+    CK_BBOOL token, always_authenticate;
+    CK_BBOOL encrypt, decrypt, sign, wrap, unwrap; /* CK_TRUE where not told */
+    CK_RV modulus_rv;                              /* why an RSA key has no modulus */
+} tok_raw_key;
+/* Ends a label that was read, NULs at its end cut off; "" for one that is no C string. */
+void tok_label_take(char *name, const CK_ATTRIBUTE *label);
+/* Reads it, and into *info what needs no further call: label, id, flags, dates, modulus, exponent.
+ * Fails where it does not say which type of key it is. */
+CORE_MUST_USE core_status tok_key_read(tok_session *session, CK_OBJECT_HANDLE object, bool rsa,
+                                       tok_key_info *info, tok_raw_key *raw, core_err *err);
+
 /* --- key_load.c --- */
-/* Describes an object. ST_NOT_SUPPORTED for one that is no RSA, AES or 3DES key, or tells too
- * little. */
+/* Describes an object. ST_NOT_SUPPORTED for one that is no RSA, AES or 3DES key; ST_POLICY for an
+ * unprotected one (unprotected_keys = refuse). */
 CORE_MUST_USE core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
                                        CK_OBJECT_CLASS object_class, tok_key **out, core_err *err);
+/* The same. `thumbs` false: a symmetric key is not used for its thumbprint. `name` gets the label
+ * as far as it was read, also on failure. */
+CORE_MUST_USE core_status tok_key_describe(tok_session *session, CK_OBJECT_HANDLE object,
+                                           CK_OBJECT_CLASS object_class, bool thumbs,
+                                           char name[TOK_LABEL_MAX + 1], tok_key **out,
+                                           core_err *err);
+/* Computes what only the use of a symmetric key shows: its length, if it is not told, and its
+ * thumbprint. */
+CORE_MUST_USE core_status tok_key_measure(tok_session *session, CK_OBJECT_HANDLE object,
+                                          tok_key *key, core_err *err);
 /* The key's handle, proven within key_recheck_seconds. The second searches in any case, as what
  * signs, wraps, renames or destroys has to. ST_HANDLE_LOST: the key is not on the token. */
 CORE_MUST_USE core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
@@ -83,6 +122,41 @@ CORE_MUST_USE core_status tok_key_find(tok_session *session, tok_key *key, CK_OB
 /* Looks a status of a key operation over: a lost handle is looked for again by the next try. */
 core_status tok_key_outcome(tok_key *key, core_status st);
 EVP_PKEY *tok_key_software(tok_key *key);
+
+/* --- key_scan.c: looking through objects, one of which may be unreadable --- */
+typedef struct tok_scan {
+    bool (*seen)(tok_key *key, void *arg); /* keeps what it wants by tok_key_ref; false: enough */
+    void (*ignored)(const tok_ignored_key *ignored, void *arg); /* NULL: not wanted */
+    void *arg;
+    bool thumbs;     /* symmetric keys are used for their thumbprints */
+    bool done;       /* out: `seen` had enough */
+    core_status bad; /* out: of the first object that could not be read, ST_OK: none */
+    core_err why;
+    size_t told, silent; /* objects that told something, and that told nothing */
+} tok_scan;
+/* Describes each object that matches. What cannot be read, or is not ours to use, is passed over
+ * (`ignored`, `bad`); fails only with the device, the session or the login. */
+CORE_MUST_USE core_status tok_scan_objects(tok_session *session, const CK_ATTRIBUTE *match,
+                                           CK_ULONG match_count, CK_OBJECT_CLASS object_class,
+                                           tok_scan *scan, core_err *err);
+/* One object, with the same rule. */
+CORE_MUST_USE core_status tok_scan_object(tok_session *session, CK_OBJECT_HANDLE object,
+                                          CK_OBJECT_CLASS object_class, tok_scan *scan,
+                                          core_err *err);
+/* All keys of these classes (or'ed) on the token whose `type` attribute is `value` (NULL: all);
+ * private keys first. */
+enum { TOK_PRIVATE_KEYS = 1, TOK_SECRET_KEYS = 2, TOK_ALL_KEYS = 3 };
+CORE_MUST_USE core_status tok_scan_keys(tok_session *session, unsigned which,
+                                        CK_ATTRIBUTE_TYPE type, const void *value, size_t length,
+                                        tok_scan *scan, core_err *err);
+/* All whose label is `name` with NULs behind it. */
+CORE_MUST_USE core_status tok_scan_padded(tok_session *session, unsigned which, const char *name,
+                                          tok_scan *scan, core_err *err);
+/* Whether a failure to read or use one object ends the search: it is the device's, the session's or
+ * the login's. */
+bool tok_scan_stops(tok_session *session, core_status st);
+/* Whether keys that anybody can have put on the token are refused. */
+bool tok_unprotected_refused(const tok_session *session);
 
 /* --- recheck.c --- */
 /* The state of a key just loaded, by its description; that of the same key, loaded again. */
@@ -103,6 +177,12 @@ void tok_known_add(tok_token *token, const tok_key *keys);
 void tok_known_sort(tok_token *token);
 bool tok_known_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN]);
 void tok_known_remove(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN]);
+
+/* --- wrap.c --- */
+/* The length of a secret key that the token does not tell, by wrapping it: it must be extractable.
+ */
+CORE_MUST_USE core_status tok_secret_length(tok_session *session, CK_OBJECT_HANDLE key,
+                                            CK_ULONG *length, core_err *err);
 
 /* --- thumb.c --- */
 CORE_MUST_USE core_status tok_thumb_rsa(tok_key_info *info);
@@ -127,9 +207,9 @@ void tok_volatile_add(tok_key *key, CK_SESSION_HANDLE session);
 /* Enters the key in the cache (in place of an older description) and adds a reference for it. */
 void tok_keys_put(tok_key *key);
 void tok_keys_remove(tok_key *key);
-/* How many keys, not retired, bear the name; one of them in *out (NULL: not wanted). */
-CORE_MUST_USE core_status tok_keys_named(tok_session *session, const char *name, tok_key **out,
-                                         size_t *count, core_err *err);
+/* How many keys, not retired, bear the name, those among them that cannot be read. */
+CORE_MUST_USE core_status tok_keys_named(tok_session *session, const char *name, size_t *count,
+                                         core_err *err);
 
 /* --- facts.c --- */
 /* What is known of the key on the session's token; on the member `place` of its group (0 for a

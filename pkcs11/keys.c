@@ -197,74 +197,6 @@ static tok_key *cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
     return key;
 }
 
-/* Loads an object that was there a moment ago. One deleted since is ST_HANDLE_LOST; but some tokens
- * say the same of all objects once nobody is logged in. */
-static core_status load_found(tok_session *session, CK_OBJECT_HANDLE object,
-                              CK_OBJECT_CLASS object_class, tok_key **out, core_err *err)
-{
-    CK_SESSION_INFO info;
-    core_status st = tok_key_load(session, object, object_class, out, err);
-
-    if (st != ST_HANDLE_LOST)
-        return st;
-    CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
-    if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, "C_GetSessionInfo", rv, TOK_CALL_OTHER);
-    if (info.state != CKS_RW_USER_FUNCTIONS && info.state != CKS_RO_USER_FUNCTIONS)
-        return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", session->token->info.label,
-                         core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
-    return tok_key_load(session, object, object_class, out, err);
-}
-
-/* Called for each key of a search; keeps what it wants by tok_key_ref. False ends the search. */
-typedef bool (*key_seen)(tok_key *key, void *arg);
-
-static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY};
-
-static core_status each_of_class(tok_session *session, const CK_ATTRIBUTE *match,
-                                 CK_ULONG match_count, CK_OBJECT_CLASS object_class, key_seen seen,
-                                 void *arg, core_err *err)
-{
-    CK_OBJECT_HANDLE *objects = NULL;
-    size_t count = 0;
-    bool more = true;
-
-    core_status st = tok_search(session, match, match_count, &objects, &count, err);
-    for (size_t i = 0; st == ST_OK && more && i < count; i++) {
-        tok_key *key = NULL;
-        st = load_found(session, objects[i], object_class, &key, err);
-        /* Objects of other kinds, one that cannot tell its thumbprint, and one that was deleted
-         * since, are none of ours. */
-        if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST || st == ST_KEY_USAGE ||
-            st == ST_MECHANISM) {
-            st = ST_OK;
-        } else if (st == ST_OK) {
-            more = seen(key, arg);
-            tok_key_release(key);
-        }
-    }
-    core_free(objects);
-    return st;
-}
-
-/* All keys on the token whose `type` attribute is `value` (NULL: all). */
-static core_status each_key(tok_session *session, CK_ATTRIBUTE_TYPE type, const void *value,
-                            size_t length, key_seen seen, void *arg, core_err *err)
-{
-    core_status st = ST_OK;
-    for (size_t c = 0; st == ST_OK && c < sizeof classes / sizeof classes[0]; c++) {
-        CK_BBOOL yes = CK_TRUE;
-        CK_OBJECT_CLASS object_class = classes[c];
-        CK_ATTRIBUTE match[] = {
-            {CKA_CLASS, &object_class, sizeof object_class},
-            {CKA_TOKEN, &yes, sizeof yes},
-            {type, (void *)(uintptr_t)value, (CK_ULONG)length},
-        };
-        st = each_of_class(session, match, value != NULL ? 3 : 2, object_class, seen, arg, err);
-    }
-    return st;
-}
-
 /* --- by thumbprint --- */
 
 static bool put_seen(tok_key *key, void *arg)
@@ -275,48 +207,55 @@ static bool put_seen(tok_key *key, void *arg)
     return true;
 }
 
-/* One key whose handle is known by its id. Whether it is the right one, the cache tells. */
-static core_status put_object(tok_session *session, const tok_id *id, core_err *err)
+/* The same, until the one with the thumbprint `arg` is there. */
+static bool put_until(tok_key *key, void *arg)
 {
-    tok_key *key = NULL;
-    core_status st = load_found(session, id->object, id->object_class, &key, err);
+    return put_seen(key, NULL) &&
+           (key->info.retired || memcmp(key->info.thumb, arg, TOK_THUMB_LEN) != 0);
+}
 
-    if (st == ST_NOT_SUPPORTED || st == ST_HANDLE_LOST)
-        return ST_OK;
-    if (st == ST_OK) {
-        (void)put_seen(key, NULL);
-        tok_key_release(key);
-    }
-    return st;
+/* A key that has the thumbprint for its CKA_ID and cannot be read is not one that is missing. */
+static core_status unreadable(const tok_scan *scan, core_err *err)
+{
+    return core_fail(err, scan->bad, "a key that fits cannot be read: %s",
+                     core_err_text(&scan->why, scan->bad));
 }
 
 static core_status find_by_id(tok_session *session, void *arg, core_err *err)
 {
     const uint8_t *thumb = arg;
     tok_token *token = session->token;
+    tok_scan scan = {.seen = put_until, .arg = arg, .thumbs = true};
     core_status st = ST_OK;
-    tok_key *key = NULL;
     tok_id id;
 
-    if (tok_ids_find(token, thumb, &id)) {
-        st = put_object(session, &id, err);
-        key = cached(session->asker, thumb);
-        tok_key_release(key);
-    }
-    if (st != ST_OK || key != NULL)
+    /* The cache tells whether what is found by the index is the right one. */
+    if (tok_ids_find(token, thumb, &id))
+        st = tok_scan_object(session, id.object, id.object_class, &scan, err);
+    if (st != ST_OK || scan.done)
         return st;
     uint64_t since = core_now_us();
-    st = each_key(session, CKA_ID, thumb, TOK_THUMB_LEN, put_seen, NULL, err);
+    st = tok_scan_keys(session, TOK_ALL_KEYS, CKA_ID, thumb, TOK_THUMB_LEN, &scan, err);
     if (st == ST_OK && core_now_us() - since > SLOW_SEARCH_US && !tok_ids_known(token))
         st = tok_ids_build(session, err);
-    return st;
+    return st == ST_OK && !scan.done && scan.bad != ST_OK ? unreadable(&scan, err) : st;
 }
 
+/* All RSA keys, whose thumbprints take no use of them; then symmetric keys, each of which encrypts
+ * one block for its thumbprint, until the right one is found. */
 static core_status read_all(tok_session *session, void *arg, core_err *err)
 {
-    (void)arg;
-    core_status st = each_key(session, CKA_ID, NULL, 0, put_seen, NULL, err);
-    if (st == ST_OK) {
+    tok_scan rsa = {.seen = put_seen};
+    tok_scan secret = {.seen = put_until, .arg = arg, .thumbs = true};
+
+    core_status st = tok_scan_keys(session, TOK_PRIVATE_KEYS, CKA_ID, NULL, 0, &rsa, err);
+    tok_key *found = cached(session->asker, arg);
+    if (st != ST_OK || found != NULL) {
+        tok_key_release(found);
+        return st;
+    }
+    st = tok_scan_keys(session, TOK_SECRET_KEYS, CKA_ID, NULL, 0, &secret, err);
+    if (st == ST_OK && !secret.done) {
         core_mutex_lock(&session->asker->lock);
         session->asker->indexed_at_us = core_now_us();
         core_mutex_unlock(&session->asker->lock);
@@ -338,7 +277,7 @@ static core_status search_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_
     core_status st = tok_run(token, find_by_id, (void *)(uintptr_t)thumb, err);
     *out = st == ST_OK ? cached(token, thumb) : NULL;
     if (st == ST_OK && *out == NULL) {
-        st = tok_run(token, read_all, NULL, err);
+        st = tok_run(token, read_all, (void *)(uintptr_t)thumb, err);
         *out = st == ST_OK ? cached(token, thumb) : NULL;
     }
     return st;
@@ -382,6 +321,7 @@ typedef struct wanted {
     size_t id_len;
     bool has_id;
     bool rsa_only;
+    bool count_only; /* no key is used for its thumbprint */
     tok_key *found;
     size_t count;
 } wanted;
@@ -404,26 +344,33 @@ static bool count_seen(tok_key *key, void *arg)
 static core_status find_wanted(tok_session *session, void *arg, core_err *err)
 {
     wanted *want = arg;
+    const unsigned which = want->rsa_only ? TOK_PRIVATE_KEYS : TOK_ALL_KEYS;
+    tok_scan scan = {.seen = count_seen, .arg = want, .thumbs = !want->count_only};
+    core_status st;
 
     tok_key_release(want->found); /* of a first try that failed */
     want->found = NULL;
     want->count = 0;
-    if (want->name != NULL)
-        return each_key(session, CKA_LABEL, want->name, strlen(want->name), count_seen, want, err);
-    return each_key(session, CKA_ID, want->id, want->id_len, count_seen, want, err);
+    if (want->name == NULL)
+        st = tok_scan_keys(session, which, CKA_ID, want->id, want->id_len, &scan, err);
+    else
+        st = tok_scan_keys(session, which, CKA_LABEL, want->name, strlen(want->name), &scan, err);
+    if (st == ST_OK && want->name != NULL && want->count == 0 && scan.bad == ST_OK)
+        st = tok_scan_padded(session, which, want->name, &scan, err);
+    if (st != ST_OK || want->count > 0 || scan.bad == ST_OK)
+        return st;
+    if (want->count_only) /* it has the name, whatever it is */
+        want->count = 1;
+    return want->count_only ? ST_OK : unreadable(&scan, err);
 }
 
-core_status tok_keys_named(tok_session *session, const char *name, tok_key **out, size_t *count,
-                           core_err *err)
+core_status tok_keys_named(tok_session *session, const char *name, size_t *count, core_err *err)
 {
-    wanted want = {.name = name};
+    wanted want = {.name = name, .count_only = true};
     core_status st = find_wanted(session, &want, err);
 
     *count = want.count;
-    if (out != NULL)
-        *out = want.found;
-    else
-        tok_key_release(want.found);
+    tok_key_release(want.found);
     return st;
 }
 
@@ -451,7 +398,14 @@ static core_status find_one(tok_token *token, wanted *want, const char *what, to
 core_status tok_key_by_name(tok_token *token, const char *name, tok_key **out, core_err *err)
 {
     wanted want = {.name = name};
-    return find_one(token, &want, name, out, err);
+    uint8_t thumb[TOK_THUMB_LEN];
+    size_t length = sizeof thumb;
+
+    core_status st = find_one(token, &want, name, out, err);
+    /* A key whose label is no text is shown under its thumbprint, so that opens it. */
+    if (st == ST_NOT_FOUND && core_unhex(name, thumb, &length) == ST_OK && length == sizeof thumb)
+        st = tok_key_by_thumb(token, thumb, out, err);
+    return st;
 }
 
 core_status tok_key_by_label_id(tok_token *token, const char *label, const uint8_t *id,
@@ -460,58 +414,4 @@ core_status tok_key_by_label_id(tok_token *token, const char *label, const uint8
     wanted want = {
         .name = label, .id = id, .id_len = id_len, .has_id = id != NULL, .rsa_only = true};
     return find_one(token, &want, label != NULL ? label : "(by id)", out, err);
-}
-
-/* --- all --- */
-
-typedef struct key_array {
-    tok_key **keys;
-    size_t count, room;
-    bool failed;
-} key_array;
-
-static bool list_seen(tok_key *key, void *arg)
-{
-    key_array *array = arg;
-    if (array->count == array->room) {
-        size_t room = array->room * 2 + 16;
-        tok_key **more = core_realloc(array->keys, room * sizeof *more);
-        if (more == NULL) {
-            array->failed = true;
-            return false;
-        }
-        array->keys = more;
-        array->room = room;
-    }
-    array->keys[array->count++] = tok_key_ref(key);
-    return true;
-}
-
-static core_status list_all(tok_session *session, void *arg, core_err *err)
-{
-    key_array *array = arg;
-    tok_key_list_free(array->keys, array->count);
-    memset(array, 0, sizeof *array);
-    core_status st = each_key(session, CKA_ID, NULL, 0, list_seen, array, err);
-    if (st == ST_OK && array->failed)
-        st = core_fail(err, ST_NO_MEMORY, "out of memory for the keys of the token");
-    return st;
-}
-
-core_status tok_key_list(tok_token *token, tok_key ***out, size_t *count, core_err *err)
-{
-    key_array array = {0};
-    core_status st = tok_run(token, list_all, &array, err);
-
-    *out = NULL;
-    *count = 0;
-    if (st != ST_OK) {
-        tok_key_list_free(array.keys, array.count);
-        return st;
-    }
-    for (size_t i = 0; i < array.count; i++)
-        (void)put_seen(array.keys[i], NULL);
-    *out = array.keys;
-    *count = array.count;
-    return ST_OK;
 }

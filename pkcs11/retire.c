@@ -24,11 +24,8 @@ static core_status already_retired(const tok_key *key, core_err *err)
 static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
                              core_err *err)
 {
-    CK_ATTRIBUTE label = {CKA_LABEL, (void *)(uintptr_t)name, (CK_ULONG)strlen(name)};
-    CK_RV rv = session->f->C_SetAttributeValue(session->handle, object, &label, 1);
-    return rv == CKR_OK ? ST_OK
-                        : tok_rv_fail(err, session->token, "C_SetAttributeValue(CKA_LABEL)", rv,
-                                      TOK_CALL_OTHER);
+    const CK_ATTRIBUTE label = {CKA_LABEL, (void *)(uintptr_t)name, (CK_ULONG)strlen(name)};
+    return tok_attribute_set(session, object, &label, "C_SetAttributeValue(CKA_LABEL)", err);
 }
 
 /* Renames the public object first: should the second step fail, the key still has its old name,

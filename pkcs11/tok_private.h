@@ -126,6 +126,7 @@ struct tok_token {
     struct tok_pin_state *pin; /* in locked memory, see login_private.h */
     tok_turn key_turn;         /* creations, and the index */
     _Atomic uint64_t recoveries, logins, searches;
+    _Atomic uint64_t public_at_login; /* `logins` + 1 when a session was not logged in; 0: never */
 };
 
 /* --- rv.c: what a CK_RV means. --- */

@@ -46,7 +46,7 @@ static core_status transit_new(tok_session *session, const wrap_job *job, CK_OBJ
         transit[3],
         transit[4],
         {CKA_VALUE_LEN, &length, sizeof length},
-        {CKA_WRAP, &yes, sizeof yes}, /* for transit_length */
+        {CKA_WRAP, &yes, sizeof yes}, /* for tok_secret_length */
     };
     tok_mech_info info;
     core_status st = tok_mech(session, CKM_AES_KEY_GEN, &info, err);
@@ -76,8 +76,8 @@ static void transit_end(tok_session *session, CK_OBJECT_HANDLE key, core_status 
 
 /* The length of a key that the token does not tell: wrapped by an AES key made for this, it is 8
  * bytes longer (RFC 3394), and the size is all that is asked for. */
-static core_status transit_length(tok_session *session, CK_OBJECT_HANDLE key, CK_ULONG *length,
-                                  core_err *err)
+core_status tok_secret_length(tok_session *session, CK_OBJECT_HANDLE key, CK_ULONG *length,
+                              core_err *err)
 {
     wrap_job ruler_job = {.key_len = 32};
     CK_MECHANISM mechanism = {CKM_AES_KEY_WRAP, NULL, 0};
@@ -144,7 +144,7 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     st = tok_attributes(session, *out, &value_len, 1, err);
     /* Some tokens leave the length out, or at 0. */
     if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0))
-        st = transit_length(session, *out, &length, err);
+        st = tok_secret_length(session, *out, &length, err);
     if (st == ST_OK && length != job->key_len) {
         st = tok_decrypt_failed(err);
     }

@@ -179,7 +179,12 @@ static void check_keys(const json_t *doc)
         bool known = label == NULL; /* cmk list has the name alone */
         for (size_t k = 0; !known && k < the_hostile.key_count; k++) {
             const hostile_key *own = &the_hostile.keys[k];
-            known = strlen(label) == strnlen((const char *)own->name, own->name_len);
+            size_t length = own->name_len;
+            while (length > 0 && own->name[length - 1] == '\0')
+                length--;
+            if (memchr(own->name, '\0', length) != NULL) /* no name */
+                length = 0;
+            known = strlen(label) == length;
             for (size_t n = 0; known && label[n] != '\0'; n++)
                 known = (uint8_t)label[n] == own->name[n] || label[n] == '?';
         }

@@ -75,14 +75,14 @@ static bool find_slot(raw_token *token, const char *label)
     return false;
 }
 
-bool raw_open(raw_token *token)
+bool raw_open_public(raw_token *token)
 {
-    const char *module = getenv("MODULE"), *label = getenv("TOKEN"), *pin = getenv("PIN");
+    const char *module = getenv("MODULE"), *label = getenv("TOKEN");
     CK_RV rv;
 
     memset(token, 0, sizeof *token);
-    if (!module || !label || !pin) {
-        fprintf(stderr, "raw token: MODULE, TOKEN and PIN are not set: run under with-token\n");
+    if (!module || !label) {
+        fprintf(stderr, "raw token: MODULE and TOKEN are not set: run under with-token\n");
         return false;
     }
     if (!load(token, module))
@@ -93,8 +93,20 @@ bool raw_open(raw_token *token)
     if (!find_slot(token, label))
         return false;
     token->session = raw_session(token);
-    if (!token->session)
-        return complain("C_OpenSession", CKR_SESSION_COUNT);
+    return token->session || complain("C_OpenSession", CKR_SESSION_COUNT);
+}
+
+bool raw_open(raw_token *token)
+{
+    const char *pin = getenv("PIN");
+    CK_RV rv;
+
+    if (!pin) {
+        fprintf(stderr, "raw token: PIN is not set: run under with-token\n");
+        return false;
+    }
+    if (!raw_open_public(token))
+        return false;
     rv = token->f->C_Login(token->session, CKU_USER, (CK_BYTE *)(uintptr_t)pin, strlen(pin));
     return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN || complain("C_Login", rv);
 }

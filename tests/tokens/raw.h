@@ -19,6 +19,8 @@ typedef struct raw_token {
 /* Opens the token that setup-*.sh describes in the environment: MODULE, TOKEN, PIN, INIT_ARGS.
  * False with a line on stderr. C_Initialize may have been called by others in the process. */
 bool raw_open(raw_token *token);
+/* The same without C_Login and without the PIN. */
+bool raw_open_public(raw_token *token);
 /* Logs out and closes the session; finalises the module when `finalize`. The library stays mapped.
  */
 void raw_close(raw_token *token, bool finalize);

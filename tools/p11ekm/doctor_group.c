@@ -45,6 +45,18 @@ static unsigned report_missing(doctor *d, const member_keys *has, const member_k
     return missing;
 }
 
+static core_status report_ignored(doctor *d, tok_token *token, core_err *err)
+{
+    tok_key **keys = NULL;
+    tok_ignored_key *ignored = NULL;
+    size_t count = 0, ignored_count = 0;
+    core_status st = tok_key_survey(token, &keys, &count, &ignored, &ignored_count, err);
+    doctor_report_ignored(d, ignored, ignored_count);
+    tok_key_list_free(keys, count);
+    core_free(ignored);
+    return st;
+}
+
 /* The group has logged in to its members, so their keys can be read. */
 static bool read_keys(doctor *d, member_keys *member)
 {
@@ -53,6 +65,11 @@ static bool read_keys(doctor *d, member_keys *member)
     core_status st = tok_token_find(d->session.context, member->alias, &token, &err);
     if (st == ST_OK) {
         st = tok_key_list(token, &member->keys, &member->count, &err);
+    }
+    if (st == ST_OK) {
+        st = report_ignored(d, token, &err);
+    }
+    if (token != NULL) {
         tok_token_release(token);
     }
     if (st != ST_OK) {

@@ -26,6 +26,11 @@ enum { DAYS_OF_NOTICE = 30 };
 static void check_dates(doctor *d, const tok_key *key)
 {
     const tok_key_info *info = tok_key_about(key);
+    if (info->dates_unreadable) {
+        doctor_report(d, DOCTOR_WARN, "keep its dates elsewhere: no expiry is applied to it",
+                      "key \"%s\": the token refuses to tell its dates", info->name);
+        return;
+    }
     if (!tok_key_valid_today(key)) {
         doctor_report(d, DOCTOR_WARN, "rotate to a valid key", "key \"%s\" is outside its dates",
                       info->name);
@@ -46,6 +51,12 @@ static void check_dates(doctor *d, const tok_key *key)
 static void check_protection(doctor *d, const tok_key *key)
 {
     const tok_key_info *info = tok_key_about(key);
+    if (info->unprotected) {
+        doctor_report(d, DOCTOR_WARN, "rotate to a key made with CKA_PRIVATE = TRUE",
+                      "key \"%s\": anybody can have put it on the token without the PIN "
+                      "(unprotected_keys = allow)",
+                      info->name);
+    }
     if (!info->sensitive) {
         doctor_report(d, DOCTOR_WARN, "rotate to a key made on the token",
                       "key \"%s\": its value can be read by whoever has the PIN", info->name);
@@ -103,6 +114,27 @@ static void check_retired(doctor *d, const tok_key *key)
 /* What is asked of each key that is in use. */
 static void (*const key_checks[])(doctor *d, const tok_key *key) = {check_dates, check_protection};
 
+void doctor_report_ignored(doctor *d, const tok_ignored_key *ignored, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *class = ignored[i].secret ? "secret" : "private";
+        if (ignored[i].why == TOK_IGNORED_UNPROTECTED) {
+            doctor_report(d, DOCTOR_FAIL,
+                          "find out who put it there, and destroy it with the vendor's tool or "
+                          "pkcs11-tool; unprotected_keys = allow is for a token that has no other "
+                          "keys",
+                          "%s key \"%s\" is ignored: its CKA_PRIVATE is not TRUE, so anybody can "
+                          "have put it on the token without the PIN",
+                          class, ignored[i].name);
+        } else {
+            doctor_report(d, DOCTOR_WARN,
+                          "look at it with the vendor's tool: the other keys work without it",
+                          "%s key \"%s\" is ignored, it cannot be read: %s", class, ignored[i].name,
+                          ignored[i].text);
+        }
+    }
+}
+
 bool doctor_check_keys(doctor *d)
 {
     core_err err = {0};
@@ -124,6 +156,7 @@ bool doctor_check_keys(doctor *d)
             key_checks[c](d, keys.keys[i]);
         }
     }
+    doctor_report_ignored(d, keys.ignored, keys.ignored_count);
     if (warned == d->count[DOCTOR_WARN] + d->count[DOCTOR_FAIL]) {
         doctor_report(d, DOCTOR_OK, "", "%zu in use, %zu retired", keys.count - retired, retired);
     }

@@ -29,6 +29,8 @@ void doctor_failed(doctor *d, core_status st, const core_err *err);
 /* doctor_group.c: whether the identity is a group of tokens. */
 bool doctor_is_group(const doctor *d);
 void doctor_report_group(doctor *d);
+/* doctor_keys.c: a line for each key that is ignored. */
+void doctor_report_ignored(doctor *d, const tok_ignored_key *ignored, size_t count);
 
 /* The checks. Each reports at least one line; false: what follows cannot be checked. A new check is
  * a file of its own, its declaration here and its row in verb_doctor.c. */

@@ -19,7 +19,8 @@ static int compare(const void *a, const void *b)
 
 core_status cli_keys_list(cli_session *session, cli_keys *keys, core_err *err)
 {
-    core_status st = tok_key_list(session->token, &keys->keys, &keys->count, err);
+    core_status st = tok_key_survey(session->token, &keys->keys, &keys->count, &keys->ignored,
+                                    &keys->ignored_count, err);
     if (st == ST_OK && keys->count > 1) {
         qsort(keys->keys, keys->count, sizeof keys->keys[0], compare);
     }
@@ -29,8 +30,8 @@ core_status cli_keys_list(cli_session *session, cli_keys *keys, core_err *err)
 void cli_keys_free(cli_keys *keys)
 {
     tok_key_list_free(keys->keys, keys->count);
-    keys->keys = NULL;
-    keys->count = 0;
+    core_free(keys->ignored);
+    *keys = (cli_keys){0};
 }
 
 const char *cli_key_plain_name(const tok_key_info *info)
@@ -65,7 +66,34 @@ static bool wanted(const tok_key_info *info, const char *name, const uint8_t *th
         return false;
     }
     return strcmp(info->name, name) == 0 || strcmp(cli_key_plain_name(info), name) == 0 ||
-           (thumb != NULL && memcmp(info->thumb, thumb, TOK_THUMB_LEN) == 0);
+           (thumb != NULL && info->has_thumb && memcmp(info->thumb, thumb, TOK_THUMB_LEN) == 0);
+}
+
+/* The last that is meant; *found: how many are. */
+static tok_key *find(const cli_keys *keys, const char *name, const uint8_t *thumb, cli_which which,
+                     size_t *found)
+{
+    const cli_which passes[2] = {which == CLI_ANY_KEY ? CLI_LIVE_KEY : which, CLI_RETIRED_KEY};
+    tok_key *key = NULL;
+    *found = 0;
+    for (size_t pass = 0; *found == 0 && pass < (which == CLI_ANY_KEY ? 2U : 1U); pass++) {
+        for (size_t i = 0; i < keys->count; i++) {
+            if (wanted(tok_key_about(keys->keys[i]), name, thumb, passes[pass])) {
+                key = keys->keys[i];
+                ++*found;
+            }
+        }
+    }
+    return key;
+}
+
+/* One that cannot be identified has no thumbprint to be found by. */
+static void identify_all(const cli_keys *keys)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        core_err why = {0};
+        tok_key_identify(keys->keys[i], &why);
+    }
 }
 
 /* A retired key and its successor may have one name: the one in use is meant, unless the verb wants
@@ -76,19 +104,16 @@ core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb, cli_w
     uint8_t bytes[TOK_THUMB_LEN];
     size_t length = sizeof bytes;
     bool hex = core_unhex(name_or_thumb, bytes, &length) == ST_OK && length == sizeof bytes;
-    const cli_which passes[2] = {which == CLI_ANY_KEY ? CLI_LIVE_KEY : which, CLI_RETIRED_KEY};
     size_t found = 0;
-    *out = NULL;
-    for (size_t pass = 0; found == 0 && pass < (which == CLI_ANY_KEY ? 2U : 1U); pass++) {
-        for (size_t i = 0; i < keys->count; i++) {
-            const tok_key_info *info = tok_key_about(keys->keys[i]);
-            if (wanted(info, name_or_thumb, hex ? bytes : NULL, passes[pass])) {
-                *out = keys->keys[i];
-                found++;
-            }
-        }
+    *out = find(keys, name_or_thumb, hex ? bytes : NULL, which, &found);
+    if (found == 0 && hex) {
+        identify_all(keys);
+        *out = find(keys, name_or_thumb, bytes, which, &found);
     }
     if (found == 1) {
+        /* A key that may not be used is shown, retired and purged without its thumbprint. */
+        core_err why = {0};
+        tok_key_identify(*out, &why);
         return ST_OK;
     }
     *out = NULL;

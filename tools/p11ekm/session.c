@@ -106,7 +106,7 @@ core_status cli_audit_key(const cli_session *session, const char *operation, con
         .identity = session->identity,
         .token = tok_token_about(session->token)->label,
         .key = name,
-        .thumb = key == NULL ? NULL : tok_key_about(key)->thumb,
+        .thumb = key == NULL || !tok_key_about(key)->has_thumb ? NULL : tok_key_about(key)->thumb,
         .result = result,
         .microseconds = core_now_us() - started,
     };

@@ -7,6 +7,7 @@
 #define TOOLS_P11EKM_SESSION_H
 
 #include "pkcs11/key.h"
+#include "pkcs11/key_list.h"
 #include "pkcs11/token.h"
 #include "tools/p11ekm/cli.h"
 
@@ -33,16 +34,20 @@ CORE_MUST_USE core_status cli_audit_begin(const cli_session *session, const char
 core_status cli_audit_key(const cli_session *session, const char *operation, const char *name,
                           const tok_key *key, core_status result, uint64_t started, core_err *err);
 
-/* keys.c: all keys sorted by name; the one that a name or thumbprint means, retired ones, too. */
+/* keys.c: all keys sorted by name, and those that are ignored; the key that a name or thumbprint
+ * means, retired ones, too. */
 typedef struct cli_keys {
     tok_key **keys;
     size_t count;
+    tok_ignored_key *ignored;
+    size_t ignored_count;
 } cli_keys;
 
 CORE_MUST_USE core_status cli_keys_list(cli_session *session, cli_keys *keys, core_err *err);
 void cli_keys_free(cli_keys *keys);
 typedef enum cli_which { CLI_ANY_KEY, CLI_LIVE_KEY, CLI_RETIRED_KEY } cli_which;
-/* The key belongs to *keys. ST_NOT_FOUND, ST_KEY_AMBIGUOUS with the thumbprints. */
+/* The key belongs to *keys, and is identified if it can be. ST_NOT_FOUND, ST_KEY_AMBIGUOUS with the
+ * thumbprints. */
 CORE_MUST_USE core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb,
                                         cli_which which, tok_key **out, core_err *err);
 /* The name a retired key had; the name itself of one in use. */

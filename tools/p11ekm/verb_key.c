@@ -19,17 +19,21 @@ static json_t *key_object(const tok_key_info *info)
         }
     }
     json_object_set_new(item, "name", cli_json_text(cli_key_plain_name(info)));
-    json_object_set_new(item, "thumbprint", cli_json_hex(info->thumb, sizeof info->thumb));
+    json_object_set_new(item, "thumbprint",
+                        info->has_thumb ? cli_json_hex(info->thumb, sizeof info->thumb)
+                                        : json_null());
     json_object_set_new(item, "algorithm",
                         json_string(cli_key_algorithm(info, algorithm, sizeof algorithm)));
     json_object_set_new(item, "usable_by_sql_server",
                         json_boolean(info->algorithm != CORE_ALG_COUNT && !info->retired));
-    json_object_set_new(item, "bits", json_integer(info->bits));
+    json_object_set_new(item, "bits", info->bits_unknown ? json_null() : json_integer(info->bits));
     json_object_set_new(item, "can", can);
     json_object_set_new(item, "extractable", json_boolean(info->extractable));
     json_object_set_new(item, "sensitive", json_boolean(info->sensitive));
     json_object_set_new(item, "never_extractable", json_boolean(info->never_extractable));
     json_object_set_new(item, "retired", json_boolean(info->retired));
+    json_object_set_new(item, "unprotected", json_boolean(info->unprotected));
+    json_object_set_new(item, "dates_unreadable", json_boolean(info->dates_unreadable));
     json_object_set_new(item, "label", cli_json_text(info->name));
     json_object_set_new(item, "id", cli_json_hex(info->id, info->id_len));
     json_object_set_new(item, "start_date",
@@ -43,9 +47,43 @@ static void add_row(core_str *out, const tok_key_info *info)
 {
     char algorithm[32], thumb[2 * TOK_THUMB_LEN + 1];
     core_hex(info->thumb, sizeof info->thumb, thumb);
-    core_str_addf(out, "%s  %-16s %s%s\n", thumb,
+    core_str_addf(out, "%-32s  %-16s %s%s%s\n", info->has_thumb ? thumb : "-",
                   cli_key_algorithm(info, algorithm, sizeof algorithm),
-                  cli_show(cli_key_plain_name(info)).text, info->retired ? "  retired" : "");
+                  cli_show(cli_key_plain_name(info)).text, info->retired ? "  retired" : "",
+                  info->unprotected ? "  UNPROTECTED" : "");
+}
+
+static const char *const why_words[] = {
+    [TOK_IGNORED_UNPROTECTED] = "unprotected", [TOK_IGNORED_UNREADABLE] = "unreadable"};
+
+static json_t *ignored_object(const tok_ignored_key *ignored)
+{
+    json_t *item = json_object();
+    json_object_set_new(item, "name", cli_json_text(ignored->name));
+    json_object_set_new(item, "class", json_string(ignored->secret ? "secret" : "private"));
+    json_object_set_new(item, "why", json_string(why_words[ignored->why]));
+    json_object_set_new(item, "text", cli_json_text(ignored->text));
+    return item;
+}
+
+/* What is on the token and takes part in nothing. */
+static void add_ignored(cli_call *call, const cli_keys *keys)
+{
+    json_t *list = call->json ? json_array() : NULL;
+    for (size_t i = 0; i < keys->ignored_count; i++) {
+        const tok_ignored_key *ignored = &keys->ignored[i];
+        if (call->json) {
+            json_array_append_new(list, ignored_object(ignored));
+        } else {
+            core_str_addf(&call->text, "%-32s  %-16s %s  ignored, %s: %s\n", "-",
+                          ignored->secret ? "secret key" : "private key",
+                          cli_show(ignored->name).text, why_words[ignored->why],
+                          cli_show(ignored->text).text);
+        }
+    }
+    if (call->json) {
+        json_object_set_new(call->doc, "ignored", list);
+    }
 }
 
 core_status cli_key_list(cli_call *call, core_err *err)
@@ -75,7 +113,8 @@ core_status cli_key_list(cli_call *call, core_err *err)
             add_row(&call->text, info);
         }
     }
-    if (!call->json && keys.count == 0) {
+    add_ignored(call, &keys);
+    if (!call->json && keys.count == 0 && keys.ignored_count == 0) {
         core_str_addf(&call->text, "no keys on token \"%s\"\n",
                       tok_token_about(session.token)->label);
     }
@@ -99,9 +138,11 @@ static void add_all(core_str *out, const tok_key_info *info, const char *uri)
     core_hex(info->thumb, sizeof info->thumb, thumb);
     core_hex(info->id, info->id_len, id);
     core_str_addf(out, "%-14s %s\n", "name", cli_show(cli_key_plain_name(info)).text);
-    core_str_addf(out, "%-14s %s\n", "thumbprint", thumb);
-    core_str_addf(out, "%-14s %s, %u bits%s\n", "algorithm",
+    core_str_addf(out, "%-14s %s\n", "thumbprint",
+                  info->identified ? thumb : "unknown: the token does not let the key encrypt");
+    core_str_addf(out, "%-14s %s, %u bits%s%s\n", "algorithm",
                   cli_key_algorithm(info, algorithm, sizeof algorithm), info->bits,
+                  info->bits_unknown ? " at least: the token does not tell its length" : "",
                   info->algorithm == CORE_ALG_COUNT ? " (unknown to SQL Server)" : "");
     core_str_addf(out, "%-14s ", "may");
     cli_add_set(out, info->can, uses, sizeof uses / sizeof uses[0]);
@@ -109,8 +150,14 @@ static void add_all(core_str *out, const tok_key_info *info, const char *uri)
                   info->sensitive ? "sensitive" : "NOT SENSITIVE: its value can be read",
                   info->extractable ? ", EXTRACTABLE" : ", not extractable",
                   info->never_extractable ? " and never was" : "");
+    if (info->unprotected) {
+        core_str_addf(out, "%-14s %s\n", "", "UNPROTECTED: CKA_PRIVATE is not TRUE");
+    }
     core_str_addf(out, "%-14s %s\n", "state",
                   info->retired ? "retired: hidden from SQL Server, kept on the token" : "in use");
+    if (info->dates_unreadable) {
+        core_str_addf(out, "%-14s %s\n", "valid", "unknown: the token refuses to tell its dates");
+    }
     add_date(out, "valid from", info->start_date);
     add_date(out, "valid to", info->end_date);
     core_str_addf(out, "%-14s %s\n", "label", cli_show(info->name).text);

@@ -204,7 +204,12 @@ CK_RV mem_object_give(const mem_object *object, CK_ATTRIBUTE *a)
     const mem_attribute *is = mem_object_attribute(object, a->type);
     mem_attribute value = {CKA_VALUE, object->value_len, (CK_BYTE *)(uintptr_t)object->value};
     const CK_ULONG room = a->ulValueLen;
+    CK_RV refused;
 
+    if (mem_refuse_attribute(object, a->type, &refused)) {
+        a->ulValueLen = CK_UNAVAILABLE_INFORMATION;
+        return refused;
+    }
     if (row != NULL && row->rule == MATTER) {
         is = a->type == CKA_VALUE && !mem_object_is(object, CKA_SENSITIVE) &&
                      mem_object_is(object, CKA_EXTRACTABLE)

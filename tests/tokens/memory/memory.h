@@ -45,6 +45,17 @@ P11MEMORY_EXPORT void p11memory_all_uses(int on);
 P11MEMORY_EXPORT void p11memory_next_handle(CK_OBJECT_HANDLE handle);
 /* Two objects exchange their handles. */
 P11MEMORY_EXPORT void p11memory_swap_handles(CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b);
+/* Objects that behave as on real tokens, until p11memory_as_usual. `label` NULL: all objects;
+ * `class` MEM_ANY: of all classes. At most 16 at a time. An attribute (MEM_ANY: all) is answered
+ * with `rv`; CKR_OK: the call succeeds, its length is CK_UNAVAILABLE_INFORMATION. */
+#define MEM_ANY (~0UL)
+P11MEMORY_EXPORT void p11memory_refuse_attribute(const char *label, CK_OBJECT_CLASS class,
+                                                 CK_ATTRIBUTE_TYPE type, CK_RV rv);
+/* C_EncryptInit with a secret key is answered with `rv`. */
+P11MEMORY_EXPORT void p11memory_refuse_encrypt(const char *label, CK_RV rv);
+/* C_SetAttributeValue is answered with `rv` and changes nothing, also when that is CKR_OK. */
+P11MEMORY_EXPORT void p11memory_refuse_change(const char *label, CK_RV rv);
+P11MEMORY_EXPORT void p11memory_as_usual(void);
 /* How it stands: sessions open, session objects, whether somebody is logged in, calls of C_Login
  * and of C_Initialize that succeeded. */
 typedef struct p11memory_state {

@@ -135,7 +135,8 @@ CK_RV mem_C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle
 
     mem_lock();
     CK_RV rv = both(session, handle, true, &object);
-    for (CK_ULONG i = 0; rv == CKR_OK && i < n; i++)
+    const bool stays = rv == CKR_OK && mem_refuse_change(object, &rv);
+    for (CK_ULONG i = 0; rv == CKR_OK && !stays && i < n; i++)
         rv = mem_object_take(object, &t[i], true);
     mem_unlock();
     return rv;

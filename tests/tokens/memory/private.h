@@ -131,6 +131,14 @@ void mem_unlock(void);
 CK_RV mem_park(const char *function, bool after, CK_RV rv);
 bool mem_is_function(const char *name);
 
+/* --- refuse.c. Under the lock. --- */
+/* Whether the attribute is not given, and what the call answers for it. */
+bool mem_refuse_attribute(const mem_object *object, CK_ATTRIBUTE_TYPE type, CK_RV *rv);
+/* Not CKR_OK: the use is refused. */
+CK_RV mem_refuse_use(const mem_object *object, mem_kind kind);
+/* Whether the object stays as it is, and what a change of it answers. */
+bool mem_refuse_change(const mem_object *object, CK_RV *rv);
+
 /* --- use.c --- */
 /* Under the lock: an operation with a key that is allowed to do it; holds a reference to it. */
 CK_RV mem_operation_begin(mem_operation *o, mem_kind kind, const CK_MECHANISM *mechanism,

@@ -39,7 +39,9 @@ CK_RV mem_operation_begin(mem_operation *o, mem_kind kind, const CK_MECHANISM *m
         return CKR_KEY_TYPE_INCONSISTENT;
     if (!mem_object_is(new.key, kinds[kind].right))
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    rv = mem_operation_set(&new, mechanism);
+    rv = mem_refuse_use(new.key, kind);
+    if (rv == CKR_OK)
+        rv = mem_operation_set(&new, mechanism);
     if (rv == CKR_OK) {
         new.key->refs++;
         *o = new;

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the key suites share: a context on the memory token behind the counting module, with the
+ * objects of other programs on it, and the token's odd behaviors (tests/tokens/memory/memory.h).
+ */
+#ifndef FIELD_KEY_WORLD_H
+#define FIELD_KEY_WORLD_H
+
+#include "pkcs11/key.h"
+#include "pkcs11/key_list.h"
+#include "tests/tokens/memory/memory.h"
+#include "testing.h"
+
+typedef struct key_world {
+    CK_FUNCTION_LIST *f; /* of the memory token, past the counting module */
+    CK_SESSION_HANDLE session;
+    tok_context *ctx;
+    tok_token *token;
+
+    void (*refuse_attribute)(const char *, CK_OBJECT_CLASS, CK_ATTRIBUTE_TYPE, CK_RV);
+    void (*refuse_encrypt)(const char *, CK_RV);
+    void (*refuse_change)(const char *, CK_RV);
+    void (*as_usual)(void);
+    void (*lose_sessions)(void);
+    unsigned long (*calls)(const char *);
+    void (*reset_calls)(void);
+} key_world;
+extern key_world world;
+
+/* Finds both modules; false where they are not the tests' own. */
+bool world_load(void);
+/* A context whose token section has these lines, logged in. Fails the test. */
+void world_open(const char *lines);
+/* Destroys all objects of the token, and closes. */
+void world_close(void);
+
+/* Objects as another program makes them; `private` is their CKA_PRIVATE, `id` may be NULL. The
+ * label has `label_len` bytes. 0 on failure. */
+typedef struct world_object {
+    const char *label;
+    size_t label_len;
+    const uint8_t *id;
+    size_t id_len;
+    bool private;
+    bool extractable;
+} world_object;
+CK_OBJECT_HANDLE world_aes(const world_object *o, uint8_t seed);
+CK_OBJECT_HANDLE world_des3(const world_object *o, uint8_t seed);
+/* A pair; the private object's handle. */
+CK_OBJECT_HANDLE world_rsa(const world_object *o);
+
+/* Makes a key of ours; fails the test. */
+tok_key *world_make(const char *name, core_algorithm algorithm);
+/* Looks a key up by its name, and encrypts and decrypts with it. */
+core_status world_use(const char *name);
+core_status world_round_trip(tok_key *key);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Searches of keys beside objects that were planted without the PIN, that cannot be read, and that
+ * belong to other programs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tests/field/key_world.h"
+
+#define OBJECT(name, is_private)                                            \
+    &(world_object)                                                         \
+    {                                                                       \
+        .label = (name), .label_len = strlen(name), .private = (is_private) \
+    }
+
+/* What a survey says of the key "name". */
+typedef struct surveyed {
+    size_t listed, unprotected, unreadable, all;
+    char text[256];
+} surveyed;
+
+static surveyed survey(const char *name)
+{
+    surveyed found = {0};
+    tok_key **keys = NULL;
+    tok_ignored_key *ignored = NULL;
+    size_t count = 0, ignored_count = 0;
+
+    CU_ASSERT_EQUAL(tok_key_survey(world.token, &keys, &count, &ignored, &ignored_count, NULL),
+                    ST_OK);
+    found.all = count;
+    for (size_t i = 0; i < count; i++)
+        found.listed += strcmp(tok_key_about(keys[i])->name, name) == 0;
+    for (size_t i = 0; i < ignored_count; i++) {
+        if (strcmp(ignored[i].name, name) != 0)
+            continue;
+        found.unprotected += ignored[i].why == TOK_IGNORED_UNPROTECTED;
+        found.unreadable += ignored[i].why == TOK_IGNORED_UNREADABLE;
+        memcpy(found.text, ignored[i].text, sizeof found.text);
+    }
+    tok_key_list_free(keys, count);
+    core_free(ignored);
+    return found;
+}
+
+static size_t listed(const char *name)
+{
+    tok_key **keys = NULL;
+    size_t count = 0, found = 0;
+
+    CU_ASSERT_EQUAL(tok_key_list(world.token, &keys, &count, NULL), ST_OK);
+    for (size_t i = 0; i < count; i++)
+        found += strcmp(tok_key_about(keys[i])->name, name) == 0;
+    tok_key_list_free(keys, count);
+    return found;
+}
+
+static core_status find(const char *name)
+{
+    tok_key *key = NULL;
+    core_status st = tok_key_by_name(world.token, name, &key, NULL);
+    tok_key_release(key);
+    return st;
+}
+
+/* --- planted without the PIN --- */
+
+static void planted_key_name_stays_free(void)
+{
+    static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
+
+    for (size_t i = 0; i < 2; i++) {
+        world_open("");
+        (void)world_rsa(OBJECT("wanted", false));
+        (void)world_aes(OBJECT("wanted", false), 1);
+        CU_ASSERT_EQUAL(find("wanted"), ST_NOT_FOUND);
+        CU_ASSERT_EQUAL(listed("wanted"), 0);
+        const surveyed before = survey("wanted");
+        CU_ASSERT_EQUAL(before.unprotected, 2);
+        CU_ASSERT_EQUAL(before.listed, 0);
+        tok_key *key = world_make("wanted", algorithms[i]);
+        CU_ASSERT_EQUAL(world_use("wanted"), ST_OK);
+        CU_ASSERT_EQUAL(listed("wanted"), 1);
+        tok_key_release(key);
+        world_close();
+    }
+}
+
+/* A copy of our key's label and CKA_ID, planted; then our handles are forgotten. */
+static void planted_twin_is_not_taken_for_ours(void)
+{
+    static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
+
+    for (size_t i = 0; i < 2; i++) {
+        world_open("");
+        tok_key *key = world_make("ours", algorithms[i]);
+        tok_key *again = NULL;
+        const tok_key_info *info = tok_key_about(key);
+        const world_object twin = {"ours", 4, info->thumb, TOK_THUMB_LEN, false, true};
+        (void)world_rsa(&twin);
+        (void)world_aes(&twin, 9);
+        world.lose_sessions();
+        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+        CU_ASSERT_EQUAL(world_use("ours"), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, info->thumb, &again, NULL), ST_OK);
+        CU_ASSERT_EQUAL(world_round_trip(again), ST_OK);
+        tok_key_release(again);
+        tok_key_release(key);
+        CU_ASSERT_EQUAL(world.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+                                               &world.session),
+                        CKR_OK);
+        world_close();
+    }
+}
+
+static void planted_key_is_used_where_allowed(void)
+{
+    world_open("unprotected_keys = allow");
+    (void)world_aes(OBJECT("open", false), 1);
+    CU_ASSERT_EQUAL(world_use("open"), ST_OK);
+    CU_ASSERT_EQUAL(survey("open").unprotected, 0);
+    CU_ASSERT_EQUAL(survey("open").listed, 1);
+    world_close();
+}
+
+/* A token that does not tell CKA_PRIVATE might hold keys of anybody. */
+static void untold_private_flag_is_unprotected(void)
+{
+    static const CK_RV codes[] = {CKR_ATTRIBUTE_TYPE_INVALID, CKR_OK, CKR_GENERAL_ERROR};
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        world_open("");
+        (void)world_aes(OBJECT("silent", true), 1);
+        world.refuse_attribute("silent", MEM_ANY, CKA_PRIVATE, codes[i]);
+        CU_ASSERT_EQUAL(find("silent"), ST_NOT_FOUND);
+        CU_ASSERT_EQUAL(survey("silent").unprotected, 1);
+        world_close();
+    }
+}
+
+/* --- unreadable --- */
+
+/* Each attribute of one key is refused in turn: nothing else is touched by it. */
+static void refused_attribute_costs_itself(void)
+{
+    static const CK_ATTRIBUTE_TYPE types[] = {CKA_KEY_TYPE,
+                                              CKA_LABEL,
+                                              CKA_ID,
+                                              CKA_PRIVATE,
+                                              CKA_START_DATE,
+                                              CKA_END_DATE,
+                                              CKA_MODULUS,
+                                              CKA_VALUE_LEN,
+                                              CKA_SENSITIVE,
+                                              CKA_EXTRACTABLE,
+                                              CKA_DECRYPT,
+                                              CKA_UNWRAP,
+                                              CKA_SIGN,
+                                              CKA_ENCRYPT,
+                                              CKA_WRAP,
+                                              CKA_TOKEN,
+                                              MEM_ANY,
+                                              CKA_PUBLIC_EXPONENT,
+                                              CKA_NEVER_EXTRACTABLE,
+                                              CKA_ALWAYS_AUTHENTICATE};
+    static const CK_RV codes[] = {
+        CKR_GENERAL_ERROR,          CKR_FUNCTION_FAILED,         CKR_DEVICE_ERROR,
+        CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID, 0x80000123,
+        CKR_TEMPLATE_INCONSISTENT,  CKR_FUNCTION_NOT_SUPPORTED};
+
+    world_open("");
+    tok_key *good = world_make("good", CORE_ALG_RSA_2048);
+    (void)world_rsa(OBJECT("odd", true));
+    (void)world_aes(OBJECT("odd", true), 3);
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        for (size_t c = 0; c < sizeof codes / sizeof codes[0]; c++) {
+            world.as_usual();
+            world.refuse_attribute("odd", CKO_PRIVATE_KEY, types[t], codes[c]);
+            world.refuse_attribute("odd", CKO_SECRET_KEY, types[t], codes[c]);
+            const surveyed all = survey("good");
+            CU_ASSERT_EQUAL(all.listed, 1);
+            CU_ASSERT_EQUAL(world_use("good"), ST_OK);
+        }
+    }
+    world.as_usual();
+    world.refuse_attribute("odd", CKO_PRIVATE_KEY, CKA_MODULUS, CKR_GENERAL_ERROR);
+    const surveyed odd = survey("odd");
+    CU_ASSERT_EQUAL(odd.unreadable, 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(odd.text, "CKR_GENERAL_ERROR"));
+    CU_ASSERT_EQUAL(odd.listed, 1); /* the secret one */
+    tok_key_release(good);
+    world_close();
+}
+
+/* What is asked for by name and cannot be read is not "not found", and its name is taken. */
+static void unreadable_key_is_not_missing(void)
+{
+    const tok_key_spec spec = {"odd", CORE_ALG_AES_256, 0, true, false};
+    core_err err = {0};
+    tok_key *key = NULL;
+
+    world_open("");
+    (void)world_rsa(OBJECT("odd", true));
+    world.refuse_attribute("odd", CKO_PRIVATE_KEY, CKA_MODULUS, CKR_GENERAL_ERROR);
+    CU_ASSERT_EQUAL(tok_key_by_name(world.token, "odd", &key, &err), ST_KEY_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKR_GENERAL_ERROR"));
+    CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, &err), ST_KEY_EXISTS);
+    world_close();
+}
+
+/* Dates that the token refuses are none, and the key works (SoftHSM). */
+static void unreadable_dates_are_none(void)
+{
+    world_open("");
+    tok_key *made = world_make("dated", CORE_ALG_RSA_2048);
+    tok_key *key = NULL;
+
+    tok_key_release(made);
+    world.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_GENERAL_ERROR);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "dated", &key, NULL), ST_OK);
+    CU_ASSERT_TRUE(tok_key_about(key)->dates_unreadable);
+    CU_ASSERT_EQUAL(tok_key_about(key)->end_date, 0);
+    CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+    tok_key_release(key);
+    world.as_usual();
+    world.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_ATTRIBUTE_TYPE_INVALID);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "dated", &key, NULL), ST_OK);
+    CU_ASSERT_FALSE(tok_key_about(key)->dates_unreadable);
+    tok_key_release(key);
+    world_close();
+}
+
+/* --- keys of other programs --- */
+
+/* An AES key that may not encrypt, for whatever reason, stops nobody who does not ask for it. */
+static void refused_use_costs_itself(void)
+{
+    static const CK_RV codes[] = {CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_MECHANISM_INVALID,
+                                  CKR_KEY_FUNCTION_NOT_PERMITTED, 0x80000021};
+    const uint8_t none[TOK_THUMB_LEN] = {1};
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        tok_key *key = NULL;
+        core_err err = {0};
+
+        world_open("");
+        (void)world_aes(OBJECT("sick", true), 1);
+        (void)world_aes(OBJECT("sick", true), 2);
+        (void)world_aes(OBJECT("well", true), 3);
+        world.refuse_encrypt("sick", codes[i]);
+        tok_key *ours = world_make("ours", CORE_ALG_RSA_2048);
+        CU_ASSERT_EQUAL(survey("sick").listed, 2);
+        CU_ASSERT_EQUAL(listed("sick"), 0);
+        CU_ASSERT_EQUAL(listed("well"), 1);
+        CU_ASSERT_EQUAL(listed("ours"), 1);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, none, &key, NULL), ST_NOT_FOUND);
+        CU_ASSERT_EQUAL(world_use("well"), ST_OK);
+        CU_ASSERT_EQUAL(world_use("ours"), ST_OK);
+        CU_ASSERT_NOT_EQUAL(tok_key_by_name(world.token, "sick", &key, &err), ST_OK);
+        CU_ASSERT_NOT_EQUAL(err.status, ST_NOT_FOUND);
+        tok_key_release(ours);
+        world_close();
+    }
+}
+
+/* Only a search for one of them uses keys of other programs. */
+static void listing_uses_no_key(void)
+{
+    tok_key_label *labels = NULL;
+    tok_key *key = NULL;
+    size_t count = 0;
+
+    world_open("");
+    tok_key *rsa = world_make("rsa", CORE_ALG_RSA_2048);
+    tok_key *aes = world_make("aes", CORE_ALG_AES_256);
+    uint8_t thumb[TOK_THUMB_LEN];
+    memcpy(thumb, tok_key_about(rsa)->thumb, sizeof thumb);
+    for (uint8_t i = 0; i < 5; i++)
+        (void)world_aes(OBJECT("other", true), i);
+    tok_key_release(rsa);
+    tok_key_release(aes);
+    world.lose_sessions();
+    CU_ASSERT_EQUAL(find("rsa"), ST_OK); /* logs in again */
+    world.reset_calls();
+    CU_ASSERT_EQUAL(survey("other").listed, 5);
+    CU_ASSERT_EQUAL(find("rsa"), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &key, NULL), ST_OK);
+    tok_key_release(key);
+    CU_ASSERT_EQUAL(tok_key_by_label_id(world.token, "rsa", NULL, 0, &key, NULL), ST_OK);
+    tok_key_release(key);
+    CU_ASSERT_EQUAL(tok_key_labels(world.token, &labels, &count, NULL), ST_OK);
+    CU_ASSERT_EQUAL(count, 1);
+    CU_ASSERT(count == 1 && strcmp(labels[0].name, "rsa") == 0);
+    core_free(labels);
+    CU_ASSERT_EQUAL(world.calls("C_EncryptInit"), 0);
+    CU_ASSERT_EQUAL(find("aes"), ST_OK);
+    CU_ASSERT_EQUAL(world.calls("C_EncryptInit"), 1); /* its own thumbprint */
+    CU_ASSERT_EQUAL(
+        world.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &world.session),
+        CKR_OK);
+    world_close();
+}
+
+/* A key without CKA_ID is found again beside keys that the token no longer serves. */
+static void key_without_id_is_found_after_outage(void)
+{
+    static const CK_RV codes[] = {CKR_MECHANISM_INVALID, CKR_FUNCTION_FAILED,
+                                  CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_GENERAL_ERROR};
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        tok_key *key = NULL, *again = NULL;
+
+        world_open("");
+        (void)world_des3(OBJECT("old", true), 5);
+        (void)world_aes(OBJECT("imported", true), 1);
+        (void)world_des3(OBJECT("old", true), 6);
+        CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "imported", &key, NULL), ST_OK);
+        world.refuse_encrypt("old", codes[i]);
+        world.refuse_attribute("imported", CKO_SECRET_KEY, CKA_LABEL, CKR_OK);
+        world.lose_sessions();
+        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, tok_key_about(key)->thumb, &again, NULL),
+                        ST_OK);
+        tok_key_release(again);
+        tok_key_release(key);
+        CU_ASSERT_EQUAL(world.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+                                               &world.session),
+                        CKR_OK);
+        world_close();
+    }
+}
+
+static const test_case cases[] = {
+    {"planted_key_name_stays_free", planted_key_name_stays_free},
+    {"planted_twin_is_not_taken_for_ours", planted_twin_is_not_taken_for_ours},
+    {"planted_key_is_used_where_allowed", planted_key_is_used_where_allowed},
+    {"untold_private_flag_is_unprotected", untold_private_flag_is_unprotected},
+    {"refused_attribute_costs_itself", refused_attribute_costs_itself},
+    {"unreadable_key_is_not_missing", unreadable_key_is_not_missing},
+    {"unreadable_dates_are_none", unreadable_dates_are_none},
+    {"refused_use_costs_itself", refused_use_costs_itself},
+    {"listing_uses_no_key", listing_uses_no_key},
+    {"key_without_id_is_found_after_outage", key_without_id_is_found_after_outage},
+    {NULL, NULL},
+};
+static const test_suite suite = {.name = "keys", .cases = cases};
+
+int main(int argc, char **argv)
+{
+    static const test_suite *const suites[] = {&suite};
+
+    if (!world_load()) {
+        printf("SKIPPED: no memory token behind the counting module\n");
+        return 77;
+    }
+    return testing_main(argc, argv, suites, 1);
+}
