@@ -105,7 +105,7 @@ class ChangedKeys(Front):
         code, old, _ = self.library.generate(store, path)
         self.assertEqual(code, OK)
         self.assertEqual(self.library.sign(store, path)[0], OK)
-        self.ok("key", "retire", name)
+        self.ok("key", "retire", name, "--yes", name)
         for made in (self.library.generate(store, path), self.library.encrypt(store, path),
                      self.library.sign(store, path), self.library.rewrap(store, path, other, old)):
             self.assertEqual(made[0], NOT_FOUND, made)
@@ -120,7 +120,7 @@ class ChangedKeys(Front):
         foreign = self.library.generate(store, other)[1]
         for made in (self.library.generate, self.library.encrypt, self.library.sign):
             self.assertEqual(made(store, path)[0], OK)
-        self.ok("key", "retire", name)
+        self.ok("key", "retire", name, "--yes", name)
         self.ok("cmk", "create", name, "--algorithm", "RSA_2048")
         values = [self.library.generate(store, path), self.library.encrypt(store, path),
                   self.library.rewrap(store, other, path, foreign)]
@@ -138,7 +138,7 @@ class ChangedKeys(Front):
     def test_decryption_follows_the_name_to_the_new_key(self):
         store, (name, path) = self.opened(), self.key()
         self.assertEqual(self.library.generate(store, path)[0], OK)
-        self.ok("key", "retire", name)
+        self.ok("key", "retire", name, "--yes", name)
         self.ok("key", "purge", name, "--yes", name)
         self.ok("cmk", "create", name, "--algorithm", "RSA_2048")
         row = self.ok("cek", "create", "C", "--key", name, "--cmk", "C", "--json").json()
