@@ -134,9 +134,11 @@ bool tok_device_answers(tok_session *session)
 {
     CK_TOKEN_INFO token;
     CK_SESSION_INFO info;
+    CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &token);
 
-    return tok_token_info_get(session->token->ctx, session->token->slot, &token) == CKR_OK &&
-           session->f->C_GetSessionInfo(session->handle, &info) == CKR_OK;
+    if (rv == CKR_OK)
+        rv = session->f->C_GetSessionInfo(session->handle, &info);
+    return rv == CKR_OK || rv == CKR_FUNCTION_NOT_SUPPORTED;
 }
 
 /* Nothing is found, without an error, in a session that is not logged in. Some modules say of all
@@ -149,6 +151,8 @@ static core_status still_logged_in(tok_session *session, core_err *err)
     CK_SESSION_INFO info;
     CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
 
+    if (rv == CKR_FUNCTION_NOT_SUPPORTED)
+        return ST_OK; /* the module cannot tell */
     if (rv != CKR_OK)
         return tok_rv_fail(err, token, "C_GetSessionInfo", rv, TOK_CALL_OTHER);
     if (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS) {

@@ -21,6 +21,8 @@ static core_status check_login(tok_session *session, core_err *err)
     CK_SESSION_INFO info;
     CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
 
+    if (rv == CKR_FUNCTION_NOT_SUPPORTED)
+        return ST_OK; /* the module cannot tell */
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_GetSessionInfo", rv, TOK_CALL_OTHER);
     if (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS)
