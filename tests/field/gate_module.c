@@ -104,6 +104,14 @@ static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECH
     return real->C_GetMechanismInfo(slot, type, info);
 }
 
+static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *types, CK_ULONG *count)
+{
+    if (!atomic_load(&p11gate.no_list))
+        return real->C_GetMechanismList(slot, types, count);
+    *count = 0;
+    return CKR_OK;
+}
+
 static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                                  CK_ATTRIBUTE *t, CK_ULONG n)
 {
@@ -111,6 +119,8 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
 
     for (CK_ULONG i = 0; atomic_load(&p11gate.hides_token) && i < n; i++) {
         if (t[i].type == CKA_TOKEN) {
+            if (t[i].pValue != NULL)
+                *(CK_BBOOL *)t[i].pValue = CK_FALSE;
             t[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
             rv = CKR_ATTRIBUTE_TYPE_INVALID;
         }
@@ -176,6 +186,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
     mine.C_Login = login;
     mine.C_DecryptInit = decrypt_init;
     mine.C_GetMechanismInfo = get_mechanism_info;
+    mine.C_GetMechanismList = get_mechanism_list;
     mine.C_GetAttributeValue = get_attribute_value;
     mine.C_DestroyObject = destroy_object;
     if (missing != NULL)

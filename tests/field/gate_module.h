@@ -24,6 +24,7 @@ typedef struct gate_knobs {
     _Atomic CK_MECHANISM_TYPE mechanism;
     _Atomic CK_RV mechanism_info; /* the answer to a question about that; CKR_OK: the module's */
     atomic_int mechanism_times;   /* so often */
+    atomic_bool no_list;          /* the list of mechanisms is empty */
     atomic_bool hides_token;      /* CKA_TOKEN is not told */
     atomic_int destroys;          /* the so manieth C_DestroyObject fails; 0: none */
     /* out */

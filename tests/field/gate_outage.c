@@ -184,6 +184,23 @@ static void mechanism_question_without_answer_is_asked_again(void)
     }
 }
 
+/* The list says that it is not offered, which counts until the token answers. */
+static void mechanism_list_counts_until_the_token_answers(void)
+{
+    core_err err = {0};
+
+    gate_reset();
+    gate_login(&one, getenv("TOKEN"), DIRECT);
+    atomic_store(&knobs->no_list, true);
+    atomic_store(&knobs->mechanism_info, CKR_GENERAL_ERROR);
+    atomic_store(&knobs->mechanism_times, 1);
+    atomic_store(&knobs->mechanism, CKM_AES_KEY_GEN);
+    CU_ASSERT_EQUAL(create(&one, &err), ST_MECHANISM);
+    core_sleep_ms(1050); /* not asked again before that */
+    CU_ASSERT_EQUAL(create(&one, &err), ST_OK);
+    gate_close(&one);
+}
+
 /* A mechanism that the token says it does not know is refused before it is tried. */
 static void mechanism_that_is_not_offered_is_refused(void)
 {
@@ -279,6 +296,8 @@ static const test_case cases[] = {
     {"login_brings_a_lost_token_back", login_brings_a_lost_token_back},
     {"mechanism_question_without_answer_is_asked_again",
      mechanism_question_without_answer_is_asked_again},
+    {"mechanism_list_counts_until_the_token_answers",
+     mechanism_list_counts_until_the_token_answers},
     {"mechanism_that_is_not_offered_is_refused", mechanism_that_is_not_offered_is_refused},
     {"half_done_destroy_is_completed_by_another", half_done_destroy_is_completed_by_another},
     {NULL, NULL},
