@@ -169,7 +169,7 @@ static bool unclaim_full(tok_token *token)
     core_cond_signal(&token->freed);
     core_mutex_unlock(&token->lock);
     if (first) {
-        core_log(CORE_LOG_WARNING,
+        tok_note(token->ctx->gate, CORE_LOG_WARNING,
                  "token \"%s\" would not open another session; the pool makes do with fewer, and "
                  "tries again from time to time",
                  token->info.label);
@@ -192,8 +192,8 @@ static void note_room(tok_token *token)
     }
     core_mutex_unlock(&token->lock);
     if (whole)
-        core_log(CORE_LOG_INFO, "token \"%s\" has room for %u sessions again", token->info.label,
-                 most);
+        tok_note(token->ctx->gate, CORE_LOG_INFO, "token \"%s\" has room for %u sessions again",
+                 token->info.label, most);
 }
 
 core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
