@@ -127,7 +127,8 @@ const config_key config_keys[] = {
         "single creates them on the first member only, from where they have to be copied to the "
         "others; it needs group_order = preference."),
     KEY("pin_file", BOTH(pin_file), PATH, NULL, 0, 0, NULL,
-        "A file with the PIN, for credentials with an empty SECRET.",
+        "A file with the PIN, for credentials with an empty SECRET. Without it, a token that has a "
+        "keypad of its own is logged in to there, and one that has no user login without a PIN.",
         "Owned by root or the running user and readable by nobody else; no symbolic link."),
     KEY("max_sessions", BOTH(max_sessions), NUMBER, NULL, 0, 1024, "0",
         "The most sessions to open with the token; 0: what it allows less one, at most 32.", NULL),

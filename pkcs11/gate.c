@@ -164,8 +164,15 @@ core_status tok_run_on(tok_token *token, tok_run_how *run, tok_op op, void *arg,
     for (;;) {
         core_status st = run_try(token, run, op, arg, &how, err);
         run->reached |= how.reached;
-        if (st == ST_OK || (how.reached && run->once))
+        if (st == ST_OK)
             return st;
+        if (how.reached && run->once) {
+            /* The next operation finds the login made again, or known to be lost. */
+            core_status healed =
+                core_status_class(st) == CORE_CLASS_LOGIN ? tok_heal_login(token, NULL) : ST_OK;
+            (void)healed;
+            return st;
+        }
         st = remedy(token, run, &left, st, how.epoch, err);
         if (st != ST_OK)
             return st;

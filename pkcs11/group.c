@@ -12,6 +12,11 @@ bool tok_member_up(const tok_member *member)
     return token != NULL && !atomic_load(&token->health.down) && atomic_load(&member->joined) > 0;
 }
 
+tok_token *tok_group_token(tok_token *group, unsigned place)
+{
+    return atomic_load(&group->group->members[place].token);
+}
+
 static core_status member_find(tok_token *group, tok_member *member, core_err *err)
 {
     tok_context *ctx = group->ctx;

@@ -30,7 +30,7 @@ core_status tok_keeper_open(tok_token *token, core_err *err)
 
     if (token->keeper != 0)
         return ST_OK;
-    core_status st = tok_session_open(token, &keeper, err);
+    core_status st = tok_session_open_keeper(token, &keeper, err);
     if (st == ST_OK)
         token->keeper = keeper;
     return st;
@@ -92,6 +92,25 @@ static core_status login_found(tok_token *token, tok_pin_offer *offer, tok_login
     return st != ST_OK && offer->rv == CKR_USER_ALREADY_LOGGED_IN ? fail_foreign(err, token) : st;
 }
 
+/* Whether the token has no user to log in: CKF_LOGIN_REQUIRED is not set, and C_Login says so. */
+static bool has_no_user(const tok_token *token, CK_RV rv)
+{
+    return !token->info.login_required &&
+           (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_USER_TYPE_INVALID ||
+            rv == CKR_USER_PIN_NOT_INITIALIZED);
+}
+
+/* C_Login, unless there is neither a PIN nor a need for one. */
+static core_status try_pin(tok_token *token, tok_pin_offer *offer, core_err *err)
+{
+    if (offer->pin == NULL && !token->info.login_required && !token->info.protected_path) {
+        offer->rv = CKR_FUNCTION_NOT_SUPPORTED;
+        return ST_OK;
+    }
+    core_status st = tok_pin_try(token, offer, err);
+    return st != ST_OK && has_no_user(token, offer->rv) ? ST_OK : st;
+}
+
 core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind kind,
                           core_err *err)
 {
@@ -101,7 +120,7 @@ core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind
         return st;
     offer->session = token->keeper;
     offer->user = CKU_USER;
-    st = tok_pin_try(token, offer, err);
+    st = try_pin(token, offer, err);
     if (st != ST_OK && offer->rv == CKR_USER_ALREADY_LOGGED_IN)
         st = login_found(token, offer, kind, err);
     if (st == ST_OK) {
@@ -125,6 +144,8 @@ core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t has
 
     if (st != ST_OK)
         return st;
+    if (length == 0) /* typed at the token, or none at all */
+        return ST_OK;
     if (length < token->info.min_pin || (token->info.max_pin > 0 && length > token->info.max_pin)) {
         return core_fail(err, ST_AUTH_FAILED,
                          "token \"%s\" takes PINs of %u to %u characters; check SECRET",
@@ -141,7 +162,10 @@ static core_status login_first(tok_token *token, tok_pin_offer *offer, core_err 
 
     if (st == ST_OK)
         st = tok_login_ask(token, offer, TOK_LOGIN_FIRST, err);
-    if (st == ST_OK) {
+    if (st == ST_OK && has_no_user(token, offer->rv)) {
+        core_log(CORE_LOG_INFO, "token \"%s\" has no user login: SECRET is not checked",
+                 token->info.label);
+    } else if (st == ST_OK) {
         if (another)
             tok_pin_replaced(token);
         tok_pin_good(token, offer->hash, offer->pin, offer->length);
@@ -319,6 +343,29 @@ static core_status login_or_heal(login *l, core_err *err)
     return st;
 }
 
+/* Whether a user may log in to the token without a PIN of his. */
+static bool needs_no_pin(const tok_token *token)
+{
+    return token->config->pin_file == NULL &&
+           (token->info.protected_path || !token->info.login_required);
+}
+
+void tok_token_allow_last_try(tok_token *token)
+{
+    tok_member_info members[CORE_GROUP_MOST];
+
+    if (token->group != NULL) {
+        for (unsigned i = 0; i < tok_token_members(token, members); i++) {
+            tok_token *member = tok_group_token(token, i);
+            if (member != NULL)
+                tok_token_allow_last_try(member);
+        }
+    } else if (tok_login_turn_take(token, NULL) == ST_OK) {
+        token->pin->last_allowed = true;
+        tok_turn_give(&token->login_turn);
+    }
+}
+
 core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, core_err *err)
 {
     core_secret from_file = {0};
@@ -330,7 +377,7 @@ core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, c
     }
     if (token->group != NULL)
         return tok_group_login(token, pin, pin_len, err);
-    if (pin == NULL) {
+    if (pin == NULL && !needs_no_pin(token)) {
         st = tok_pin_from_file(token, &from_file, err);
         if (st != ST_OK)
             return st;

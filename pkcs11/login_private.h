@@ -18,6 +18,7 @@ typedef struct tok_pin_state {
     bool known;    /* `verifier` is of the PIN that is logged in, or was when the login was lost */
     bool verified; /* the token has accepted that PIN, and no wrong one was sent after it */
     uint8_t verifier[TOK_HASH];
+    bool typed;       /* that PIN was typed at the token, and is not known here */
     bool was_another; /* `former` is of the PIN that it was logged in with before */
     uint8_t former[TOK_HASH];
     uint8_t *sealed; /* the PIN for another login after a lost token, NULL: none */

@@ -146,10 +146,11 @@ void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *te
 
     memcpy(pin->verifier, hash, sizeof pin->verifier);
     pin->known = true;
+    pin->typed = text == NULL;
     pin->wrong_count = 0;
     pin->tries = 0;
     sealed_free(pin);
-    if (!token->config->relogin)
+    if (!token->config->relogin || text == NULL)
         return;
     pin->sealed = core_calloc(1, length + CORE_SEAL_OVERHEAD);
     if (pin->sealed != NULL) {
@@ -184,5 +185,5 @@ void tok_pin_forget(tok_token *token)
     sealed_free(pin);
     core_wipe(pin->verifier, sizeof pin->verifier);
     core_wipe(pin->former, sizeof pin->former);
-    pin->known = pin->verified = pin->was_another = false;
+    pin->known = pin->verified = pin->was_another = pin->typed = false;
 }

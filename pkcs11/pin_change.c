@@ -37,6 +37,11 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
                          " (a changed PIN needs all sessions closed: this module counts wrong PINs "
                          "past a good login)",
                          err);
+    if (token->pin->typed || length == 0)
+        return wrong_pin(token,
+                         " (the PIN is typed at the token: leave SECRET and pin_file empty, or "
+                         "give the PIN for all sessions)",
+                         err);
     if (token->pin->sealed == NULL)
         return wrong_pin(token, " (a changed PIN needs all sessions closed: relogin = no)", err);
     /* A login that we only found (foreign_login = trust) is not ours to end. */

@@ -130,6 +130,12 @@ static core_status fail_doubtful(const tok_token *token, const tok_pin_offer *of
 
     if (core_status_class(st) != CORE_CLASS_CAPACITY)
         st = ST_DEVICE;
+    if (token->info.protected_path && offer->pin != NULL) {
+        return core_fail(err, st,
+                         "token \"%s\": C_Login failed (%s 0x%lx); the token has a keypad of its "
+                         "own: leave SECRET empty and pin_file unset, and type the PIN there",
+                         token->info.label, tok_rv_name(offer->rv), (unsigned long)offer->rv);
+    }
     return core_fail(err, st,
                      "token \"%s\": C_Login failed (%s 0x%lx), which may mean a wrong PIN and "
                      "counts as one; check the PIN, then the HSM and its client service",
@@ -148,7 +154,10 @@ static core_status settle(tok_token *token, tok_pin_offer *offer, const tok_toke
         return tok_rv_fail(err, token, "C_Login", offer->rv, TOK_CALL_OTHER);
     const bool told = read_flags(token, &after, NULL) == ST_OK;
     if (verdict == REFUSED) {
-        tok_pin_wrong(token, offer->hash);
+        if (offer->pin != NULL)
+            tok_pin_wrong(token, offer->hash);
+        else
+            tok_pin_doubtful(token); /* what was typed at the token is not known here */
         token->pin->kept_failed |= offer->kept;
         return tok_rv_fail(err, token, "C_Login", offer->rv, TOK_CALL_OTHER);
     }

@@ -14,15 +14,30 @@ CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
     const CK_FUNCTION_LIST *f = ctx->library.f;
     CK_RV rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, out);
 
-    if (rv == CKR_TOKEN_WRITE_PROTECTED)
+    if (rv == CKR_TOKEN_WRITE_PROTECTED || rv == CKR_SESSION_READ_ONLY)
         rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, out);
     return rv;
 }
 
-core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+/* For the session that holds the login. */
+static CK_RV open_keeper(const tok_token *token, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
+{
+    const CK_FUNCTION_LIST *f = token->ctx->library.f;
+    const bool reads = token->info.max_rw_sessions == 1 && token->info.max_sessions != 1;
+    CK_RV rv = CKR_SESSION_COUNT;
+
+    if (!reads)
+        rv = tok_slot_open(token->ctx, slot, out);
+    if (rv == CKR_SESSION_COUNT)
+        rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, out);
+    return rv == CKR_OK || !reads ? rv : tok_slot_open(token->ctx, slot, out);
+}
+
+static core_status open_session(tok_token *token, bool keeper, CK_SESSION_HANDLE *out,
+                                core_err *err)
 {
     const CK_SLOT_ID slot = atomic_load(&token->slot);
-    CK_RV rv = tok_slot_open(token->ctx, slot, out);
+    CK_RV rv = keeper ? open_keeper(token, slot, out) : tok_slot_open(token->ctx, slot, out);
     if (rv != CKR_OK)
         return tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
     /* A token put in the other's place gets neither its PIN nor its work. */
@@ -34,13 +49,26 @@ core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err 
                      token->info.label, token->info.serial, core_status_next(ST_DEVICE));
 }
 
+core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+{
+    return open_session(token, false, out, err);
+}
+
+core_status tok_session_open_keeper(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+{
+    return open_session(token, true, out, err);
+}
+
 static unsigned pool_limit(const tok_token *token)
 {
     unsigned most = token->config->max_sessions != 0 ? token->config->max_sessions : POOL_MOST;
     uint64_t allowed = token->info.max_sessions;
-    /* One of the token's is the keeper's. */
-    if (allowed > 1 && allowed - 1 < most)
-        most = (unsigned)allowed - 1;
+    uint64_t writing = token->info.max_rw_sessions;
+    /* One of the token's is the keeper's; the only one is both the keeper's and the pool's. */
+    if (allowed > 0 && allowed - 1 < most)
+        most = allowed > 1 ? (unsigned)allowed - 1 : 1;
+    if (writing > 0 && writing - 1 < most)
+        most = writing > 1 ? (unsigned)writing - 1 : 1;
     return most;
 }
 
@@ -50,7 +78,9 @@ static void session_free(tok_session *session)
     core_free(session);
 }
 
-static core_status session_new(tok_token *token, tok_session **out, core_err *err)
+/* `handle` 0: a new session of the token's. */
+static core_status session_new(tok_token *token, CK_SESSION_HANDLE handle, tok_session **out,
+                               core_err *err)
 {
     tok_session *session = core_calloc(1, sizeof *session);
 
@@ -59,12 +89,15 @@ static core_status session_new(tok_token *token, tok_session **out, core_err *er
     core_status st = core_secret_open(&session->scratch, SCRATCH_BYTES);
     if (st != ST_OK)
         st = core_fail(err, st, "out of memory for a session");
-    else
+    else if (handle == 0)
         st = tok_session_open(token, &session->handle, err);
     if (st != ST_OK) {
         session_free(session);
         return st;
     }
+    if (handle != 0)
+        session->handle = handle;
+    session->borrowed = handle != 0;
     session->token = token;
     session->f = token->ctx->library.f;
     *out = session;
@@ -196,6 +229,56 @@ static void note_room(tok_token *token)
                  token->info.label, most);
 }
 
+/* A token with room for one session only: the session that holds the login does the work, too.
+ * *out NULL: it is at work. */
+static core_status borrow_keeper(tok_token *token, tok_session **out, core_err *err)
+{
+    const CK_SESSION_HANDLE keeper = token->keeper;
+
+    core_mutex_lock(&token->lock);
+    const bool mine = token->open == 0 && keeper != 0;
+    if (mine)
+        token->open = token->limit = 1;
+    if (mine && token->grow_ms == 0 && pool_limit(token) > 1) {
+        token->grow_ms = GROW_FIRST_MS;
+        token->grow_at_us = core_deadline_us(GROW_FIRST_MS);
+    }
+    core_mutex_unlock(&token->lock);
+    if (!mine) {
+        return keeper != 0
+                   ? ST_OK
+                   : core_fail(err, ST_TOKEN_FULL, "token \"%s\": %s; %s", token->info.label,
+                               core_status_text(ST_TOKEN_FULL), core_status_next(ST_TOKEN_FULL));
+    }
+    core_status st = session_new(token, keeper, out, err);
+    if (st != ST_OK)
+        unclaim(token);
+    return st;
+}
+
+/* It stays open for the login, so that an operation that was left active is ended. When the token
+ * does not know it any more, the login is gone with it. */
+static void give_keeper_back(tok_token *token, tok_session *session)
+{
+    const CK_FUNCTION_LIST *f = session->f;
+    CK_ULONG length = session->scratch.capacity;
+    CK_SESSION_HANDLE handle = session->handle;
+
+    if (session->gone) {
+        if (atomic_compare_exchange_strong(&token->keeper, &handle, 0))
+            tok_login_lost(token);
+    } else if (session->dirty) {
+        (void)f->C_FindObjectsFinal(handle);
+        (void)f->C_EncryptFinal(handle, session->scratch.data, &length);
+        length = session->scratch.capacity;
+        (void)f->C_DecryptFinal(handle, session->scratch.data, &length);
+        length = session->scratch.capacity;
+        (void)f->C_SignFinal(handle, session->scratch.data, &length);
+    }
+    session_free(session);
+    unclaim(token);
+}
+
 core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
 {
     for (;;) {
@@ -203,7 +286,7 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
         core_status st = claim(token, out, err);
         if (st != ST_OK || *out != NULL)
             return st;
-        st = session_new(token, out, err);
+        st = token->info.max_sessions == 1 ? ST_TOKEN_FULL : session_new(token, 0, out, err);
         if (st == ST_OK) {
             note_room(token);
             return ST_OK;
@@ -212,13 +295,20 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
             unclaim(token);
             return st;
         }
-        if (!unclaim_full(token))
+        if (unclaim_full(token))
+            continue;
+        st = borrow_keeper(token, out, err);
+        if (st != ST_OK || *out != NULL)
             return st;
     }
 }
 
 void tok_pool_give(tok_token *token, tok_session *session)
 {
+    if (session->borrowed) {
+        give_keeper_back(token, session);
+        return;
+    }
     core_mutex_lock(&token->lock);
     /* Behind the last user none may stay: it would keep the token logged in. */
     bool keep = !session->dirty && token->users > 0;

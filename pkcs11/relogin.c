@@ -63,6 +63,10 @@ core_status tok_login_again_in_turn(tok_token *token, core_err *err)
         tok_login_found(token);
         return ST_OK;
     }
+    if (tok_login_users(token) > 0 && !token->info.login_required && !token->pin->known) {
+        tok_login_found(token); /* there is none to be made */
+        return ST_OK;
+    }
     tok_login_lost(token);
     if (tok_login_users(token) > 0 && token->pin->sealed != NULL)
         return log_in_again(token, err);
@@ -87,7 +91,7 @@ static core_status login_operation(tok_session *session, core_err *err)
     tok_token *token = session->token;
     core_secret pin = {0};
 
-    if (token->pin->sealed == NULL) {
+    if (token->pin->sealed == NULL && !token->pin->typed) {
         return core_fail(
             err, ST_POLICY,
             "token \"%s\": this key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE); set "
@@ -97,7 +101,7 @@ static core_status login_operation(tok_session *session, core_err *err)
     core_status st = tok_pin_not_refused(token, token->pin->verifier, err);
     if (st == ST_OK)
         st = tok_pin_kept_allowed(token, err);
-    if (st == ST_OK)
+    if (st == ST_OK && !token->pin->typed)
         st = core_unseal(token->pin->sealed, token->pin->sealed_len, &pin);
     if (st == ST_OK) {
         tok_pin_offer offer = {.session = session->handle,

@@ -49,9 +49,11 @@ static core_status module_initialize(tok_context *ctx, bool *fresh, core_err *er
 bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot)
 {
     CK_SESSION_HANDLE session;
+    CK_RV rv = tok_slot_open(ctx, slot, &session);
 
-    return tok_slot_open(ctx, slot, &session) == CKR_OK &&
-           ctx->library.f->C_CloseSession(session) == CKR_OK;
+    if (rv == CKR_SESSION_COUNT) /* that is an answer: a token with room for one session is well */
+        return true;
+    return rv == CKR_OK && ctx->library.f->C_CloseSession(session) == CKR_OK;
 }
 
 /* Whether the token answers: then whatever failed was not the device, and nothing needs resetting.

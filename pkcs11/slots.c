@@ -45,6 +45,27 @@ CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out)
     return rv;
 }
 
+/* 0: no limit, or none that is told. */
+static uint64_t session_limit(CK_ULONG told)
+{
+    return told == CK_UNAVAILABLE_INFORMATION || told == CK_EFFECTIVELY_INFINITE ||
+                   told >= 0xfffffff0UL
+               ? 0
+               : told;
+}
+
+/* The lengths a PIN may have; 0: no limit. Limits that are not told or contradict each other are
+ * none. */
+static void set_pin_limits(tok_token_info *out, CK_ULONG least, CK_ULONG most)
+{
+    enum { SENSIBLE_MOST = 65535 };
+    const bool least_told = least <= SENSIBLE_MOST, most_told = most <= SENSIBLE_MOST && most > 0;
+    const bool fit = !least_told || !most_told || least <= most;
+
+    out->min_pin = least_told && fit ? (unsigned)least : 0;
+    out->max_pin = most_told && fit ? (unsigned)most : 0;
+}
+
 core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out, CK_FLAGS *flags)
 {
     CK_TOKEN_INFO info;
@@ -58,13 +79,10 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
     trim(out->model, info.model, sizeof info.model);
     trim(out->serial, info.serialNumber, sizeof info.serialNumber);
     out->slot = slot;
-    out->min_pin = (unsigned)info.ulMinPinLen;
-    out->max_pin = (unsigned)info.ulMaxPinLen;
-    out->max_sessions = info.ulMaxSessionCount == CK_UNAVAILABLE_INFORMATION ||
-                                info.ulMaxSessionCount == CK_EFFECTIVELY_INFINITE ||
-                                info.ulMaxSessionCount >= 0xfffffff0UL
-                            ? 0
-                            : info.ulMaxSessionCount;
+    set_pin_limits(out, info.ulMinPinLen, info.ulMaxPinLen);
+    out->max_sessions = session_limit(info.ulMaxSessionCount);
+    out->max_rw_sessions = session_limit(info.ulMaxRwSessionCount);
+    out->login_required = (info.flags & CKF_LOGIN_REQUIRED) != 0;
     out->initialised = (info.flags & CKF_TOKEN_INITIALIZED) != 0;
     out->pin_set = (info.flags & CKF_USER_PIN_INITIALIZED) != 0;
     out->pin_low = (info.flags & CKF_USER_PIN_COUNT_LOW) != 0;
@@ -307,6 +325,23 @@ static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
     return token;
 }
 
+/* Whether a slot holds a token that was never initialised: such tokens are not listed. */
+static bool any_uninitialised(tok_context *ctx)
+{
+    CK_SLOT_ID *slots = NULL;
+    CK_ULONG n = 0;
+    bool found = false;
+
+    if (slot_list(ctx, &slots, &n, NULL) != ST_OK)
+        return false;
+    for (CK_ULONG i = 0; i < n && !found; i++) {
+        tok_token_info info;
+        found = tok_slot_info(ctx, slots[i], &info, NULL) == ST_OK && !info.initialised;
+    }
+    core_free(slots);
+    return found;
+}
+
 static core_status find(tok_context *ctx, const char *identity, const char *selector,
                         tok_token **out, core_err *err)
 {
@@ -321,6 +356,12 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
     st = list_tokens(ctx, &infos, &count, NULL, err);
     if (st == ST_OK)
         st = pick(infos, count, identity, selector, &found, err);
+    if (st == ST_TOKEN_NOT_FOUND && count == 0 && any_uninitialised(ctx)) {
+        st = core_fail(err, st,
+                       "token \"%s\": none matches; a token is present that is not initialized; "
+                       "initialize it with the vendor's tool",
+                       identity);
+    }
     if (st == ST_OK) {
         *out = token_of(ctx, &infos[found]);
         if (*out == NULL)

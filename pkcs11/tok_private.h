@@ -44,8 +44,9 @@ typedef struct tok_session {
     unsigned place;   /* of the token in that group */
     uint64_t age;     /* of the token when the operation began */
     const CK_FUNCTION_LIST *f;
-    bool dirty; /* an operation may still be active: close it, do not give it back */
-    bool gone;  /* the token does not know it any more: its handle may be another's by now */
+    bool dirty;    /* an operation may still be active: close it, do not give it back */
+    bool borrowed; /* it is the session that holds the login */
+    bool gone;     /* the token does not know it any more: its handle may be another's by now */
     core_secret scratch; /* for what the token decrypts, wiped after each use: a block and what is
                           * in it */
     tok_public publics[TOK_SESSION_PUBLICS];
@@ -266,6 +267,9 @@ void tok_pool_drain(tok_token *token, bool forget);
 /* C_OpenSession for writing, for some modules know no other; for reading where the token is. */
 CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out);
 CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
+/* The same for the session that holds the login: for reading where sessions for writing are few. */
+CORE_MUST_USE core_status tok_session_open_keeper(tok_token *token, CK_SESSION_HANDLE *out,
+                                                  core_err *err);
 
 /* --- group.c, group_run.c, group_login.c --- */
 /* tok_run and tok_run_once of a group. */
@@ -274,6 +278,8 @@ CORE_MUST_USE core_status tok_group_run(tok_token *group, tok_op op, void *arg, 
 /* The member's token where it can be asked now, else NULL; and an operation on it, whatever the
  * order of the group. */
 tok_token *tok_group_member(tok_token *group, unsigned place);
+/* The member's token, whether it can be asked or not; NULL: never seen. */
+tok_token *tok_group_token(tok_token *group, unsigned place);
 CORE_MUST_USE core_status tok_group_run_at(tok_token *group, unsigned place, tok_op op, void *arg,
                                            core_err *err);
 /* On every member, which must all be there; what fails on one is undone by `undo` on those before

@@ -49,7 +49,8 @@ typedef struct tok_token_info {
     char library[33];
     unsigned library_major, library_minor;
     unsigned min_pin, max_pin;
-    uint64_t max_sessions; /* 0: no limit */
+    uint64_t max_sessions, max_rw_sessions; /* 0: no limit */
+    bool login_required;
     bool initialised, pin_set, pin_low, pin_last_try, pin_locked, pin_to_change, protected_path;
 } tok_token_info;
 
@@ -84,15 +85,19 @@ tok_context *tok_token_context(const tok_token *token);
 
 /* Logs one user of the token in, verifying the PIN each time: by the token when it is not logged
  * in, else against a keyed hash of the PIN that logged in; one that differs may be the token's new
- * one, about which it is asked while all others wait (pin_change). `pin` NULL or empty: the PIN of
- * pin_file. The PIN is copied as the configuration allows (relogin), the caller wipes its own.
- * ST_AUTH_FAILED: wrong (a wrong PIN is remembered and not sent to the token twice);
- * ST_PIN_RATIONED, ST_PIN_LAST_TRY, ST_PIN_LOCKED, ST_PIN_EXPIRED: not even tried; ST_PIN_SOURCE:
- * none to be had. Each success needs one tok_token_logout; the last one ends all sessions and wipes
- * what was kept. */
+ * one, about which it is asked while all others wait (pin_change). `pin` NULL: the PIN of
+ * pin_file, or where there is none: typed at a token with a keypad of its own, none for a token
+ * that needs no login. An empty PIN is ST_PIN_SOURCE. The PIN is copied as the configuration allows
+ * (relogin), the caller wipes its own. ST_AUTH_FAILED: wrong (a wrong PIN is remembered and not
+ * sent to the token twice); ST_PIN_RATIONED, ST_PIN_LAST_TRY, ST_PIN_LOCKED, ST_PIN_EXPIRED: not
+ * even tried; ST_PIN_SOURCE: none to be had. Each success needs one tok_token_logout; the last one
+ * ends all sessions and wipes what was kept. */
 CORE_MUST_USE core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len,
                                           core_err *err);
 void tok_token_logout(tok_token *token);
+/* The next login may be the last try that the token has left for its PIN: with a wrong one it locks
+ * itself. For an administrator who is sure of the PIN; the login sets the count back. */
+void tok_token_allow_last_try(tok_token *token);
 /* Cuts what a file or a descriptor held down to the PIN: the first line, without a byte-order mark
  * and the line's end. ST_PIN_SOURCE, naming `source`, where that is empty or no UTF-8 text. */
 CORE_MUST_USE core_status tok_pin_cut(core_secret *text, const char *source, core_err *err);

@@ -16,14 +16,18 @@ static bool pin_state(doctor *d, const tok_token_info *token)
         doctor_state state;
         const char *text, *fix;
     } flags[] = {
-        {!token->pin_set, DOCTOR_FAIL, "the token has no user PIN yet",
-         "set the user PIN with the vendor's tool"},
         {token->pin_locked, DOCTOR_FAIL, "the user PIN is locked",
          "unlock it with the vendor's tool as security officer"},
+        {token->pin_last_try && cli_value(d->call, "--last-try") != NULL, DOCTOR_WARN,
+         "one wrong PIN more locks the token; the login below is that try",
+         "the right PIN sets the count back"},
         {token->pin_last_try, DOCTOR_FAIL, "one wrong PIN more locks the token",
-         "log in once with the vendor's tool and the right PIN"},
+         "if you are sure of the PIN: p11ekm doctor --last-try; it sets the count back"},
         {token->pin_to_change, DOCTOR_FAIL, "the user PIN must be changed before use",
          "change it with the vendor's tool"},
+        {!token->pin_set && token->login_required, DOCTOR_WARN,
+         "the token does not say that it has a user PIN",
+         "if the login below fails, set the user PIN with the vendor's tool"},
         {token->pin_low, DOCTOR_WARN, "wrong PINs were given since the last login",
          "find out who does that; the next login resets the count"},
     };
@@ -60,6 +64,16 @@ bool doctor_check_pin(doctor *d)
         return false;
     }
     d->pin_known = true;
+    if (given == NULL && cli_value(d->call, "--pin-fd") == NULL && !cli_pin_configured(config) &&
+        config->member_count == 0 &&
+        (tok_token_about(d->session.token)->protected_path ||
+         !tok_token_about(d->session.token)->login_required)) {
+        doctor_report(d, DOCTOR_OK, "", "%s",
+                      tok_token_about(d->session.token)->protected_path
+                          ? "is typed at the token"
+                          : "none is needed: the token has no user login");
+        return true;
+    }
     if (given != NULL) {
         return check_file(d, given, true);
     }

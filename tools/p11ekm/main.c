@@ -17,12 +17,15 @@ const cli_option cli_global_options[] = {
 
 const cli_option cli_no_options[] = {CLI_END_OPTIONS};
 const cli_option cli_login_options[] = {CLI_LOGIN_OPTIONS, CLI_END_OPTIONS};
+static const cli_option doctor_options[] = {
+    CLI_LOGIN_OPTIONS,
+    {"--last-try", NULL, false, "log in although one wrong PIN more locks the token"},
+    CLI_END_OPTIONS};
 
 const cli_verb cli_verbs[] = {
     {NULL, "init", "", 0, cli_init_options, "write a commented configuration file", cli_init},
     {NULL, "probe", "", 0, cli_login_options, "test what the token can really do", cli_probe},
-    {NULL, "doctor", "", 0, cli_login_options, "check everything and say how to mend it",
-     cli_doctor},
+    {NULL, "doctor", "", 0, doctor_options, "check everything and say how to mend it", cli_doctor},
     {"pin", "protect", "FILE", 1, cli_pin_options, "make a PIN file that only this machine opens",
      cli_pin_protect},
     {"token", "list", "", 0, cli_no_options, "the tokens the module shows", cli_token_list},

@@ -50,13 +50,25 @@ core_status cli_session_find(cli_call *call, cli_session *session, core_err *err
     return st;
 }
 
+/* A token with a keypad of its own, or without a user login, is asked without a PIN. */
+static bool needs_no_pin(const cli_call *call, const tok_token *token)
+{
+    const tok_token_info *info = tok_token_about(token);
+    return tok_token_config(token)->member_count == 0 &&
+           (info->protected_path || !info->login_required) &&
+           cli_value(call, "--pin-file") == NULL && cli_value(call, "--pin-fd") == NULL;
+}
+
 core_status cli_session_login(cli_call *call, cli_session *session, core_err *err)
 {
     core_secret pin = {0};
     bool given = false;
     core_status st = session->token == NULL ? cli_session_find(call, session, err) : ST_OK;
-    if (st == ST_OK) {
+    if (st == ST_OK && !needs_no_pin(call, session->token)) {
         st = cli_pin_read(call, tok_token_config(session->token), &pin, &given, err);
+    }
+    if (st == ST_OK && cli_value(call, "--last-try") != NULL) {
+        tok_token_allow_last_try(session->token);
     }
     if (st == ST_OK) {
         st = tok_token_login(session->token, given ? (const char *)pin.data : NULL,

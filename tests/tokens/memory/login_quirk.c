@@ -13,6 +13,8 @@ static p11memory_tries tries;
 void p11memory_set_quirks(const p11memory_quirks *quirks)
 {
     mem_lock();
+    if (mem_quirks.no_login)
+        mem.logged_in = false;
     mem_quirks = quirks != NULL ? *quirks : (p11memory_quirks){0};
     tries = (p11memory_tries){0};
     if (mem_quirks.no_login)

@@ -153,7 +153,7 @@ static CK_RV login_locked(CK_SESSION_HANDLE session, CK_USER_TYPE user, const CK
         rv = check_pin_locked(pin, n);
     if (user == CKU_CONTEXT_SPECIFIC)
         return rv;
-    mem.logged_in = rv == CKR_OK;
+    mem.logged_in |= rv == CKR_OK;
     mem.logins += rv == CKR_OK;
     return rv;
 }
