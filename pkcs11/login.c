@@ -308,7 +308,7 @@ static core_status login_with(login *l, core_err *err)
     if (st == ST_OK && l->asks) {
         l->alone = true;
         l->reached = false;
-        st = tok_alone(token->ctx, turn_wait_ms(token) / 2, login_turn, l, err);
+        st = tok_alone(token->ctx, turn_wait_ms(token), login_turn, l, err);
         if (st == ST_POOL_TIMEOUT && !l->reached) {
             st = core_fail(err, ST_AUTH_FAILED,
                            "token \"%s\": not the PIN that is logged in, and not sent: calls of "

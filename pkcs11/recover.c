@@ -238,7 +238,7 @@ core_status tok_context_ready(tok_context *ctx, core_err *err)
  * for 1 / ALONE_SHARE of the time at most. False: not now, but at ctx->gate->alone_at_us. */
 static bool close_for_question_locked(tok_context *ctx)
 {
-    enum { ALONE_FIRST_MS = 10, ALONE_MOST_MS = 160, ALONE_SHARE = 24 };
+    enum { ALONE_FIRST_MS = 25, ALONE_MOST_MS = 200, ALONE_SHARE = 24 };
     const unsigned wait_ms =
         ctx->gate->alone_wait_ms != 0 ? ctx->gate->alone_wait_ms : ALONE_FIRST_MS;
 
