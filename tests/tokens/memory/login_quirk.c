@@ -4,6 +4,7 @@
  */
 #include "login_quirk_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -80,6 +81,14 @@ CK_RV mem_quirk_login(const CK_BYTE *pin, CK_ULONG n)
     if (mem_quirks.login_times > 0 && --mem_quirks.login_times == 0)
         mem_quirks.login_rv = CKR_OK;
     return rv;
+}
+
+void mem_quirk_start(void)
+{
+    const char *flags = getenv("P11MEMORY_FLAGS");
+
+    if (flags != NULL)
+        mem_quirks.set |= strtoul(flags, NULL, 0);
 }
 
 void mem_quirk_info(CK_TOKEN_INFO *info)

@@ -116,6 +116,7 @@ CK_RV mem_C_Initialize(void *arguments)
     if (!mem.initialised) {
         if (mem.pin[0] == '\0') /* the first time: a PIN that was changed stays */
             set_text(mem.pin, sizeof mem.pin, "P11MEMORY_PIN", "1234");
+        mem_quirk_start();
         if (mem.label[0] == '\0')
             set_text(mem.label, sizeof mem.label, "P11MEMORY_LABEL", "memory");
         mem.initialised = true;
