@@ -218,27 +218,6 @@ static void mechanism_that_is_not_offered_is_refused(void)
 
 /* --- groups --- */
 
-static void import(gate_world *w, const char *label)
-{
-    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-    CK_KEY_TYPE type = CKK_AES;
-    CK_BBOOL yes = CK_TRUE;
-    CK_BYTE value[32] = {0x42};
-    CK_OBJECT_HANDLE object = 0;
-    CK_ATTRIBUTE t[] = {
-        {CKA_CLASS, &class, sizeof class},
-        {CKA_KEY_TYPE, &type, sizeof type},
-        {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_PRIVATE, &yes, sizeof yes},
-        {CKA_ENCRYPT, &yes, sizeof yes},
-        {CKA_DECRYPT, &yes, sizeof yes},
-        {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
-        {CKA_VALUE, value, sizeof value},
-    };
-    CU_ASSERT_EQUAL(module->C_CreateObject(w->token->keeper, t, sizeof t / sizeof t[0], &object),
-                    CKR_OK);
-}
-
 static const char both_tokens[] =
     DIRECT "[token b]\ntoken = other\n[token both]\nmembers = b, main\n";
 
@@ -262,8 +241,8 @@ static void half_done_destroy_is_completed_by_another(void)
     gate_login(&one, getenv("TOKEN"), both_tokens);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(one.ctx, "b", &two.token, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(two.token, pin, strlen(pin), &err), ST_OK);
-    import(&one, "grouped");
-    import(&two, "grouped");
+    gate_import(&one, "grouped");
+    gate_import(&two, "grouped");
     CU_ASSERT_EQUAL_FATAL(tok_token_find(one.ctx, "both", &group, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(group, pin, strlen(pin), &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(group, "grouped", &key, &err), ST_OK);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
+#include "pkcs11/tok_private.h"
 #include "tests/fault/counter.h"
 
 gate_knobs *knobs;
@@ -93,6 +94,27 @@ void gate_close(gate_world *w)
         tok_token_logout(w->token);
     tok_token_release(w->token);
     tok_context_close(w->ctx);
+}
+
+void gate_import(gate_world *w, const char *label)
+{
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BBOOL yes = CK_TRUE;
+    CK_BYTE value[32] = {0x42};
+    CK_OBJECT_HANDLE object = 0;
+    CK_ATTRIBUTE t[] = {
+        {CKA_CLASS, &class, sizeof class},
+        {CKA_KEY_TYPE, &type, sizeof type},
+        {CKA_TOKEN, &yes, sizeof yes},
+        {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_ENCRYPT, &yes, sizeof yes},
+        {CKA_DECRYPT, &yes, sizeof yes},
+        {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
+        {CKA_VALUE, value, sizeof value},
+    };
+    CU_ASSERT_EQUAL(module->C_CreateObject(w->token->keeper, t, sizeof t / sizeof t[0], &object),
+                    CKR_OK);
 }
 
 core_status gate_work(gate_world *w, core_err *err)

@@ -30,6 +30,8 @@ void gate_login(gate_world *w, const char *label, const char *globals);
 void gate_start(gate_world *w, const char *label, const char *globals);
 /* What was done, undone; what is left of it in the module is a failure of the caller's test. */
 void gate_close(gate_world *w);
+/* Puts an AES key of this label on the token, past p11ekm; the same value each time. */
+void gate_import(gate_world *w, const char *label);
 /* One decryption whose plaintext is looked at; ST_FAILURE: it is wrong. */
 core_status gate_work(gate_world *w, core_err *err);
 /* An operation that needs the token and no key: ST_NOT_FOUND when it works. */
