@@ -60,11 +60,12 @@ static core_status join_in_turn(tok_token *group, tok_member *member, core_err *
         st = member_login(member, (const char *)pin.data, pin.length, err);
     core_secret_close(&pin);
     if (st == ST_OK) {
+        atomic_store(&member->refused, false);
         core_log(CORE_LOG_INFO, "token \"%s\": serves in group \"%s\"", member->config->alias,
                  group->info.label);
     } else if (core_status_class(st) == CORE_CLASS_PIN) {
-        atomic_store(&member->refused, true);
-        core_log_status(CORE_LOG_ERROR, "a token of the group stays out", st, err);
+        if (!atomic_exchange(&member->refused, true)) /* once, though it is tried again */
+            core_log_status(CORE_LOG_ERROR, "a token of the group stays out", st, err);
     }
     return st;
 }
