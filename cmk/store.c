@@ -31,9 +31,6 @@ static core_status open_parts(cmk_store *store, const char *token, const char *p
                          "PIN: it is not said for which token; name the token, too");
     if (name != NULL && (store->token_name = core_strdup(name)) == NULL)
         st = ST_NO_MEMORY;
-    if (pin != NULL && pin_len == 0)
-        return core_fail(err, ST_PIN_SOURCE,
-                         "the PIN given is empty; without one pin_file is used");
     if (st == ST_OK && pin_len != 0)
         st = core_secret_copy(&store->pin, pin, pin_len);
     if (st == ST_OK && config->cek_cache_entries != 0)

@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include "cmk/p11ekm_cmk.h"
 #include "core/platform.h"
 #include "tests/field/login_world.h"
 
@@ -205,22 +204,6 @@ static void empty_pin_given_no_pin(void)
     world_close(&w);
 }
 
-/* The C API: NULL is "pin_file", an empty PIN is none. */
-static void empty_pin_through_the_c_api_no_pin(void)
-{
-    p11ekm_cmk *store = NULL;
-    char message[256] = "";
-
-    world_open(&w, "");
-    CU_ASSERT_EQUAL(p11ekm_cmk_open(world_config(), "main", "", 0, &store, message, sizeof message),
-                    2065);
-    CU_ASSERT_PTR_NOT_NULL(strstr(message, "empty"));
-    CU_ASSERT_EQUAL(
-        p11ekm_cmk_open(world_config(), "main", "1234", 4, &store, message, sizeof message), 0);
-    p11ekm_cmk_close(store);
-    world_close(&w);
-}
-
 int main(int argc, char **argv)
 {
     static const test_case cases[] = {
@@ -233,7 +216,6 @@ int main(int argc, char **argv)
         {"not initialized: one clear sentence", not_initialized_one_clear_sentence},
         {"last try: allowed once", last_try_allowed_once},
         {"empty PIN given: no PIN", empty_pin_given_no_pin},
-        {"empty PIN through the C API: no PIN", empty_pin_through_the_c_api_no_pin},
         {NULL, NULL}};
     static const test_suite suite = {.name = "tokens", .cases = cases};
     static const test_suite *const suites[] = {&suite};

@@ -5,7 +5,7 @@ target_link_libraries(field_login PRIVATE field_login_world)
 p11ekm_on_token(field_login memory COMMAND $<TARGET_FILE:field_login>)
 set_tests_properties(field_login PROPERTIES LABELS threads)
 add_executable(field_tokens field_tokens.c)
-target_link_libraries(field_tokens PRIVATE cmk field_login_world)
+target_link_libraries(field_tokens PRIVATE field_login_world)
 p11ekm_on_token(field_tokens memory COMMAND $<TARGET_FILE:field_tokens>)
 if(TARGET p11ekm_cli)
     p11ekm_on_token(field_last_try memory COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/last-try.sh
