@@ -68,11 +68,14 @@ static bool refuses_mechanism(CK_RV rv)
 
 bool tok_init_refuses(CK_RV rv, bool *certain)
 {
+    *certain = false;
+    if (rv == CKR_OK) /* as nearly always */
+        return false;
     const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
     const bool known = tok_rv_name(rv)[0] != '\0';
 
     *certain = known && (class == CORE_CLASS_QUIRK || class == CORE_CLASS_POLICY);
-    return *certain || (rv != CKR_OK && !known);
+    return *certain || !known;
 }
 
 core_status tok_decrypt_failed(core_err *err)

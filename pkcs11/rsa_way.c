@@ -138,14 +138,13 @@ static core_status decrypt_one(tok_key *key, core_padding padding, const uint8_t
                                uint8_t *out, size_t *out_len, tok_rsa_outcome *how, core_err *err)
 {
     const size_t room = *out_len;
-    core_err why = {0};
     core_status st = tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out,
                                          out_len, how, err);
 
     if (st != ST_DECRYPT_FAILED || !in_doubt(key, padding, how))
         return st;
     /* A known answer tells bad data from a token that cannot; its failure is not the data's. */
-    if (tok_rsa_ready(key, padding, &why) != ST_OK ||
+    if (tok_rsa_ready(key, padding, NULL) != ST_OK ||
         !tok_goes_raw(key, padding, tok_facts_at(key, how->served, how->place)))
         return st;
     *out_len = room;
@@ -178,7 +177,8 @@ static void note_refusals(tok_key *key, const tok_rsa_outcome hows[CORE_PAD_COUN
 
     for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
         for (core_padding other = 0; other < CORE_PAD_COUNT; other++) {
-            if (tok_init_refuses(hows[p].refused, &certain) && certain && hows[other].accepted &&
+            if (hows[p].refused != CKR_OK && hows[other].accepted &&
+                tok_init_refuses(hows[p].refused, &certain) && certain &&
                 hows[other].served == hows[p].served && hows[other].age == hows[p].age)
                 tok_facts_add(key, hows[p].place, hows[p].age, TOK_FACT_REFUSED << p);
         }
