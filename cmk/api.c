@@ -106,7 +106,7 @@ static core_status check_pin(const char *pin, size_t pin_size, core_err *err)
 {
     if (pin == NULL || pin_size != 0)
         return ST_OK;
-    return core_fail(err, ST_INVALID_ARGUMENT,
+    return core_fail(err, ST_PIN_SOURCE,
                      "PIN: it is empty; give NULL to use pin_file of the configuration");
 }
 
