@@ -127,6 +127,11 @@ void core_crypto_close(void)
     core_lock_give(&crypto.lock);
 }
 
+void core_crypto_thread_stop(void)
+{
+    OPENSSL_thread_stop();
+}
+
 OSSL_LIB_CTX *core_crypto_ctx(void)
 {
     return crypto.ctx;

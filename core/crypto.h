@@ -16,6 +16,9 @@
  * itself stays for the next open: threads of the host may still refer to it. Thread-safe. */
 CORE_MUST_USE core_status core_crypto_open(void);
 void core_crypto_close(void);
+/* Releases what libcrypto keeps for the calling thread. Only for a system that does not tell
+ * libcrypto when a thread ends: Windows, where it is linked statically. */
+void core_crypto_thread_stop(void);
 /* The context, for EVP_..._fetch(ctx, name, NULL). Valid between open and close; NULL outside. */
 OSSL_LIB_CTX *core_crypto_ctx(void);
 
