@@ -11,7 +11,7 @@
 #include <openssl/err.h>
 #include "core/crypto.h"
 #include "core/memory.h"
-#include "core/platform.h"
+#include "core/platform_account.h"
 
 /* One reading. Section 0 is what stands before the first section; its keys are NCONF's "default".
  */
@@ -261,6 +261,20 @@ core_status core_config_parse(const char *text, size_t length, const char *name,
     return st;
 }
 
+/* Puts the name of the process's account into a path that has a place for it. */
+static core_status name_account(char **path, char **pattern, core_err *err)
+{
+    char *named = NULL;
+    if (!core_path_absolute(*path) || strstr(*path, "%u") == NULL)
+        return ST_OK;
+    const core_status st = core_account_path(*path, NULL, &named, err);
+    if (st == ST_OK) {
+        *pattern = *path;
+        *path = named;
+    }
+    return st;
+}
+
 core_status core_config_load(const char *path, core_config **out, core_err *err)
 {
     core_secret bytes;
@@ -277,6 +291,14 @@ core_status core_config_load(const char *path, core_config **out, core_err *err)
         return st;
     st = core_config_parse((const char *)bytes.data, bytes.length, path, out, err);
     core_secret_close(&bytes);
+    if (st == ST_OK)
+        st = name_account(&(*out)->log, &(*out)->log_pattern, err);
+    if (st == ST_OK)
+        st = name_account(&(*out)->audit, &(*out)->audit_pattern, err);
+    if (st != ST_OK) {
+        core_config_free(*out);
+        *out = NULL;
+    }
     return st;
 }
 
@@ -302,6 +324,8 @@ void core_config_free(core_config *config)
     core_free(config->init_args);
     core_free(config->log);
     core_free(config->audit);
+    core_free(config->log_pattern);
+    core_free(config->audit_pattern);
     core_free(config->trusted_paths);
     core_free(config);
 }

@@ -56,9 +56,11 @@ typedef struct core_config {
     unsigned shared_reset_seconds; /* see p11ekm.conf(5); 0: never */
     unsigned slow_call_ms;         /* a call into the module longer than this is logged; 0: none */
     char *log;                     /* "stderr", "syslog", "none" or an absolute path */
+    char *log_pattern;             /* the path of the log as written, with %u; NULL: has none */
     core_level log_level;
-    char *audit;     /* "none" or an absolute path */
-    bool audit_data; /* data operations, too */
+    char *audit;         /* "none" or an absolute path */
+    char *audit_pattern; /* the path as written, with %u; NULL: has none */
+    bool audit_data;     /* data operations, too */
     core_onfail audit_failure;
     core_blob export_blob;
     char *trusted_paths;        /* patterns of CMK key paths, comma-separated; NULL: any */
@@ -88,10 +90,10 @@ const core_token_config *core_config_token(const core_config *config, const char
  * NULL when there are none or several. */
 const core_token_config *core_config_only(const core_config *config);
 
-/* A commented configuration file with every key at its default, for `p11ekm init`. `pin_file` may
- * be NULL. And the key list of the man page, in Markdown. */
+/* A commented configuration file with every key at its default, for `p11ekm init`. `pin_file`
+ * and `audit` (a path) may be NULL. And the key list of the man page, in Markdown. */
 void core_config_sample(core_str *out, const char *module, const char *alias, const char *token,
-                        const char *pin_file);
+                        const char *pin_file, const char *audit);
 void core_config_manual(core_str *out);
 
 /* The field's names: "RSA_2048", "oaep-sha256". Static; NULL when out of range. */

@@ -84,12 +84,13 @@ const config_key config_keys[] = {
         "Log calls into the module that take longer than this many milliseconds; 0: none.", NULL),
     KEY("log", GLOBAL(log), WORD_OR_PATH, log_words, 0, 0, "syslog",
         "Where the log goes.",
-        "On Windows, syslog is the event log."),
+        "On Windows, syslog is the event log. In a path, %u stands for the account that writes the "
+        "file, so that each has its own: nobody but that account and administrators may write it."),
     KEY("log_level", GLOBAL(log_level), WORD, level_words, 0, 0, "info",
         "The least important lines that are logged.", NULL),
     KEY("audit", GLOBAL(audit), WORD_OR_PATH, audit_words, 0, 0, "none",
         "Where the audit trail goes, one JSON object per line.",
-        "It records sessions and key management. The file may be rotated by renaming it. FILE.lock "
+        "It records sessions and key management. %u in the path as for log. The file may be rotated by renaming it. FILE.lock "
         "beside it orders the writers."),
     KEY("audit_data", GLOBAL(audit_data), BOOL, NULL, 0, 0, "no",
         "Audit encryption and decryption, too.", NULL),

@@ -84,13 +84,18 @@ static void add_sample_key(core_str *out, const config_key *key, const char *val
 }
 
 void core_config_sample(core_str *out, const char *module, const char *alias, const char *token,
-                        const char *pin_file)
+                        const char *pin_file, const char *audit)
 {
     core_str_add(out, heading);
     for (size_t i = 0; i < config_key_count; i++) {
         const config_key *key = &config_keys[i];
+        const char *value = NULL;
+        if (strcmp(key->name, "module") == 0)
+            value = module;
+        if (strcmp(key->name, "audit") == 0)
+            value = audit;
         if (key->scope == CONFIG_GLOBAL)
-            add_sample_key(out, key, strcmp(key->name, "module") == 0 ? module : NULL);
+            add_sample_key(out, key, value);
     }
     core_str_addf(
         out,

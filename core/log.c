@@ -172,6 +172,21 @@ static core_status start_locked(const core_config *config)
     return ST_OK;
 }
 
+/* A line each time the number has doubled: 500 sessions make ten lines, not 500. */
+void core_log_unlocked(void)
+{
+    static atomic_uint reported;
+    const unsigned count = core_secret_unlocked();
+    unsigned seen = atomic_load_explicit(&reported, memory_order_relaxed);
+    if (count < 2 * seen || count == 0 || !atomic_compare_exchange_strong(&reported, &seen, count))
+        return;
+    core_log(
+        CORE_LOG_WARNING,
+        "memory: the system refused to lock %u buffers of secrets, %zu bytes, so far; they may "
+        "reach its page file; %s",
+        count, core_secret_unlocked_bytes(), core_pages_advice());
+}
+
 static void close_one(void)
 {
     core_lock_take(&state.lock);

@@ -29,6 +29,10 @@ bool core_log_enabled(core_level level);
 /* "NAME: text" of a failed call, with the file's own text where err has one. */
 void core_log_status(core_level level, const char *where, core_status st, const core_err *err);
 
+/* Logs a warning where the system refused to lock secrets in memory, when that has become more
+ * since the last call. Cheap: to be called when secrets were made. */
+void core_log_unlocked(void);
+
 /* What is audited: sessions and key management always, data operations where audit_data says so. */
 typedef enum core_audit_kind {
     CORE_AUDIT_SESSION,

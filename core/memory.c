@@ -14,6 +14,7 @@ enum { SECRET_MAX = 16 * 1024 * 1024 };
 
 static bool (*alloc_hook)(size_t size);
 static atomic_uint unlocked;
+static atomic_size_t unlocked_bytes;
 
 static bool may_allocate(size_t size)
 {
@@ -77,8 +78,10 @@ core_status core_secret_open(core_secret *secret, size_t capacity)
     uint8_t *data = core_pages_map(capacity, &locked);
     if (data == NULL)
         return ST_NO_MEMORY;
-    if (!locked)
+    if (!locked) {
         atomic_fetch_add(&unlocked, 1);
+        atomic_fetch_add(&unlocked_bytes, capacity);
+    }
     secret->data = data;
     secret->capacity = capacity;
     return ST_OK;
@@ -113,4 +116,9 @@ void core_secret_close(core_secret *secret)
 unsigned core_secret_unlocked(void)
 {
     return atomic_load(&unlocked);
+}
+
+size_t core_secret_unlocked_bytes(void)
+{
+    return atomic_load(&unlocked_bytes);
 }

@@ -49,5 +49,7 @@ void core_secret_clear(core_secret *secret);
 void core_secret_close(core_secret *secret);
 /* How many secret buffers the system refused to lock since the process started. */
 unsigned core_secret_unlocked(void);
+/* The bytes in them. */
+size_t core_secret_unlocked_bytes(void);
 
 #endif

@@ -40,7 +40,8 @@ bool core_path_absolute(const char *path);
 typedef enum core_file_kind {
     CORE_FILE_CONFIG,
     CORE_FILE_SECRET, /* not readable by others either; no symbolic link */
-    CORE_FILE_MODULE  /* named by an absolute path */
+    CORE_FILE_MODULE, /* named by an absolute path */
+    CORE_FILE_LOG     /* for core_file_check_as only */
 } core_file_kind;
 
 /* Checks the file. Where there is none: ST_CONFIG_MISSING, ST_PIN_SOURCE, ST_MODULE_LOAD; where it
@@ -88,7 +89,8 @@ bool core_lock_file_moved(intptr_t file, const char *path);
 void core_lock_file_close(intptr_t file);
 /* ST_OK where nothing has this name; else ST_IO, also for a link that leads nowhere. */
 CORE_MUST_USE core_status core_file_absent(const char *path, core_err *err);
-/* Writes a new file of this user only. It appears with all its bytes or not at all. ST_IO where
+/* Writes a new file of this user only (of the group of administrators, where an elevated one of
+ * Windows makes it). It appears with all its bytes or not at all. ST_IO where
  * something has the name already, which is left as it is, and where it cannot be written. */
 CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, size_t length,
                                            core_err *err);
@@ -96,12 +98,16 @@ CORE_MUST_USE core_status core_file_create(const char *path, const void *bytes, 
  * replaced, not followed. */
 CORE_MUST_USE core_status core_file_replace(const char *path, const void *bytes, size_t length,
                                             core_err *err);
-/* Writes a new file with a short secret (256 bytes at most), sealed to this machine: core_file_read
- * opens it where it is asked for a CORE_FILE_SECRET. ST_NOT_SUPPORTED but on Windows. */
+/* Who can open a sealed file, as far as sealing goes; its access list decides first. */
+typedef enum core_seal_scope {
+    CORE_SEAL_MACHINE, /* every account of this machine */
+    CORE_SEAL_USER     /* the account that seals it, on this machine */
+} core_seal_scope;
+/* Writes a new file with a short secret (256 bytes at most), sealed: core_file_read opens it where
+ * it is asked for a CORE_FILE_SECRET. ST_NOT_SUPPORTED but on Windows. */
 CORE_MUST_USE core_status core_file_create_sealed(const char *path, const void *bytes,
-                                                  size_t length, core_err *err);
-/* Adds the command that lets the account of SQL Server's service read such a file. */
-void core_file_share_command(const char *path, core_str *out);
+                                                  size_t length, core_seal_scope scope,
+                                                  core_err *err);
 /* The path with links resolved, to be released with core_free; NULL when there is none. */
 char *core_path_real(const char *path);
 
@@ -113,6 +119,8 @@ void core_system_log(int severity, const char *line);
  * tells whether locking worked. NULL when out of memory. `size` is what was asked for in both. */
 void *core_pages_map(size_t size, bool *locked);
 void core_pages_unmap(void *pages, size_t size);
+/* What an administrator can do so that more pages can be locked. */
+const char *core_pages_advice(void);
 
 /* Zeroed memory that a host will free by the system's own means: free() or, on Windows, LocalFree()
  * (ODBC drivers free what a key store gives them). NULL when out of memory. */

@@ -15,6 +15,7 @@ static const struct {
          "check the path, or make it: readable by the account of the service only"},
     [CORE_FILE_MODULE] = {ST_MODULE_LOAD, ST_MODULE_LOAD,
                           "check the path ('module' in the configuration)"},
+    [CORE_FILE_LOG] = {ST_IO, ST_IO, "check the path"},
 };
 
 core_status core_file_status(core_file_kind kind, bool missing)

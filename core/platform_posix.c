@@ -173,6 +173,13 @@ void core_pages_unmap(void *pages, size_t size)
     (void)munmap(start - page, inner + 2 * page); /* unlocks, too */
 }
 
+const char *core_pages_advice(void)
+{
+    return "raise the limit for locked memory: LimitMEMLOCK=infinity in the unit of the service, "
+           "or "
+           "memlock in limits.conf";
+}
+
 void *core_host_alloc(size_t size)
 {
     return calloc(1, size);

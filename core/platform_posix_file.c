@@ -3,6 +3,7 @@
  * Files for POSIX systems. A file is checked on the open descriptor, so that what was checked is
  * what is read; it is opened without blocking, so that a FIFO in its place holds nobody up.
  */
+#include "core/platform_account.h"
 #include "core/platform_posix.h"
 
 #include <errno.h>
@@ -212,14 +213,25 @@ bool core_file_torn(const char *path)
 }
 
 core_status core_file_create_sealed(const char *path, const void *bytes, size_t length,
-                                    core_err *err)
+                                    core_seal_scope scope, core_err *err)
 {
+    (void)scope;
     (void)bytes;
     (void)length;
     return core_fail(err, ST_NOT_SUPPORTED,
                      "%s: only Windows can seal a file to the machine; here its rights protect it "
                      "(chmod 600)",
                      path);
+}
+
+const char *core_file_readers(void)
+{
+    return "by its owner only";
+}
+
+const char *core_service_account(void)
+{
+    return NULL;
 }
 
 void core_file_share_command(const char *path, core_str *out)

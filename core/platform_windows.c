@@ -219,6 +219,13 @@ void core_pages_unmap(void *pages, size_t size)
     (void)VirtualFree(start - page, 0, MEM_RELEASE); /* unlocks, too */
 }
 
+/* VirtualLock is limited by the process's least working set, which is the host's to choose. */
+const char *core_pages_advice(void)
+{
+    return "encrypt the page file (fsutil behavior set EncryptPagingFile 1), or let the service's "
+           "account lock pages in memory";
+}
+
 void *core_host_alloc(size_t size)
 {
     return LocalAlloc(LPTR, size);

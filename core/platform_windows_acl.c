@@ -16,28 +16,6 @@
 
 static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
 
-typedef struct sid_buffer {
-    DWORD size;
-    uint8_t bytes[SECURITY_MAX_SID_SIZE];
-} sid_buffer;
-
-static bool running_user(sid_buffer *out)
-{
-    HANDLE token = NULL;
-    bool ok = false;
-    struct {
-        TOKEN_USER user;
-        uint8_t room[SECURITY_MAX_SID_SIZE];
-    } info;
-    DWORD size = 0;
-    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
-        return false;
-    if (GetTokenInformation(token, TokenUser, &info, sizeof info, &size))
-        ok = CopySid(sizeof out->bytes, out->bytes, info.user.User.Sid) != 0;
-    (void)CloseHandle(token);
-    return ok;
-}
-
 static bool is_trusted_installer(PSID sid)
 {
     wchar_t *text = NULL;
@@ -50,38 +28,12 @@ static bool is_trusted_installer(PSID sid)
 
 /* `user` NULL: the running user is not known, hence not trusted. OWNER RIGHTS is the owner, who is
  * checked by himself. */
-static bool is_trusted(PSID sid, sid_buffer *user)
+static bool is_trusted(PSID sid, PSID user)
 {
     return IsWellKnownSid(sid, WinLocalSystemSid) ||
            IsWellKnownSid(sid, WinBuiltinAdministratorsSid) ||
-           IsWellKnownSid(sid, WinCreatorOwnerRightsSid) ||
-           (user != NULL && EqualSid(sid, user->bytes)) || is_trusted_installer(sid);
-}
-
-/* NT SERVICE\\name, but not ALL SERVICES. The SID of one service in an access list is an
- * administrator's way to let that service read a file, whatever account it runs as. */
-static bool is_one_service(PSID sid)
-{
-    static const SID_IDENTIFIER_AUTHORITY nt = SECURITY_NT_AUTHORITY;
-    return memcmp(GetSidIdentifierAuthority(sid), &nt, sizeof nt) == 0 &&
-           *GetSidSubAuthorityCount(sid) == SECURITY_SERVICE_ID_RID_COUNT &&
-           *GetSidSubAuthority(sid, 0) == SECURITY_SERVICE_ID_BASE_RID;
-}
-
-/* "DOMAIN\name", else the SID as text. */
-static void name_of(PSID sid, char out[128])
-{
-    wchar_t name[64] = L"", domain[64] = L"", *text = NULL, both[130] = L"?";
-    DWORD name_len = 64, domain_len = 64;
-    SID_NAME_USE use;
-    if (LookupAccountSidW(NULL, sid, name, &name_len, domain, &domain_len, &use)) {
-        (void)swprintf(both, 130, L"%ls%ls%ls", domain, domain[0] != L'\0' ? L"\\" : L"", name);
-    } else if (ConvertSidToStringSidW(sid, &text)) {
-        (void)swprintf(both, 130, L"%ls", text);
-        (void)LocalFree(text);
-    }
-    if (WideCharToMultiByte(CP_UTF8, 0, both, -1, out, 128, NULL, NULL) == 0)
-        memcpy(out, "?", 2);
+           IsWellKnownSid(sid, WinCreatorOwnerRightsSid) || (user != NULL && EqualSid(sid, user)) ||
+           is_trusted_installer(sid);
 }
 
 /* The SID of an entry that allows something in `forbidden` here, else NULL. Entries of the kinds
@@ -105,37 +57,50 @@ static PSID allowed_to(ACE_HEADER *header, ACCESS_MASK forbidden, PSID everyone)
     }
 }
 
-/* FILE_DELETE_CHILD is asked of folders only. */
+/* The command takes away the one grant that is named: an entry that an administrator added for
+ * himself, or one that the folder passed on. FILE_DELETE_CHILD is asked of folders only. */
 static core_status refuse(core_err *err, const char *path, PSID who, ACCESS_MASK forbidden)
 {
-    char name[128];
+    char name[192], sid[192];
     const char *what = (forbidden & FILE_READ_DATA) != 0 ? "read or write" : "write";
-    name_of(who, name);
+    core_account_text(who, name);
+    core_account_sid_text(who, sid);
     if ((forbidden & FILE_DELETE_CHILD) != 0)
         return core_fail(err, ST_UNSAFE_FILE,
                          "%s: %s may replace what is in this folder; put the file below one that "
                          "only administrators may write, such as C:\\Program Files",
                          path, name);
     return core_fail(err, ST_UNSAFE_FILE,
-                     "%s: %s may %s it; icacls \"%s\" /inheritance:r /grant:r *S-1-5-18:F "
-                     "*S-1-5-32-544:F \"ACCOUNT:R\", ACCOUNT being what SQL Server runs as",
-                     path, name, what, path);
+                     "%s: %s may %s it; icacls \"%s\" /inheritance:d /remove:g *%s", path, name,
+                     what, path, sid);
 }
 
-static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidden,
-                                 sid_buffer *user, core_err *err)
+/* A file without a list has no grant to take away. */
+static core_status refuse_no_list(core_err *err, const char *path)
 {
-    sid_buffer everyone = {.size = sizeof everyone.bytes};
-    if (!CreateWellKnownSid(WinWorldSid, NULL, everyone.bytes, &everyone.size))
+    return core_fail(err, ST_UNSAFE_FILE,
+                     "%s: it has no access list, so everybody may write it; icacls \"%s\" "
+                     "/inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F",
+                     path, path);
+}
+
+static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidden, PSID user,
+                                 core_err *err)
+{
+    core_sid everyone;
+    DWORD size = sizeof everyone.bytes;
+    if (!CreateWellKnownSid(WinWorldSid, NULL, everyone.bytes, &size))
         return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
-    if (acl == NULL) /* no list at all allows everything */
-        return refuse(err, path, everyone.bytes, forbidden);
+    if (acl == NULL)
+        return refuse_no_list(err, path);
     for (DWORD i = 0; i < acl->AceCount; i++) {
         void *ace = NULL;
         if (!GetAce(acl, i, &ace))
             return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
         PSID who = allowed_to(ace, forbidden, everyone.bytes);
-        if (who != NULL && is_one_service(who))
+        /* The SID of one service in a list is an administrator's way to let that service read a
+         * file, whatever account it runs as. */
+        if (who != NULL && core_account_is_service(who))
             who = allowed_to(ace, forbidden & ~may_read, everyone.bytes);
         if (who != NULL && !is_trusted(who, user))
             return refuse(err, path, who, forbidden);
@@ -143,75 +108,126 @@ static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidd
     return ST_OK;
 }
 
-core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, const char *path, ACCESS_MASK forbidden,
-                           core_err *err)
+core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, PSID user, const char *path,
+                           ACCESS_MASK forbidden, core_err *err)
 {
     PSID owner = NULL;
     PACL acl = NULL;
     BOOL defaulted = FALSE, present = FALSE;
-    sid_buffer user = {.size = 0};
-    sid_buffer *known_user = running_user(&user) ? &user : NULL;
+    core_sid self;
 
+    if (user == NULL && core_account_self(&self))
+        user = self.bytes;
     if (!GetSecurityDescriptorOwner(descriptor, &owner, &defaulted) ||
         !GetSecurityDescriptorDacl(descriptor, &present, &acl, &defaulted))
         return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
-    if (owner == NULL || !is_trusted(owner, known_user)) {
-        char name[128] = "nobody known";
+    if (owner == NULL || !is_trusted(owner, user)) {
+        char name[192] = "nobody known";
         if (owner != NULL)
-            name_of(owner, name);
+            core_account_text(owner, name);
         return core_fail(err, ST_UNSAFE_FILE,
                          "%s: owned by %s, neither an administrator nor the running user; "
                          "icacls \"%s\" /setowner *S-1-5-32-544",
                          path, name, path);
     }
-    return check_entries(present ? acl : NULL, path, forbidden, known_user, err);
+    return check_entries(present ? acl : NULL, path, forbidden, user, err);
+}
+
+core_status core_acl_read(HANDLE handle, const char *path, PSECURITY_DESCRIPTOR *out, core_err *err)
+{
+    const DWORD error = GetSecurityInfo(handle, SE_FILE_OBJECT,
+                                        OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                                        NULL, NULL, NULL, NULL, out);
+    if (error == ERROR_SUCCESS)
+        return ST_OK;
+    *out = NULL;
+    return core_fail(err, ST_IO, "%s: cannot read its access list: %s; run as an account that may",
+                     path, core_win_error(error).text);
 }
 
 core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidden, core_err *err)
 {
     PSECURITY_DESCRIPTOR descriptor = NULL;
-    const DWORD error = GetSecurityInfo(handle, SE_FILE_OBJECT,
-                                        OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
-                                        NULL, NULL, NULL, NULL, &descriptor);
-    if (error != ERROR_SUCCESS)
-        return core_fail(err, ST_IO,
-                         "%s: cannot read its access list: %s; run as an account that may", path,
-                         core_win_error(error).text);
-    const core_status st = core_acl_judge(descriptor, path, forbidden, err);
+    core_status st = core_acl_read(handle, path, &descriptor, err);
+    if (st == ST_OK)
+        st = core_acl_judge(descriptor, NULL, path, forbidden, err);
     (void)LocalFree(descriptor);
     return st;
 }
 
-void core_file_share_command(const char *path, core_str *out)
+/* Whether `user` is behind the SID of an entry. The token of a service has the service's SID beside
+ * the account it runs as; which service that is cannot be told from the account. */
+static bool stands_for(PSID sid, PSID user)
 {
-    core_str_addf(out, "icacls \"%s\" /grant \"NT SERVICE\\MSSQLSERVER:R\"", path);
+    return EqualSid(sid, user) || IsWellKnownSid(sid, WinWorldSid) ||
+           IsWellKnownSid(sid, WinAuthenticatedUserSid) ||
+           IsWellKnownSid(sid, WinBuiltinUsersSid) || IsWellKnownSid(sid, WinServiceSid) ||
+           (core_account_is_service(sid) && !core_account_is_service(user));
 }
 
-/* The running user, SYSTEM and Administrators have all rights; `inherit` are the flags of their
- * entries, `more` is what else there is. */
-static PSECURITY_DESCRIPTOR described(bool owned, const wchar_t *inherit, const wchar_t *more)
+bool core_acl_grants(PSECURITY_DESCRIPTOR descriptor, PSID user, ACCESS_MASK wanted)
 {
-    sid_buffer user = {.size = 0};
-    wchar_t *sid = NULL, text[400];
+    static const GENERIC_MAPPING files = {FILE_GENERIC_READ, FILE_GENERIC_WRITE,
+                                          FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
+    PACL acl = NULL;
+    BOOL defaulted = FALSE, present = FALSE;
+    ACCESS_MASK left = wanted;
+    if (!GetSecurityDescriptorDacl(descriptor, &present, &acl, &defaulted))
+        return false;
+    for (DWORD i = 0; present && acl != NULL && left != 0 && i < acl->AceCount; i++) {
+        void *at = NULL;
+        if (!GetAce(acl, i, &at))
+            return false;
+        ACCESS_ALLOWED_ACE *ace = at;
+        const bool allows = ace->Header.AceType == ACCESS_ALLOWED_ACE_TYPE;
+        if ((!allows && ace->Header.AceType != ACCESS_DENIED_ACE_TYPE) ||
+            (ace->Header.AceFlags & INHERIT_ONLY_ACE) != 0 || !stands_for(&ace->SidStart, user))
+            continue;
+        ACCESS_MASK mask = ace->Mask;
+        MapGenericMask(&mask, (GENERIC_MAPPING *)(uintptr_t)&files);
+        if (!allows && (mask & left) != 0)
+            return false;
+        left &= ~mask;
+    }
+    return left == 0 || !present || acl == NULL;
+}
+
+PSECURITY_DESCRIPTOR core_acl_new_for(core_acl_maker maker, PSID user, bool elevated)
+{
+    wchar_t *sid = NULL, text[512], entry[256] = L"";
     PSECURITY_DESCRIPTOR out = NULL;
-    if (!running_user(&user) || !ConvertSidToStringSidW(user.bytes, &sid))
+    if (!ConvertSidToStringSidW(user, &sid))
         return NULL;
-    (void)swprintf(text, 400, L"%ls%lsD:P(A;%ls;FA;;;SY)(A;%ls;FA;;;BA)(A;%ls;FA;;;%ls)%ls",
-                   owned ? L"O:" : L"", owned ? sid : L"", inherit, inherit, inherit, sid, more);
+    if (maker == CORE_ACL_ACCOUNT || !elevated)
+        (void)swprintf(entry, 256, L"(A;;FA;;;%ls)", sid);
+    (void)swprintf(text, 512, L"O:%lsD:P(A;;FA;;;SY)(A;;FA;;;BA)%ls", elevated ? L"BA" : sid,
+                   entry);
     (void)LocalFree(sid);
     if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &out, NULL))
         return NULL;
     return out;
 }
 
-PSECURITY_DESCRIPTOR core_acl_private(void)
+PSECURITY_DESCRIPTOR core_acl_new(core_acl_maker maker)
 {
-    return described(true, L"", L"");
+    core_sid user;
+    return core_account_self(&user) ? core_acl_new_for(maker, user.bytes, core_account_elevated())
+                                    : NULL;
 }
 
-/* Its owner is the system's choice: Administrators, where an elevated one makes it, so that a
- * service under another account trusts it. */
+/* Its owner is the system's choice: Administrators, where an elevated one makes it. */
 PSECURITY_DESCRIPTOR core_acl_directory(void)
 {
-    return described(false, L"OICI", L"(A;;FRFX;;;BU)");
+    core_sid user;
+    wchar_t *sid = NULL, text[512], entry[256] = L"";
+    PSECURITY_DESCRIPTOR out = NULL;
+    if (!core_account_self(&user) || !ConvertSidToStringSidW(user.bytes, &sid))
+        return NULL;
+    if (!core_account_elevated())
+        (void)swprintf(entry, 256, L"(A;OICI;FA;;;%ls)", sid);
+    (void)swprintf(text, 512, L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)%ls(A;;FRFX;;;BU)", entry);
+    (void)LocalFree(sid);
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &out, NULL))
+        return NULL;
+    return out;
 }

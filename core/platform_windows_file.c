@@ -36,6 +36,11 @@ static bool is_link(HANDLE file)
            IsReparseTagNameSurrogate(info.ReparseTag);
 }
 
+ACCESS_MASK core_forbidden(core_file_kind kind)
+{
+    return CORE_MAY_REPLACE | CORE_MAY_WRITE | (kind == CORE_FILE_SECRET ? may_read : 0);
+}
+
 static core_status check_open(HANDLE file, const char *path, core_file_kind kind, core_err *err)
 {
     BY_HANDLE_FILE_INFORMATION info;
@@ -43,9 +48,7 @@ static core_status check_open(HANDLE file, const char *path, core_file_kind kind
         (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
         return core_fail(err, core_file_status(kind, false), "%s: not a regular file; name a file",
                          path);
-    return core_acl_check(
-        file, path, CORE_MAY_REPLACE | CORE_MAY_WRITE | (kind == CORE_FILE_SECRET ? may_read : 0),
-        err);
+    return core_acl_check(file, path, core_forbidden(kind), err);
 }
 
 static core_status open_checked(const char *path, core_file_kind kind, HANDLE *file, core_err *err)
@@ -73,7 +76,7 @@ static core_status open_checked(const char *path, core_file_kind kind, HANDLE *f
         st = core_fail(err, ST_UNSAFE_FILE, "%s: not an absolute path; name it from the drive on",
                        path);
     if (st == ST_OK)
-        st = core_check_above(path, kind == CORE_FILE_MODULE, err);
+        st = core_check_above(path, NULL, kind == CORE_FILE_MODULE, err);
     if (st != ST_OK) {
         (void)CloseHandle(*file);
         *file = INVALID_HANDLE_VALUE;
@@ -115,6 +118,18 @@ static core_status too_long(const char *path, size_t limit, core_err *err)
                      limit);
 }
 
+/* A secret sealed to a user opens with the account of the process, not with that of a client. */
+static core_status open_seal(const char *path, core_secret *file, core_err *err)
+{
+    HANDLE client = NULL;
+    if (!core_impersonation_pause(&client))
+        return core_fail(err, ST_IO,
+                         "%s: the impersonated client cannot be left to open it; report it", path);
+    const core_status st = core_seal_open(path, file, err);
+    core_impersonation_resume(client);
+    return st;
+}
+
 core_status core_file_read(const char *path, core_file_kind kind, size_t limit, core_secret *out,
                            core_err *err)
 {
@@ -141,7 +156,7 @@ core_status core_file_read(const char *path, core_file_kind kind, size_t limit, 
     }
     st = read_all(file, path, out, err);
     if (st == ST_OK && kind == CORE_FILE_SECRET && core_seal_marked(out))
-        st = core_seal_open(path, out, err);
+        st = open_seal(path, out, err);
     if (st == ST_OK && out->length > limit)
         st = too_long(path, limit, err);
 done:
@@ -157,9 +172,10 @@ FILE *core_file_append(const char *path, core_err *err)
     DWORD error = 0;
     int fd = -1;
     FILE *out = NULL;
-    HANDLE file = core_open_private(
-        path, FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE, CORE_SHARE_ALL,
-        OPEN_ALWAYS, &error);
+    HANDLE file =
+        core_open_private(path, CORE_ACL_ACCOUNT,
+                          FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                          CORE_SHARE_ALL, OPEN_ALWAYS, &error);
     if (file == INVALID_HANDLE_VALUE) {
         (void)core_fail_windows(err, path, "open it", error);
         return NULL;
@@ -188,8 +204,8 @@ core_status core_lock_file_open(const char *path, intptr_t *out, core_err *err)
 {
     DWORD error = 0;
     core_status st = ST_OK;
-    HANDLE file =
-        core_open_private(path, GENERIC_READ | GENERIC_WRITE, CORE_SHARE_ALL, OPEN_ALWAYS, &error);
+    HANDLE file = core_open_private(path, CORE_ACL_ACCOUNT, GENERIC_READ | GENERIC_WRITE,
+                                    CORE_SHARE_ALL, OPEN_ALWAYS, &error);
     *out = CORE_NO_LOCK_FILE;
     if (file == INVALID_HANDLE_VALUE)
         return core_fail_windows(err, path, "open it", error);

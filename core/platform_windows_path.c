@@ -14,11 +14,16 @@ core_status core_fail_windows(core_err *err, const char *path, const char *what,
     if (error == ERROR_DISK_FULL || error == ERROR_HANDLE_DISK_FULL)
         return core_fail(err, ST_IO, "%s: cannot %s: %s; make room", path, what,
                          core_win_error(error).text);
+    if (error == ERROR_ACCESS_DENIED && !core_account_elevated())
+        return core_fail(err, ST_IO,
+                         "%s: cannot %s: %s; an administrator needs an elevated prompt, another "
+                         "account an entry of its own: icacls \"%s\" shows them",
+                         path, what, core_win_error(error).text, path);
     return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
                      core_win_error(error).text);
 }
 
-/* CreateFile on a UTF-8 path; INVALID_HANDLE_VALUE with *error. */
+/* With the rights of the process: a client that the thread impersonates has none to our files. */
 HANDLE core_open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
                       DWORD how, DWORD flags, DWORD *error)
 {
@@ -27,20 +32,30 @@ HANDLE core_open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTR
     *error = ERROR_INVALID_NAME;
     if (wide == NULL)
         return file;
-    file = CreateFileW(wide, access, share, security, how, flags, NULL);
-    *error = GetLastError();
+    HANDLE client = NULL;
+    *error = ERROR_CANT_OPEN_ANONYMOUS;
+    if (core_impersonation_pause(&client)) {
+        file = CreateFileW(wide, access, share, security, how, flags, NULL);
+        *error = GetLastError();
+        core_impersonation_resume(client);
+    }
     core_free(wide);
     return file;
 }
 
-static core_status check_directory(const char *path, ACCESS_MASK forbidden, core_err *err)
+static core_status check_directory(const char *path, PSID user, ACCESS_MASK forbidden,
+                                   core_err *err)
 {
     DWORD error = 0;
+    PSECURITY_DESCRIPTOR descriptor = NULL;
     HANDLE dir = core_open_path(path, READ_CONTROL, CORE_SHARE_ALL, NULL, OPEN_EXISTING,
                                 FILE_FLAG_BACKUP_SEMANTICS, &error);
     if (dir == INVALID_HANDLE_VALUE)
         return core_fail_windows(err, path, "look at it", error);
-    const core_status st = core_acl_check(dir, path, forbidden, err);
+    core_status st = core_acl_read(dir, path, &descriptor, err);
+    if (st == ST_OK)
+        st = core_acl_judge(descriptor, user, path, forbidden, err);
+    (void)LocalFree(descriptor);
     (void)CloseHandle(dir);
     return st;
 }
@@ -48,7 +63,7 @@ static core_status check_directory(const char *path, ACCESS_MASK forbidden, core
 /* The directories above `real`. In the module's own (`new_files`), a new file is already a danger:
  * it may be the library that the module asks for next. In all others, only what can rename or
  * replace the way down is; everybody may make new folders in C:\. */
-static core_status check_directories(const char *real, bool new_files, core_err *err)
+static core_status check_directories(const char *real, PSID user, bool new_files, core_err *err)
 {
     core_status st = ST_OK;
     ACCESS_MASK forbidden = CORE_MAY_REPLACE | FILE_DELETE_CHILD | (new_files ? CORE_MAY_WRITE : 0);
@@ -59,7 +74,7 @@ static core_status check_directories(const char *real, bool new_files, core_err 
          slash = strrchr(dir, '\\')) {
         const bool root = slash == dir + 2 && dir[1] == ':';
         slash[root ? 1 : 0] = '\0';
-        st = check_directory(dir, forbidden, err);
+        st = check_directory(dir, user, forbidden, err);
         forbidden = CORE_MAY_REPLACE | FILE_DELETE_CHILD;
         if (root)
             break;
@@ -68,19 +83,19 @@ static core_status check_directories(const char *real, bool new_files, core_err 
     return st;
 }
 
-core_status core_check_above(const char *path, bool new_files, core_err *err)
+core_status core_check_above(const char *path, PSID user, bool new_files, core_err *err)
 {
     char *real = core_path_real(path);
     if (real == NULL)
         return core_fail_windows(err, path, "resolve it", GetLastError());
-    const core_status st = check_directories(real, new_files, err);
+    const core_status st = check_directories(real, user, new_files, err);
     core_free(real);
     return st;
 }
 
 core_status core_path_check_above(const char *path, core_err *err)
 {
-    return core_check_above(path, false, err);
+    return core_check_above(path, NULL, false, err);
 }
 
 /* All may look into it; files in it have access lists of their own. */
@@ -96,7 +111,7 @@ core_status core_directory_create(const char *path, core_err *err)
     else
         st = core_fail_windows(err, path, "make the directory", GetLastError());
     if (st == ST_OK) {
-        st = core_check_above(path, false, err);
+        st = core_check_above(path, NULL, false, err);
         if (st != ST_OK)
             (void)RemoveDirectoryW(wide);
     }

@@ -10,12 +10,13 @@
 
 /* ST_IO: "PATH: cannot WHAT: the system's reason". */
 core_status core_fail_windows(core_err *err, const char *path, const char *what, DWORD error);
-/* CreateFile on a UTF-8 path; INVALID_HANDLE_VALUE with *error. */
+/* CreateFile on a UTF-8 path, with the process's own rights; INVALID_HANDLE_VALUE with *error. */
 HANDLE core_open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
                       DWORD how, DWORD flags, DWORD *error);
-/* The same, where a file that is made gets an access list of this user's own. Of a link, the link
- * itself is opened; of a pipe, no identity is shown. */
-HANDLE core_open_private(const char *path, DWORD access, DWORD share, DWORD how, DWORD *error);
+/* The same, where a file that is made gets the access list of core_acl_new(maker). Of a link, the
+ * link itself is opened; of a pipe, no identity is shown. */
+HANDLE core_open_private(const char *path, core_acl_maker maker, DWORD access, DWORD share,
+                         DWORD how, DWORD *error);
 #define CORE_OPEN_FLAGS \
     ((DWORD)(FILE_FLAG_OPEN_REPARSE_POINT | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS))
 #define CORE_SHARE_ALL ((DWORD)(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE))
@@ -26,7 +27,10 @@ HANDLE core_open_private(const char *path, DWORD access, DWORD share, DWORD how,
                    MAXIMUM_ALLOWED))
 #define CORE_MAY_WRITE ((ACCESS_MASK)(FILE_WRITE_DATA | FILE_APPEND_DATA))
 /* The directories above a file: nobody else may replace one, nor, with `new_files`, put a new file
- * into the last. */
-CORE_MUST_USE core_status core_check_above(const char *path, bool new_files, core_err *err);
+ * into the last. `user` is the running user; NULL: the process's. */
+CORE_MUST_USE core_status core_check_above(const char *path, PSID user, bool new_files,
+                                           core_err *err);
+/* The rights to a file of that kind that nobody but those trusted may have. */
+ACCESS_MASK core_forbidden(core_file_kind kind);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files sealed by DPAPI to this machine: a mark, then what CryptProtectData made. Not to a user,
- * because an administrator makes them for the account of a service; who may open one is still for
- * its access list to say. What sealing adds: a copy, as in a backup, is of no use elsewhere.
+ * Files sealed by DPAPI: a mark, then what CryptProtectData made. Sealed to the machine, so that an
+ * administrator can make them for the account of a service, any account that can read the file can
+ * open it: its access list decides. What that adds is that a copy, as in a backup, is of no use
+ * elsewhere. Sealed to a user, only that account opens it.
  */
 #include "core/platform_windows.h"
 
@@ -14,7 +15,7 @@ static const char mark[] = "p11ekm DPAPI 1\n";
 enum { MARK = sizeof mark - 1 };
 
 core_status core_file_create_sealed(const char *path, const void *bytes, size_t length,
-                                    core_err *err)
+                                    core_seal_scope scope, core_err *err)
 {
     core_status st = ST_NO_MEMORY;
     uint8_t copy[256], *file = NULL;
@@ -24,7 +25,9 @@ core_status core_file_create_sealed(const char *path, const void *bytes, size_t 
                          sizeof copy);
     memcpy(copy, bytes, length); /* the function's argument is not const */
     if (!CryptProtectData(&plain, L"p11ekm", NULL, NULL, NULL,
-                          CRYPTPROTECT_LOCAL_MACHINE | CRYPTPROTECT_UI_FORBIDDEN, &sealed)) {
+                          CRYPTPROTECT_UI_FORBIDDEN |
+                              (scope == CORE_SEAL_USER ? 0 : CRYPTPROTECT_LOCAL_MACHINE),
+                          &sealed)) {
         st = core_fail(err, ST_IO, "%s: Windows does not seal it: %s", path,
                        core_win_error(GetLastError()).text);
         goto done;
@@ -55,8 +58,9 @@ core_status core_seal_open(const char *path, core_secret *file, core_err *err)
     core_secret opened = {0};
     if (!CryptUnprotectData(&sealed, NULL, NULL, NULL, NULL, CRYPTPROTECT_UI_FORBIDDEN, &plain))
         return core_fail(err, ST_PIN_SOURCE,
-                         "%s: Windows does not open it: %s; it was sealed on another machine or is "
-                         "damaged: make it again with p11ekm pin protect",
+                         "%s: Windows does not open it: %s; it was sealed on another machine or by "
+                         "another account (--user), or is damaged: make it again with p11ekm pin "
+                         "protect",
                          path, core_win_error(GetLastError()).text);
     core_status st = core_secret_open(&opened, (size_t)plain.cbData + 1);
     if (st == ST_OK) {

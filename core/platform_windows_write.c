@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-HANDLE core_open_private(const char *path, DWORD access, DWORD share, DWORD how, DWORD *error)
+HANDLE core_open_private(const char *path, core_acl_maker maker, DWORD access, DWORD share,
+                         DWORD how, DWORD *error)
 {
-    SECURITY_ATTRIBUTES security = {sizeof security, core_acl_private(), FALSE};
+    SECURITY_ATTRIBUTES security = {sizeof security, core_acl_new(maker), FALSE};
     *error = ERROR_NOT_ENOUGH_MEMORY;
     if (security.lpSecurityDescriptor == NULL)
         return INVALID_HANDLE_VALUE;
@@ -45,7 +46,8 @@ core_status core_file_absent(const char *path, core_err *err)
 static DWORD write_temporary(const char *temporary, const void *bytes, size_t length)
 {
     DWORD error = ERROR_SUCCESS, written = 0;
-    HANDLE file = core_open_private(temporary, GENERIC_WRITE | DELETE, 0, CREATE_NEW, &error);
+    HANDLE file = core_open_private(temporary, CORE_ACL_ADMINISTRATORS, GENERIC_WRITE | DELETE, 0,
+                                    CREATE_NEW, &error);
     if (file == INVALID_HANDLE_VALUE)
         return error;
     error = ERROR_SUCCESS;
@@ -67,12 +69,14 @@ static DWORD write_temporary(const char *temporary, const void *bytes, size_t le
 static DWORD give_name(const char *temporary, const char *path, DWORD flags)
 {
     DWORD error = ERROR_NOT_ENOUGH_MEMORY;
+    HANDLE client = NULL;
     wchar_t *from = core_wide_path(temporary), *to = core_wide_path(path);
-    if (from != NULL && to != NULL) {
+    if (from != NULL && to != NULL && core_impersonation_pause(&client)) {
         error =
             MoveFileExW(from, to, flags | MOVEFILE_WRITE_THROUGH) ? ERROR_SUCCESS : GetLastError();
         if (error != ERROR_SUCCESS)
             (void)DeleteFileW(from);
+        core_impersonation_resume(client);
     }
     core_free(from);
     core_free(to);

@@ -21,6 +21,7 @@ core_status ekm_session_new(tok_token *token, const char *identity, ekm_session 
     }
     session->token = token;
     session->lock = (core_lock)CORE_LOCK_INIT;
+    core_log_unlocked();
     *out = session;
     return ST_OK;
 }

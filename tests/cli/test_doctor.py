@@ -4,6 +4,7 @@
 import datetime
 import os
 import pathlib
+import pwd
 import re
 import resource
 
@@ -134,8 +135,24 @@ class Doctor(common.TokenCase):
 
     def test_doctor_leaves_no_log_behind(self):
         log = self.directory / "p11ekm.log"
-        self.set_keys(audit=str(self.directory / "audit.jsonl"), log=str(log))
+        audit = self.directory / "audit.jsonl"
+        self.set_keys(audit=str(audit), log=str(log))
         self.assertIn("ok", {line["state"] for line in self.doctor(0) if line["check"] == "log"})
+        self.assertEqual([log.exists(), audit.exists()], [False, False])
+        self.write("pin", "4321\n")
+        self.doctor(1)
+        self.assertEqual([log.exists(), audit.exists()], [False, False])
+
+    def test_audit_of_each_account_is_found_and_none_is_made(self):
+        mine = self.directory / f"audit-{pwd.getpwuid(os.geteuid()).pw_name}.jsonl"
+        self.set_keys(audit=str(self.directory / "audit-%u.jsonl"))
+        texts = [line["text"] for line in self.doctor(0) if line["check"] == "audit"]
+        self.assertEqual(texts, [f"{mine} can be made: it is not there yet"])
+        self.assertFalse(mine.exists())
+        self.ok("key", "create", "k", "--algorithm", "AES_256")
+        self.assertIn("CreateKey", mine.read_text())
+        os.chmod(self.write("audit-other.jsonl", ""), 0o666)
+        self.found("audit", "FAIL", "audit-other.jsonl.*writable by others")
 
     def test_memory_that_cannot_be_locked(self):
         if os.environ.get("P11EKM_SANITIZE"):

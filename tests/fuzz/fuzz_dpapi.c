@@ -22,7 +22,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The name that the target's build gives core_file_create_sealed of Windows. */
 core_status windows_create_sealed(const char *path, const void *bytes, size_t length,
-                                  core_err *err);
+                                  core_seal_scope scope, core_err *err);
 
 enum { MOST = 4096, BLOCKS = 4, SEALED_MOST = 256, BAD_DATA = 13 };
 static const char mark[] = "p11ekm DPAPI 1\n";
@@ -205,7 +205,8 @@ static void seal(const uint8_t *secret, size_t length, size_t spoilt)
     if (path[0] == '\0')
         (void)snprintf(path, sizeof path, "/dev/shm/fuzz_dpapi.%ld", (long)getpid());
     (void)unlink(path);
-    const core_status st = windows_create_sealed(path, secret, length, &err);
+    const core_status st = windows_create_sealed(
+        path, secret, length, length % 2 == 0 ? CORE_SEAL_MACHINE : CORE_SEAL_USER, &err);
     check(nothing_held());
     check(st == (length == 0 || length > SEALED_MOST ? ST_INVALID_ARGUMENT : ST_OK));
     FILE *in = fopen(path, "rb");

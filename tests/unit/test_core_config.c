@@ -290,12 +290,14 @@ static void sample_is_the_defaults(void)
     core_err err = {.status = ST_OK};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         core_str text = {.limit = 65536}, bare = {.limit = 65536};
-        core_config_sample(&text, "/opt/x y/#lib.so", "hsm", labels[i], i == 0 ? NULL : "/p$in");
+        core_config_sample(&text, "/opt/x y/#lib.so", "hsm", labels[i], i == 0 ? NULL : "/p$in",
+                           i == 0 ? NULL : "/log/audit-%u.log");
         core_config *c = parse_good(core_str_get(&text));
         CU_ASSERT_PTR_NOT_NULL_FATAL(c);
         CU_ASSERT_STRING_EQUAL(c->module, "/opt/x y/#lib.so");
         CU_ASSERT_STRING_EQUAL(c->tokens[0].token, labels[i]);
         CU_ASSERT_EQUAL(c->tokens[0].pin_file == NULL, i == 0);
+        CU_ASSERT_STRING_EQUAL(c->audit, i == 0 ? "none" : "/log/audit-%u.log");
         core_config_free(c);
 
         unsigned keys = 0;

@@ -81,12 +81,14 @@ static void windows_paths(void)
     core_str text = {.limit = 65536};
     core_config *config = NULL;
     core_err err = {0};
-    core_config_sample(&text, module, "hsm", "pkcs11:token=soft", "C:\\ProgramData\\p11ekm\\pin");
+    core_config_sample(&text, module, "hsm", "pkcs11:token=soft", "C:\\ProgramData\\p11ekm\\pin",
+                       "C:\\ProgramData\\p11ekm\\log\\audit-%u.log");
     CU_ASSERT_EQUAL_FATAL(core_config_parse(core_str_get(&text), text.length, "t", &config, &err),
                           ST_OK);
     CU_ASSERT_STRING_EQUAL(config->module, module);
     CU_ASSERT_STRING_EQUAL(core_config_token(config, "hsm")->pin_file,
                            "C:\\ProgramData\\p11ekm\\pin");
+    CU_ASSERT_STRING_EQUAL(config->audit, "C:\\ProgramData\\p11ekm\\log\\audit-%u.log");
     core_config_free(config);
     core_str_free(&text);
 

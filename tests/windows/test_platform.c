@@ -10,7 +10,7 @@
 #include <aclapi.h>
 #include <sddl.h>
 #include "core/memory.h"
-#include "core/platform.h"
+#include "core/platform_account.h"
 #include "core/platform_windows.h"
 #include "test_core.h"
 
@@ -102,8 +102,10 @@ static void sealed_files(void)
     size_t length = 0;
     core_secret read;
     const char *path = testing_path("sealed");
-    CU_ASSERT_EQUAL_FATAL(core_file_create_sealed(path, "secret-pin", 10, NULL), ST_OK);
-    CU_ASSERT_EQUAL(core_file_create_sealed(path, "secret-pin", 10, NULL), ST_IO);
+    CU_ASSERT_EQUAL_FATAL(core_file_create_sealed(path, "secret-pin", 10, CORE_SEAL_MACHINE, NULL),
+                          ST_OK);
+    CU_ASSERT_EQUAL(core_file_create_sealed(path, "secret-pin", 10, CORE_SEAL_MACHINE, NULL),
+                    ST_IO);
     char *raw = testing_read(path, &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
     CU_ASSERT_EQUAL(memcmp(raw, "p11ekm DPAPI 1\n", 15), 0);
@@ -121,6 +123,92 @@ static void sealed_files(void)
     CU_ASSERT_EQUAL(core_file_read(other, CORE_FILE_SECRET, 64, &read, NULL), ST_PIN_SOURCE);
     CU_ASSERT_PTR_NULL(read.data);
     free(raw);
+}
+
+static void sealed_to_the_user_opens_for_the_user(void)
+{
+    core_secret read;
+    const char *path = testing_path("sealed_user");
+    CU_ASSERT_EQUAL_FATAL(core_file_create_sealed(path, "secret-pin", 10, CORE_SEAL_USER, NULL),
+                          ST_OK);
+    CU_ASSERT_EQUAL_FATAL(core_file_read(path, CORE_FILE_SECRET, 64, &read, NULL), ST_OK);
+    CU_ASSERT_STRING_EQUAL((char *)read.data, "secret-pin");
+    core_secret_close(&read);
+}
+
+static bool thread_has_token(void)
+{
+    HANDLE token = NULL;
+    if (!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
+        return false;
+    (void)CloseHandle(token);
+    return true;
+}
+
+/* SQL Server may call the provider while a thread impersonates the client of a connection. */
+static void impersonation_is_left_for_files_and_taken_up_again(void)
+{
+    HANDLE client = NULL;
+    core_secret read;
+    const char *path = testing_path("impersonated");
+    CU_ASSERT_EQUAL_FATAL(core_file_create(path, "x", 1, NULL), ST_OK);
+    CU_ASSERT_FALSE_FATAL(thread_has_token());
+    CU_ASSERT_TRUE(core_impersonation_pause(&client));
+    CU_ASSERT_PTR_NULL(client);
+    core_impersonation_resume(client);
+
+    CU_ASSERT_FATAL(ImpersonateSelf(SecurityImpersonation));
+    CU_ASSERT_TRUE_FATAL(thread_has_token());
+    CU_ASSERT_TRUE_FATAL(core_impersonation_pause(&client));
+    CU_ASSERT_PTR_NOT_NULL(client);
+    CU_ASSERT_FALSE(thread_has_token());
+    SetLastError(ERROR_FILE_NOT_FOUND);
+    core_impersonation_resume(client);
+    CU_ASSERT_EQUAL(GetLastError(), ERROR_FILE_NOT_FOUND);
+    CU_ASSERT_TRUE(thread_has_token());
+
+    CU_ASSERT_EQUAL_FATAL(core_file_read(path, CORE_FILE_CONFIG, 10, &read, NULL), ST_OK);
+    CU_ASSERT_TRUE(thread_has_token());
+    core_secret_close(&read);
+    (void)RevertToSelf();
+}
+
+static void path_with_account_names_the_account(void)
+{
+    core_sid self;
+    char name[192], *path = NULL;
+    char expected[300];
+    CU_ASSERT_FATAL(core_account_self(&self));
+    CU_ASSERT_EQUAL_FATAL(core_account_file_name(NULL, name, NULL), ST_OK);
+    CU_ASSERT_PTR_NULL(strpbrk(name, "\\/:*?\"<>|%"));
+    (void)snprintf(expected, sizeof expected, "C:\\log\\a-%s.log", name);
+    CU_ASSERT_EQUAL_FATAL(core_account_path("C:\\log\\a-%u.log", NULL, &path, NULL), ST_OK);
+    CU_ASSERT_STRING_EQUAL(path, expected);
+    core_free(path);
+    CU_ASSERT_EQUAL_FATAL(core_account_path("C:\\log\\a.log", NULL, &path, NULL), ST_OK);
+    CU_ASSERT_STRING_EQUAL(path, "C:\\log\\a.log");
+    core_free(path);
+    /* Another account has another file. */
+    CU_ASSERT_EQUAL_FATAL(
+        core_account_path("C:\\log\\a-%u.log", "NT SERVICE\\MSSQL$PROD", &path, NULL), ST_OK);
+    CU_ASSERT_STRING_NOT_EQUAL(path, expected);
+    core_free(path);
+}
+
+static void sid_of_a_service_is_computed_from_its_name(void)
+{
+    core_sid sid;
+    char text[192];
+    CU_ASSERT_EQUAL_FATAL(core_account_find("NT SERVICE\\MSSQLSERVER", &sid, NULL), ST_OK);
+    core_account_sid_text(sid.bytes, text);
+    CU_ASSERT_STRING_EQUAL(text, "S-1-5-80-3880718306-3832830129-1677859214-2598158968-1052248003");
+    CU_ASSERT_TRUE(core_account_is_service(sid.bytes));
+    CU_ASSERT_EQUAL_FATAL(core_account_find("nt service\\TrustedInstaller", &sid, NULL), ST_OK);
+    core_account_sid_text(sid.bytes, text);
+    CU_ASSERT_STRING_EQUAL(text, "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464");
+    CU_ASSERT_EQUAL(core_account_find("S-1-5-21-1-2-3-1001", &sid, NULL), ST_OK);
+    CU_ASSERT_FALSE(core_account_is_service(sid.bytes));
+    CU_ASSERT_EQUAL(core_account_find("NOWHERE\\nobody", &sid, NULL), ST_NOT_FOUND);
 }
 
 static void appended(void)
@@ -216,7 +304,7 @@ static void one_descriptor(const wchar_t *sddl, ACCESS_MASK forbidden, bool safe
     PSECURITY_DESCRIPTOR descriptor = NULL;
     CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl, SDDL_REVISION_1,
                                                                          &descriptor, NULL));
-    const core_status st = core_acl_judge(descriptor, "file", forbidden, NULL);
+    const core_status st = core_acl_judge(descriptor, NULL, "file", forbidden, NULL);
     if ((st == ST_OK) != safe)
         printf("judged wrongly: %ls\n", sddl);
     CU_ASSERT_EQUAL(st, safe ? ST_OK : ST_UNSAFE_FILE);
@@ -262,13 +350,13 @@ static void no_list(void)
     BOOL defaulted = FALSE;
     CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(
         L"O:BAD:P", SDDL_REVISION_1, &owned, NULL));
-    CU_ASSERT_EQUAL(core_acl_judge(owned, "file", FILE_WRITE_DATA, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_acl_judge(owned, NULL, "file", FILE_WRITE_DATA, NULL), ST_OK);
     CU_ASSERT_FATAL(GetSecurityDescriptorOwner(owned, &owner, &defaulted));
     CU_ASSERT_FATAL(InitializeSecurityDescriptor(&bare, SECURITY_DESCRIPTOR_REVISION));
     CU_ASSERT_FATAL(SetSecurityDescriptorOwner(&bare, owner, FALSE));
-    CU_ASSERT_EQUAL(core_acl_judge(&bare, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(core_acl_judge(&bare, NULL, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
     CU_ASSERT_FATAL(SetSecurityDescriptorDacl(&bare, TRUE, NULL, FALSE));
-    CU_ASSERT_EQUAL(core_acl_judge(&bare, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(core_acl_judge(&bare, NULL, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
     (void)LocalFree(owned);
 }
 
@@ -282,20 +370,26 @@ static void system_log(void)
     core_free(endless);
 }
 
-static const test_case platform_cases[] = {{"clocks", clocks},
-                                           {"environment", environment},
-                                           {"paths", paths},
-                                           {"long_paths", long_paths},
-                                           {"files", files},
-                                           {"sealed_files", sealed_files},
-                                           {"appended", appended},
-                                           {"lock_files", lock_files},
-                                           {"folders_above", folders_above},
-                                           {"judgement", judgement},
-                                           {"no_list", no_list},
-                                           {"access_lists", access_lists},
-                                           {"system_log", system_log},
-                                           {NULL, NULL}};
+static const test_case platform_cases[] = {
+    {"clocks", clocks},
+    {"environment", environment},
+    {"paths", paths},
+    {"long_paths", long_paths},
+    {"files", files},
+    {"sealed_files", sealed_files},
+    {"appended", appended},
+    {"lock_files", lock_files},
+    {"folders_above", folders_above},
+    {"judgement", judgement},
+    {"no_list", no_list},
+    {"access_lists", access_lists},
+    {"system_log", system_log},
+    {"sealed_to_the_user_opens_for_the_user", sealed_to_the_user_opens_for_the_user},
+    {"impersonation_is_left_for_files_and_taken_up_again",
+     impersonation_is_left_for_files_and_taken_up_again},
+    {"path_with_account_names_the_account", path_with_account_names_the_account},
+    {"sid_of_a_service_is_computed_from_its_name", sid_of_a_service_is_computed_from_its_name},
+    {NULL, NULL}};
 const test_suite core_platform_suite = {.name = "platform", .cases = platform_cases};
 
 static DWORD protection(const void *address)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/platform.h"
+#include "core/platform_account.h"
 
 bool doctor_check_configuration(doctor *d)
 {
@@ -50,6 +50,29 @@ static core_status check_log(const char *path, bool *there, core_err *err)
     return written ? ST_OK : core_fail(err, ST_IO, "%s: cannot be written; make room", path);
 }
 
+static void report_file(void *context, const char *path, const char *account, core_status st,
+                        const core_err *err)
+{
+    doctor *d = context;
+    if (st != ST_OK) {
+        doctor_failed(d, st, err);
+    } else {
+        doctor_report(d, DOCTOR_OK, "", "%s is written by %s", path, account);
+    }
+}
+
+/* The files of all accounts. On Windows a single file for all is the first account's, and locks out
+ * the others. */
+static void report_accounts(doctor *d, const char *path, const char *pattern)
+{
+    if (pattern != NULL) {
+        core_account_files(pattern, report_file, d);
+    } else if (core_service_account() != NULL) {
+        doctor_report(d, DOCTOR_WARN, "put %u, which stands for the account, into its name",
+                      "%s is one file for all accounts: it is refused to all but the first", path);
+    }
+}
+
 bool doctor_check_log(doctor *d)
 {
     core_err err = {0};
@@ -57,13 +80,16 @@ bool doctor_check_log(doctor *d)
     const char *log = d->config->log;
     if (!core_path_absolute(log)) {
         doctor_report(d, DOCTOR_OK, "", "goes to %s", log);
-    } else if (check_log(log, &there, &err) == ST_OK) {
+        return true;
+    }
+    if (check_log(log, &there, &err) == ST_OK) {
         doctor_report(d, DOCTOR_OK, "", "%s can be %s", log,
                       there ? "written" : "made: it is not there yet");
     } else {
         doctor_report(d, DOCTOR_FAIL, core_err_next(&err, ST_IO),
                       "%s (the system's log is used instead)", err.text);
     }
+    report_accounts(d, log, d->config->log_pattern);
     return true;
 }
 
@@ -98,6 +124,7 @@ bool doctor_check_audit(doctor *d)
     if (there) {
         check_audit_directory(d);
     }
+    report_accounts(d, audit, d->config->audit_pattern);
     return true;
 }
 

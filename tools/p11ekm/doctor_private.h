@@ -35,6 +35,7 @@ void doctor_report_ignored(doctor *d, const tok_ignored_key *ignored, size_t cou
 /* The checks. Each reports at least one line; false: what follows cannot be checked. A new check is
  * a file of its own, its declaration here and its row in verb_doctor.c. */
 bool doctor_check_configuration(doctor *d);
+bool doctor_check_account(doctor *d);
 bool doctor_check_log(doctor *d);
 bool doctor_check_audit(doctor *d);
 bool doctor_check_module_file(doctor *d);

@@ -4,6 +4,8 @@
  */
 #include "tools/p11ekm/doctor_private.h"
 
+#include "core/platform.h"
+
 static void report_serial(doctor *d)
 {
     const bool serial = tok_context_serialized(d->session.context);
@@ -99,9 +101,7 @@ bool doctor_check_memory(doctor *d)
 {
     unsigned unlocked = core_secret_unlocked();
     if (unlocked > 0) {
-        doctor_report(d, DOCTOR_WARN,
-                      "raise the limit for locked memory: LimitMEMLOCK=infinity in the unit of the "
-                      "service, or memlock in limits.conf",
+        doctor_report(d, DOCTOR_WARN, core_pages_advice(),
                       "the system refused to lock %u buffer%s: secrets may reach the swap file",
                       unlocked, unlocked == 1 ? "" : "s");
     } else {

@@ -18,6 +18,7 @@ const cli_option cli_global_options[] = {
 const cli_option cli_no_options[] = {CLI_END_OPTIONS};
 const cli_option cli_login_options[] = {CLI_LOGIN_OPTIONS, CLI_END_OPTIONS};
 static const cli_option doctor_options[] = {
+    {"--account", "NAME", false, "judge the files as this account finds them (Windows)"},
     CLI_LOGIN_OPTIONS,
     {"--last-try", NULL, false, "log in although one wrong PIN more locks the token"},
     CLI_END_OPTIONS};

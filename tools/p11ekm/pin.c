@@ -70,8 +70,9 @@ core_status cli_read_descriptor(cli_call *call, const char *option, core_secret 
 }
 
 /* OpenSSL's own prompt: it knows the terminals of all systems, hides what is typed and restores the
- * terminal when interrupted. It writes a terminator after the length that it is given. */
-static core_status ask(core_secret *pin, core_err *err)
+ * terminal when interrupted. It writes a terminator after the length that it is given.
+ * A PIN that is to be stored is typed twice: a slip in it would cost tries of the token's PIN. */
+static core_status ask(core_secret *pin, bool twice, core_err *err)
 {
     if (!isatty(STDIN_FILENO)) {
         return core_fail(err, ST_PIN_SOURCE,
@@ -82,10 +83,10 @@ static core_status ask(core_secret *pin, core_err *err)
     if (st != ST_OK) {
         return st;
     }
-    if (EVP_read_pw_string((char *)pin->data, CLI_MAX_PIN + 1, "PIN of the token: ", 0) != 0) {
+    if (EVP_read_pw_string((char *)pin->data, CLI_MAX_PIN + 1, "PIN of the token: ", twice) != 0) {
         return core_fail(err, ST_PIN_SOURCE,
-                         "no PIN of 1 to %d bytes was typed; try again, or give --pin-file",
-                         CLI_MAX_PIN);
+                         "no PIN of 1 to %d bytes was typed%s; try again, or give --pin-file",
+                         CLI_MAX_PIN, twice ? ", or not twice the same" : "");
     }
     pin->length = strnlen((const char *)pin->data, CLI_MAX_PIN + 1);
     return pin->length <= CLI_MAX_PIN ? ST_OK : too_long("the PIN typed", err);
@@ -100,8 +101,8 @@ bool cli_pin_configured(const core_token_config *config)
     return config->pin_file != NULL || all;
 }
 
-core_status cli_pin_read(cli_call *call, const core_token_config *config, core_secret *pin,
-                         bool *given, core_err *err)
+static core_status read_pin(cli_call *call, const core_token_config *config, bool twice,
+                            core_secret *pin, bool *given, core_err *err)
 {
     const char *file = cli_value(call, "--pin-file");
     const char *descriptor = cli_value(call, "--pin-fd");
@@ -120,7 +121,20 @@ core_status cli_pin_read(cli_call *call, const core_token_config *config, core_s
         *given = false;
         return ST_OK;
     } else {
-        st = ask(pin, err);
+        st = ask(pin, twice, err);
     }
     return st == ST_OK ? tok_pin_cut(pin, file != NULL ? file : "the PIN given", err) : st;
+}
+
+core_status cli_pin_read(cli_call *call, const core_token_config *config, core_secret *pin,
+                         bool *given, core_err *err)
+{
+    return read_pin(call, config, false, pin, given, err);
+}
+
+core_status cli_pin_read_new(cli_call *call, core_secret *pin, core_err *err)
+{
+    static const core_token_config no_configuration;
+    bool given = false;
+    return read_pin(call, &no_configuration, true, pin, &given, err);
 }

@@ -10,11 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/log.h"
+
 static const struct {
     const char *name;
     bool (*run)(doctor *d);
 } checks[] = {
     {"configuration", doctor_check_configuration},
+    {"account", doctor_check_account},
     {"log", doctor_check_log},
     {"audit", doctor_check_audit},
     {"module file", doctor_check_module_file},

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "core/platform.h"
+#include "core/platform_account.h"
 
 const cli_option cli_init_options[] = {
     {"--module", "PATH", true, "absolute path of the PKCS#11 library"},
@@ -53,20 +53,42 @@ static core_status write_checked(const char *path, const core_str *text, core_er
     return st;
 }
 
+/* On Windows, where administrators and SQL Server's account would lock each other out of one file,
+ * the audit trail is set up at once: a file for each account in the folder "log" beside the
+ * configuration, if the installation made that folder. */
+static const char *audit_beside(const char *path, core_str *out)
+{
+    static const char name[] = "\\audit-%u.log";
+    const char *end = path + strlen(path);
+    while (end > path && strchr("\\/", end[-1]) == NULL) {
+        end--;
+    }
+    if (core_service_account() == NULL || !core_path_absolute(path)) {
+        return NULL;
+    }
+    core_str_addf(out, "%.*slog", (int)(end - path), path);
+    if (out->failed || !core_file_there(core_str_get(out))) {
+        return NULL;
+    }
+    core_str_add(out, name);
+    return out->failed ? NULL : core_str_get(out);
+}
+
 core_status cli_init(cli_call *call, core_err *err)
 {
     const char *path = cli_value(call, "--conf");
     const char *module = cli_value(call, "--module");
     const char *alias = cli_value(call, "--alias");
     const char *pin_file = cli_value(call, "--pin-file");
-    core_str sample = {0};
+    core_str sample = {0}, audit = {.limit = 4096};
     path = path == NULL ? core_config_path() : path;
     alias = alias == NULL ? "hsm" : alias;
     core_status st = check_paths(call, module, pin_file, err);
     if (st != ST_OK) {
         goto done;
     }
-    core_config_sample(&sample, module, alias, cli_value(call, "--token"), pin_file);
+    core_config_sample(&sample, module, alias, cli_value(call, "--token"), pin_file,
+                       audit_beside(path, &audit));
     st = sample.failed ? ST_NO_MEMORY : write_checked(path, &sample, err);
     if (st != ST_OK) {
         goto done;
@@ -78,14 +100,20 @@ core_status cli_init(cli_call *call, core_err *err)
         goto done;
     }
     core_str_addf(&call->text,
-                  "%s: written, readable by its owner only.\n"
+                  "%s: written, readable %s.\n"
                   "next: give it to the account of the service, for example\n"
                   "        ",
-                  path);
+                  path, core_file_readers());
     core_file_share_command(path, &call->text);
-    core_str_addf(&call->text, "\n      then check it as that account: p11ekm doctor --conf %s\n",
+    const char *service = core_service_account();
+    core_str_addf(&call->text, "\n      then check it as that account: p11ekm doctor --conf %s",
                   path);
+    if (service != NULL) {
+        core_str_addf(&call->text, " --account \"%s\"", service);
+    }
+    core_str_add(&call->text, "\n");
 done:
     core_str_free(&sample);
+    core_str_free(&audit);
     return st;
 }

@@ -14,6 +14,9 @@ typedef uint32_t DWORD;
 typedef DWORD ACCESS_MASK;
 typedef void *HANDLE;
 typedef void *PSECURITY_DESCRIPTOR;
+typedef void *PSID;
+typedef struct SECURITY_ATTRIBUTES SECURITY_ATTRIBUTES;
+enum { SECURITY_MAX_SID_SIZE = 68 };
 
 DWORD GetLastError(void);
 void *LocalFree(void *block);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * p11ekm doctor --account: every file of the configuration as another account finds it, such as the
+ * one that SQL Server's service runs as. The rights are computed from the access lists; nothing is
+ * opened or made with them.
+ */
+#include "tools/p11ekm/doctor_private.h"
+
+#include <string.h>
+
+#include "core/platform_account.h"
+
+static void check_file(doctor *d, const char *path, core_file_kind kind, const char *may)
+{
+    core_err err = {0};
+    const char *account = cli_value(d->call, "--account");
+    const core_status st = core_file_check_as(account, path, kind, &err);
+    if (st != ST_OK) {
+        doctor_failed(d, st, &err);
+    } else {
+        doctor_report(d, DOCTOR_OK, "", "%s may %s %s", account, may, path);
+    }
+}
+
+/* The log or audit file that this account writes. */
+static void check_log(doctor *d, const char *log, const char *pattern)
+{
+    core_err err = {0};
+    char *path = NULL;
+    pattern = pattern == NULL ? log : pattern;
+    if (!core_path_absolute(pattern)) {
+        return;
+    }
+    const core_status st = core_account_path(pattern, cli_value(d->call, "--account"), &path, &err);
+    if (st != ST_OK) {
+        doctor_failed(d, st, &err);
+        return;
+    }
+    check_file(d, path, CORE_FILE_LOG, "append to");
+    core_free(path);
+}
+
+/* A token has the pin_file of all, if it has none of its own. */
+static bool was_before(const core_config *config, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        const char *other = config->tokens[i].pin_file;
+        if (other != NULL && strcmp(other, config->tokens[index].pin_file) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool doctor_check_account(doctor *d)
+{
+    const core_config *config = d->config;
+    if (cli_value(d->call, "--account") == NULL) {
+        if (core_service_account() != NULL) {
+            doctor_report(d, DOCTOR_SKIP, "",
+                          "rights are those of whoever runs this; for SQL Server's: --account "
+                          "\"%s\"",
+                          core_service_account());
+        }
+        return true;
+    }
+    check_file(d, config->path, CORE_FILE_CONFIG, "read");
+    check_file(d, config->module, CORE_FILE_MODULE, "load");
+    for (size_t i = 0; i < config->token_count; i++) {
+        if (config->tokens[i].pin_file != NULL && !was_before(config, i)) {
+            check_file(d, config->tokens[i].pin_file, CORE_FILE_SECRET, "read");
+        }
+    }
+    check_log(d, config->log, config->log_pattern);
+    check_log(d, config->audit, config->audit_pattern);
+    return true;
+}
