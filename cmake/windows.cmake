@@ -35,9 +35,15 @@ function(p11ekm_windows_finish)
             list(POP_FRONT row)
             p11ekm_windows_resource(${target} ${row})
             set_target_properties(${target} PROPERTIES PREFIX "")
-            # Of no use to Windows' debuggers, and ten times the size.
-            target_link_options(${target} PRIVATE -s)
+            list(GET row 0 file)
+            # Symbols stay beside the file (keep-symbols): of no use to Windows' debuggers and ten
+            # times the size, but they turn the "p11ekm+offset" of a dump into a function. No time
+            # stamps: the same sources make the same bytes.
+            target_link_options(${target} PRIVATE LINKER:--no-insert-timestamp
+                LINKER:-Map=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${file}.map)
             add_custom_target(${target}_signed ALL
+                COMMAND ${PROJECT_SOURCE_DIR}/scripts/windows/keep-symbols ${CMAKE_OBJCOPY}
+                    $<TARGET_FILE:${target}>
                 COMMAND ${PROJECT_SOURCE_DIR}/scripts/windows/sign --in ${PROJECT_BINARY_DIR}/signing
                     $<TARGET_FILE:${target}>
                 COMMENT "Signing" VERBATIM)
@@ -49,6 +55,11 @@ function(p11ekm_windows_finish)
         FILES_MATCHING PATTERN "*.ps1" PATTERN accept EXCLUDE)
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts/tsql DESTINATION scripts OPTIONAL)
     install(FILES ${PROJECT_SOURCE_DIR}/docs/windows.md ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION .)
+    install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION .)
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION . FILES_MATCHING PATTERN "*.md")
+    if(TARGET p11ekm)
+        install(FILES $<TARGET_LINKER_FILE:p11ekm> DESTINATION lib)
+    endif()
     # Only the test signature comes with its certificate.
     install(FILES ${PROJECT_BINARY_DIR}/signing/p11ekm-test.cer DESTINATION . OPTIONAL)
     set(CPACK_GENERATOR ZIP)

@@ -5,7 +5,10 @@
  *
  *   leak_host DLL rounds N     load, Initialize, open and close a session, Free, unload: N times
  *   leak_host DLL threads N    N threads, one after the other, each opens and closes a session
- *   leak_host DLL pinned       whether the DLL stays loaded after the last FreeLibrary
+ *   leak_host DLL make NAME    makes an AES key with the PIN of pin_file (an empty SECRET), or
+ * fails leak_host DLL copies DLL2  two copies on one module, as in an upgrade without a restart:
+ * the first is freed while the second is initialised; prints how long the second then takes to open
+ * a session leak_host DLL pinned       whether the DLL stays loaded after the last FreeLibrary
  *
  * The first WARM_UP repetitions are not measured. Prints "blocks +N, TLS slots -N". The session is
  * opened with IDENTITY "soft" and SECRET "1234".
@@ -19,7 +22,7 @@
 enum { WARM_UP = 5, SLOTS = 2048 };
 
 #define MEMBER(state, name, parameters) SqlCpError(*name) parameters;
-static struct {
+static struct exports {
     SQLCP_EXPORTS(MEMBER)
 } cp;
 static HMODULE dll;
@@ -101,6 +104,45 @@ static unsigned free_slots(void)
     return count;
 }
 
+/* Exit status 1 with the provider's code, which a script reads. */
+static int make_key(const char *name)
+{
+    enum { AES_256 = 6 };
+    SqlCpWchar identity[] = {'h', 's', 'm'}, secret[1] = {0}, wide[64];
+    SqlCpByte thumb[32];
+    const SqlCpCredential credential = {{sizeof identity, identity}, {0, secret}};
+    SqlCpStr key = {0, wide};
+    SqlCpSession session = NULL;
+    SqlCpKeyThumbprint made = {sizeof thumb, thumb};
+    for (size_t i = 0; name[i] != '\0' && i < 64; i++)
+        wide[i] = (SqlCpWchar)name[i];
+    key.cb = (SqlCpUlong)(strlen(name) * sizeof *wide);
+    need(cp.SqlCryptInitializeProvider(), "SqlCryptInitializeProvider");
+    need(cp.SqlCryptOpenSession(&credential, &session), "SqlCryptOpenSession");
+    need(cp.SqlCryptCreateKey(&session, &key, AES_256, 0, &made), "SqlCryptCreateKey");
+    need(cp.SqlCryptCloseSession(&session, 0), "SqlCryptCloseSession");
+    need(cp.SqlCryptFreeProvider(), "SqlCryptFreeProvider");
+    printf("made %s\n", name);
+    return 0;
+}
+
+/* The second copy finds the module initialised; the first, when it is freed, finalises it. */
+static int use_two_copies(const char *first, const char *second)
+{
+    load(first);
+    need(cp.SqlCryptInitializeProvider(), "first SqlCryptInitializeProvider");
+    (void)open_and_close(NULL);
+    const struct exports one = cp;
+    load(second);
+    need(cp.SqlCryptInitializeProvider(), "second SqlCryptInitializeProvider");
+    need(one.SqlCryptFreeProvider(), "first SqlCryptFreeProvider");
+    const DWORD start = GetTickCount();
+    (void)open_and_close(NULL);
+    printf("opened after %lu s\n", (GetTickCount() - start) / 1000);
+    need(cp.SqlCryptFreeProvider(), "second SqlCryptFreeProvider");
+    return 0;
+}
+
 static int measure(void (*step)(const char *), const char *path, unsigned long times)
 {
     for (unsigned i = 0; i < WARM_UP; i++)
@@ -125,13 +167,18 @@ int main(int argc, char **argv)
         need(cp.SqlCryptInitializeProvider(), "SqlCryptInitializeProvider");
         result = measure(run_thread, NULL, strtoul(argv[3], NULL, 10));
         need(cp.SqlCryptFreeProvider(), "SqlCryptFreeProvider");
+    } else if (argc == 4 && strcmp(argv[2], "make") == 0) {
+        load(argv[1]);
+        result = make_key(argv[3]);
+    } else if (argc == 4 && strcmp(argv[2], "copies") == 0) {
+        result = use_two_copies(argv[1], argv[3]);
     } else if (argc == 3 && strcmp(argv[2], "pinned") == 0) {
         load(argv[1]);
         need(!FreeLibrary(dll), "FreeLibrary");
         printf("%s\n", GetModuleHandleA("p11ekm.dll") == NULL ? "unloaded" : "stays");
         result = 0;
     } else {
-        fprintf(stderr, "usage: %s DLL rounds N|threads N|pinned\n", argv[0]);
+        fprintf(stderr, "usage: %s DLL rounds N|threads N|make NAME|copies DLL2|pinned\n", argv[0]);
     }
     return result;
 }
