@@ -2,10 +2,15 @@
 -- 03: credentials for the token.
 --   $(TOKEN)      IDENTITY: the token's alias, label or PKCS#11 URI. It is visible in views: no secret
 --   $(PIN)        SECRET: the token's PIN
---   $(DBA_LOGIN)  the login that administers keys, for example sa or DOMAIN\dba
+--   $(DBA_LOGIN)  the login that administers keys: your own, as SELECT ORIGINAL_LOGIN() prints it;
+--                 with that of another, 04 ends with error 33046
 -- One credential belongs to one login, so each login that uses the provider has its own:
 -- the administrator now; the logins of the TDE key (04) and of the backup key (06) later.
 -- SQL Server does not check the PIN here: a wrong one shows at the first use (error 33028).
+-- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- :setvar TOKEN "hsm"
+-- :setvar PIN "..."
+-- :setvar DBA_LOGIN "DOMAIN\you"
 USE master;
 GO
 CREATE CREDENTIAL P11EKM_DBA_CRED

@@ -4,6 +4,8 @@
 -- A plain backup of a TDE database is encrypted all the same, under its database encryption key.
 -- WITH ENCRYPTION adds a key of the backup's own, under an asymmetric key that should not be the one
 -- of TDE. Keep the keys of both in the token for as long as the backups are kept.
+-- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- :setvar BACKUP_DIR "C:\Backup"
 USE master;
 GO
 CREATE ASYMMETRIC KEY P11EKM_BACKUP

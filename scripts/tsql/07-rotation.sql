@@ -3,6 +3,9 @@
 --   $(TOKEN), $(PIN)  as in 03
 -- A new protector: the database encryption key is unwrapped with the old key and wrapped with the
 -- new one. No data is re-encrypted, it takes seconds, and both keys must be reachable.
+-- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- :setvar TOKEN "hsm"
+-- :setvar PIN "..."
 USE master;
 GO
 CREATE ASYMMETRIC KEY P11EKM_TDE_2

@@ -2,6 +2,8 @@
 -- 08: restore on another server. Run 01, 02 and 03 there first; its token must hold the same keys
 -- (the same token, a replica, or a copy): they are found by thumbprint, whatever their names are.
 --   $(BACKUP_DIR)  the folder with the backups of 06
+-- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- :setvar BACKUP_DIR "C:\Backup"
 USE master;
 GO
 -- OPEN_EXISTING takes no ALGORITHM: the key is what it is.

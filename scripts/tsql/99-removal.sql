@@ -3,6 +3,8 @@
 --   $(DBA_LOGIN)  as in 03
 -- The keys stay in the token, because backups may need them. To drop one in the token, too, write
 -- DROP ASYMMETRIC KEY name REMOVE PROVIDER KEY.
+-- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- :setvar DBA_LOGIN "DOMAIN\you"
 USE master;
 GO
 DROP DATABASE P11EKM_Demo;
