@@ -183,6 +183,21 @@ HANDLE WINAPI shim_CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURI
     return file;
 }
 
+/* A file keeps its descriptor when it gets another name. */
+BOOL WINAPI shim_MoveFileExW(LPCWSTR from, LPCWSTR to, DWORD flags)
+{
+    wchar_t full[TEXT], there[TEXT], old[TEXT], new[TEXT];
+    if (!MoveFileExW(from, to, flags))
+        return FALSE;
+    if (GetFullPathNameW(from, TEXT, full, NULL) != 0 &&
+        GetFullPathNameW(to, TEXT, there, NULL) != 0) {
+        sidecar(full, old);
+        sidecar(there, new);
+        (void)MoveFileExW(old, new, MOVEFILE_REPLACE_EXISTING);
+    }
+    return TRUE;
+}
+
 DWORD WINAPI shim_GetSecurityInfo(HANDLE file, SE_OBJECT_TYPE type, SECURITY_INFORMATION what,
                                   PSID *owner, PSID *group, PACL *dacl, PACL *sacl,
                                   PSECURITY_DESCRIPTOR *out)

@@ -110,9 +110,8 @@ bool cli_pin_configured(const core_token_config *config);
  * (and *pin empty) where the configuration says where it is and no option does. */
 CORE_MUST_USE core_status cli_pin_read(cli_call *call, const core_token_config *config,
                                        core_secret *pin, bool *given, core_err *err);
-/* The same for a PIN that is to be stored: at the terminal it is asked for twice. */
+/* For a PIN that is to be stored: at the terminal it is asked for twice. */
 CORE_MUST_USE core_status cli_pin_read_new(cli_call *call, core_secret *pin, core_err *err);
-
 /* All that an open file descriptor, the value of the option, has to give, with a terminator after
  * it. ST_FORMAT where that is longer than CLI_MAX_PIN bytes. */
 CORE_MUST_USE core_status cli_read_descriptor(cli_call *call, const char *option, core_secret *out,
