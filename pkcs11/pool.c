@@ -261,7 +261,7 @@ static core_status borrow_keeper(tok_token *token, tok_session **out, core_err *
 static void give_keeper_back(tok_token *token, tok_session *session)
 {
     const CK_FUNCTION_LIST *f = session->f;
-    CK_ULONG length = session->scratch.capacity;
+    CK_ULONG length = (CK_ULONG)session->scratch.capacity;
     CK_SESSION_HANDLE handle = session->handle;
 
     if (session->gone) {
@@ -270,9 +270,9 @@ static void give_keeper_back(tok_token *token, tok_session *session)
     } else if (session->dirty) {
         (void)f->C_FindObjectsFinal(handle);
         (void)f->C_EncryptFinal(handle, session->scratch.data, &length);
-        length = session->scratch.capacity;
+        length = (CK_ULONG)session->scratch.capacity;
         (void)f->C_DecryptFinal(handle, session->scratch.data, &length);
-        length = session->scratch.capacity;
+        length = (CK_ULONG)session->scratch.capacity;
         (void)f->C_SignFinal(handle, session->scratch.data, &length);
     }
     session_free(session);
