@@ -116,7 +116,9 @@ const config_key config_keys[] = {
 
     KEY("token", TOKEN(token), STRING, NULL, 0, 0, NULL,
         "Which token this is: its PKCS#11 URI (RFC 7512) or its label. Required, except in a group.",
-        "Exactly one token must match."),
+        "Exactly one token must match. Each attribute of a URI is compared, those of slot, library "
+        "and module, too; one that names a key (object, id, type) or a PIN is refused. Two tokens "
+        "that differ by their slots only are told apart by slot-id."),
     KEY("members", TOKEN(members), STRING, NULL, 0, 0, NULL,
         "Makes the section a group of tokens that hold the same keys: the aliases of 2 to 8 tokens, "
         "comma-separated, in the order of preference.",

@@ -46,9 +46,8 @@ bool core_ascii_prefix_nocase(const char *text, const char *prefix);
 /* True if `text` fits one of the comma-separated patterns, in which `*` stands for any number of
  * characters. Case matters; blanks around a pattern do not. */
 bool core_patterns_fit(const char *patterns, const char *text);
-/* Lower-cases in place the way .NET's invariant culture does for the Basic Multilingual Plane's
- * Latin, Greek, Cyrillic and Armenian letters; others stay as they are. `units` counts 16-bit
- * units. */
+/* Lower-cases in place the way .NET's invariant culture does for the Basic Multilingual Plane.
+ * `units` counts 16-bit units. */
 void core_utf16_lower(uint16_t *text, size_t units);
 
 /* Lower-case hex with NUL: out has room for 2 * length + 1. */

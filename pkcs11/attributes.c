@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading attributes and searching objects, with the distrust that real tokens have earned: some
- * stop at the first attribute they do not know, some answer CKR_OK with an unavailable length.
+ * Reads and sets attributes, with the distrust that real tokens have earned: some stop at the first
+ * attribute they do not know, some answer CKR_OK with an unavailable length, some refuse one.
  */
 #include <string.h>
 #include "pkcs11/key_private.h"
@@ -17,10 +17,7 @@ static bool partial(CK_RV rv)
            rv == CKR_BUFFER_TOO_SMALL;
 }
 
-/* Whether the failure is that of the session, the login, the object's handle or the device, so that
- * to ask for another attribute makes no sense. CKR_GENERAL_ERROR and its kin may be one
- * attribute's: SoftHSM gives it for the dates of a private key, and for what it cannot decrypt. */
-static bool ends_reading(CK_RV rv)
+bool tok_rv_ends_reading(CK_RV rv)
 {
     static const CK_RV gone[] = {CKR_DEVICE_REMOVED,    CKR_TOKEN_NOT_PRESENT,
                                  CKR_SLOT_ID_INVALID,   CKR_CRYPTOKI_NOT_INITIALIZED,
@@ -59,7 +56,7 @@ static CK_RV read_apart(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIB
         attributes[i].ulValueLen = room[i];
         const CK_RV rv =
             session->f->C_GetAttributeValue(session->handle, object, &attributes[i], 1);
-        if (ends_reading(rv))
+        if (tok_rv_ends_reading(rv))
             return rv;
         if (rv != CKR_OK)
             attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
@@ -86,7 +83,7 @@ core_status tok_attributes_each(tok_session *session, CK_OBJECT_HANDLE object,
     if (faults != NULL)
         memset(faults, 0, count * sizeof *faults);
     CK_RV rv = read_together(session, object, attributes, count);
-    if (rv != CKR_OK && !ends_reading(rv))
+    if (rv != CKR_OK && !tok_rv_ends_reading(rv))
         rv = read_apart(session, object, attributes, count, room, faults, &failed);
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_GetAttributeValue", rv, TOK_CALL_OTHER);
@@ -102,6 +99,14 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
                            CK_ULONG count, core_err *err)
 {
     return tok_attributes_each(session, object, attributes, count, NULL, err);
+}
+
+core_status tok_attribute_missing(const char *attribute, CK_RV rv, core_err *err)
+{
+    /* The device has answered, so it is the object's fault, and recovery has nothing to do. */
+    return core_fail(err, ST_KEY_USAGE,
+                     "the token does not tell %s (C_GetAttributeValue: %s 0x%lx)", attribute,
+                     tok_rv_name(rv), (unsigned long)rv);
 }
 
 core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
@@ -139,91 +144,4 @@ bool tok_device_answers(tok_session *session)
     if (rv == CKR_OK)
         rv = session->f->C_GetSessionInfo(session->handle, &info);
     return rv == CKR_OK || rv == CKR_FUNCTION_NOT_SUPPORTED;
-}
-
-/* Nothing is found, without an error, in a session that is not logged in. Some modules say of all
- * sessions that they are public; what they say is not believed any more when C_Login did not change
- * it. */
-static core_status still_logged_in(tok_session *session, core_err *err)
-{
-    tok_token *token = session->token;
-    const uint64_t logins = atomic_load(&token->logins) + 1;
-    CK_SESSION_INFO info;
-    CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
-
-    if (rv == CKR_FUNCTION_NOT_SUPPORTED)
-        return ST_OK; /* the module cannot tell */
-    if (rv != CKR_OK)
-        return tok_rv_fail(err, token, "C_GetSessionInfo", rv, TOK_CALL_OTHER);
-    if (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS) {
-        atomic_store(&token->public_at_login, 0);
-        return ST_OK;
-    }
-    const uint64_t before = atomic_exchange(&token->public_at_login, logins);
-    if (before != 0 && before != logins)
-        return ST_OK;
-    return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
-                     core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
-}
-
-/* Some modules find nothing, without an error, on a token that is gone, or once the login is: that
- * must not be taken for a key that is gone. */
-static core_status token_still_there(tok_session *session, core_err *err)
-{
-    CK_TOKEN_INFO info;
-    CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &info);
-
-    if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, "C_GetTokenInfo", rv, TOK_CALL_OTHER);
-    return (info.flags & CKF_LOGIN_REQUIRED) != 0 ? still_logged_in(session, err) : ST_OK;
-}
-
-core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG match_count,
-                       CK_OBJECT_HANDLE **out, size_t *count, core_err *err)
-{
-    enum { STEP = 256, MOST = 1 << 20 };
-    CK_ULONG got = 0;
-    core_status st = ST_OK;
-    size_t room = 0;
-    CK_RV rv;
-
-    *out = NULL;
-    *count = 0;
-    atomic_fetch_add(&session->token->searches, 1);
-    rv = session->f->C_FindObjectsInit(session->handle, (CK_ATTRIBUTE_PTR)(uintptr_t)match,
-                                       match_count);
-    if (rv != CKR_OK)
-        return tok_rv_fail(err, session->token, "C_FindObjectsInit", rv, TOK_CALL_OTHER);
-    do {
-        if (*count + STEP > room) {
-            CK_OBJECT_HANDLE *more = core_realloc(*out, (room + STEP) * 2 * sizeof **out);
-            if (more == NULL || room > MOST) {
-                core_free(more != NULL ? more : *out);
-                *out = NULL;
-                st = core_fail(err, ST_NO_MEMORY, "out of memory for the keys of the token");
-                break;
-            }
-            *out = more;
-            room = (room + STEP) * 2;
-        }
-        rv = session->f->C_FindObjects(session->handle, *out + *count, STEP, &got);
-        if (rv != CKR_OK) {
-            st = tok_rv_fail(err, session->token, "C_FindObjects", rv, TOK_CALL_OTHER);
-            break;
-        }
-        *count += got < STEP ? got : STEP;
-    } while (got > 0);
-    if (st != ST_SESSION_LOST) {
-        rv = session->f->C_FindObjectsFinal(session->handle);
-        if (st == ST_OK && rv != CKR_OK)
-            st = tok_rv_fail(err, session->token, "C_FindObjectsFinal", rv, TOK_CALL_OTHER);
-    }
-    if (st == ST_OK && *count == 0)
-        st = token_still_there(session, err);
-    if (st != ST_OK) {
-        core_free(*out);
-        *out = NULL;
-        *count = 0;
-    }
-    return st;
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "core/lock.h"
+#include "pkcs11/selector.h"
 #include "pkcs11/tok_private.h"
 
 static core_lock contexts_lock = CORE_LOCK_INIT; /* guards the list and refs */
@@ -53,6 +54,8 @@ static core_status context_new(const char *path, tok_context **out, core_err *er
         goto done;
     }
     st = core_config_load(path, &ctx->config, err);
+    if (st == ST_OK)
+        st = tok_selectors_check(ctx->config, err);
     if (st != ST_OK)
         goto done;
     st = core_log_open(ctx->config, err);

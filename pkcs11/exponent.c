@@ -24,10 +24,8 @@ static void take(tok_key_info *info, const tok_exponent *exponent)
     info->exponent_len = exponent->length;
 }
 
-/* Whether what this public key encrypts comes back from the object, by the first padding that the
- * object decrypts. *right is set with ST_OK only. */
-static core_status try_one(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
-                           const tok_exponent *exponent, bool *right, core_err *err)
+core_status tok_exponent_proves(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                                const tok_exponent *exponent, bool *right, core_err *err)
 {
     static const core_padding order[] = {CORE_PAD_OAEP_SHA1, CORE_PAD_OAEP_SHA256, CORE_PAD_PKCS1};
     const tok_key_info *info = &key->info;
@@ -51,7 +49,7 @@ static core_status try_all(tok_session *session, CK_OBJECT_HANDLE object, tok_ke
     bool right = false;
 
     for (size_t i = 0; st == ST_OK && !right && i < count; i++) {
-        st = try_one(session, object, key, &list[i], &right, err);
+        st = tok_exponent_proves(session, object, key, &list[i], &right, err);
         if (right)
             take(&key->info, &list[i]);
     }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "pkcs11/key_private.h"
 
-static void strip_zeros(uint8_t *bytes, size_t *length)
+void tok_strip_zeros(uint8_t *bytes, size_t *length)
 {
     size_t zeros = 0;
     while (zeros < *length && bytes[zeros] == 0)
@@ -23,33 +23,44 @@ static bool exponent_possible(const tok_key_info *info)
            (info->exponent_len > 1 || info->exponent[0] >= 3);
 }
 
+static core_status find_modulus(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                                const tok_raw_key *raw, core_err *err)
+{
+    bool found = false;
+    core_status st = tok_modulus_find(session, object, key, &found, err);
+
+    if (st != ST_OK || found)
+        return st;
+    return tok_attribute_missing("CKA_MODULUS", raw->modulus_rv, err);
+}
+
 static core_status complete_rsa(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
                                 const tok_raw_key *raw, core_err *err)
 {
     tok_key_info *info = &key->info;
+    core_status st = ST_OK;
 
-    if (info->modulus_len == 0)
-        return tok_rv_fail(err, session->token, "C_GetAttributeValue(CKA_MODULUS)", raw->modulus_rv,
-                           TOK_CALL_OTHER);
-    strip_zeros(info->modulus, &info->modulus_len);
-    strip_zeros(info->exponent, &info->exponent_len);
-    if (info->modulus_len < 64)
-        return ST_NOT_SUPPORTED;
     info->rsa = true;
-    info->bits = (unsigned)info->modulus_len * 8;
-    for (unsigned bit = 0x80; bit != 0 && (info->modulus[0] & bit) == 0; bit >>= 1)
-        info->bits--;
     info->can = (raw->decrypt ? TOK_CAN_DECRYPT | TOK_CAN_ENCRYPT : 0u) |
                 (raw->unwrap ? TOK_CAN_UNWRAP | TOK_CAN_WRAP : 0u) |
                 (raw->sign ? TOK_CAN_SIGN : 0u);
     key->always_authenticate = raw->always_authenticate == CK_TRUE;
-    key->exponent_told = info->exponent_len > 0;
-    if (!key->exponent_told) {
-        core_status st = tok_exponent_find(session, object, key, err);
-        if (st != ST_OK)
-            return st;
-    }
-    core_status st = exponent_possible(info) ? tok_thumb_rsa(info) : ST_NOT_SUPPORTED;
+    key->exponent_told = info->modulus_len > 0 && info->exponent_len > 0;
+    if (info->modulus_len == 0)
+        st = find_modulus(session, object, key, raw, err);
+    if (st != ST_OK)
+        return st;
+    tok_strip_zeros(info->modulus, &info->modulus_len);
+    tok_strip_zeros(info->exponent, &info->exponent_len);
+    if (info->modulus_len < 64)
+        return ST_NOT_SUPPORTED;
+    info->bits = (unsigned)info->modulus_len * 8;
+    for (unsigned bit = 0x80; bit != 0 && (info->modulus[0] & bit) == 0; bit >>= 1)
+        info->bits--;
+    if (info->exponent_len == 0)
+        st = tok_exponent_find(session, object, key, err);
+    if (st == ST_OK)
+        st = exponent_possible(info) ? tok_thumb_rsa(info) : ST_NOT_SUPPORTED;
     info->has_thumb = info->identified = st == ST_OK;
     return st;
 }

@@ -68,6 +68,8 @@ CORE_MUST_USE core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE 
 CORE_MUST_USE core_status tok_attributes_each(tok_session *session, CK_OBJECT_HANDLE object,
                                               CK_ATTRIBUTE *attributes, CK_ULONG count,
                                               CK_RV *faults, core_err *err);
+/* Fails with an attribute that an object must tell, and what the token answered for it. */
+core_status tok_attribute_missing(const char *attribute, CK_RV rv, core_err *err);
 /* Sets one attribute and reads it back. ST_MECHANISM where the token says CKR_OK and it is as
  * before. `function` stands in errors. */
 CORE_MUST_USE core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
@@ -77,6 +79,12 @@ CORE_MUST_USE core_status tok_attribute_set(tok_session *session, CK_OBJECT_HAND
  * object that was asked for, not of the device. */
 bool tok_device_answers(tok_session *session);
 bool tok_attribute_has(const CK_ATTRIBUTE *attribute);
+/* Whether the failure is that of the session, the login, the object's handle or the device, so that
+ * to ask for another attribute makes no sense. CKR_GENERAL_ERROR and its kin may be one
+ * attribute's: SoftHSM gives it for the dates of a private key, and for what it cannot decrypt. */
+bool tok_rv_ends_reading(CK_RV rv);
+
+/* --- search.c --- */
 /* All objects that match. *out released with core_free. */
 CORE_MUST_USE core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match,
                                      CK_ULONG match_count, CK_OBJECT_HANDLE **out, size_t *count,
@@ -109,6 +117,7 @@ CORE_MUST_USE core_status tok_key_describe(tok_session *session, CK_OBJECT_HANDL
                                            CK_OBJECT_CLASS object_class, bool thumbs,
                                            char name[TOK_LABEL_MAX + 1], tok_key **out,
                                            core_err *err);
+void tok_strip_zeros(uint8_t *bytes, size_t *length);
 /* Computes what only the use of a symmetric key shows: its length, if it is not told, and its
  * thumbprint. */
 CORE_MUST_USE core_status tok_key_measure(tok_session *session, CK_OBJECT_HANDLE object,
@@ -248,6 +257,17 @@ CORE_MUST_USE core_status tok_public_exponents(tok_session *session, const tok_k
  * tells, or a common value, that proves right by a known answer. ST_NOT_SUPPORTED: none does. */
 CORE_MUST_USE core_status tok_exponent_find(tok_session *session, CK_OBJECT_HANDLE object,
                                             tok_key *key, core_err *err);
+/* Whether what key->info.modulus and this exponent encrypt comes back from the object, by the first
+ * padding that it decrypts. *right is set with ST_OK only. */
+CORE_MUST_USE core_status tok_exponent_proves(tok_session *session, CK_OBJECT_HANDLE object,
+                                              tok_key *key, const tok_exponent *exponent,
+                                              bool *right, core_err *err);
+
+/* --- modulus.c --- */
+/* Modulus and exponent of an RSA private object that does not tell its modulus, into key->info:
+ * those of a public object with its CKA_ID, if they prove right. */
+CORE_MUST_USE core_status tok_modulus_find(tok_session *session, CK_OBJECT_HANDLE object,
+                                           tok_key *key, bool *found, core_err *err);
 
 /* --- cipher.c --- */
 /* Whether a decryption that ended so is made once more, in another session, without a reset. A

@@ -156,7 +156,6 @@ core_status tok_key_read(tok_session *session, CK_OBJECT_HANDLE object, bool rsa
     }
     if (a[TYPE].ulValueLen == sizeof raw->type)
         return ST_OK;
-    return tok_rv_fail(err, session->token, "C_GetAttributeValue(CKA_KEY_TYPE)",
-                       faults[TYPE] != CKR_OK ? faults[TYPE] : CKR_ATTRIBUTE_TYPE_INVALID,
-                       TOK_CALL_OTHER);
+    return tok_attribute_missing(
+        "CKA_KEY_TYPE", faults[TYPE] != CKR_OK ? faults[TYPE] : CKR_ATTRIBUTE_TYPE_INVALID, err);
 }

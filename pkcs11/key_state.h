@@ -19,6 +19,9 @@ tok_key_state tok_key_now(const tok_key *key);
 /* Reads that again if it is due, with one token call. ST_HANDLE_LOST: the key is gone. */
 CORE_MUST_USE core_status tok_key_renew(tok_key *key, core_err *err);
 
+/* Whether the token's policy (`algorithms`) lets the key be used at all. ST_POLICY. No token call.
+ */
+CORE_MUST_USE core_status tok_key_allowed(const tok_key *key, core_err *err);
 /* Whether the key may be used so (`can`, or'ed), by its uses, retirement and dates and the token's
  * policy, read again where that is due. A retired or expired key may still decrypt and unwrap (see
  * expiry). ST_KEY_USAGE, ST_KEY_EXPIRED; those of tok_key_renew. */

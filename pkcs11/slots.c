@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/text.h"
-#include "pkcs11/tok_private.h"
-#include "pkcs11/uri.h"
+#include "pkcs11/selector.h"
 
 enum { SLOTS_MOST = 4096 };
 
@@ -137,35 +136,6 @@ done:
     return st;
 }
 
-static bool field_fits(const char *wanted, const char *have)
-{
-    return wanted == NULL || strcmp(wanted, have) == 0;
-}
-
-/* Whether a selector (URI or label) names this token. A URI that does not parse names none. */
-static bool selector_fits(const char *selector, const tok_token_info *info)
-{
-    tok_uri uri;
-    bool fits;
-
-    if (!tok_uri_is(selector))
-        return strcmp(selector, info->label) == 0;
-    if (tok_uri_parse(selector, &uri, NULL) != ST_OK)
-        return false;
-    fits = field_fits(uri.token, info->label) && field_fits(uri.serial, info->serial) &&
-           field_fits(uri.manufacturer, info->manufacturer) && field_fits(uri.model, info->model);
-    tok_uri_free(&uri);
-    return fits;
-}
-
-static const core_token_config *config_of(const core_config *config, const tok_token_info *info)
-{
-    for (size_t i = 0; i < config->token_count; i++)
-        if (config->tokens[i].token != NULL && selector_fits(config->tokens[i].token, info))
-            return &config->tokens[i];
-    return &config->defaults;
-}
-
 static void add_library(tok_context *ctx, tok_token_info *infos, size_t count)
 {
     CK_INFO info;
@@ -198,15 +168,16 @@ static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *c
         st = core_fail(err, ST_NO_MEMORY, "out of memory");
         goto done;
     }
-    for (CK_ULONG i = 0; i < n; i++) {
+    for (CK_ULONG i = 0; st == ST_OK && i < n; i++) {
         tok_token_info *info = &(*out)[*count];
         /* Empty slots of SoftHSM and the like hold a token that is yet to be initialised. */
         const core_status told = tok_slot_info(ctx, slots[i], info, NULL);
         if (told != ST_OK && silent != NULL)
             *silent = told;
         if (told == ST_OK && info->initialised) {
-            const core_token_config *config = config_of(ctx->config, info);
-            if (config->alias != NULL)
+            const core_token_config *config = NULL;
+            st = tok_config_of(ctx, info, &config, err);
+            if (st == ST_OK && config->alias != NULL)
                 memcpy(info->alias, config->alias, strlen(config->alias) + 1);
             (*count)++;
         }
@@ -253,34 +224,40 @@ core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count
     return st;
 }
 
-static core_status pick(const tok_token_info *infos, size_t count, const char *identity,
-                        const char *selector, size_t *found, core_err *err)
+static void add_candidate(core_str *out, const tok_token_info *info)
 {
-    core_str names = {.limit = 300};
+    core_str_addf(out, "%s\"%s\" (serial %s, slot-id %llu)", out->length > 0 ? ", " : "",
+                  info->label, info->serial, (unsigned long long)info->slot);
+}
+
+static core_status pick(tok_context *ctx, const tok_token_info *infos, size_t count,
+                        const char *identity, const char *selector, size_t *found, core_err *err)
+{
+    core_str fit = {.limit = 300}, all = {.limit = 300};
     core_status st = ST_OK;
     size_t hits = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (selector_fits(selector, &infos[i])) {
-            *found = i;
-            hits++;
-        }
+    for (size_t i = 0; st == ST_OK && i < count; i++) {
+        bool fits = false;
+        st = tok_selector_fits(ctx, selector, &infos[i], &fits, err);
+        add_candidate(&all, &infos[i]);
+        if (!fits)
+            continue;
+        add_candidate(&fit, &infos[i]);
+        *found = i;
+        hits++;
     }
-    if (hits == 1)
-        return ST_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (hits == 0 || selector_fits(selector, &infos[i])) {
-            core_str_addf(&names, "%s\"%s\" (serial %s)", names.length > 0 ? ", " : "",
-                          infos[i].label, infos[i].serial);
-        }
+    if (st == ST_OK && hits == 0) {
+        st = core_fail(err, ST_TOKEN_NOT_FOUND, "token \"%s\": none matches; present: %s", identity,
+                       count > 0 ? core_str_get(&all) : "none");
+    } else if (st == ST_OK && hits > 1) {
+        st = core_fail(err, ST_TOKEN_AMBIGUOUS,
+                       "token \"%s\": %zu match: %s; name it by a PKCS#11 URI with its serial, or "
+                       "with its slot-id where serials are equal",
+                       identity, hits, core_str_get(&fit));
     }
-    st = hits == 0
-             ? core_fail(err, ST_TOKEN_NOT_FOUND, "token \"%s\": none matches; present: %s",
-                         identity, count > 0 ? core_str_get(&names) : "none")
-             : core_fail(err, ST_TOKEN_AMBIGUOUS,
-                         "token \"%s\": %zu match: %s; name it by a PKCS#11 URI with its serial",
-                         identity, hits, core_str_get(&names));
-    core_str_free(&names);
+    core_str_free(&fit);
+    core_str_free(&all);
     return st;
 }
 
@@ -290,27 +267,49 @@ static bool same_token(const tok_token_info *a, const tok_token_info *b)
            strcmp(a->manufacturer, b->manufacturer) == 0 && strcmp(a->model, b->model) == 0;
 }
 
-static tok_token *token_new(tok_context *ctx, const tok_token_info *info)
+/* `selector` is what found it. */
+static tok_token *token_new(tok_context *ctx, const core_token_config *config,
+                            const tok_token_info *info, const char *selector)
 {
-    tok_token *token = tok_token_make(ctx, config_of(ctx->config, info));
+    tok_token *token = tok_token_make(ctx, config);
     if (token == NULL)
         return NULL;
+    if (tok_selector_names_slot(selector)) {
+        token->slot_uri = core_strdup(selector);
+        if (token->slot_uri == NULL) {
+            tok_token_free(token);
+            return NULL;
+        }
+    }
     token->info = *info;
     token->slot = (CK_SLOT_ID)info->slot;
     token->present = true;
     return token;
 }
 
-/* The object of a token: the one there is, or a new one, which the context keeps. */
-static tok_token *token_of(tok_context *ctx, const tok_token_info *info)
+/* Two tokens may differ by their slots alone, and are then found by different URIs. */
+static tok_token *known_locked(tok_context *ctx, const tok_token_info *info, const char *selector)
 {
-    tok_token *token;
+    tok_token *in_slot = NULL;
 
-    core_mutex_lock(&ctx->gate->lock);
-    for (token = ctx->tokens; token != NULL && !same_token(&token->info, info);
-         token = token->next) {
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next) {
+        if (!same_token(&token->info, info))
+            continue;
+        if (token->slot_uri == NULL || strcmp(token->slot_uri, selector) == 0)
+            return token;
+        if (atomic_load(&token->slot) == (CK_SLOT_ID)info->slot)
+            in_slot = token;
     }
-    if (token == NULL && (token = token_new(ctx, info)) != NULL) {
+    return in_slot;
+}
+
+/* The object of a token: the one there is, or a new one, which the context keeps. */
+static tok_token *token_of(tok_context *ctx, const core_token_config *config,
+                           const tok_token_info *info, const char *selector)
+{
+    core_mutex_lock(&ctx->gate->lock);
+    tok_token *token = known_locked(ctx, info, selector);
+    if (token == NULL && (token = token_new(ctx, config, info, selector)) != NULL) {
         token->next = ctx->tokens;
         ctx->tokens = token;
     }
@@ -345,6 +344,7 @@ static bool any_uninitialised(tok_context *ctx)
 static core_status find(tok_context *ctx, const char *identity, const char *selector,
                         tok_token **out, core_err *err)
 {
+    const core_token_config *config = NULL;
     tok_token_info *infos = NULL;
     size_t count = 0;
     size_t found = 0;
@@ -355,15 +355,17 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
         return st;
     st = list_tokens(ctx, &infos, &count, NULL, err);
     if (st == ST_OK)
-        st = pick(infos, count, identity, selector, &found, err);
+        st = pick(ctx, infos, count, identity, selector, &found, err);
     if (st == ST_TOKEN_NOT_FOUND && count == 0 && any_uninitialised(ctx)) {
         st = core_fail(err, st,
                        "token \"%s\": none matches; a token is present that is not initialized; "
                        "initialize it with the vendor's tool",
                        identity);
     }
+    if (st == ST_OK)
+        st = tok_config_of(ctx, &infos[found], &config, err);
     if (st == ST_OK) {
-        *out = token_of(ctx, &infos[found]);
+        *out = token_of(ctx, config, &infos[found], selector);
         if (*out == NULL)
             st = core_fail(err, ST_NO_MEMORY, "out of memory");
     }
@@ -376,8 +378,7 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
 static const core_token_config *group_named(const core_config *config, const tok_uri *uri)
 {
     const core_token_config *group = NULL;
-    if (uri->token != NULL && uri->serial == NULL && uri->manufacturer == NULL &&
-        uri->model == NULL)
+    if (tok_selector_is_plain(uri))
         group = core_config_token(config, uri->token);
     return group != NULL && group->members != NULL ? group : NULL;
 }
@@ -396,12 +397,14 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
                          "IDENTITY is empty; name a token alias, URI or label");
     }
     if (group == NULL && tok_uri_is(selector)) {
-        st = tok_uri_parse(selector, &uri, err);
-        if (st == ST_OK && alias == NULL)
-            group = group_named(ctx->config, &uri);
-        tok_uri_free(&uri);
+        st = tok_selector_check(selector, err);
+        if (st == ST_OK)
+            st = tok_uri_parse(selector, &uri, err);
         if (st != ST_OK)
             return st;
+        if (alias == NULL)
+            group = group_named(ctx->config, &uri);
+        tok_uri_free(&uri);
     }
     if (group != NULL)
         return tok_group_find(ctx, group, out, err);
@@ -416,6 +419,17 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     return st;
 }
 
+/* Whether that is the token. */
+static bool is_token(tok_token *token, const tok_token_info *info)
+{
+    bool fits = true;
+
+    if (!same_token(&token->info, info))
+        return false;
+    return token->slot_uri == NULL ||
+           (tok_selector_fits(token->ctx, token->slot_uri, info, &fits, NULL) == ST_OK && fits);
+}
+
 /* The one slot that holds the token. */
 static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
 {
@@ -427,7 +441,7 @@ static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < count; i++) {
-        if (same_token(&token->info, &infos[i])) {
+        if (is_token(token, &infos[i])) {
             *slot = (CK_SLOT_ID)infos[i].slot;
             hits++;
         }
@@ -444,7 +458,7 @@ static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
 bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot)
 {
     tok_token_info now;
-    return tok_slot_info(token->ctx, slot, &now, NULL) == ST_OK && same_token(&token->info, &now);
+    return tok_slot_info(token->ctx, slot, &now, NULL) == ST_OK && is_token(token, &now);
 }
 
 core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err)

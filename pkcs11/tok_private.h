@@ -93,6 +93,7 @@ struct tok_token {
     _Atomic uint64_t epoch;   /* changes only while nobody is inside */
     _Atomic uint64_t granted; /* logins: what was known of private objects before is void */
     _Atomic CK_SLOT_ID slot;
+    char *slot_uri;       /* the URI that found it, if that names its slot; else NULL */
     _Atomic bool present; /* set while nobody is inside */
     bool looking; /* guarded by the gate, as the next: somebody is finding out where it is */
     tok_health health;

@@ -61,6 +61,7 @@ void tok_token_free(tok_token *token)
     core_cond_destroy(&token->freed);
     core_cond_destroy(&token->proven);
     core_mutex_destroy(&token->lock);
+    core_free(token->slot_uri);
     core_free(token);
 }
 

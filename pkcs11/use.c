@@ -141,9 +141,38 @@ core_status tok_key_allows(tok_key *key, unsigned can, core_err *err)
     return st == ST_OK ? check_dates(key, &state, can, err) : st;
 }
 
+/* An RSA key of a size that has no name counts as the next smaller one that has. */
+static core_algorithm counts_as(const tok_key_info *info)
+{
+    core_algorithm found = info->algorithm;
+
+    for (core_algorithm a = 0; info->algorithm == CORE_ALG_COUNT && a < CORE_ALG_COUNT; a++) {
+        const unsigned bits = core_algorithm_bits(a);
+        if (info->rsa && core_algorithm_is_rsa(a) && bits <= info->bits &&
+            (found == CORE_ALG_COUNT || bits > core_algorithm_bits(found)))
+            found = a;
+    }
+    return found;
+}
+
+core_status tok_key_allowed(const tok_key *key, core_err *err)
+{
+    const core_algorithm algorithm = counts_as(&key->info);
+
+    if (algorithm < CORE_ALG_COUNT && (key->token->config->algorithms & (1u << algorithm)) != 0)
+        return ST_OK;
+    return core_fail(err, ST_POLICY,
+                     "key \"%s\": the policy of token \"%s\" does not allow %s keys of %u bits "
+                     "(algorithms)",
+                     key->info.name, key->token->info.label, key->info.rsa ? "RSA" : "symmetric",
+                     key->info.bits);
+}
+
 core_status tok_key_may(tok_key *key, unsigned can, core_err *err)
 {
-    const core_status st = tok_key_renew(key, err);
+    core_status st = tok_key_allowed(key, err);
+    if (st == ST_OK)
+        st = tok_key_renew(key, err);
     return st == ST_OK ? tok_key_allows(key, can, err) : st;
 }
 

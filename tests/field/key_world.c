@@ -31,6 +31,7 @@ bool world_load(void)
         {token, "p11memory_refuse_encrypt", (void *)&world.refuse_encrypt},
         {token, "p11memory_refuse_change", (void *)&world.refuse_change},
         {token, "p11memory_as_usual", (void *)&world.as_usual},
+        {token, "p11memory_twin", (void *)&world.twin},
         {token, "p11memory_lose_sessions", (void *)&world.lose_sessions},
         {counter, "p11count_get", (void *)&world.calls},
         {counter, "p11count_reset", (void *)&world.reset_calls},
@@ -44,12 +45,21 @@ bool world_load(void)
     return get(&world.f) == CKR_OK;
 }
 
+void world_session(void)
+{
+    CK_SLOT_ID slot;
+    CK_ULONG count = 1;
+
+    CU_ASSERT_EQUAL_FATAL(world.f->C_GetSlotList(CK_TRUE, &slot, &count), CKR_OK);
+    CU_ASSERT_EQUAL_FATAL(world.f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+                                                 NULL, &world.session),
+                          CKR_OK);
+}
+
 void world_open(const char *lines)
 {
     static unsigned serial;
     char name[32], text[2048];
-    CK_SLOT_ID slot;
-    CK_ULONG count = 1;
     const char *pin = getenv("PIN");
 
     (void)snprintf(name, sizeof name, "world-%u.conf", ++serial);
@@ -61,10 +71,7 @@ void world_open(const char *lines)
     CU_ASSERT_EQUAL_FATAL(tok_context_open(path, &world.ctx, NULL), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(world.ctx, "main", &world.token, NULL), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(world.token, pin, strlen(pin), NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(world.f->C_GetSlotList(CK_TRUE, &slot, &count), CKR_OK);
-    CU_ASSERT_EQUAL_FATAL(world.f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
-                                                 NULL, &world.session),
-                          CKR_OK);
+    world_session();
 }
 
 void world_close(void)

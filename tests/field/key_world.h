@@ -21,6 +21,7 @@ typedef struct key_world {
     void (*refuse_encrypt)(const char *, CK_RV);
     void (*refuse_change)(const char *, CK_RV);
     void (*as_usual)(void);
+    void (*twin)(int);
     void (*lose_sessions)(void);
     unsigned long (*calls)(const char *);
     void (*reset_calls)(void);
@@ -31,6 +32,8 @@ extern key_world world;
 bool world_load(void);
 /* A context whose token section has these lines, logged in. Fails the test. */
 void world_open(const char *lines);
+/* A new session, after p11memory_lose_sessions. */
+void world_session(void);
 /* Destroys all objects of the token, and closes. */
 void world_close(void);
 

@@ -14,3 +14,7 @@ if(TARGET p11ekm AND TARGET p11ekm_cli AND TARGET ekmsql)
                     $<TARGET_FILE:ekmsql> $<TARGET_FILE:p11ekm> $<TARGET_FILE:p11ekm_cli>
                     $<TARGET_FILE:field_plant_keys>)
 endif()
+if(TARGET p11ekm_cli)
+    p11ekm_on_token(field_foreign_softhsm softhsm COMMAND
+                    ${CMAKE_CURRENT_LIST_DIR}/foreign_object.sh $<TARGET_FILE:p11ekm_cli>)
+endif()

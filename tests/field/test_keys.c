@@ -107,9 +107,7 @@ static void planted_twin_is_not_taken_for_ours(void)
         CU_ASSERT_EQUAL(world_round_trip(again), ST_OK);
         tok_key_release(again);
         tok_key_release(key);
-        CU_ASSERT_EQUAL(world.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-                                               &world.session),
-                        CKR_OK);
+        world_session();
         world_close();
     }
 }
@@ -324,9 +322,7 @@ static void key_without_id_is_found_after_outage(void)
                         ST_OK);
         tok_key_release(again);
         tok_key_release(key);
-        CU_ASSERT_EQUAL(world.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-                                               &world.session),
-                        CKR_OK);
+        world_session();
         world_close();
     }
 }

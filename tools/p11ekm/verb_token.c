@@ -4,6 +4,8 @@
  */
 #include "tools/p11ekm/session.h"
 
+#include <string.h>
+
 #include "pkcs11/uri.h"
 
 /* The flags worth a word, in the order of their gravity. */
@@ -28,11 +30,26 @@ static void add_state(core_str *out, const tok_token_info *info)
     core_str_add(out, separator[0] == '\0' ? "ready" : "");
 }
 
-static void add_uri(core_str *out, tok_token_info *info)
+/* Two tokens may differ by their slots alone. */
+static bool has_twin(const tok_token_info *tokens, size_t count, size_t which)
 {
+    size_t alike = 0;
+    for (size_t i = 0; i < count; i++) {
+        alike += strcmp(tokens[i].label, tokens[which].label) == 0 &&
+                 strcmp(tokens[i].serial, tokens[which].serial) == 0;
+    }
+    return alike > 1;
+}
+
+static void add_uri(core_str *out, tok_token_info *tokens, size_t count, size_t which)
+{
+    tok_token_info *info = &tokens[which];
     const tok_uri uri = {.token = info->label, .serial = info->serial};
     core_str_free(out);
     tok_uri_format(&uri, out);
+    if (has_twin(tokens, count, which)) {
+        core_str_addf(out, ";slot-id=%llu", (unsigned long long)info->slot);
+    }
 }
 
 static json_t *token_object(const tok_token_info *info, const char *uri, const char *state)
@@ -72,7 +89,7 @@ core_status cli_token_list(cli_call *call, core_err *err)
         json_object_set_new(call->doc, "tokens", list);
     }
     for (size_t i = 0; i < count; i++) {
-        add_uri(&uri, &tokens[i]);
+        add_uri(&uri, tokens, count, i);
         core_str_free(&state);
         add_state(&state, &tokens[i]);
         call->text.failed = call->text.failed || uri.failed || state.failed;

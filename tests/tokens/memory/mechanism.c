@@ -61,7 +61,7 @@ CK_RV mem_C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *types, CK_ULONG
 {
     const CK_ULONG room = *n;
 
-    if (slot != MEM_SLOT)
+    if (!mem_slot_there(slot))
         return CKR_SLOT_ID_INVALID;
     *n = COUNT(mechanisms);
     if (types == NULL)
@@ -77,7 +77,7 @@ CK_RV mem_C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANI
 {
     const mem_mechanism *m = mem_mechanism_find(type);
 
-    if (slot != MEM_SLOT)
+    if (!mem_slot_there(slot))
         return CKR_SLOT_ID_INVALID;
     if (m == NULL)
         return CKR_MECHANISM_INVALID;

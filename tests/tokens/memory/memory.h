@@ -56,6 +56,8 @@ P11MEMORY_EXPORT void p11memory_refuse_encrypt(const char *label, CK_RV rv);
 /* C_SetAttributeValue is answered with `rv` and changes nothing, also when that is CKR_OK. */
 P11MEMORY_EXPORT void p11memory_refuse_change(const char *label, CK_RV rv);
 P11MEMORY_EXPORT void p11memory_as_usual(void);
+/* The token is in a second slot, too (8, the first is 7), which differs by its description. */
+P11MEMORY_EXPORT void p11memory_twin(int on);
 /* How it stands: sessions open, session objects, whether somebody is logged in, calls of C_Login
  * and of C_Initialize that succeeded. */
 typedef struct p11memory_state {

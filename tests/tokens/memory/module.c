@@ -140,6 +140,18 @@ CK_RV mem_C_Finalize(void *reserved)
 
 /* --- about --- */
 
+bool mem_slot_there(CK_SLOT_ID slot)
+{
+    return slot == MEM_SLOT || (slot == MEM_TWIN && mem.twin);
+}
+
+void p11memory_twin(int on)
+{
+    mem_lock();
+    mem.twin = on != 0;
+    mem_unlock();
+}
+
 static void blank(CK_UTF8CHAR *field, size_t size, const char *text)
 {
     memset(field, ' ', size);
@@ -159,7 +171,7 @@ CK_RV mem_C_GetInfo(CK_INFO *info)
 CK_RV mem_C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *n)
 {
     mem_lock();
-    const CK_ULONG have = present && mem.away ? 0 : 1;
+    const CK_ULONG have = present && mem.away ? 0 : mem.twin ? 2 : 1;
     mem_unlock();
     const CK_ULONG room = *n;
     *n = have;
@@ -169,15 +181,18 @@ CK_RV mem_C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *n)
         return CKR_BUFFER_TOO_SMALL;
     if (have > 0)
         slots[0] = MEM_SLOT;
+    if (have > 1)
+        slots[1] = MEM_TWIN;
     return CKR_OK;
 }
 
 CK_RV mem_C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 {
-    if (slot != MEM_SLOT)
+    if (!mem_slot_there(slot))
         return CKR_SLOT_ID_INVALID;
     memset(info, 0, sizeof *info);
-    blank(info->slotDescription, sizeof info->slotDescription, "memory");
+    blank(info->slotDescription, sizeof info->slotDescription,
+          slot == MEM_SLOT ? "memory" : "memory, the twin");
     blank(info->manufacturerID, sizeof info->manufacturerID, "p11ekm tests");
     mem_lock();
     info->flags = CKF_REMOVABLE_DEVICE | (mem.away ? 0 : CKF_TOKEN_PRESENT);
@@ -193,7 +208,7 @@ CK_RV mem_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     } wrong[] = {
         {1, CKF_USER_PIN_COUNT_LOW}, {9, CKF_USER_PIN_FINAL_TRY}, {10, CKF_USER_PIN_LOCKED}};
 
-    if (slot != MEM_SLOT)
+    if (!mem_slot_there(slot))
         return CKR_SLOT_ID_INVALID;
     memset(info, 0, sizeof *info);
     blank(info->manufacturerID, sizeof info->manufacturerID, "p11ekm tests");

@@ -17,7 +17,7 @@
 #include "tests/tokens/memory/memory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-enum { MEM_SLOT = 7, MEM_SESSIONS = 1024, MEM_ATTRIBUTES = 40, MEM_SECRET_MOST = 64 };
+enum { MEM_SLOT = 7, MEM_TWIN = 8, MEM_SESSIONS = 1024, MEM_ATTRIBUTES = 40, MEM_SECRET_MOST = 64 };
 
 /* The functions; those that are not defined are answered by CKR_FUNCTION_NOT_SUPPORTED. They are
  * called only while the module is initialised and the token there. */
@@ -114,6 +114,7 @@ typedef struct mem_state {
     pthread_mutex_t lock;
     _Atomic pid_t pid; /* whose initialisation it is */
     bool initialised, away, logged_in;
+    _Atomic bool twin;
     unsigned limit, sessions_open, wrong_pins;
     unsigned logins, initialisations;
     char label[33], pin[65];
@@ -124,6 +125,7 @@ typedef struct mem_state {
 } mem_state;
 extern mem_state mem;
 void mem_lock(void);
+bool mem_slot_there(CK_SLOT_ID slot);
 void mem_unlock(void);
 
 /* --- park.c --- */

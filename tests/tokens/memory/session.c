@@ -68,7 +68,7 @@ CK_RV mem_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *app, CK_NOTIFY no
 
     (void)app;
     (void)notify;
-    if (slot != MEM_SLOT)
+    if (!mem_slot_there(slot))
         return CKR_SLOT_ID_INVALID;
     if ((flags & CKF_SERIAL_SESSION) == 0)
         return CKR_SESSION_PARALLEL_NOT_SUPPORTED;
@@ -99,7 +99,7 @@ CK_RV mem_C_CloseSession(CK_SESSION_HANDLE handle)
 
 CK_RV mem_C_CloseAllSessions(CK_SLOT_ID slot)
 {
-    if (slot != MEM_SLOT)
+    if (!mem_slot_there(slot))
         return CKR_SLOT_ID_INVALID;
     mem_lock();
     mem_sessions_close();

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys as other programs make them, on tokens that tell little and change nothing: each must be
+ * usable, and open under the name that it is shown with.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "pkcs11/key_state.h"
+#include "tests/field/key_world.h"
+
+#define LABEL(text) .label = (text), .label_len = sizeof(text) - 1, .private = true
+
+/* The key that the list of SQL Server shows besides `others`; NULL: none. */
+static tok_key *listed_key(void)
+{
+    tok_key **keys = NULL;
+    tok_key *key = NULL;
+    size_t count = 0;
+
+    CU_ASSERT_EQUAL(tok_key_list(world.token, &keys, &count, NULL), ST_OK);
+    CU_ASSERT_EQUAL(count, 1);
+    if (count == 1)
+        key = tok_key_ref(keys[0]);
+    tok_key_list_free(keys, count);
+    return key;
+}
+
+/* A label that is no text, or none, is shown as the thumbprint, which opens it. */
+static void unusable_label_opens_by_thumbprint(void)
+{
+    static const world_object labels[] = {
+        {LABEL("")}, {LABEL("Schl\xfcssel")}, {LABEL("in\0side")}, {LABEL("\0\0")}};
+
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        for (unsigned rsa = 0; rsa < 2; rsa++) {
+            char hex[2 * TOK_THUMB_LEN + 1];
+
+            world_open("");
+            (void)(rsa ? world_rsa(&labels[i]) : world_aes(&labels[i], 1));
+            tok_key *key = listed_key();
+            CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+            core_hex(tok_key_about(key)->thumb, TOK_THUMB_LEN, hex);
+            CU_ASSERT_EQUAL(world_use(hex), ST_OK);
+            tok_key_release(key);
+            world_close();
+        }
+    }
+}
+
+/* NULs at the end of a label are not part of the name. */
+static void padded_label_opens_by_name(void)
+{
+    static const world_object labels[] = {
+        {LABEL("padded\0")}, {LABEL("padded\0\0\0\0\0\0\0\0\0\0")}, {LABEL("padded")}};
+    const tok_key_spec spec = {"padded", CORE_ALG_AES_256, 0, true, false};
+
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        for (unsigned rsa = 0; rsa < 2; rsa++) {
+            tok_key *key = NULL;
+
+            world_open("");
+            (void)(rsa ? world_rsa(&labels[i]) : world_aes(&labels[i], 1));
+            CU_ASSERT_EQUAL(world_use("padded"), ST_OK);
+            key = listed_key();
+            CU_ASSERT(key != NULL && strcmp(tok_key_about(key)->name, "padded") == 0);
+            tok_key_release(key);
+            CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, NULL), ST_KEY_EXISTS);
+            world_close();
+        }
+    }
+}
+
+/* A long CKA_ID is told whole; one that is too long leaves the key without an id. */
+static void long_id_leaves_key_usable(void)
+{
+    uint8_t id[300];
+    static const size_t lengths[] = {65, 128, 256, 257, 300};
+
+    memset(id, 0x5a, sizeof id);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        const world_object o = {LABEL("long"), .id = id, .id_len = lengths[i]};
+        tok_key *key = NULL;
+
+        world_open("");
+        (void)world_rsa(&o);
+        CU_ASSERT_EQUAL(world_use("long"), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_name(world.token, "long", &key, NULL), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_about(key)->id_len, lengths[i] <= 256 ? lengths[i] : 0);
+        world.lose_sessions();
+        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+        tok_key_release(key);
+        if (lengths[i] <= 256) {
+            CU_ASSERT_EQUAL(tok_key_by_label_id(world.token, "long", id, lengths[i], &key, NULL),
+                            ST_OK);
+            tok_key_release(key);
+        }
+        world_session();
+        world_close();
+    }
+}
+
+/* Uses that the token does not tell are left to it. */
+static void untold_use_is_left_to_the_token(void)
+{
+    static const CK_ATTRIBUTE_TYPE uses[] = {CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN, CKA_ENCRYPT,
+                                             CKA_WRAP};
+    const world_object rsa = {LABEL("rsa")}, aes = {LABEL("aes")};
+
+    world_open("");
+    (void)world_rsa(&rsa);
+    (void)world_aes(&aes, 1);
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        world.refuse_attribute("rsa", CKO_PRIVATE_KEY, uses[i], CKR_ATTRIBUTE_TYPE_INVALID);
+        world.refuse_attribute("aes", CKO_SECRET_KEY, uses[i], CKR_ATTRIBUTE_TYPE_INVALID);
+    }
+    CU_ASSERT_EQUAL(world_use("rsa"), ST_OK);
+    CU_ASSERT_EQUAL(world_use("aes"), ST_OK);
+    world_close();
+}
+
+/* An AES key whose length is not told (SoftHSM after C_UnwrapKey): found by wrapping it where it
+ * is extractable, else taken for the shortest, which the policy must allow. */
+static void untold_length_is_found_or_least(void)
+{
+    const world_object open = {LABEL("open"), .extractable = true}, shut = {LABEL("shut")};
+    tok_key *key = NULL;
+
+    world_open("");
+    world.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
+    (void)world_aes(&open, 1);
+    CU_ASSERT_EQUAL(world_use("open"), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "open", &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_about(key)->algorithm, CORE_ALG_AES_256);
+    CU_ASSERT_FALSE(tok_key_about(key)->bits_unknown);
+    tok_key_release(key);
+    key = listed_key();
+    CU_ASSERT(key != NULL && tok_key_about(key)->algorithm == CORE_ALG_AES_256);
+    tok_key_release(key);
+    world_close();
+
+    world_open("");
+    world.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
+    (void)world_aes(&shut, 1);
+    CU_ASSERT_EQUAL(world_use("shut"), ST_OK);
+    key = listed_key();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+    CU_ASSERT_EQUAL(tok_key_about(key)->algorithm, CORE_ALG_AES_128);
+    CU_ASSERT_TRUE(tok_key_about(key)->bits_unknown);
+    tok_key_release(key);
+    world_close();
+
+    world_open("algorithms = AES_256");
+    world.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
+    (void)world_aes(&shut, 1);
+    CU_ASSERT_EQUAL(world_use("shut"), ST_POLICY);
+    world_close();
+}
+
+/* A private object without its modulus has that of the public object with its CKA_ID, if it proves
+ * right: another that was planted with this id does not. */
+static void untold_modulus_is_proven(void)
+{
+    static const uint8_t id[] = {1, 2, 3};
+    const world_object ours = {LABEL("quiet"), .id = id, .id_len = sizeof id};
+    const world_object planted = {LABEL("planted"), .id = id, .id_len = sizeof id};
+    const world_object alone = {LABEL("alone")};
+    static const CK_RV codes[] = {CKR_ATTRIBUTE_TYPE_INVALID, CKR_GENERAL_ERROR, CKR_OK};
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        tok_key *key = NULL;
+
+        world_open("");
+        (void)world_rsa(&ours);
+        (void)world_rsa(&planted); /* its public object is the younger one */
+        world.refuse_attribute("planted", CKO_PRIVATE_KEY, MEM_ANY, CKR_GENERAL_ERROR);
+        world.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
+        world.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_PUBLIC_EXPONENT, codes[i]);
+        CU_ASSERT_EQUAL(world_use("quiet"), ST_OK);
+        (void)world_rsa(&alone);
+        world.refuse_attribute("alone", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
+        CU_ASSERT_NOT_EQUAL(tok_key_by_name(world.token, "alone", &key, NULL), ST_OK);
+        world_close();
+    }
+}
+
+/* A key of an algorithm that the policy does not name is not used by anybody. */
+static void policy_binds_every_use(void)
+{
+    const world_object o = {LABEL("rsa")};
+    tok_key *key = NULL;
+
+    world_open("algorithms = RSA_3072, AES_256");
+    (void)world_rsa(&o);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_label_id(world.token, "rsa", NULL, 0, &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_may(key, TOK_CAN_DECRYPT, NULL), ST_POLICY);
+    tok_key_release(key);
+    world_close();
+    world_open("algorithms = RSA_2048");
+    (void)world_rsa(&o);
+    CU_ASSERT_EQUAL(world_use("rsa"), ST_OK);
+    world_close();
+}
+
+/* --- tokens that change nothing --- */
+
+static const CK_RV refusals[] = {CKR_FUNCTION_NOT_SUPPORTED, CKR_ATTRIBUTE_READ_ONLY,
+                                 CKR_ACTION_PROHIBITED, CKR_OK};
+
+static void immutable_token_makes_usable_keys(void)
+{
+    static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
+
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        for (size_t a = 0; a < 2; a++) {
+            tok_key *again = NULL;
+            uint8_t thumb[TOK_THUMB_LEN];
+
+            world_open("");
+            world.refuse_change(NULL, refusals[i]);
+            tok_key *key = world_make("fixed", algorithms[a]);
+            CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+            memcpy(thumb, tok_key_about(key)->thumb, sizeof thumb);
+            CU_ASSERT_NOT_EQUAL(tok_key_about(key)->id_len, TOK_THUMB_LEN);
+            tok_key_release(key);
+            world.lose_sessions();
+            CU_ASSERT_EQUAL(world_use("fixed"), ST_OK);
+            CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &again, NULL), ST_OK);
+            CU_ASSERT_EQUAL(world_round_trip(again), ST_OK);
+            tok_key_release(again);
+            world_session();
+            world_close();
+        }
+    }
+}
+
+/* A retirement that the token accepts and does not make is no retirement. */
+static void silent_refusal_is_noticed(void)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        core_err err = {0};
+        tok_key *again = NULL;
+
+        world_open("");
+        tok_key *key = world_make("kept", CORE_ALG_RSA_2048);
+        world.refuse_change(NULL, refusals[i]);
+        CU_ASSERT_NOT_EQUAL(tok_key_retire(key, &err), ST_OK);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKA_LABEL"));
+        tok_key_release(key);
+        world.as_usual();
+        CU_ASSERT_EQUAL(tok_key_by_name(world.token, "kept", &again, NULL), ST_OK);
+        CU_ASSERT_FALSE(tok_key_about(again)->retired);
+        CU_ASSERT_EQUAL(tok_key_retire(again, &err), ST_OK);
+        tok_key_release(again);
+        world_close();
+    }
+}
+
+static const test_case cases[] = {
+    {"unusable_label_opens_by_thumbprint", unusable_label_opens_by_thumbprint},
+    {"padded_label_opens_by_name", padded_label_opens_by_name},
+    {"long_id_leaves_key_usable", long_id_leaves_key_usable},
+    {"untold_use_is_left_to_the_token", untold_use_is_left_to_the_token},
+    {"untold_length_is_found_or_least", untold_length_is_found_or_least},
+    {"untold_modulus_is_proven", untold_modulus_is_proven},
+    {"policy_binds_every_use", policy_binds_every_use},
+    {"immutable_token_makes_usable_keys", immutable_token_makes_usable_keys},
+    {"silent_refusal_is_noticed", silent_refusal_is_noticed},
+    {NULL, NULL},
+};
+static const test_suite suite = {.name = "attributes", .cases = cases};
+extern const test_suite selector_suite;
+
+int main(int argc, char **argv)
+{
+    static const test_suite *const suites[] = {&suite, &selector_suite};
+
+    if (!world_load()) {
+        printf("SKIPPED: no memory token behind the counting module\n");
+        return 77;
+    }
+    return testing_main(argc, argv, suites, 2);
+}
