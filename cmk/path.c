@@ -7,6 +7,7 @@
 #include <string.h>
 #include "core/memory.h"
 #include "core/text.h"
+#include "pkcs11/key_list.h"
 
 static core_status parse_fail(core_err *err, const char *why)
 {
@@ -156,32 +157,30 @@ static uint8_t ascii_lower(uint8_t c)
 }
 
 /* Ids are bytes, but a path may spell them as letters. */
-static bool id_fits_nocase(const tok_uri *uri, const tok_key_info *info)
+static bool id_fits_nocase(const tok_uri *uri, const tok_key_label *label)
 {
     if (!uri->has_id)
         return true;
-    if (uri->id_len != info->id_len)
+    if (uri->id_len != label->id_len)
         return false;
     size_t same = 0;
-    while (same < uri->id_len && ascii_lower(uri->id[same]) == ascii_lower(info->id[same]))
+    while (same < uri->id_len && ascii_lower(uri->id[same]) == ascii_lower(label->id[same]))
         same++;
     return same == uri->id_len;
 }
 
+/* Refuses where a second key fits but for the case of letters. Labels and ids are read, no more. */
 static core_status check_key_case(tok_token *token, const tok_uri *uri, core_err *err)
 {
-    tok_key **keys = NULL;
+    tok_key_label *labels = NULL;
     size_t count = 0, fits = 0;
-    const core_status st = tok_key_list(token, &keys, &count, err);
+    const core_status st = tok_key_labels(token, &labels, &count, err);
     if (st != ST_OK)
         return st;
-    for (size_t i = 0; i < count; i++) {
-        const tok_key_info *info = tok_key_about(keys[i]);
-        if (info->rsa && !info->retired && fits_nocase(uri->object, info->name) &&
-            id_fits_nocase(uri, info))
+    for (size_t i = 0; i < count; i++)
+        if (fits_nocase(uri->object, labels[i].name) && id_fits_nocase(uri, &labels[i]))
             fits++;
-    }
-    tok_key_list_free(keys, count);
+    core_free(labels);
     if (fits <= 1)
         return ST_OK;
     return core_fail(err, ST_KEY_AMBIGUOUS,
@@ -190,13 +189,18 @@ static core_status check_key_case(tok_token *token, const tok_uri *uri, core_err
                      fits, tok_token_about(token)->label);
 }
 
-/* The list comes first: it describes each key once more for the token's cache, and the description
- * that is used later, and what is learned of it, shall stay there. */
 core_status cmk_path_key(tok_token *token, const tok_uri *uri, tok_key **out, core_err *err)
 {
+    tok_key *key = NULL;
     *out = NULL;
-    const core_status st = check_key_case(token, uri, err);
-    return st != ST_OK ? st
-                       : tok_key_by_label_id(token, uri->object, uri->has_id ? uri->id : NULL,
-                                             uri->id_len, out, err);
+    core_status st = tok_key_by_label_id(token, uri->object, uri->has_id ? uri->id : NULL,
+                                         uri->id_len, &key, err);
+    if (st != ST_OK)
+        return st;
+    st = check_key_case(token, uri, err);
+    if (st == ST_OK)
+        *out = key;
+    else
+        tok_key_release(key);
+    return st;
 }

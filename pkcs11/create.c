@@ -247,7 +247,7 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
 static core_status check_spec(const tok_token *token, const tok_key_spec *spec, core_err *err)
 {
     const core_token_config *config = token->config;
-    size_t length = strlen(spec->name);
+    const char *fault = core_text_fault(spec->name, TOK_NAME_UNITS);
 
     if (!config->create) {
         return core_fail(err, ST_POLICY, "token \"%s\": keys are not created here (create = no)",
@@ -265,11 +265,16 @@ static core_status check_spec(const tok_token *token, const tok_key_spec *spec, 
                          "token \"%s\": the policy does not allow this algorithm (algorithms)",
                          token->info.label);
     }
-    if (length == 0 || length > TOK_NAME_MAX || !core_utf8_valid(spec->name, length) ||
-        strncmp(spec->name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0) {
+    if (fault != NULL) {
         return core_fail(err, ST_INVALID_ARGUMENT,
-                         "a key needs a name of 1 to %d bytes of UTF-8 that does not begin with %s",
-                         (int)TOK_NAME_MAX, TOK_RETIRED_PREFIX);
+                         "key name \"%.128s\": it %s; give 1 to %d UTF-16 units without control "
+                         "characters, characters that change the direction of text, and $(",
+                         spec->name, fault, (int)TOK_NAME_UNITS);
+    }
+    if (strncmp(spec->name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0) {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "key name \"%.128s\": %s marks retired keys; give another name",
+                         spec->name, TOK_RETIRED_PREFIX);
     }
     return ST_OK;
 }

@@ -20,7 +20,7 @@ typedef struct tok_key tok_key;
 
 /* The longest name a key may be given, in bytes of UTF-8: what 512 bytes of UTF-16 may take. A
  * label on the token has room for the mark of a retired key, too. */
-enum { TOK_THUMB_LEN = 16, TOK_NAME_MAX = 768, TOK_LABEL_MAX = 832 };
+enum { TOK_THUMB_LEN = 16, TOK_NAME_UNITS = 256, TOK_NAME_MAX = 768, TOK_LABEL_MAX = 832 };
 enum { TOK_EXPONENT_MAX = 512 }; /* bytes; OpenSSL encrypts with no longer one */
 
 /* What a key may be used for, or'ed. */

@@ -108,10 +108,47 @@ static void threads_of_one_token_share_one_login(void)
     cmk_store_close(store);
 }
 
+/* A key path is bound by the labels of the token's keys: none of them is used. */
+static void path_is_bound_without_using_a_key(void)
+{
+    const tok_key_spec specs[] = {{"application", CORE_ALG_AES_256, 0, true, false},
+                                  {"master", CORE_ALG_RSA_2048, 0, true, false}};
+    const char *conf = config();
+    char path[128];
+    tok_context *context = NULL;
+    tok_token *token = NULL;
+    tok_key *keys[2] = {NULL, NULL};
+    cmk_store *store = NULL;
+    call c = {.path = path};
+    (void)snprintf(path, sizeof path, "pkcs11:token=%s;object=master", getenv("TOKEN"));
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(conf, &context, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_find(context, "main", &token, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_login(token, NULL, 0, NULL), ST_OK);
+    for (size_t i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &specs[i], &keys[i], NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(cmk_store_open(conf, "main", NULL, 0, &store, NULL), ST_OK);
+    c.store = store;
+    count.reset();
+    (void)describe(&c);
+    CU_ASSERT_EQUAL(c.st, ST_OK);
+    CU_ASSERT_TRUE(count.get("C_FindObjectsInit") > 0);
+    CU_ASSERT_EQUAL(count.get("C_EncryptInit"), 0);
+    CU_ASSERT_EQUAL(count.get("C_DecryptInit"), 0);
+    cmk_store_close(store);
+    for (size_t i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(tok_key_destroy(keys[i], NULL), ST_OK);
+        tok_key_release(keys[i]);
+    }
+    tok_token_logout(token);
+    tok_token_release(token);
+    tok_context_close(context);
+}
+
 static const test_case cases[] = {
     {"login_that_hangs_stops_paths_of_its_token_only",
      login_that_hangs_stops_paths_of_its_token_only},
     {"threads_of_one_token_share_one_login", threads_of_one_token_share_one_login},
+    {"path_is_bound_without_using_a_key", path_is_bound_without_using_a_key},
     {NULL, NULL}};
 static const test_suite suite = {.name = "cmk_logins", .cases = cases};
 

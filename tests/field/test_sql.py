@@ -103,7 +103,8 @@ class Options(common.TokenCase):
             for command in (("cmk", "sql", "key", "--cmk", name),
                             ("cek", "create", "C", "--key", "key", "--cmk", name),
                             ("cek", "create", name, "--key", "key", "--cmk", "M"),
-                            ("cmk", "create", name)):
+                            ("cmk", "create", name),
+                            ("key", "create", name, "--algorithm", "AES_256")):
                 with self.subTest(kind=kind, command=command[:2]):
                     self.fails("INVALID_ARGUMENT", *command, status=2)
         for kind in ("variable", "override", "line"):
@@ -114,7 +115,7 @@ class Options(common.TokenCase):
         bad = subprocess.run([common.CLI, "cmk", "sql", "key", "--cmk", b"\xff\xfe"], env=self.environment,
                              capture_output=True, check=False)
         self.assertEqual(bad.returncode, 2, bad.stderr)
-        self.assertEqual(len(self.ok("cmk", "list", "--json").json()["keys"]), 1)
+        self.assertEqual(len(self.ok("key", "list", "--json").json()["keys"]), 1)
         # And the same verbs with a name that is only unusual.
         out = self.directory / "cmk.sql"
         self.ok("cmk", "sql", "key", "--cmk", SWALLOWS[0], "--output", str(out))

@@ -59,7 +59,7 @@ static void names_clash(void)
 
 static void refuses_bad_specs(void)
 {
-    char longer[TOK_NAME_MAX + 2];
+    char longer[TOK_NAME_UNITS + 2];
     memset(longer, 'a', sizeof longer);
     longer[sizeof longer - 1] = '\0';
     const tok_key_spec bad[] = {
@@ -67,13 +67,16 @@ static void refuses_bad_specs(void)
         {longer, CORE_ALG_AES_256, 0, true, false},
         {"p11ekm-retired:x", CORE_ALG_AES_256, 0, true, false},
         {"\xff", CORE_ALG_AES_256, 0, true, false},
+        {"a\nGO", CORE_ALG_AES_256, 0, true, false},
+        {"\xe2\x80\xaex", CORE_ALG_AES_256, 0, true, false},
+        {"x$(y)", CORE_ALG_AES_256, 0, true, false},
         {"weak", CORE_ALG_RSA_1024, 0, true, false},
         {"none", CORE_ALG_COUNT, 0, true, false},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         tok_key *key = NULL;
         core_status st = tok_key_create(token, &bad[i], &key, NULL);
-        CU_ASSERT_EQUAL(st, i < 4 ? ST_INVALID_ARGUMENT : ST_POLICY);
+        CU_ASSERT_EQUAL(st, i < 7 ? ST_INVALID_ARGUMENT : ST_POLICY);
         CU_ASSERT_PTR_NULL(key);
     }
 }

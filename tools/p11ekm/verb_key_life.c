@@ -4,6 +4,7 @@
  * beforehand where its record could not be written. A key is destroyed in two steps only: retired
  * first, then purged with its name typed again.
  */
+#include "tools/p11ekm/cmk_ops.h"
 #include "tools/p11ekm/session.h"
 
 #include <string.h>
@@ -73,6 +74,9 @@ core_status cli_key_create(cli_call *call, core_err *err)
         .extractable = cli_value(call, "--extractable") != NULL,
     };
     core_status st = cli_algorithm(call, cli_value(call, "--algorithm"), &spec.algorithm, err);
+    if (st == ST_OK) {
+        st = cli_name_check(call, "key", spec.name, err);
+    }
     if (st == ST_OK) {
         st = cli_session_login(call, &session, err);
     }
