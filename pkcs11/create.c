@@ -227,6 +227,8 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
     st = rsa ? generate_rsa(&own, c, err) : generate_symmetric(&own, c, err);
     if (st == ST_OK)
         st = tok_key_load(&own, c->private, rsa ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, &c->key, err);
+    if (st == ST_OK)
+        c->key->info.persistent = c->spec->persistent; /* also where CKA_TOKEN is not told */
     if (st == ST_OK && c->spec->persistent)
         st = set_id(&own, c, err);
     if (st != ST_OK && c->own_session != 0) {

@@ -65,7 +65,7 @@ typedef struct flag_row {
 enum { TOKEN, EXTRACTABLE, SENSITIVE, NEVER, ALWAYS, ENCRYPT, DECRYPT, SIGN, WRAP, UNWRAP, COUNT };
 
 static const flag_row flag_rows[COUNT] = {
-    [TOKEN] = {CKA_TOKEN, CK_FALSE, true, true, 0},
+    [TOKEN] = {CKA_TOKEN, CK_TRUE, true, true, 0}, /* searches ask for it */
     [EXTRACTABLE] = {CKA_EXTRACTABLE, CK_FALSE, true, true, 0},
     [SENSITIVE] = {CKA_SENSITIVE, CK_FALSE, true, true, 0},
     [NEVER] = {CKA_NEVER_EXTRACTABLE, CK_FALSE, true, true, 0},

@@ -3,9 +3,10 @@
 # The objects of another token lie among those of this one (a folder restored from the wrong
 # backup): SoftHSM cannot decrypt them, and answers CKR_GENERAL_ERROR for them, also to searches.
 #
-#   foreign_object.sh P11EKM     under with-token softhsm
+#   foreign_object.sh P11EKM DATE_KEY     under with-token softhsm
 set -u
 p11ekm=$1
+date_key=$2
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -43,6 +44,9 @@ check()
 }
 
 check "a key is made here" created "$p11ekm" key create --token this --algorithm RSA_2048 good
+# SoftHSM stores the dates of a private key, and refuses to tell them.
+check "and one that gets an end date" created "$p11ekm" key create --token this --algorithm RSA_2048 dated
+"$date_key" dated 20200101 || failures=1
 this=$(ls "$TOKEN_DIR/tokens/"*/*.object | grep -v token.object | head -1)
 this=$(dirname "$this")
 check "and keys on the other token" created "$p11ekm" key create --token other --algorithm RSA_2048 foreign
@@ -61,5 +65,8 @@ check "a key is made beside it" created "$p11ekm" key create --token this --algo
 check "a name stays taken" KEY_EXISTS sh -c '! "$0" key create --token this --algorithm RSA_2048 second' "$p11ekm"
 check "keys encrypt and decrypt" 'ok +round trip' "$p11ekm" doctor --token this
 check "doctor warns of it" 'WARN.*is ignored, it cannot be read' "$p11ekm" doctor --token this
+check "a dated key is listed" '^[0-9a-f]{32} +RSA_2048 +dated$' "$p11ekm" key list --token this
+check "and shown without dates" '^valid +unknown' "$p11ekm" key show --token this dated
+check "doctor says that they are not known" 'WARN.*key "dated": the token refuses to tell its dates' "$p11ekm" doctor --token this
 check "a key is retired by its name" retired "$p11ekm" key retire --token this --yes second second
 [ $failures -eq 0 ]

@@ -15,6 +15,9 @@ if(TARGET p11ekm AND TARGET p11ekm_cli AND TARGET ekmsql)
                     $<TARGET_FILE:field_plant_keys>)
 endif()
 if(TARGET p11ekm_cli)
+    add_executable(field_date_key date_key.c)
+    target_link_libraries(field_date_key PRIVATE p11ekm_raw)
     p11ekm_on_token(field_foreign_softhsm softhsm COMMAND
-                    ${CMAKE_CURRENT_LIST_DIR}/foreign_object.sh $<TARGET_FILE:p11ekm_cli>)
+                    ${CMAKE_CURRENT_LIST_DIR}/foreign_object.sh $<TARGET_FILE:p11ekm_cli>
+                    $<TARGET_FILE:field_date_key>)
 endif()

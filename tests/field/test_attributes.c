@@ -184,6 +184,29 @@ static void untold_modulus_is_proven(void)
     }
 }
 
+/* A token that does not tell CKA_TOKEN: what is found there is a token object, what was made for a
+ * session is not. */
+static void untold_token_flag_is_known(void)
+{
+    const tok_key_spec spec = {"passing", CORE_ALG_AES_256, 0, false, false};
+    tok_key *key = NULL, *passing = NULL;
+
+    world_open("");
+    world.refuse_attribute(NULL, MEM_ANY, CKA_TOKEN, CKR_ATTRIBUTE_TYPE_INVALID);
+    tok_key_release(world_make("stays", CORE_ALG_RSA_2048));
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "stays", &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(world.token, &spec, &passing, NULL), ST_OK);
+    CU_ASSERT_FALSE(tok_key_about(passing)->persistent);
+    CU_ASSERT_EQUAL(world_round_trip(passing), ST_OK);
+    world.lose_sessions();
+    CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+    CU_ASSERT_EQUAL(world_round_trip(passing), ST_HANDLE_LOST);
+    tok_key_release(passing);
+    tok_key_release(key);
+    world_session();
+    world_close();
+}
+
 /* A key of an algorithm that the policy does not name is not used by anybody. */
 static void policy_binds_every_use(void)
 {
@@ -263,6 +286,7 @@ static const test_case cases[] = {
     {"untold_use_is_left_to_the_token", untold_use_is_left_to_the_token},
     {"untold_length_is_found_or_least", untold_length_is_found_or_least},
     {"untold_modulus_is_proven", untold_modulus_is_proven},
+    {"untold_token_flag_is_known", untold_token_flag_is_known},
     {"policy_binds_every_use", policy_binds_every_use},
     {"immutable_token_makes_usable_keys", immutable_token_makes_usable_keys},
     {"silent_refusal_is_noticed", silent_refusal_is_noticed},
