@@ -227,7 +227,7 @@ static core_status labels_op(tok_session *session, void *arg, core_err *err)
         if (list->labels == NULL)
             st = core_fail(err, ST_NO_MEMORY, "out of memory for the keys of the token");
     }
-    for (size_t i = 0; st == ST_OK && i < count; i++)
+    for (size_t i = 0; st == ST_OK && list->labels != NULL && i < count; i++)
         st = read_label(session, objects[i], list, err);
     core_free(objects);
     return st;

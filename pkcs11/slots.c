@@ -161,7 +161,7 @@ static core_status list_tokens(tok_context *ctx, tok_token_info **out, size_t *c
     *out = NULL;
     *count = 0;
     core_status st = slot_list(ctx, &slots, &n, err);
-    if (st != ST_OK || n == 0)
+    if (st != ST_OK || n == 0 || slots == NULL)
         return st;
     *out = core_calloc(n, sizeof **out);
     if (*out == NULL) {
@@ -331,7 +331,7 @@ static bool any_uninitialised(tok_context *ctx)
     CK_ULONG n = 0;
     bool found = false;
 
-    if (slot_list(ctx, &slots, &n, NULL) != ST_OK)
+    if (slot_list(ctx, &slots, &n, NULL) != ST_OK || slots == NULL)
         return false;
     for (CK_ULONG i = 0; i < n && !found; i++) {
         tok_token_info info;
@@ -362,9 +362,9 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
                        "initialize it with the vendor's tool",
                        identity);
     }
-    if (st == ST_OK)
+    if (st == ST_OK && infos != NULL)
         st = tok_config_of(ctx, &infos[found], &config, err);
-    if (st == ST_OK) {
+    if (st == ST_OK && config != NULL) {
         *out = token_of(ctx, config, &infos[found], selector);
         if (*out == NULL)
             st = core_fail(err, ST_NO_MEMORY, "out of memory");
