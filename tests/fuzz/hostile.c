@@ -444,6 +444,14 @@ static CK_RV f_unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
     return make(session, key);
 }
 
+/* Ends what an operation left active. */
+static CK_RV f_final(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR out_len)
+{
+    (void)out;
+    *out_len = 0;
+    return of_session(session);
+}
+
 CK_FUNCTION_LIST *hostile_functions(void)
 {
     static CK_FUNCTION_LIST list = {
@@ -471,10 +479,13 @@ CK_FUNCTION_LIST *hostile_functions(void)
         .C_GenerateKeyPair = f_generate_key_pair,
         .C_EncryptInit = f_init,
         .C_Encrypt = f_crypt,
+        .C_EncryptFinal = f_final,
         .C_DecryptInit = f_init,
         .C_Decrypt = f_crypt,
+        .C_DecryptFinal = f_final,
         .C_SignInit = f_init,
         .C_Sign = f_crypt,
+        .C_SignFinal = f_final,
         .C_WrapKey = f_wrap_key,
         .C_UnwrapKey = f_unwrap_key,
     };
