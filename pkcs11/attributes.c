@@ -109,6 +109,33 @@ core_status tok_attribute_missing(const char *attribute, CK_RV rv, core_err *err
                      tok_rv_name(rv), (unsigned long)rv);
 }
 
+/* Reads back what was set, into memory that is there: the token has changed, so nothing may fail
+ * for want of it. A value that is longer than the one set must be seen, too. A module that cannot
+ * tell is believed; a session or device that fails is a failure. */
+static core_status value_is_set(tok_session *session, CK_OBJECT_HANDLE object,
+                                const CK_ATTRIBUTE *wanted, const char *function, core_err *err)
+{
+    uint8_t value[2 * TOK_LABEL_MAX + 1];
+    CK_ATTRIBUTE now = {wanted->type, value, sizeof value};
+    core_err why = {0};
+    core_status st = tok_attributes(session, object, &now, 1, &why);
+
+    const core_class class = core_status_class(st);
+    const bool lost = class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN ||
+                      (class == CORE_CLASS_DEVICE && !tok_device_answers(session));
+    if (lost)
+        return core_fail(err, st, "%s", core_err_text(&why, st));
+    if (st != ST_OK)
+        return ST_OK;
+    if (!tok_attribute_has(&now) || (now.ulValueLen == wanted->ulValueLen &&
+                                     memcmp(value, wanted->pValue, wanted->ulValueLen) == 0))
+        return ST_OK;
+    return core_fail(err, ST_MECHANISM,
+                     "token \"%s\": %s returns CKR_OK and changes nothing: the token does not let "
+                     "objects be changed",
+                     session->token->info.label, function);
+}
+
 core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
                               const CK_ATTRIBUTE *wanted, const char *function, core_err *err)
 {
@@ -116,23 +143,7 @@ core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
     CK_RV rv = session->f->C_SetAttributeValue(session->handle, object, &set, 1);
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
-    /* A value that is longer than the one set must be seen, too. */
-    CK_ULONG room = wanted->ulValueLen + TOK_LABEL_MAX + 1;
-    CK_ATTRIBUTE now = {wanted->type, core_calloc(1, room), room};
-    if (now.pValue == NULL)
-        return core_fail(err, ST_NO_MEMORY, "out of memory for an attribute");
-    core_status st = ST_OK;
-    /* Where it cannot be read, CKR_OK is believed. */
-    if (tok_attributes(session, object, &now, 1, NULL) == ST_OK && tok_attribute_has(&now) &&
-        (now.ulValueLen != wanted->ulValueLen ||
-         memcmp(now.pValue, wanted->pValue, wanted->ulValueLen) != 0)) {
-        st = core_fail(err, ST_MECHANISM,
-                       "token \"%s\": %s returns CKR_OK and changes nothing: the token does not "
-                       "let objects be changed",
-                       session->token->info.label, function);
-    }
-    core_free(now.pValue);
-    return st;
+    return value_is_set(session, object, wanted, function, err);
 }
 
 bool tok_device_answers(tok_session *session)

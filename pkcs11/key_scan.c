@@ -52,8 +52,8 @@ bool tok_scan_stops(tok_session *session, core_status st)
     return judge(session, st) == IS_FAILURE;
 }
 
-/* Reads an object, a second time where the first failure may have been the device's or the
- * login's. */
+/* Reads an object, a second time where it cannot be read or used: one passing failure must not make
+ * SQL Server believe that a key is gone. */
 static verdict read_object(tok_session *session, CK_OBJECT_HANDLE object,
                            CK_OBJECT_CLASS object_class, const tok_scan *scan,
                            char name[TOK_LABEL_MAX + 1], tok_key **key, core_status *st,
@@ -61,10 +61,8 @@ static verdict read_object(tok_session *session, CK_OBJECT_HANDLE object,
 {
     *st = tok_key_describe(session, object, object_class, scan->thumbs, name, key, err);
     verdict is = judge(session, *st);
-    const bool again =
-        *st == ST_HANDLE_LOST || (is == IS_BAD && core_status_class(*st) == CORE_CLASS_DEVICE);
 
-    if (!again)
+    if (*st != ST_HANDLE_LOST && is != IS_BAD)
         return is;
     if (*st == ST_HANDLE_LOST) {
         *st = check_login(session, err);

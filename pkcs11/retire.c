@@ -47,7 +47,7 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
         st = set_label(session, public, r->name, err);
     if (st == ST_OK) {
         st = set_label(session, object, r->name, err);
-        if (st != ST_OK && public != 0)
+        if (st != ST_OK && public != 0 && core_status_class(st) != CORE_CLASS_SESSION)
             (void)set_label(session, public, r->key->info.name, NULL);
     }
     return tok_key_outcome(r->key, st);

@@ -41,6 +41,10 @@ core_status tok_thumb_symmetric(tok_session *session, CK_OBJECT_HANDLE object, C
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_EncryptInit", rv, TOK_CALL_OTHER);
     rv = session->f->C_Encrypt(session->handle, in, BLOCK, out, &out_len);
+    if (rv == CKR_BUFFER_TOO_SMALL) { /* the operation goes on, and the session may, too */
+        CK_ULONG rest = sizeof out;
+        (void)session->f->C_EncryptFinal(session->handle, out, &rest);
+    }
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_Encrypt", rv, TOK_CALL_OTHER);
     if (out_len < BLOCK) {

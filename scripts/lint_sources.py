@@ -50,6 +50,8 @@ PLATFORM = re.compile(
 )
 PTHREADS = re.compile(r"\b(pthread_\w+|PTHREAD_\w+)\b")
 CRYPTOKI = re.compile(r"\b(C_[A-Z][A-Za-z]+|CK_[A-Z0-9_]+|CK[AFGKMORSUZ]_[A-Z0-9_]+)\b")
+CALLED = re.compile(r"->(C_[A-Z]\w+)")
+IN_TABLE = re.compile(r"\bX\((C_\w+)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TODO = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
@@ -154,6 +156,16 @@ def check_sizes(sizes):
     return len(lengths), median
 
 
+def check_table():
+    """What is called of a module must be in loader_table.c: a module may leave it out."""
+    sources = sorted((ROOT / "pkcs11").glob("*.c"))
+    table = set(IN_TABLE.findall((ROOT / "pkcs11/loader_table.c").read_text()))
+    for path in sources:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            for function in set(CALLED.findall(line)) - table:
+                report(path.relative_to(ROOT), number, f"{function} is not in loader_table.c")
+
+
 def is_script(path):
     with path.open("rb") as file:
         return file.read(2) == b"#!"
@@ -177,6 +189,7 @@ def main():
         if c_source:
             sizes[name] = len(text.splitlines())
             check_c(name, text)
+    check_table()
     count, median = check_sizes(sizes)
     print("\n".join(findings) if findings else f"sources: clean ({count} .c files, median {median:g} lines)")
     return 1 if findings else 0
