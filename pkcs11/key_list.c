@@ -118,15 +118,20 @@ static bool is_shown(const tok_session *session, const tok_key_info *info)
            (info->bits_unknown || (allowed & (1u << info->algorithm)) != 0);
 }
 
-/* Identifies a key that SQL Server may use. One that the token does not let encrypt is dropped
- * (*key NULL): nobody could use it. */
+/* Identifies a key that SQL Server may use, with a second try: one passing failure must not make it
+ * believe that the key is gone. One that the token does not let encrypt is dropped (*key NULL):
+ * nobody could use it. */
 static core_status identify_shown(tok_session *session, tok_key **key, core_err *err)
 {
     core_err why = {0};
     core_status st = ST_OK;
 
-    if (!(*key)->info.identified && is_shown(session, &(*key)->info)) {
+    if ((*key)->info.identified || !is_shown(session, &(*key)->info))
+        return ST_OK;
+    for (unsigned tries = 0; tries < 2 && (tries == 0 || st != ST_OK); tries++) {
         st = tok_key_measure(session, atomic_load(&(*key)->at[session->place].handle), *key, &why);
+        if (tok_scan_stops(session, st))
+            break;
     }
     if (st == ST_OK)
         return ST_OK;

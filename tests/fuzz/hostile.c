@@ -421,11 +421,6 @@ static CK_RV f_crypt(CK_SESSION_HANDLE session, CK_BYTE_PTR in, CK_ULONG in_len,
     return give(of_session(session), out, out_len);
 }
 
-static CK_RV f_final(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR out_len)
-{
-    return give(of_session(session), out, out_len);
-}
-
 static CK_RV f_wrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
                         CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key, CK_BYTE_PTR out,
                         CK_ULONG_PTR out_len)
