@@ -47,8 +47,13 @@ check "a key is made here" created "$p11ekm" key create --token this --algorithm
 # SoftHSM stores the dates of a private key, and refuses to tell them.
 check "and one that gets an end date" created "$p11ekm" key create --token this --algorithm RSA_2048 dated
 "$date_key" dated 20200101 || failures=1
-this=$(ls "$TOKEN_DIR/tokens/"*/*.object | grep -v token.object | head -1)
-this=$(dirname "$this")
+# The folder of this token: the only one with an object that is not the token itself.
+for object in "$TOKEN_DIR"/tokens/*/*.object; do
+    case $object in
+    */token.object) ;;
+    *) this=$(dirname "$object") ;;
+    esac
+done
 check "and keys on the other token" created "$p11ekm" key create --token other --algorithm RSA_2048 foreign
 check "of both kinds" created "$p11ekm" key create --token other --algorithm AES_256 foreign2
 for object in "$TOKEN_DIR"/tokens/*/*.object; do
@@ -62,6 +67,7 @@ check "the key is listed" '^[0-9a-f]{32} +RSA_2048 +good$' "$p11ekm" key list --
 check "the strange one is named as unreadable" 'ignored, unreadable: .*CKR_GENERAL_ERROR' "$p11ekm" key list --token this
 check "the key is found by its name" '^name +good$' "$p11ekm" key show --token this good
 check "a key is made beside it" created "$p11ekm" key create --token this --algorithm RSA_2048 second
+# shellcheck disable=SC2016 # the inner shell's variable
 check "a name stays taken" KEY_EXISTS sh -c '! "$0" key create --token this --algorithm RSA_2048 second' "$p11ekm"
 check "keys encrypt and decrypt" 'ok +round trip' "$p11ekm" doctor --token this
 check "doctor warns of it" 'WARN.*is ignored, it cannot be read' "$p11ekm" doctor --token this

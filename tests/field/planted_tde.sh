@@ -110,8 +110,7 @@ SELECT CONVERT(varchar(20), DecryptByAsymKey(ASYMKEY_ID('p2'), EncryptByAsymKey(
 expect "and is what the name opens" '^same key'
 
 sql -Q "SELECT key_name FROM sys.dm_cryptographic_provider_keys(65536)" >"$work/out"
-[ "$(grep -Ec '^(TDE_A|PLANNED) *$' "$work/out")" -eq 2 ]
-if [ $? -eq 0 ]; then
+if [ "$(grep -Ec '^(TDE_A|PLANNED) *$' "$work/out")" -eq 2 ]; then
     echo "ok: SQL Server is shown our two keys only"
 else
     echo "FAILED: SQL Server is shown:"
