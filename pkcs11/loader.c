@@ -88,33 +88,6 @@ static core_status open_module(const char *path, tok_module *module, CK_FUNCTION
     return tok_table_check(path, *out, err);
 }
 
-/* What is known of modules by the beginning of their file's name; a version may follow. p11-kit's
- * client (0.24) may leave threads hanging when its connection breaks, and has but one connection
- * anyway; tpm2-pkcs11 (1.9) crashes when two sessions are opened at once, and a TPM does one thing
- * at a time anyway, and forgets a wrong PIN after hours only. */
-static void apply_knowledge(const char *path, tok_library *out)
-{
-    static const struct {
-        const char *name;
-        bool local, alone, counting;
-    } known[] = {
-        {"libsofthsm2.so", true, false, false},
-        {"libsoftokn3.so", true, false, false},
-        {"p11-kit-client.so", false, true, false},
-        {"libtpm2_pkcs11.so", false, true, true},
-    };
-    const char *slash = strrchr(path, '/');
-    const char *file = slash != NULL ? slash + 1 : path;
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strncmp(file, known[i].name, strlen(known[i].name)) == 0) {
-            out->local = known[i].local;
-            out->alone = known[i].alone;
-            out->counting = known[i].counting;
-        }
-    }
-}
-
 static loaded *loaded_by_handle_locked(const void *handle)
 {
     loaded *known = loaded_list;
@@ -153,7 +126,7 @@ static core_status load_locked(const core_config *config, const char *path, load
         return core_fail(err, ST_NO_MEMORY, "out of memory");
     if (!out->managed)
         tok_module_home(path, &module, out->direct->C_Initialize);
-    apply_knowledge(path, out);
+    tok_module_known(path, out);
     tok_module_digest(path, out->sha256);
     core_log(CORE_LOG_INFO, "module \"%s\" loaded %s%s, SHA-256 %s", path,
              out->managed ? "through " : "directly", out->managed ? tok_p11kit->name : "",

@@ -35,6 +35,11 @@ void tok_module_digest(const char *path, char hex[65]);
  * the rest. */
 bool tok_module_shared(void);
 
+/* --- loader_known.c --- */
+/* Sets what is known of the module by its file's name: whether it uses no connection, needs its
+ * calls one at a time, and counts wrong PINs past a good login. */
+void tok_module_known(const char *path, tok_library *out);
+
 /* --- loader_table.c --- */
 /* Whether the module's function list has what cannot be done without. ST_MODULE_LOAD. */
 CORE_MUST_USE core_status tok_table_check(const char *path, const CK_FUNCTION_LIST *list,

@@ -2,3 +2,4 @@
 p11ekm_unit(pad tok)
 p11ekm_unit(health tok)
 p11ekm_unit(pin tok)
+p11ekm_unit(module_known tok)
