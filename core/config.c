@@ -265,7 +265,7 @@ core_status core_config_parse(const char *text, size_t length, const char *name,
 static core_status name_account(char **path, char **pattern, core_err *err)
 {
     char *named = NULL;
-    if (!core_path_absolute(*path) || strstr(*path, "%u") == NULL)
+    if (*path == NULL || !core_path_absolute(*path) || strstr(*path, "%u") == NULL)
         return ST_OK;
     const core_status st = core_account_path(*path, NULL, &named, err);
     if (st == ST_OK) {

@@ -12,7 +12,7 @@
 #include "core/memory.h"
 #include "core/platform_account.h"
 
-enum { NAME_ROOM = 64 };
+enum { NAME_ROOM = 64, PATH_LIMIT = 65536 };
 
 /* A name that cannot be part of a file's name is passed over for the number. */
 static void name_of(uid_t uid, char out[NAME_ROOM])
@@ -29,7 +29,7 @@ static void name_of(uid_t uid, char out[NAME_ROOM])
 core_status core_account_path(const char *path, const char *account, char **out, core_err *err)
 {
     char name[NAME_ROOM] = "";
-    core_str text = {.limit = 64 * 1024};
+    core_str text = {.limit = PATH_LIMIT};
     struct passwd entry, *found = NULL;
     char buffer[4096];
     uid_t uid = geteuid();
@@ -82,7 +82,7 @@ static void visit_file(const char *path, core_account_visit visit, void *context
 
 void core_account_files(const char *pattern, core_account_visit visit, void *context)
 {
-    core_str text = {.limit = 64 * 1024};
+    core_str text = {.limit = PATH_LIMIT};
     glob_t found = {0};
     const char *slash = strrchr(pattern, '/');
     const char *at = strstr(slash == NULL ? pattern : slash, "%u");
