@@ -265,7 +265,7 @@ core_status core_config_parse(const char *text, size_t length, const char *name,
 static core_status name_account(char **path, char **pattern, core_err *err)
 {
     char *named = NULL;
-    if (*path == NULL || !core_path_absolute(*path) || strstr(*path, "%u") == NULL)
+    if (!core_path_absolute(*path) || strstr(*path, "%u") == NULL)
         return ST_OK;
     const core_status st = core_account_path(*path, NULL, &named, err);
     if (st == ST_OK) {
@@ -291,9 +291,9 @@ core_status core_config_load(const char *path, core_config **out, core_err *err)
         return st;
     st = core_config_parse((const char *)bytes.data, bytes.length, path, out, err);
     core_secret_close(&bytes);
-    if (st == ST_OK)
+    if (*out != NULL && st == ST_OK)
         st = name_account(&(*out)->log, &(*out)->log_pattern, err);
-    if (st == ST_OK)
+    if (*out != NULL && st == ST_OK)
         st = name_account(&(*out)->audit, &(*out)->audit_pattern, err);
     if (st != ST_OK) {
         core_config_free(*out);
