@@ -243,3 +243,19 @@ core_status cmk_decrypt_cek(cmk_store *store, const char *path, const char *algo
         core_wipe(cek, CMK_CEK_LEN);
     return st;
 }
+
+core_status cmk_verify_cek(cmk_store *store, const char *path, const char *algorithm,
+                           const uint8_t *ecek, size_t length, core_err *err)
+{
+    cmk_call call;
+    cmk_ecek parts;
+    bool fresh = false;
+    core_status st = cmk_call_begin(&call, store, "VerifyCEK", CORE_AUDIT_DATA, path, err);
+    if (st == ST_OK)
+        st = cmk_call_algorithm(&call, algorithm);
+    if (st == ST_OK)
+        st = cmk_call_key(&call, &fresh);
+    if (st == ST_OK)
+        st = cmk_check_ecek(store, call.key, ecek, length, &parts, call.err);
+    return cmk_call_end(&call, st);
+}

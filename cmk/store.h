@@ -42,6 +42,11 @@ CORE_MUST_USE core_status cmk_decrypt_cek(cmk_store *store, const char *path, co
                                           const uint8_t *ecek, size_t length,
                                           uint8_t cek[CMK_CEK_LEN], core_err *err);
 
+/* All checks of cmk_decrypt_cek up to and with the signature: whether the key of the path made this
+ * ECEK. Makes no private-key call. ST_FORMAT, ST_SIGNATURE_INVALID, ... */
+CORE_MUST_USE core_status cmk_verify_cek(cmk_store *store, const char *path, const char *algorithm,
+                                         const uint8_t *ecek, size_t length, core_err *err);
+
 /* What makes ECEKs and signatures searches for its keys on the token each time: a remembered key
  * may have been retired, and its name given to another. *out_len in: room; out: the length, also
  * with ST_BUFFER_TOO_SMALL, which is answered before the token makes anything. All verify what they

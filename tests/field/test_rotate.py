@@ -138,6 +138,58 @@ class SameWork(Rotation):
         self.assertFalse(self.file("out").exists())
 
 
+class ResumedValues(Rotation):
+    """A line counts as done only while its value is one of the key that --to names now."""
+
+    def half_done(self, to="new"):
+        """An export of two values, and an output that has the first line only. The two lines."""
+        export = self.export("export", *(self.known(f"CEK_{i}", secret=bytes([i])) for i in range(2)))
+        self.ok(*self.rotate(export, to=to))
+        self.fresh_sql()
+        lines = self.read("out").splitlines(keepends=True)
+        self.file("out").write_bytes(lines[0])
+        return export, lines
+
+    def assert_refused(self, export, to="new"):
+        before = self.read("out")
+        run = self.fails("FORMAT", *self.rotate(export, to=to))
+        for words in ("CEK_0", f'"{to}"', "name a new file by --output"):
+            self.assertIn(words, run.err)
+        self.assertEqual(self.read("out"), before)
+        for name in ("add.sql", "drop.sql"):
+            self.assertFalse(self.file(name).exists())
+
+    def test_new_key_made_again_under_its_name_is_not_resumed(self):
+        self.ok("cmk", "create", "again", "--algorithm", "RSA_2048")
+        export, _ = self.half_done(to="again")
+        self.ok("key", "retire", "again", "--yes", "again")
+        self.ok("cmk", "create", "again", "--algorithm", "RSA_2048")
+        self.assert_refused(export, to="again")
+        self.ok(*self.rotate(export, "out2", to="again"))
+        for i, row in enumerate(self.rows("out2")):
+            self.assertEqual(self.opened(row), hashlib.sha256(bytes([i])).digest())
+
+    def test_value_that_was_changed_is_not_resumed(self):
+        export, (line, _) = self.half_done()
+        value = line.index(b'"value":"0x') + len(b'"value":"0x')
+        end = line.rindex(b'"')
+        for at in (value + 1, value + 40, end - 600, end - 1):
+            with self.subTest(at=at - value):
+                changed = bytearray(line)
+                changed[at] = ord("2") if changed[at] == ord("1") else ord("1")
+                self.file("out").write_bytes(bytes(changed))
+                self.assert_refused(export)
+        self.file("out").write_bytes(line[:value] + b"01" + line[end:])
+        self.assert_refused(export)
+
+    def test_value_of_another_key_is_not_resumed(self):
+        export, (line, _) = self.half_done()
+        value = line.index(b'"value":"') + len(b'"value":"')
+        theirs = self.known("CEK_0", key="finance", secret=b"\0")["value"].encode()
+        self.file("out").write_bytes(line[:value] + theirs + line[line.rindex(b'"'):])
+        self.assert_refused(export)
+
+
 class NamedKeys(Rotation):
     """The administrator names the source; the export cannot choose it."""
 

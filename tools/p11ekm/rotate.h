@@ -4,7 +4,7 @@
  *
  * The output has one line for each value, in the order of the export. Each line carries the SHA-256
  * digest of the value that it replaces ("replaces"): a file that is there is resumed only if every
- * byte of it is such a line of this very rotation.
+ * byte of it is such a line of this very rotation, and the new key as it is now signed each value.
  */
 #ifndef TOOLS_P11EKM_ROTATE_H
 #define TOOLS_P11EKM_ROTATE_H
@@ -36,6 +36,10 @@ CORE_MUST_USE core_status cli_rotation_row(const cli_rotation *r, const cli_row 
 /* Proves that --output is a new file, or the output of this rotation so far: fills r->done with the
  * first r->done.count of r->chosen. ST_IO, ST_FORMAT, ST_UNSAFE_FILE; the file is as it was. */
 CORE_MUST_USE core_status cli_rotation_resume(cli_rotation *r, core_err *err);
+/* Proves that these are the first rows of the output of this rotation: what they replace, and that
+ * the new key, as it is now, signed their values. Calls the token. ST_FORMAT, ... */
+CORE_MUST_USE core_status cli_rotation_prove(const cli_rotation *r, const cli_rows *rows,
+                                             core_err *err);
 /* Writes one line. After a failure the file may end in half a line, which the next run takes off.
  */
 CORE_MUST_USE core_status cli_rotation_write(cli_rotation *r, const cli_row *row, core_err *err);

@@ -40,11 +40,10 @@ static core_status refuse(const cli_rotation *r, const char *why, core_err *err)
                      r->file, why);
 }
 
-/* Line `i` of the output must be what this rotation would write for its row `i`, but for the value.
+/* Row `i` of the output must be what this rotation would write for its row `i`, but for the value.
  */
-static core_status prove_row(const cli_rotation *r, size_t i, core_err *err)
+static core_status prove_row(const cli_rotation *r, const cli_row *row, size_t i, core_err *err)
 {
-    const cli_row *row = &r->done.rows[i];
     char digest[CLI_DIGEST_DIGITS + 1], why[256];
     cli_row wanted;
     if (i >= r->chosen_count) {
@@ -66,7 +65,40 @@ static core_status prove_row(const cli_rotation *r, size_t i, core_err *err)
     return refuse(r, why, err);
 }
 
-/* Every whole line parsed, proven, and formatted again must give the same bytes. */
+/* A key path is a name, which may have been given to another key since the value was made: the key
+ * that has it now must have signed the value. */
+static core_status prove_value(const cli_rotation *r, const cli_row *row, size_t i, core_err *err)
+{
+    char why[512];
+    core_err cause = {0};
+    const core_status st = cmk_verify_cek(r->store.store, core_str_get(&r->to), row->algorithm,
+                                          row->value, row->value_len, &cause);
+    if (st == ST_FORMAT || st == ST_SIGNATURE_INVALID) {
+        (void)snprintf(
+            why, sizeof why,
+            "line %zu, \"%.128s\", has a value that key \"%.128s\" did not sign: the key "
+            "was made again since, or the value was changed",
+            i + 1, row->cek, r->to_key.name);
+        return refuse(r, why, err);
+    }
+    return st == ST_OK ? st
+                       : core_fail(err, st, "%s: line %zu, \"%.128s\": %s", r->file, i + 1,
+                                   row->cek, core_err_text(&cause, st));
+}
+
+core_status cli_rotation_prove(const cli_rotation *r, const cli_rows *rows, core_err *err)
+{
+    core_status st = ST_OK;
+    for (size_t i = 0; st == ST_OK && i < rows->count; i++) {
+        st = prove_row(r, &rows->rows[i], i, err);
+    }
+    for (size_t i = 0; st == ST_OK && i < rows->count; i++) {
+        st = prove_value(r, &rows->rows[i], i, err);
+    }
+    return st;
+}
+
+/* Every whole line parsed and formatted again must give the same bytes, and be proven. */
 static core_status prove_lines(cli_rotation *r, const char *text, size_t length, core_err *err)
 {
     core_str copy = {.limit = length + 1}, again = {.limit = length + 1};
@@ -78,12 +110,14 @@ static core_status prove_lines(cli_rotation *r, const char *text, size_t length,
         st = refuse(r, "it holds something else", err);
     }
     for (size_t i = 0; st == ST_OK && i < r->done.count; i++) {
-        st = prove_row(r, i, err);
         cli_row_format(&r->done.rows[i], &again);
     }
     if (st == ST_OK && (again.failed || again.length != length ||
                         memcmp(core_str_get(&again), text, length) != 0)) {
         st = refuse(r, "it holds something else", err);
+    }
+    if (st == ST_OK) {
+        st = cli_rotation_prove(r, &r->done, err);
     }
     core_str_free(&copy);
     core_str_free(&again);

@@ -175,12 +175,21 @@ static void add_statements(const cli_rotation *r, const cli_row *row, core_str *
     core_str_add(drop, ");\n");
 }
 
-/* From the file as it is now on the disk: what is not there is not in the T-SQL. */
+/* From the file as it is now on the disk, proven again: the T-SQL drops old values, so that a value
+ * that nobody can open must not get into it. */
 static core_status write_sql(cli_rotation *r, core_err *err)
 {
     cli_rows made = {0};
     core_str add = {.limit = (size_t)64 << 20}, drop = {.limit = (size_t)64 << 20};
     core_status st = cli_rows_read(r->file, CLI_ROWS_VALUES, &made, err);
+    if (st == ST_OK) {
+        st = cli_rotation_prove(r, &made, err);
+    }
+    if (st == ST_OK && made.count != r->chosen_count) {
+        st = core_fail(err, ST_FORMAT,
+                       "%s: it has %zu of %zu values: another program cut it off; run this again",
+                       r->file, made.count, r->chosen_count);
+    }
     core_str_add(&drop, "-- Run this only when every client reads with the new column master key.\n"
                         "-- Then nothing needs the old one any more, except old backups.\n");
     for (size_t i = 0; st == ST_OK && i < made.count; i++) {
