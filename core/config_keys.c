@@ -203,12 +203,12 @@ const config_key config_keys[] = {
     KEY("create", BOTH(create), BOOL, NULL, 0, 0, "yes",
         "Whether keys may be created at all.", NULL),
     KEY("ekm_keys", BOTH(ekm_keys), STRING, NULL, 0, 0, NULL,
-        "Column master keys that SQL Server may use through the EKM provider, by patterns of their "
-        "names (`*` is any text), separated by commas.",
+        "RSA keys that may both sign and unwrap and that SQL Server may use all the same, by patterns "
+        "of their names (`*` is any text), separated by commas.",
         "An RSA key that may both sign and unwrap is a column master key of Always Encrypted. The "
         "EKM provider refuses it, because a database administrator could read column encryption "
-        "keys with DecryptByAsymKey. Name here only keys of tokens that cannot separate the uses of "
-        "a key, such as a TPM."),
+        "keys with DecryptByAsymKey. Name here imported keys that protect databases, and keys of "
+        "tokens that cannot separate the uses, such as a TPM; never a column master key."),
     KEY("unprotected_keys", BOTH(unprotected_keys), WORD, unprotected_words, 0, 0, "refuse",
         "What to do with keys whose CKA_PRIVATE is not TRUE.",
         "Anybody who reaches the token can put such a key on it without the PIN, under any name. "
