@@ -23,7 +23,7 @@ bool core_audit_wanted(const core_config *config, core_audit_kind kind)
 static void add_member(core_str *line, const char *name, const char *value)
 {
     core_str_addf(line, ",\"%s\":", name);
-    core_str_json(line, value);
+    core_str_json_cut(line, value, AUDIT_TEXT_MAX);
 }
 
 void audit_compose(core_str *line, const core_audit_record *record, unsigned form)

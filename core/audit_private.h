@@ -15,6 +15,14 @@ enum {
     AUDIT_UNLOCKED = 2
 };
 
+/* A driver may hand over a key path of any length: each text of a record is cut, so that a record
+ * always fits its line. A byte of text becomes six at most (\u0001). */
+enum {
+    AUDIT_TEXT_MAX = 4096, /* bytes of UTF-8 */
+    AUDIT_TEXTS = 5,       /* operation, identity, token, member, key */
+    AUDIT_LINE_MAX = AUDIT_TEXTS * 6 * AUDIT_TEXT_MAX + 1024
+};
+
 /* Appends the record as one line. `form`: a set of the above. */
 void audit_compose(core_str *line, const core_audit_record *record, unsigned form);
 

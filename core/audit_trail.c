@@ -13,7 +13,6 @@
 #include "core/platform.h"
 
 enum {
-    LINE_LIMIT = 64 * 1024,
     LOCK_WAIT_US = 2000000,
     LOCK_PAUSE_MS = 5,
     LOCK_CHECK_US = 1000000 /* between two looks whether the lock file was replaced */
@@ -169,7 +168,7 @@ static bool lock_locked(audit_trail *trail)
 static core_status put_locked(audit_trail *trail, const core_audit_record *record, unsigned form,
                               core_err *err)
 {
-    core_str line = {.limit = LINE_LIMIT};
+    core_str line = {.limit = AUDIT_LINE_MAX};
     core_status st = ST_AUDIT;
     if (trail->torn)
         core_str_add(&line, "\n");

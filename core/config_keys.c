@@ -91,7 +91,7 @@ const config_key config_keys[] = {
     KEY("audit", GLOBAL(audit), WORD_OR_PATH, audit_words, 0, 0, "none",
         "Where the audit trail goes, one JSON object per line.",
         "It records sessions and key management. %u in the path as for log. The file may be rotated by renaming it. FILE.lock "
-        "beside it orders the writers."),
+        "beside it orders the writers. A text of more than 4096 bytes is cut off, and ends in \"...\"."),
     KEY("audit_data", GLOBAL(audit_data), BOOL, NULL, 0, 0, "no",
         "Audit encryption and decryption, too.", NULL),
     KEY("audit_failure", GLOBAL(audit_failure), WORD, onfail_words, 0, 0, "refuse",

@@ -75,6 +75,11 @@ void core_str_addf(core_str *s, const char *format, ...)
 
 void core_str_json(core_str *s, const char *text)
 {
+    core_str_json_cut(s, text, SIZE_MAX);
+}
+
+void core_str_json_cut(core_str *s, const char *text, size_t most)
+{
     if (text == NULL) {
         core_str_add(s, "null");
         return;
@@ -84,10 +89,15 @@ void core_str_json(core_str *s, const char *text)
     for (size_t i = 0, n; i < length; i += n) {
         uint32_t code = 0;
         n = core_utf8_decode(text + i, length - i, &code);
-        if (n == 0) {
+        const bool valid = n != 0;
+        n = valid ? n : 1;
+        if (n > most - i) { /* never more than `most` were taken */
+            core_str_add(s, "...");
+            break;
+        }
+        if (!valid)
             core_str_add(s, "\xef\xbf\xbd");
-            n = 1;
-        } else if (code == '"' || code == '\\')
+        else if (code == '"' || code == '\\')
             core_str_addf(s, "\\%c", (char)code);
         else if (core_utf8_unprintable(code))
             core_str_addf(s, "\\u%04x", (unsigned)code);

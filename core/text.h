@@ -70,6 +70,8 @@ void core_str_addn(core_str *s, const char *text, size_t length);
 void core_str_addf(core_str *s, const char *format, ...) CORE_PRINTF(2, 3);
 /* As a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. NULL adds null. */
 void core_str_json(core_str *s, const char *text);
+/* The same, but of a text of more than `most` bytes only the characters that fit, and "...". */
+void core_str_json_cut(core_str *s, const char *text, size_t most);
 /* The text, "" while empty. Never NULL. */
 const char *core_str_get(const core_str *s);
 /* Wipes (it may have held a path or a name only, but habit is cheap) and releases. */

@@ -310,6 +310,74 @@ static void check_writes_a_record_or_leaves_nothing(void)
     core_config_free(config);
 }
 
+/* `unit`, as often as it takes for `length` bytes; released with free. */
+static char *long_text(const char *unit, size_t length)
+{
+    const size_t n = strlen(unit);
+    char *text = calloc(length + n + 1, 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    for (size_t at = 0; at < length; at += n)
+        memcpy(text + at, unit, n);
+    return text;
+}
+
+/* The member of the only record must be a beginning of `text`, cut off between two characters. */
+static void assert_cut(json_t *record, const char *name, const char *text)
+{
+    const char *value = json_string_value(json_object_get(record, name));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(value);
+    const size_t length = strlen(value);
+    CU_ASSERT_TRUE_FATAL(length > 4090 && length <= 4096 + 3);
+    CU_ASSERT_STRING_EQUAL(value + length - 3, "...");
+    CU_ASSERT_EQUAL(strncmp(value, text, length - 3), 0);
+}
+
+/* A driver hands over what key path it likes: a record of the refusal is written all the same. */
+static void text_without_end_is_cut_and_recorded(void)
+{
+    static const char *const units[] = {"x",           "\x01", "\"", "\xc3\xa4", "\xf0\x9f\x98\x80",
+                                        "\xe2\x80\xa8"};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        core_config *config = configure("long", "audit_failure = refuse\n");
+        size_t length = 0;
+        (void)unlink(testing_path("long.json"));
+        char *text = long_text(units[i], 70000);
+        CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
+        core_audit_record record = record_of(config, text);
+        record.identity = record.token = record.member = text;
+        CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
+        core_log_close(config);
+        core_config_free(config);
+        char *line = testing_read(testing_path("long.json"), &length);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+        json_t *made = json_loads(line, 0, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+        assert_cut(made, "key", text);
+        assert_cut(made, "identity", text);
+        assert_cut(made, "token", text);
+        assert_cut(made, "member", text);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(made, "result")), "OK");
+        json_decref(made);
+        free(line);
+        free(text);
+    }
+    CU_ASSERT_EQUAL(in_file(testing_path("long.log"), "audit lost"), 0);
+}
+
+static void text_that_fits_is_recorded_whole(void)
+{
+    core_config *config = configure("whole", "");
+    char *text = long_text("\xc3\xa4", 4096);
+    CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
+    const core_audit_record record = record_of(config, text);
+    CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
+    core_log_close(config);
+    core_config_free(config);
+    CU_ASSERT_EQUAL(in_file(testing_path("whole.json"), text), 1);
+    CU_ASSERT_EQUAL(in_file(testing_path("whole.json"), "..."), 0);
+    free(text);
+}
+
 static const test_case cases[] = {
     {"second_configuration_has_a_trail_of_its_own", second_configuration_has_a_trail_of_its_own},
     {"second_configuration_that_cannot_record_is_refused",
@@ -325,6 +393,8 @@ static const test_case cases[] = {
     {"half_a_line_of_another_is_ended", half_a_line_of_another_is_ended},
     {"child_of_a_fork_locks_for_itself", child_of_a_fork_locks_for_itself},
     {"check_writes_a_record_or_leaves_nothing", check_writes_a_record_or_leaves_nothing},
+    {"text_without_end_is_cut_and_recorded", text_without_end_is_cut_and_recorded},
+    {"text_that_fits_is_recorded_whole", text_that_fits_is_recorded_whole},
     {NULL, NULL}};
 
 static const test_suite suite = {.name = "audit", .cases = cases};

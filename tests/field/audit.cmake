@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The audit trail, files and their rights, and the command line.
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 add_executable(field_audit audit.c)
-target_link_libraries(field_audit PRIVATE p11ekm_testing core)
+target_link_libraries(field_audit PRIVATE p11ekm_testing core PkgConfig::JANSSON)
 add_test(NAME field_audit COMMAND field_audit)
 set_tests_properties(field_audit PROPERTIES TIMEOUT 60)
 if(TARGET p11ekm_cli AND TARGET ekmsql)
