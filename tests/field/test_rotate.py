@@ -2,6 +2,7 @@
 """p11ekm cmk rotate against what the field brings: exports of other databases, forged exports, and
 files that are already there. Every new value is opened again and compared with the key it must hold."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -188,6 +189,35 @@ class ResumedValues(Rotation):
         theirs = self.known("CEK_0", key="finance", secret=b"\0")["value"].encode()
         self.file("out").write_bytes(line[:value] + theirs + line[line.rindex(b'"'):])
         self.assert_refused(export)
+
+
+class OneWriter(Rotation):
+    """Two runs do not write one output."""
+
+    def test_output_that_another_run_writes_is_refused(self):
+        export = self.export("export", *(self.known(f"CEK_{i}", secret=bytes([i])) for i in range(2)))
+        for begun in (False, True):
+            with self.subTest(begun=begun):
+                before = self.read("out") if begun else None
+                with open(self.file("out.lock"), "w", opener=lambda p, f: os.open(p, f, 0o600)) as other:
+                    fcntl.flock(other, fcntl.LOCK_EX)
+                    run = self.fails("IO", *self.rotate(export))
+                    self.assertIn("another run writes it now", run.err)
+                    self.assertTrue(self.file("out.lock").exists())
+                    self.assertFalse(self.file("add.sql").exists())
+                    self.assertEqual(self.read("out") if self.file("out").exists() else None, before)
+                self.ok(*self.rotate(export))
+                self.assertFalse(self.file("out.lock").exists())
+                self.fresh_sql()
+                lines = self.read("out").splitlines(keepends=True)
+                self.assertEqual(len(lines), 2)
+                self.file("out").write_bytes(lines[0])
+
+    def test_lock_of_a_run_that_failed_is_free(self):
+        export = self.export("export", self.known("CEK_1"))
+        self.file("out").write_bytes(b"something else")
+        self.fails("FORMAT", *self.rotate(export))
+        self.assertFalse(self.file("out.lock").exists())
 
 
 class NamedKeys(Rotation):

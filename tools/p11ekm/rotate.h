@@ -24,6 +24,7 @@ typedef struct cli_rotation {
     size_t chosen_count;
     const char *old_cmk, *new_cmk;
     const char *file; /* --output */
+    intptr_t lock;    /* FILE.lock, held; CORE_NO_LOCK_FILE: not open */
     FILE *output;     /* open for appending; NULL before the first line of a new file */
     size_t fresh;     /* values made in this run */
 } cli_rotation;
@@ -33,6 +34,10 @@ typedef struct cli_rotation {
 CORE_MUST_USE core_status cli_rotation_row(const cli_rotation *r, const cli_row *old,
                                            const uint8_t *value, size_t length, char *digest,
                                            cli_row *row);
+/* Locks --output against other runs until cli_rotation_unlock, which takes any r. ST_IO where
+ * another run has it. */
+CORE_MUST_USE core_status cli_rotation_lock(cli_rotation *r, core_err *err);
+void cli_rotation_unlock(cli_rotation *r);
 /* Proves that --output is a new file, or the output of this rotation so far: fills r->done with the
  * first r->done.count of r->chosen. ST_IO, ST_FORMAT, ST_UNSAFE_FILE; the file is as it was. */
 CORE_MUST_USE core_status cli_rotation_resume(cli_rotation *r, core_err *err);

@@ -177,6 +177,46 @@ static core_status prove(cli_rotation *r, core_str *text, core_err *err)
     return st;
 }
 
+/* The lock is on a file of its own, for on Windows a locked file cannot be read by others. */
+static core_status lock_name(const cli_rotation *r, core_str *name)
+{
+    core_str_addf(name, "%s.lock", r->file);
+    return name->failed ? ST_NO_MEMORY : ST_OK;
+}
+
+/* Whoever locked a file that was removed meanwhile has no lock: the run that removed it has just
+ * ended. */
+core_status cli_rotation_lock(cli_rotation *r, core_err *err)
+{
+    core_str name = {0};
+    core_status st = lock_name(r, &name);
+    if (st == ST_OK) {
+        st = core_lock_file_open(core_str_get(&name), &r->lock, err);
+    }
+    if (st == ST_OK &&
+        (!core_lock_file_try(r->lock) || core_lock_file_moved(r->lock, core_str_get(&name)))) {
+        core_lock_file_close(r->lock);
+        r->lock = CORE_NO_LOCK_FILE;
+        st = core_fail(err, ST_IO,
+                       "%s: another run writes it now; wait until that ends, or name another file "
+                       "by --output",
+                       r->file);
+    }
+    core_str_free(&name);
+    return st;
+}
+
+void cli_rotation_unlock(cli_rotation *r)
+{
+    core_str name = {0};
+    if (r->lock != CORE_NO_LOCK_FILE && lock_name(r, &name) == ST_OK) {
+        (void)remove(core_str_get(&name)); /* while it is held: nobody else has a lock on it */
+    }
+    core_lock_file_close(r->lock);
+    r->lock = CORE_NO_LOCK_FILE;
+    core_str_free(&name);
+}
+
 core_status cli_rotation_resume(cli_rotation *r, core_err *err)
 {
     core_str text = {0};

@@ -242,7 +242,7 @@ static void report(cli_rotation *r)
 
 core_status cli_cmk_rotate(cli_call *call, core_err *err)
 {
-    cli_rotation r = {.call = call};
+    cli_rotation r = {.call = call, .lock = CORE_NO_LOCK_FILE};
     core_status st = check_options(&r, err);
     if (st == ST_OK) {
         st = cli_rows_read(call->operands[0], CLI_ROWS_VALUES, &r.old, err);
@@ -255,6 +255,9 @@ core_status cli_cmk_rotate(cli_call *call, core_err *err)
     }
     if (st == ST_OK) {
         st = find_keys(&r, err);
+    }
+    if (st == ST_OK) {
+        st = cli_rotation_lock(&r, err);
     }
     if (st == ST_OK) {
         st = cli_rotation_resume(&r, err);
@@ -271,6 +274,7 @@ core_status cli_cmk_rotate(cli_call *call, core_err *err)
     if (r.output != NULL) {
         (void)fclose(r.output);
     }
+    cli_rotation_unlock(&r);
     cli_rows_free(&r.old);
     cli_rows_free(&r.done);
     core_free(r.chosen);
