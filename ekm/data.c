@@ -98,6 +98,8 @@ core_status ekm_encrypt(ekm_call *call, const ekm_data *data)
     }
     size_t length = out->cb - front;
     st = separate(call, data, &op);
+    if (st == ST_OK)
+        st = ekm_key_check(call);
     if (st == ST_OK && op.carried)
         st = core_random(op.iv, op.block);
     if (st == ST_OK)
@@ -142,6 +144,8 @@ core_status ekm_decrypt(ekm_call *call, const ekm_data *data)
     }
     size_t length = out->cb;
     st = separate(call, data, &op);
+    if (st == ST_OK)
+        st = ekm_key_check(call);
     if (st == ST_OK)
         st = tok_decrypt(call->key, op.block ? op.iv : NULL, op.block, op.in, op.in_len, out->pb,
                          &length, &call->err);

@@ -129,6 +129,8 @@ void ekm_login_reset(void);
 bool ekm_key_offered(const ekm_call *call, const tok_key *key);
 bool ekm_key_visible(const ekm_call *call, const tok_key *key);
 /* Whether it is a column master key, which is refused; and that refusal. */
+/* Before call->key is used: what it may be used for now decides, read again where that is due. */
+CORE_MUST_USE core_status ekm_key_check(ekm_call *call);
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key);
 core_status ekm_key_refuse(ekm_call *call, const char *name);
 

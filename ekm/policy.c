@@ -14,13 +14,22 @@
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key)
 {
     const tok_key_info *info = tok_key_about(key);
-    const unsigned can = info->can | tok_key_now(key).can;
+    const unsigned can = info->can | tok_key_now(key).ever;
     const char *patterns = tok_token_config(call->session->token)->ekm_keys;
     const unsigned uses = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
 
     if (!info->rsa || (can & uses) != uses)
         return false;
     return patterns == NULL || !core_patterns_fit(patterns, info->name);
+}
+
+core_status ekm_key_check(ekm_call *call)
+{
+    core_status st = tok_key_renew(call->key, &call->err);
+
+    if (st == ST_OK && ekm_key_withheld(call, call->key))
+        st = ekm_key_refuse(call, tok_key_about(call->key)->name);
+    return st;
 }
 
 core_status ekm_key_refuse(ekm_call *call, const char *name)

@@ -203,8 +203,9 @@ core_status tok_key_load(tok_session *session, CK_OBJECT_HANDLE object,
 typedef struct same_key {
     const tok_session *session;
     tok_key *key;
+    const char *const *names; /* two labels, one of which it must have; NULL: any */
     bool found;
-    size_t alike; /* of a key that is not identified: how many look so */
+    size_t alike; /* how many look so, where that must be one */
 } same_key;
 
 /* All that is known of a key that does not tell its thumbprint. */
@@ -214,14 +215,25 @@ static bool looks_alike(const tok_key_info *a, const tok_key_info *b)
            memcmp(a->id, b->id, a->id_len) == 0;
 }
 
+static bool is_named(const same_key *same, const tok_key_info *other)
+{
+    const tok_key_info *info = &same->key->info;
+
+    return (strcmp(other->name, same->names[0]) == 0 || strcmp(other->name, same->names[1]) == 0) &&
+           other->id_len == info->id_len && memcmp(other->id, info->id, info->id_len) == 0;
+}
+
 static bool is_same(tok_key *other, void *arg)
 {
     same_key *same = arg;
+    const tok_key_info *info = &same->key->info;
+    /* Copies of one key are one key for use, but not for what is renamed or destroyed. */
+    const bool identified = info->identified && same->names == NULL;
 
-    const bool identified = same->key->info.identified;
-
-    if (identified ? memcmp(other->info.thumb, same->key->info.thumb, TOK_THUMB_LEN) != 0
-                   : !looks_alike(&other->info, &same->key->info))
+    if (info->identified && memcmp(other->info.thumb, info->thumb, TOK_THUMB_LEN) != 0)
+        return true;
+    if (same->names != NULL ? !is_named(same, &other->info)
+                            : !identified && !looks_alike(&other->info, info))
         return true;
     same->found = identified || ++same->alike == 1;
     tok_key_state_copy(same->key, other);
@@ -231,7 +243,8 @@ static bool is_same(tok_key *other, void *arg)
 
 /* By CKA_ID, by label, and among all keys of its class: the last two use symmetric keys of others
  * for their thumbprints. */
-static core_status find_again(tok_session *session, tok_key *key, core_err *err)
+static core_status find_again(tok_session *session, tok_key *key, const char *const *names,
+                              core_err *err)
 {
     const tok_key_info *info = &key->info;
     CK_BBOOL yes = CK_TRUE;
@@ -244,18 +257,26 @@ static core_status find_again(tok_session *session, tok_key *key, core_err *err)
         {CKA_ID, (void *)(uintptr_t)info->id, (CK_ULONG)info->id_len},
         {CKA_LABEL, (void *)(uintptr_t)info->name, (CK_ULONG)strlen(info->name)},
     };
-    same_key same = {session, key, false, 0};
+    same_key same = {session, key, names, false, 0};
     tok_scan scan = {.seen = is_same, .arg = &same, .thumbs = info->identified};
     core_status st = ST_OK;
 
-    for (size_t i = 0; st == ST_OK && !same.found && i < sizeof narrow / sizeof narrow[0]; i++) {
+    for (size_t i = 0;
+         st == ST_OK && !same.found && same.alike == 0 && i < sizeof narrow / sizeof narrow[0];
+         i++) {
         match[2] = narrow[i];
         if (narrow[i].ulValueLen > 0)
             st = tok_scan_objects(session, match, 3, key->object_class, &scan, err);
     }
     const core_status bad = scan.bad; /* of those that are this key by id or label */
-    if (st == ST_OK && !same.found)
+    if (st == ST_OK && !same.found && same.alike == 0)
         st = tok_scan_objects(session, match, 2, key->object_class, &scan, err);
+    if (st == ST_OK && names != NULL && same.alike > 1) {
+        return core_fail(err, ST_KEY_AMBIGUOUS,
+                         "key \"%s\": token \"%s\" has %zu objects with its name, id and "
+                         "thumbprint; give one of them another label with the vendor's tool",
+                         info->name, session->token->info.label, same.alike);
+    }
     if (st != ST_OK || same.found)
         return st;
     if (bad != ST_OK) {
@@ -288,8 +309,20 @@ core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *o
                                "key \"%s\" was volatile and is lost with its session or login",
                                key->info.name);
     }
-    core_status st = find_again(session, key, err);
+    core_status st = find_again(session, key, NULL, err);
     *out = atomic_load(&place->handle);
+    return st;
+}
+
+core_status tok_key_find_named(tok_session *session, tok_key *key, const char *other_name,
+                               CK_OBJECT_HANDLE *out, core_err *err)
+{
+    const char *names[2] = {key->info.name, other_name != NULL ? other_name : key->info.name};
+
+    if (!key->info.persistent)
+        return tok_key_find(session, key, out, err);
+    core_status st = find_again(session, key, names, err);
+    *out = st == ST_OK ? atomic_load(&key->at[session->place].handle) : 0;
     return st;
 }
 

@@ -49,6 +49,7 @@ struct tok_key {
     /* recheck.c: what other processes change, when it was read, and attributes not told. */
     _Atomic uint64_t state;
     _Atomic uint64_t state_us;
+    _Atomic unsigned ever; /* all uses that it was seen with */
     _Atomic unsigned silent;
     _Atomic uint64_t said_us[TOK_NOTICE_COUNT]; /* when the log last had each notice (use.c) */
     tok_place at[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
@@ -128,6 +129,11 @@ CORE_MUST_USE core_status tok_key_handle(tok_session *session, tok_key *key, CK_
                                          core_err *err);
 CORE_MUST_USE core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
                                        core_err *err);
+/* The one object with the key's name (or `other_name`, NULL: none), CKA_ID and thumbprint, for what
+ * renames or destroys: a copy under another name is another object. ST_KEY_AMBIGUOUS: several. */
+CORE_MUST_USE core_status tok_key_find_named(tok_session *session, tok_key *key,
+                                             const char *other_name, CK_OBJECT_HANDLE *out,
+                                             core_err *err);
 /* Looks a status of a key operation over: a lost handle is looked for again by the next try. */
 core_status tok_key_outcome(tok_key *key, core_status st);
 EVP_PKEY *tok_key_software(tok_key *key);

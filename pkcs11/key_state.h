@@ -14,6 +14,7 @@ typedef struct tok_key_state {
     unsigned can;
     bool retired;
     uint32_t start_date, end_date;
+    unsigned ever; /* all uses that it was ever seen with, on any member of a group */
 } tok_key_state;
 tok_key_state tok_key_now(const tok_key *key);
 /* Reads that again if it is due, with one token call. ST_HANDLE_LOST: the key is gone. */

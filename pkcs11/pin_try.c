@@ -102,7 +102,17 @@ static core_status read_flags(tok_token *token, tok_token_info *now, core_err *e
 core_status tok_pin_flags(tok_token *token, tok_token_info *now, core_err *err)
 {
     core_status st = read_flags(token, now, err);
-    return st == ST_OK ? refuse_by_flags(token, now, err) : st;
+
+    if (st != ST_OK)
+        return st;
+    /* A token that took the other's place gets no PIN, though the session is still open. */
+    if (!tok_info_is(token, now)) {
+        return core_fail(err, ST_TOKEN_NOT_FOUND,
+                         "token \"%s\" (serial %s): its slot has another token now, which gets no "
+                         "PIN; put the right one back",
+                         token->info.label, token->info.serial);
+    }
+    return refuse_by_flags(token, now, err);
 }
 
 /* Whether the token sets CKF_USER_PIN_COUNT_LOW for a wrong PIN. */

@@ -29,11 +29,13 @@ tok_key_state tok_key_now(const tok_key *key)
         .retired = (word >> (2 * DATE_BITS + CAN_BITS) & 1) != 0,
         .start_date = (uint32_t)(word & date),
         .end_date = (uint32_t)(word >> DATE_BITS & date),
+        .ever = atomic_load(&key->ever),
     };
 }
 
 static void set_state(tok_key *key, const tok_key_state *state)
 {
+    atomic_fetch_or(&key->ever, state->can);
     atomic_store(&key->state, pack(state));
     atomic_store(&key->state_us, core_now_us());
 }
@@ -41,24 +43,29 @@ static void set_state(tok_key *key, const tok_key_state *state)
 void tok_key_state_begin(tok_key *key)
 {
     const tok_key_info *info = &key->info;
-    const tok_key_state state = {info->can, info->retired, info->start_date, info->end_date};
+    const tok_key_state state = {info->can, info->retired, info->start_date, info->end_date, 0};
     set_state(key, &state);
+    /* The members of a group may differ: the first use asks them all. */
+    if (key->token->group != NULL)
+        atomic_store(&key->state_us, 0);
 }
 
 void tok_key_state_copy(tok_key *key, const tok_key *fresh)
 {
     const tok_key_state state = tok_key_now(fresh);
     set_state(key, &state);
+    atomic_store(&key->silent, 0);
 }
 
 /* --- what is read --- */
 
-enum { ID, MODULUS, LABEL, START, END, DECRYPT, UNWRAP, THIRD, FOURTH, READ_COUNT };
+enum { ID, MODULUS, PRIVATE, LABEL, START, END, DECRYPT, UNWRAP, THIRD, FOURTH, READ_COUNT };
 
 typedef struct reading {
     uint8_t id[256], modulus[1025];
     char label[TOK_LABEL_MAX + 1];
     CK_DATE start, end;
+    CK_BBOOL private;
     CK_BBOOL flags[READ_COUNT];
     CK_ATTRIBUTE a[READ_COUNT]; /* ulValueLen CK_UNAVAILABLE_INFORMATION: not told, or not asked */
 } reading;
@@ -81,6 +88,8 @@ static void list_attributes(const tok_key *key, reading *r)
 
     r->a[ID] = (CK_ATTRIBUTE){CKA_ID, r->id, sizeof r->id};
     r->a[MODULUS] = (CK_ATTRIBUTE){rsa ? CKA_MODULUS : 0, r->modulus, sizeof r->modulus};
+    r->private = CK_FALSE;
+    r->a[PRIVATE] = (CK_ATTRIBUTE){CKA_PRIVATE, &r->private, sizeof r->private};
     r->a[LABEL] = (CK_ATTRIBUTE){CKA_LABEL, r->label, TOK_LABEL_MAX};
     r->a[START] = (CK_ATTRIBUTE){CKA_START_DATE, &r->start, sizeof r->start};
     r->a[END] = (CK_ATTRIBUTE){CKA_END_DATE, &r->end, sizeof r->end};
@@ -91,11 +100,20 @@ static void list_attributes(const tok_key *key, reading *r)
     }
 }
 
+/* Whether the answer says that this object has no such attribute, or never tells it. What is not
+ * told because the device failed is asked for again the next time. */
+static bool is_untold(const CK_ATTRIBUTE *a, CK_RV fault)
+{
+    return !tok_attribute_has(a) && (fault == CKR_OK || fault == CKR_ATTRIBUTE_TYPE_INVALID ||
+                                     fault == CKR_ATTRIBUTE_SENSITIVE);
+}
+
 /* Reads what this key has told so far, in one call where the token still tells all of it. */
 static core_status read_attributes(tok_session *session, tok_key *key, CK_OBJECT_HANDLE object,
                                    reading *r, core_err *err)
 {
     CK_ATTRIBUTE asked[READ_COUNT];
+    CK_RV faults[READ_COUNT];
     unsigned from[READ_COUNT];
     CK_ULONG count = 0;
     unsigned silent = atomic_load(&key->silent);
@@ -108,10 +126,10 @@ static core_status read_attributes(tok_session *session, tok_key *key, CK_OBJECT
         }
         r->a[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
     }
-    core_status st = tok_attributes(session, object, asked, count, err);
+    core_status st = tok_attributes_each(session, object, asked, count, faults, err);
     for (CK_ULONG i = 0; st == ST_OK && i < count; i++) {
         r->a[from[i]] = asked[i];
-        if (!tok_attribute_has(&asked[i]))
+        if (is_untold(&asked[i], faults[i]))
             silent |= 1u << from[i];
     }
     if (st == ST_OK)
@@ -165,6 +183,13 @@ static bool same_modulus(const tok_key_info *info, const CK_ATTRIBUTE *a)
     return length == info->modulus_len && memcmp(bytes, info->modulus, length) == 0;
 }
 
+/* Anybody can put an object there that the PIN does not protect, with the id of a key. */
+static bool is_planted(const tok_session *session, const reading *r)
+{
+    return tok_attribute_has(&r->a[PRIVATE]) && r->private != CK_TRUE &&
+           tok_unprotected_refused(session);
+}
+
 /* An RSA key is its modulus. A symmetric key is known by its id; one that has none, or another one
  * by now, shows its thumbprint. */
 static core_status check_identity(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE object,
@@ -174,7 +199,9 @@ static core_status check_identity(tok_session *session, const tok_key *key, CK_O
     const CK_ATTRIBUTE *id = &r->a[ID];
     uint8_t thumb[TOK_THUMB_LEN];
 
-    *same = true;
+    *same = !is_planted(session, r);
+    if (!*same)
+        return ST_OK;
     if (info->rsa && tok_attribute_has(&r->a[MODULUS])) {
         *same = same_modulus(info, &r->a[MODULUS]);
         return ST_OK;
@@ -273,11 +300,27 @@ static core_status renew_op(tok_session *session, void *arg, core_err *err)
     return tok_key_outcome(arg, tok_key_handle(session, arg, &object, err));
 }
 
+/* On each member that is there; one that answers is enough. */
+static core_status renew_on_members(tok_key *key, core_err *err)
+{
+    core_status st = ST_OK;
+    bool any = false;
+
+    for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
+        if (tok_group_member(key->token, i) == NULL)
+            continue;
+        st = tok_group_run_at(key->token, i, renew_op, key, err);
+        any |= st == ST_OK;
+    }
+    return any ? ST_OK : tok_run(key->token, renew_op, key, err);
+}
+
 core_status tok_key_renew(tok_key *key, core_err *err)
 {
     if (!state_due(key))
         return ST_OK;
-    core_status st = tok_run(key->token, renew_op, key, err);
+    core_status st = key->token->group != NULL ? renew_on_members(key, err)
+                                               : tok_run(key->token, renew_op, key, err);
     if (st == ST_HANDLE_LOST)
         tok_keys_remove(key); /* or it would be found in the cache for ever */
     return st;

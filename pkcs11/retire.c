@@ -28,36 +28,69 @@ static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, cons
     return tok_attribute_set(session, object, &label, "C_SetAttributeValue(CKA_LABEL)", err);
 }
 
-/* Renames the public object first: should the second step fail, the key still has its old name,
- * under which SQL Server knows it. */
+/* Whether a failure is of the session or device, not of the object. */
+static bool is_lost(core_status st)
+{
+    const core_class class = core_status_class(st);
+    return class == CORE_CLASS_SESSION || class == CORE_CLASS_DEVICE || class == CORE_CLASS_LOGIN;
+}
+
+/* What is done to the public object besides. Anybody can put one there that refuses it, so it
+ * decides nothing. */
+static void warn_public(const tok_session *session, const tok_key *key, const char *what,
+                        const core_err *why, core_status st)
+{
+    core_log(CORE_LOG_WARNING, "key \"%s\" on token \"%s\": its public object was not %s: %s",
+             key->info.name, session->token->info.label, what, core_err_text(why, st));
+}
+
+static core_status rename_public(tok_session *session, const renaming *r, core_err *err)
+{
+    CK_OBJECT_HANDLE public = 0;
+    core_err why = {0};
+    core_status st = tok_public_own(session, r->key, &public, &why);
+
+    if (st == ST_OK && public != 0)
+        st = set_label(session, public, r->name, &why);
+    if (is_lost(st))
+        return core_fail(err, st, "%s", core_err_text(&why, st));
+    if (st != ST_OK)
+        warn_public(session, r->key, "renamed", &why, st);
+    return ST_OK;
+}
+
+/* The private object first: its label is the key's name. */
 static core_status rename_op(tok_session *session, void *arg, core_err *err)
 {
     renaming *r = arg;
     CK_OBJECT_HANDLE object = 0;
-    CK_OBJECT_HANDLE public = 0;
 
-    core_status st = tok_key_find(session, r->key, &object, err);
+    core_status st = tok_key_find_named(session, r->key, r->tried ? r->name : NULL, &object, err);
     /* Another process may have been faster. */
-    if (st == ST_OK && r->retires && !r->tried && tok_key_now(r->key).retired)
+    if (st == ST_HANDLE_LOST && r->retires &&
+        tok_key_find(session, r->key, &object, NULL) == ST_OK && tok_key_now(r->key).retired)
         st = already_retired(r->key, err);
     r->tried |= st == ST_OK;
-    if (st == ST_OK && r->key->info.rsa)
-        st = tok_public_own(session, r->key, &public, err);
-    if (st == ST_OK && public != 0)
-        st = set_label(session, public, r->name, err);
-    if (st == ST_OK) {
+    if (st == ST_OK)
         st = set_label(session, object, r->name, err);
-        if (st != ST_OK && public != 0 && core_status_class(st) != CORE_CLASS_SESSION)
-            (void)set_label(session, public, r->key->info.name, NULL);
-    }
+    if (st == ST_OK && r->key->info.rsa)
+        st = rename_public(session, r, err);
     return tok_key_outcome(r->key, st);
 }
 
 static core_status rename_back_op(tok_session *session, void *arg, core_err *err)
 {
-    renaming *r = arg;
-    renaming back = {r->key, r->key->info.name, false, true};
-    return rename_op(session, &back, err);
+    const renaming *r = arg;
+    CK_OBJECT_HANDLE object = 0;
+    core_status st = tok_key_find_named(session, r->key, r->name, &object, err);
+
+    if (st == ST_OK)
+        st = set_label(session, object, r->key->info.name, err);
+    if (st == ST_OK && r->key->info.rsa) {
+        const renaming back = {r->key, r->key->info.name, false, true};
+        st = rename_public(session, &back, err);
+    }
+    return tok_key_outcome(r->key, st);
 }
 
 static core_status rename_key(tok_key *key, const char *name, bool retires, core_err *err)
@@ -112,22 +145,30 @@ core_status tok_key_restore(tok_key *key, core_err *err)
                : st;
 }
 
+/* Once the private object is gone the key is; a public object that stays is a warning. */
 static core_status destroy_op(tok_session *session, void *arg, core_err *err)
 {
     tok_key *key = arg;
     CK_OBJECT_HANDLE object = 0;
     CK_OBJECT_HANDLE public = 0;
-    CK_RV rv = CKR_OK;
+    core_err why = {0};
 
-    core_status st = tok_key_find(session, key, &object, err);
+    core_status st = tok_key_find_named(session, key, NULL, &object, err);
+    core_status of_public = ST_OK;
     if (st == ST_OK && key->info.rsa)
-        st = tok_public_own(session, key, &public, err);
-    if (st == ST_OK)
-        rv = session->f->C_DestroyObject(session->handle, object);
-    if (st == ST_OK && rv == CKR_OK && public != 0)
-        rv = session->f->C_DestroyObject(session->handle, public);
+        of_public = tok_public_own(session, key, &public, &why);
+    if (is_lost(of_public))
+        return tok_key_outcome(key,
+                               core_fail(err, of_public, "%s", core_err_text(&why, of_public)));
+    CK_RV rv = st == ST_OK ? session->f->C_DestroyObject(session->handle, object) : CKR_OK;
     if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
+    if (st == ST_OK && public != 0)
+        rv = session->f->C_DestroyObject(session->handle, public);
+    if (st == ST_OK && rv != CKR_OK)
+        of_public = tok_rv_fail(&why, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
+    if (st == ST_OK && of_public != ST_OK)
+        warn_public(session, key, "destroyed", &why, of_public);
     return tok_key_outcome(key, st);
 }
 

@@ -419,8 +419,7 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     return st;
 }
 
-/* Whether that is the token. */
-static bool is_token(tok_token *token, const tok_token_info *info)
+bool tok_info_is(tok_token *token, const tok_token_info *info)
 {
     bool fits = true;
 
@@ -441,7 +440,7 @@ static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < count; i++) {
-        if (is_token(token, &infos[i])) {
+        if (tok_info_is(token, &infos[i])) {
             *slot = (CK_SLOT_ID)infos[i].slot;
             hits++;
         }
@@ -458,7 +457,7 @@ static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
 bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot)
 {
     tok_token_info now;
-    return tok_slot_info(token->ctx, slot, &now, NULL) == ST_OK && is_token(token, &now);
+    return tok_slot_info(token->ctx, slot, &now, NULL) == ST_OK && tok_info_is(token, &now);
 }
 
 core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err)

@@ -242,6 +242,8 @@ void tok_stale_close(tok_token *token);
 CORE_MUST_USE core_status tok_slot_resolve(tok_token *token, core_err *err);
 /* Where the token is now, without noting it. */
 CORE_MUST_USE core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err);
+/* Whether what a slot says is said by this very token; whether that slot holds it. */
+bool tok_info_is(tok_token *token, const tok_token_info *info);
 /* Whether that slot holds this very token. */
 bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot);
 /* C_GetTokenInfo, patiently: SoftHSM answers CKR_GENERAL_ERROR while another process writes to the

@@ -423,6 +423,160 @@ static void moved_key_found_again(void)
     end();
 }
 
+/* What one who has no PIN puts there: a key of the same id and name, whose value he knows. */
+static CK_OBJECT_HANDLE plant_aes(const char *name, CK_OBJECT_HANDLE like, bool private)
+{
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BBOOL yes = CK_TRUE, guarded = private ? CK_TRUE : CK_FALSE;
+    CK_OBJECT_HANDLE made = 0;
+    uint8_t id[64], value[32] = {0x41};
+    CK_ATTRIBUTE known = {CKA_ID, id, sizeof id};
+
+    if (outside.f->C_GetAttributeValue(outside.session, like, &known, 1) != CKR_OK)
+        return 0;
+    CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof class},
+                        {CKA_KEY_TYPE, &type, sizeof type},
+                        {CKA_TOKEN, &yes, 1},
+                        {CKA_PRIVATE, &guarded, 1},
+                        {CKA_ENCRYPT, &yes, 1},
+                        {CKA_DECRYPT, &yes, 1},
+                        {CKA_VALUE, value, sizeof value},
+                        {CKA_LABEL, (void *)(uintptr_t)name, (CK_ULONG)strlen(name)},
+                        {CKA_ID, id, known.ulValueLen}};
+    return outside.f->C_CreateObject(outside.session, t, 9, &made) == CKR_OK ? made : 0;
+}
+
+static void planted_key_behind_handle_encrypts_nothing(void)
+{
+    begin(RECHECK);
+    CK_OBJECT_HANDLE real = other_find(&outside, CKO_SECRET_KEY, "SK");
+    CK_OBJECT_HANDLE planted = plant_aes("SK", real, false);
+    CU_ASSERT_NOT_EQUAL_FATAL(planted, 0);
+    outside.swap_handles(real, planted);
+    CU_ASSERT_EQUAL(outside.f->C_DestroyObject(outside.session, planted), CKR_OK);
+    period();
+    CU_ASSERT_EQUAL(seal_aes(), 2081);
+    CU_ASSERT_NOT_EQUAL(seal_aes(), scp_err_Success);
+    CU_ASSERT_EQUAL(outside.f->C_DestroyObject(outside.session, real), CKR_OK);
+    end();
+}
+
+/* Who may change attributes makes a protector look like a column master key, or the reverse. */
+static void key_that_becomes_master_key_is_withheld(void)
+{
+    enum { POLICY = 2071 };
+
+    begin(RECHECK);
+    CK_OBJECT_HANDLE object = private_key("RK");
+    CU_ASSERT_TRUE(other_flag(&outside, object, CKA_SIGN, true));
+    CU_ASSERT_TRUE(other_flag(&outside, object, CKA_UNWRAP, true));
+    period();
+    for (unsigned i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(open_rsa(), POLICY);
+        CU_ASSERT_EQUAL(seal_rsa(), POLICY);
+    }
+    /* What it was able to do once, it stays. */
+    CU_ASSERT_TRUE(other_flag(&outside, object, CKA_SIGN, false));
+    period();
+    CU_ASSERT_EQUAL(open_rsa(), POLICY);
+    end();
+}
+
+/* An answer the device failed to give is not one it never gives. */
+static void passing_failures_hide_no_retirement(void)
+{
+    const char *retired = "p11ekm-retired:2026-11-28T00:00:00Z:RK";
+    char text[128];
+
+    begin(RECHECK);
+    for (unsigned nth = 2; nth <= 10; nth++) {
+        period();
+        (void)snprintf(text, sizeof text,
+                       "call=C_GetAttributeValue rv=0x5; call=C_GetAttributeValue nth=%u rv=0x5",
+                       nth);
+        CU_ASSERT_EQUAL_FATAL(judge.plan(text), 0);
+        (void)seal_rsa();
+        judge.plan("");
+        CU_ASSERT_TRUE(retire_outside("RK", retired));
+        period();
+        CU_ASSERT_EQUAL(seal_rsa(), USAGE);
+        CU_ASSERT_TRUE(retire_outside(retired, "RK"));
+        period();
+        CU_ASSERT_EQUAL(seal_rsa(), scp_err_Success);
+    }
+    end();
+}
+
+/* --- what is retired or destroyed is the object that was named --- */
+
+static tok_key *listed_as(const char *name)
+{
+    tok_key **keys = NULL;
+    tok_key *found = NULL;
+    size_t count = 0;
+
+    CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, NULL), ST_OK);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(tok_key_about(keys[i])->name, name) == 0) {
+            found = tok_key_ref(keys[i]);
+        }
+    }
+    tok_key_list_free(keys, count);
+    return found;
+}
+
+static void twins_end_one_at_a_time(void)
+{
+    core_err err = {0};
+
+    begin(RECHECK);
+    CK_OBJECT_HANDLE like = other_find(&outside, CKO_SECRET_KEY, "SK");
+    CU_ASSERT_NOT_EQUAL_FATAL(plant_aes("own-a", like, true), 0);
+    CU_ASSERT_NOT_EQUAL_FATAL(plant_aes("own-b", like, true), 0);
+    tok_key *key = listed_as("own-b");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+    CU_ASSERT_EQUAL(tok_key_retire(key, &err), ST_OK);
+    CU_ASSERT_NOT_EQUAL(other_find(&outside, CKO_SECRET_KEY, "own-a"), 0);
+    CU_ASSERT_EQUAL(other_find(&outside, CKO_SECRET_KEY, "own-b"), 0);
+    tok_key_release(key);
+    key = listed_as("own-a");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+    CU_ASSERT_EQUAL(tok_key_destroy(key, &err), ST_OK);
+    CU_ASSERT_EQUAL(other_find(&outside, CKO_SECRET_KEY, "own-a"), 0);
+    tok_key_release(key);
+    /* Of two that bear one name it is not known which is meant. */
+    CU_ASSERT_NOT_EQUAL_FATAL(plant_aes("own-c", like, true), 0);
+    CK_OBJECT_HANDLE second = plant_aes("own-c", like, true);
+    CU_ASSERT_NOT_EQUAL_FATAL(second, 0);
+    key = listed_as("own-c");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+    CU_ASSERT_EQUAL(tok_key_destroy(key, &err), ST_KEY_AMBIGUOUS);
+    CU_ASSERT_EQUAL(tok_key_retire(key, &err), ST_KEY_AMBIGUOUS);
+    CU_ASSERT_EQUAL(outside.f->C_DestroyObject(outside.session, second), CKR_OK);
+    tok_key_release(key);
+    end();
+}
+
+/* Anybody can put a public object there that refuses to go. */
+static void key_is_destroyed_whatever_its_public_object_does(void)
+{
+    tok_key *key = NULL;
+    core_err err = {0};
+
+    begin(RECHECK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_thumb(token, rsa, &key, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_DestroyObject nth=2 rv=0x1b"), 0);
+    CU_ASSERT_EQUAL(tok_key_destroy(key, &err), ST_OK);
+    judge.plan("");
+    CU_ASSERT_EQUAL(private_key("RK"), 0);
+    CU_ASSERT_EQUAL(log_count("its public object was not destroyed"), 1);
+    tok_key_release(key);
+    CK_OBJECT_HANDLE left = other_find(&outside, CKO_PUBLIC_KEY, "RK");
+    CU_ASSERT_EQUAL(outside.f->C_DestroyObject(outside.session, left), CKR_OK);
+    end();
+}
+
 /* --- signing and wrapping search each time --- */
 
 static void retired_master_key_signs_and_wraps_no_more(void)
@@ -488,6 +642,12 @@ int main(int argc, char **argv)
         {"reused_handle_encrypts_nothing", reused_handle_encrypts_nothing},
         {"reused_handle_is_not_destroyed_or_renamed", reused_handle_is_not_destroyed_or_renamed},
         {"moved_key_found_again", moved_key_found_again},
+        {"planted_key_behind_handle_encrypts_nothing", planted_key_behind_handle_encrypts_nothing},
+        {"key_that_becomes_master_key_is_withheld", key_that_becomes_master_key_is_withheld},
+        {"passing_failures_hide_no_retirement", passing_failures_hide_no_retirement},
+        {"twins_end_one_at_a_time", twins_end_one_at_a_time},
+        {"key_is_destroyed_whatever_its_public_object_does",
+         key_is_destroyed_whatever_its_public_object_does},
         {"retired_master_key_signs_and_wraps_no_more", retired_master_key_signs_and_wraps_no_more},
         {"longest_plaintext_decrypts_again", longest_plaintext_decrypts_again},
         {NULL, NULL}};

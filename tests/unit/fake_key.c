@@ -186,7 +186,14 @@ const tok_key_info *tok_key_about(const tok_key *key)
 tok_key_state tok_key_now(const tok_key *key)
 {
     return (tok_key_state){key->info.can, key->info.retired, key->info.start_date,
-                           key->info.end_date};
+                           key->info.end_date, key->info.can};
+}
+
+core_status tok_key_renew(tok_key *key, core_err *err)
+{
+    (void)key;
+    (void)err;
+    return ST_OK;
 }
 
 tok_key *tok_key_ref(tok_key *key)
