@@ -54,8 +54,8 @@ static core_status join_in_turn(tok_token *group, tok_member *member, core_err *
 
     if (tok_login_users(group) == 0 || atomic_load(&member->joined) > 0)
         return ST_OK;
-    if (group->pin->sealed != NULL)
-        st = core_unseal(group->pin->sealed, group->pin->sealed_len, &pin);
+    if (group->pin->sealed.length > 0)
+        st = core_unseal(group->pin->sealed.data, group->pin->sealed.length, &pin);
     if (st == ST_OK)
         st = member_login(member, (const char *)pin.data, pin.length, err);
     core_secret_close(&pin);

@@ -255,7 +255,8 @@ static core_status login_hashed(login *l, core_err *err)
     }
     const bool same = core_equal_ct(pin->verifier, l->offer.hash, TOK_HASH);
     if (same) /* with the kept PIN, recovery logs in */
-        return is_lost(token) && pin->sealed == NULL ? login_lost(token, &l->offer, err) : ST_OK;
+        return is_lost(token) && pin->sealed.length == 0 ? login_lost(token, &l->offer, err)
+                                                         : ST_OK;
     return is_lost(token) ? login_first(token, &l->offer, err) : login_other(l, err);
 }
 

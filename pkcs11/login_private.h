@@ -21,8 +21,7 @@ typedef struct tok_pin_state {
     bool typed;       /* that PIN was typed at the token, and is not known here */
     bool was_another; /* `former` is of the PIN that it was logged in with before */
     uint8_t former[TOK_HASH];
-    uint8_t *sealed; /* the PIN for another login after a lost token, NULL: none */
-    size_t sealed_len;
+    core_secret sealed; /* the PIN for another login after a lost token; empty: none */
     uint8_t wrong[TOK_LATCHES][TOK_HASH]; /* the last refused PINs */
     unsigned wrong_count;                 /* PINs refused since one was accepted */
     unsigned tries;    /* PINs of users that failed since one of them logged in */

@@ -130,16 +130,6 @@ void tok_pin_doubtful(tok_token *token)
     count_failure(token, DOUBLINGS);
 }
 
-static void sealed_free(tok_pin_state *pin)
-{
-    if (pin->sealed != NULL) {
-        core_wipe(pin->sealed, pin->sealed_len);
-        core_free(pin->sealed);
-        pin->sealed = NULL;
-        pin->sealed_len = 0;
-    }
-}
-
 void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *text, size_t length)
 {
     tok_pin_state *pin = token->pin;
@@ -149,15 +139,15 @@ void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *te
     pin->typed = text == NULL;
     pin->wrong_count = 0;
     pin->tries = 0;
-    sealed_free(pin);
+    core_secret_close(&pin->sealed);
     if (!token->config->relogin || text == NULL)
         return;
-    pin->sealed = core_calloc(1, length + CORE_SEAL_OVERHEAD);
-    if (pin->sealed != NULL) {
-        pin->sealed_len = length + CORE_SEAL_OVERHEAD;
-        if (core_seal(text, length, pin->sealed) != ST_OK)
-            sealed_free(pin); /* recovery will need a new session then, no more */
-    }
+    const size_t sealed_len = length + CORE_SEAL_OVERHEAD;
+    if (core_secret_open(&pin->sealed, sealed_len) == ST_OK &&
+        core_seal(text, length, pin->sealed.data) == ST_OK)
+        pin->sealed.length = sealed_len;
+    else
+        core_secret_close(&pin->sealed); /* recovery will need a new session then, no more */
 }
 
 /* Credentials that still have the old PIN are sure to come. It was refused by no one, and may be
@@ -182,7 +172,7 @@ void tok_pin_forget(tok_token *token)
 
     if (pin->verified) /* the right one came after them */
         pin->tries = 0;
-    sealed_free(pin);
+    core_secret_close(&pin->sealed);
     core_wipe(pin->verifier, sizeof pin->verifier);
     core_wipe(pin->former, sizeof pin->former);
     pin->known = pin->verified = pin->was_another = pin->typed = false;

@@ -42,7 +42,7 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
                          " (the PIN is typed at the token: leave SECRET and pin_file empty, or "
                          "give the PIN for all sessions)",
                          err);
-    if (token->pin->sealed == NULL)
+    if (token->pin->sealed.length == 0)
         return wrong_pin(token, " (a changed PIN needs all sessions closed: relogin = no)", err);
     /* A login that we only found (foreign_login = trust) is not ours to end. */
     if (!token->pin->verified)
@@ -88,7 +88,7 @@ static bool may_start_anew(const tok_token *token)
 
     for (tok_token *other = NULL; (other = tok_gate_next(gate, other)) != NULL;) {
         if (other != token && tok_login_users(other) > 0 &&
-            (other->pin->sealed == NULL || tok_volatile_any(other)))
+            (other->pin->sealed.length == 0 || tok_volatile_any(other)))
             may = false;
     }
     return may;

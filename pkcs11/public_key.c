@@ -41,6 +41,7 @@ static core_status find_by_modulus(tok_session *session, const tok_key_info *inf
     core_status st = tok_search(session, match, matches, out, count, err);
     if (st == ST_OK && *count == 0) {
         match[2] = (CK_ATTRIBUTE){CKA_MODULUS, padded, (CK_ULONG)info->modulus_len + 1};
+        core_free(*out);
         st = tok_search(session, match, matches, out, count, err);
     }
     return st;

@@ -36,7 +36,7 @@ static core_status log_in_again(tok_token *token, core_err *err)
     core_status st = tok_pin_kept_allowed(token, err);
 
     if (st == ST_OK)
-        st = core_unseal(token->pin->sealed, token->pin->sealed_len, &pin);
+        st = core_unseal(token->pin->sealed.data, token->pin->sealed.length, &pin);
     if (st != ST_OK)
         return st;
     tok_pin_offer offer = {.pin = (const char *)pin.data,
@@ -68,7 +68,7 @@ core_status tok_login_again_in_turn(tok_token *token, core_err *err)
         return ST_OK;
     }
     tok_login_lost(token);
-    if (tok_login_users(token) > 0 && token->pin->sealed != NULL)
+    if (tok_login_users(token) > 0 && token->pin->sealed.length > 0)
         return log_in_again(token, err);
     return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
                      core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
@@ -91,7 +91,7 @@ static core_status login_operation(tok_session *session, core_err *err)
     tok_token *token = session->token;
     core_secret pin = {0};
 
-    if (token->pin->sealed == NULL && !token->pin->typed) {
+    if (token->pin->sealed.length == 0 && !token->pin->typed) {
         return core_fail(
             err, ST_POLICY,
             "token \"%s\": this key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE); set "
@@ -102,7 +102,7 @@ static core_status login_operation(tok_session *session, core_err *err)
     if (st == ST_OK)
         st = tok_pin_kept_allowed(token, err);
     if (st == ST_OK && !token->pin->typed)
-        st = core_unseal(token->pin->sealed, token->pin->sealed_len, &pin);
+        st = core_unseal(token->pin->sealed.data, token->pin->sealed.length, &pin);
     if (st == ST_OK) {
         tok_pin_offer offer = {.session = session->handle,
                                .user = CKU_CONTEXT_SPECIFIC,

@@ -213,6 +213,8 @@ core_status tok_token_list(tok_context *ctx, tok_token_info **out, size_t *count
     if (st == ST_OK)
         st = list_present(ctx, out, count, err);
     if (core_status_class(st) == CORE_CLASS_DEVICE && atomic_load(&ctx->gate->uninitialised)) {
+        core_free(*out);
+        *out = NULL;
         st = tok_context_ready(ctx, err);
         if (st == ST_OK)
             st = list_present(ctx, out, count, err);
