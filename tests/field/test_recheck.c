@@ -517,11 +517,9 @@ static tok_key *listed_as(const char *name)
     size_t count = 0;
 
     CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, NULL), ST_OK);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(tok_key_about(keys[i])->name, name) == 0) {
+    for (size_t i = 0; i < count; i++)
+        if (found == NULL && strcmp(tok_key_about(keys[i])->name, name) == 0)
             found = tok_key_ref(keys[i]);
-        }
-    }
     tok_key_list_free(keys, count);
     return found;
 }
