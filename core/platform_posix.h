@@ -15,4 +15,9 @@ core_status core_fail_errno(core_err *err, const char *path, const char *what, i
 CORE_MUST_USE core_status core_check_rights(const struct stat *s, const char *path,
                                             mode_t forbidden, core_err *err);
 
+enum { CORE_USER_NAME_ROOM = 64 };
+/* The user's name, or the number where there is none that can be part of a file's name. May ask a
+ * directory service. */
+void core_user_name(uid_t uid, char out[CORE_USER_NAME_ROOM]);
+
 #endif

@@ -11,24 +11,25 @@
 #include <unistd.h>
 #include "core/memory.h"
 #include "core/platform_account.h"
+#include "core/platform_posix.h"
 
-enum { NAME_ROOM = 64, PATH_LIMIT = 65536 };
+enum { PATH_LIMIT = 65536 };
 
 /* A name that cannot be part of a file's name is passed over for the number. */
-static void name_of(uid_t uid, char out[NAME_ROOM])
+void core_user_name(uid_t uid, char out[CORE_USER_NAME_ROOM])
 {
     struct passwd entry, *found = NULL;
     char buffer[4096];
-    (void)snprintf(out, NAME_ROOM, "%lu", (unsigned long)uid);
+    (void)snprintf(out, CORE_USER_NAME_ROOM, "%lu", (unsigned long)uid);
     if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != NULL &&
-        found->pw_name[0] != '\0' && strlen(found->pw_name) < NAME_ROOM &&
+        found->pw_name[0] != '\0' && strlen(found->pw_name) < CORE_USER_NAME_ROOM &&
         strchr(found->pw_name, '/') == NULL)
-        (void)snprintf(out, NAME_ROOM, "%s", found->pw_name);
+        (void)snprintf(out, CORE_USER_NAME_ROOM, "%s", found->pw_name);
 }
 
 core_status core_account_path(const char *path, const char *account, char **out, core_err *err)
 {
-    char name[NAME_ROOM] = "";
+    char name[CORE_USER_NAME_ROOM] = "";
     core_str text = {.limit = PATH_LIMIT};
     struct passwd entry, *found = NULL;
     char buffer[4096];
@@ -40,7 +41,7 @@ core_status core_account_path(const char *path, const char *account, char **out,
         uid = found->pw_uid;
     }
     if (strstr(path, "%u") != NULL)
-        name_of(uid, name); /* may ask a directory service */
+        core_user_name(uid, name); /* may ask a directory service */
     for (const char *at = strstr(path, "%u"); at != NULL; at = strstr(path, "%u")) {
         core_str_addn(&text, path, (size_t)(at - path));
         core_str_add(&text, name);
@@ -68,11 +69,11 @@ static void visit_file(const char *path, core_account_visit visit, void *context
 {
     struct stat s;
     core_err err = {.status = ST_OK};
-    char account[NAME_ROOM] = "?";
+    char account[CORE_USER_NAME_ROOM] = "?";
     core_status st = ST_OK;
     if (lstat(path, &s) != 0)
         return; /* gone since it was listed */
-    name_of(s.st_uid, account);
+    core_user_name(s.st_uid, account);
     if (!S_ISREG(s.st_mode))
         st = core_fail(&err, ST_UNSAFE_FILE, "%s: not a regular file; remove it", path);
     else if ((s.st_mode & (S_IWGRP | S_IWOTH)) != 0)

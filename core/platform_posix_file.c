@@ -27,6 +27,41 @@ static core_status fail_kind(core_err *err, const char *path, core_file_kind kin
     return st;
 }
 
+/* A PIN file, a log or a trail belongs to the account of the service: with root as its owner the
+ * service would be locked out. */
+static core_status check_owner(const struct stat *s, const char *path, core_file_kind kind,
+                               core_err *err)
+{
+    char name[CORE_USER_NAME_ROOM];
+    if (s->st_uid == 0 || s->st_uid == geteuid() ||
+        (kind != CORE_FILE_SECRET && kind != CORE_FILE_LOG))
+        return ST_OK;
+    core_user_name(s->st_uid, name);
+    return core_fail(err, ST_UNSAFE_FILE,
+                     "%s: owned by user %s, neither root nor the running user %lu; run p11ekm as "
+                     "that user (sudo -u %s p11ekm ...)%s",
+                     path, name, (unsigned long)geteuid(), name,
+                     kind == CORE_FILE_SECRET ? ", or give a PIN file of your own by --pin-file"
+                                              : "");
+}
+
+/* `st_uid` of a file that another account made, perhaps root by a first run of p11ekm, is what
+ * keeps the service from writing to it. */
+static core_status fail_append(core_err *err, const char *path, int error)
+{
+    struct stat s;
+    char name[CORE_USER_NAME_ROOM];
+    if (error == ELOOP)
+        return core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; name the file itself", path);
+    if ((error != EACCES && error != EPERM) || lstat(path, &s) != 0 || s.st_uid == geteuid())
+        return core_fail_errno(err, path, "open it", error);
+    core_user_name(s.st_uid, name);
+    return core_fail(err, ST_IO,
+                     "%s: cannot open it: permission denied; it belongs to %s: chown it to the "
+                     "account of the service, or remove it",
+                     path, name);
+}
+
 static core_status check_open(int fd, const char *path, core_file_kind kind, struct stat *s,
                               core_err *err)
 {
@@ -35,6 +70,9 @@ static core_status check_open(int fd, const char *path, core_file_kind kind, str
     if (!S_ISREG(s->st_mode))
         return core_fail(err, core_file_status(kind, false), "%s: not a regular file; name a file",
                          path);
+    core_status st = check_owner(s, path, kind, err);
+    if (st != ST_OK)
+        return st;
     return core_check_rights(s, path,
                              kind == CORE_FILE_SECRET ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH, err);
 }
@@ -122,13 +160,10 @@ FILE *core_file_append(const char *path, core_err *err)
         open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
              S_IRUSR | S_IWUSR);
     if (fd < 0) {
-        if (errno == ELOOP)
-            (void)core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; name the file itself", path);
-        else
-            (void)core_fail_errno(err, path, "open it", errno);
+        (void)fail_append(err, path, errno);
         return NULL;
     }
-    if (check_open(fd, path, CORE_FILE_CONFIG, &s, err) != ST_OK)
+    if (check_open(fd, path, CORE_FILE_LOG, &s, err) != ST_OK)
         goto done;
     file = fdopen(fd, "ab");
     if (file == NULL)
@@ -153,11 +188,12 @@ core_status core_lock_file_open(const char *path, intptr_t *out, core_err *err)
     const int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                         S_IRUSR | S_IWUSR);
     *out = CORE_NO_LOCK_FILE;
-    if (fd < 0 && errno == ELOOP)
-        return core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; remove it", path);
     if (fd < 0)
-        return core_fail_errno(err, path, "open it", errno);
-    st = check_open(fd, path, CORE_FILE_SECRET, &s, err);
+        return fail_append(err, path, errno);
+    if (fstat(fd, &s) == 0)
+        st = check_owner(&s, path, CORE_FILE_LOG, err);
+    if (st == ST_OK)
+        st = check_open(fd, path, CORE_FILE_SECRET, &s, err);
     if (st == ST_OK)
         *out = fd;
     else

@@ -63,6 +63,7 @@ core_status core_fail(core_err *err, core_status st, const char *format, ...)
     if (err == NULL)
         return st;
     err->status = st;
+    err->passed_over = false;
     /* Formatted aside first: the arguments may point into err->text, as when an error is extended.
      */
     char text[sizeof err->text];

@@ -6,6 +6,7 @@
 #ifndef CORE_STATUS_H
 #define CORE_STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__GNUC__)
@@ -44,8 +45,7 @@ typedef enum core_class {
     X(NOT_SUPPORTED, 3, POLICY, "not supported", "use what the manual page names instead")         \
     X(NOT_FOUND, 4, USAGE, "no such object", "list what is there: p11ekm key list")                \
     X(AUTH_FAILED, 5, PIN, "the token refused the PIN, or no session is open",                     \
-      "check the PIN (SECRET of the credential, pin_file): a wrong one is not sent to the token "  \
-      "twice")                                                                                     \
+      "check the PIN (SECRET of the credential, pin_file): each wrong one that is sent counts")    \
     X(INVALID_ARGUMENT, 6, USAGE, "invalid argument",                                              \
       "correct what it names, or report it if a program made this call")                           \
     X(PROVIDER_ERROR, 7, USAGE, "provider not initialised", "load the provider first")             \
@@ -57,7 +57,7 @@ typedef enum core_class {
     X(MODULE_LOAD, 2052, POLICY, "the PKCS#11 module cannot be loaded",                            \
       "check 'module' in the configuration and the vendor's installation")                         \
     X(MODULE_INIT, 2053, DEVICE, "the PKCS#11 module does not initialise",                         \
-      "check the vendor's service and configuration, then run p11ekm doctor")                      \
+      "check the vendor's service, licence, this account's environment (SoftHSM: SOFTHSM2_CONF)")  \
     X(TOKEN_NOT_FOUND, 2054, DEVICE, "no such token", "p11ekm token list shows the tokens seen")   \
     X(TOKEN_AMBIGUOUS, 2055, POLICY, "more than one token matches",                                \
       "name it by a PKCS#11 URI with its serial number")                                           \
@@ -132,6 +132,7 @@ core_class core_status_class(core_status st);
 typedef struct core_err {
     core_status status;
     char text[512];
+    bool passed_over;   /* ST_NOT_FOUND of what is there, and is not ours to use */
     const char *member; /* label of the group's token asked last, the context's; NULL: no group */
 } core_err;
 

@@ -35,6 +35,7 @@ void ekm_begin(ekm_call *call, const char *operation, ekm_record record)
     call->name[0] = '\0';
     call->err.status = ST_OK;
     call->err.text[0] = '\0';
+    call->err.passed_over = false;
     call->err.member = NULL;
 }
 
@@ -106,9 +107,12 @@ core_status ekm_audit(ekm_call *call, core_status st)
 }
 
 /* The engine's daily bread is not logged: size queries, ends of enumerations, names that are free.
- * Nor is each call while a token is away: the back door logs when it goes and when it returns. */
-static core_level log_level(core_status st)
+ * A key that is there, and is passed over, is no free name. Nor is each call while a token is away:
+ * the back door logs when it goes and when it returns. */
+static core_level log_level(core_status st, const core_err *err)
 {
+    if (st == ST_NOT_FOUND && err->passed_over)
+        return CORE_LOG_WARNING;
     if (st == ST_BUFFER_TOO_SMALL || st == ST_NOT_FOUND || st == ST_DEVICE_BACKOFF)
         return CORE_LOG_DEBUG;
     core_class cls = core_status_class(st);
@@ -148,7 +152,7 @@ static bool log_now(core_status st, unsigned *untold)
 static void log_result(const ekm_call *call, core_status st)
 {
     unsigned untold = 0;
-    core_level level = log_level(st);
+    core_level level = log_level(st, &call->err);
 
     if (st == ST_OK || !core_log_enabled(level) || !log_now(st, &untold))
         return;

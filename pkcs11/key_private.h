@@ -142,6 +142,7 @@ EVP_PKEY *tok_key_software(tok_key *key);
 typedef struct tok_scan {
     bool (*seen)(tok_key *key, void *arg); /* keeps what it wants by tok_key_ref; false: enough */
     void (*ignored)(const tok_ignored_key *ignored, void *arg); /* NULL: not wanted */
+    tok_passed *passed; /* notes what is unprotected, or of a retired name; NULL: not wanted */
     void *arg;
     bool thumbs;     /* symmetric keys are used for their thumbprints */
     bool done;       /* out: `seen` had enough */
@@ -172,6 +173,15 @@ CORE_MUST_USE core_status tok_scan_padded(tok_session *session, unsigned which, 
 bool tok_scan_stops(tok_session *session, core_status st);
 /* Whether keys that anybody can have put on the token are refused. */
 bool tok_unprotected_refused(const tok_session *session);
+
+/* --- passed.c --- */
+void tok_passed_retired(tok_passed *passed, const char *label);
+void tok_passed_unprotected(tok_passed *passed, const char *label);
+/* The name that a retired key's label ends in, NULL where it is no such label. */
+const char *tok_retired_name(const char *label);
+/* ST_NOT_FOUND: `what` was not found, or why what was is not used. */
+core_status tok_passed_fail(const tok_token *token, const tok_passed *passed, const char *what,
+                            core_err *err);
 
 /* --- recheck.c --- */
 /* The state of a key just loaded, by its description; that of the same key, loaded again. */

@@ -79,6 +79,8 @@ static void ignore(const char *name, CK_OBJECT_CLASS object_class, bool unprotec
     tok_ignored_key ignored = {.secret = object_class == CKO_SECRET_KEY,
                                .why =
                                    unprotected ? TOK_IGNORED_UNPROTECTED : TOK_IGNORED_UNREADABLE};
+    if (unprotected)
+        tok_passed_unprotected(scan->passed, name);
     if (!unprotected && scan->bad == ST_OK) {
         /* It is the object's fault, so recovery has nothing to do. */
         scan->bad = core_status_class(st) == CORE_CLASS_DEVICE ? ST_KEY_USAGE : st;
@@ -158,7 +160,7 @@ core_status tok_scan_keys(tok_session *session, unsigned which, CK_ATTRIBUTE_TYP
 
 /* Whether the object's label is the name and NULs. One that does not tell it has another. */
 static core_status is_padded(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
-                             bool *is, core_err *err)
+                             tok_passed *passed, bool *is, core_err *err)
 {
     char label[TOK_LABEL_MAX + 1];
     const size_t length = strlen(name);
@@ -169,6 +171,12 @@ static core_status is_padded(tok_session *session, CK_OBJECT_HANDLE object, cons
           memcmp(label, name, length) == 0;
     for (size_t i = length; *is && i < want.ulValueLen; i++)
         *is = label[i] == '\0';
+    if (st == ST_OK && passed != NULL && want.ulValueLen < sizeof label) {
+        tok_label_take(label, &want);
+        const char *retired = tok_retired_name(label);
+        if (retired != NULL && strcmp(retired, name) == 0)
+            tok_passed_retired(passed, label);
+    }
     return st == ST_HANDLE_LOST ? ST_OK : st;
 }
 
@@ -189,7 +197,7 @@ core_status tok_scan_padded(tok_session *session, unsigned which, const char *na
         st = tok_search(session, match, 2, &objects, &count, err);
         for (size_t i = 0; st == ST_OK && !scan->done && i < count; i++) {
             bool is = false;
-            st = is_padded(session, objects[i], name, &is, err);
+            st = is_padded(session, objects[i], name, scan->passed, &is, err);
             if (st == ST_OK && is)
                 st = tok_scan_object(session, objects[i], object_class, scan, err);
         }

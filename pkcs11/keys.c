@@ -199,18 +199,20 @@ static tok_key *cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
 
 /* --- by thumbprint --- */
 
+/* `arg` is the thumbprint that is looked for; in the key turn. */
 static bool put_seen(tok_key *key, void *arg)
 {
-    (void)arg;
     if (!key->info.retired || tok_known_find(key->token, key->info.thumb))
         tok_keys_put(key);
+    else if (memcmp(key->info.thumb, arg, TOK_THUMB_LEN) == 0)
+        tok_passed_retired(&key->token->passed, key->info.name);
     return true;
 }
 
-/* The same, until the one with the thumbprint `arg` is there. */
+/* The same, until the one with the thumbprint is there. */
 static bool put_until(tok_key *key, void *arg)
 {
-    return put_seen(key, NULL) &&
+    return put_seen(key, arg) &&
            (key->info.retired || memcmp(key->info.thumb, arg, TOK_THUMB_LEN) != 0);
 }
 
@@ -234,6 +236,7 @@ static core_status find_by_id(tok_session *session, void *arg, core_err *err)
         st = tok_scan_object(session, id.object, id.object_class, &scan, err);
     if (st != ST_OK || scan.done)
         return st;
+    scan.passed = &session->asker->passed; /* it has the thumbprint for its CKA_ID */
     uint64_t since = core_now_us();
     st = tok_scan_keys(session, TOK_ALL_KEYS, CKA_ID, thumb, TOK_THUMB_LEN, &scan, err);
     if (st == ST_OK && core_now_us() - since > SLOW_SEARCH_US && !tok_ids_known(token))
@@ -245,7 +248,7 @@ static core_status find_by_id(tok_session *session, void *arg, core_err *err)
  * one block for its thumbprint, until the right one is found. */
 static core_status read_all(tok_session *session, void *arg, core_err *err)
 {
-    tok_scan rsa = {.seen = put_seen};
+    tok_scan rsa = {.seen = put_seen, .arg = arg};
     tok_scan secret = {.seen = put_until, .arg = arg, .thumbs = true};
 
     core_status st = tok_scan_keys(session, TOK_PRIVATE_KEYS, CKA_ID, NULL, 0, &rsa, err);
@@ -274,6 +277,8 @@ static bool index_fresh(tok_token *token)
 static core_status search_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_key **out,
                                 core_err *err)
 {
+    token->passed.any = false;
+    memcpy(token->passed_thumb, thumb, TOK_THUMB_LEN);
     core_status st = tok_run(token, find_by_id, (void *)(uintptr_t)thumb, err);
     *out = st == ST_OK ? cached(token, thumb) : NULL;
     if (st == ST_OK && *out == NULL) {
@@ -283,23 +288,28 @@ static core_status search_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_
     return st;
 }
 
-static core_status not_found(const tok_token *token, const char *what, core_err *err)
+/* In the key turn. A search of its own is not made again for a while, and another's says nothing.
+ */
+static core_status thumb_not_found(const tok_token *token, const uint8_t thumb[TOK_THUMB_LEN],
+                                   core_err *err)
 {
-    return core_fail(err, ST_NOT_FOUND, "key \"%s\" is not on token \"%s\"; %s", what,
-                     token->info.label, core_status_next(ST_NOT_FOUND));
+    static const tok_passed none;
+    const bool same = memcmp(token->passed_thumb, thumb, TOK_THUMB_LEN) == 0;
+    char hex[2 * TOK_THUMB_LEN + 1];
+
+    core_hex(thumb, TOK_THUMB_LEN, hex);
+    return tok_passed_fail(token, same ? &token->passed : &none, hex, err);
 }
 
 core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_key **out,
                              core_err *err)
 {
-    char hex[2 * TOK_THUMB_LEN + 1];
     core_status st = ST_OK;
 
     tok_fork_check(token->ctx);
     *out = cached(token, thumb);
     if (*out != NULL)
         return ST_OK;
-    core_hex(thumb, TOK_THUMB_LEN, hex);
     if (!tok_turn_take(&token->key_turn, token->config->session_wait_ms)) {
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another search has not come back",
                          token->info.label);
@@ -307,9 +317,9 @@ core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN
     *out = cached(token, thumb); /* another thread may have found it meanwhile */
     if (*out == NULL && !index_fresh(token))
         st = search_thumb(token, thumb, out, err);
-    tok_turn_give(&token->key_turn);
     if (st == ST_OK && *out == NULL)
-        st = not_found(token, hex, err);
+        st = thumb_not_found(token, thumb, err);
+    tok_turn_give(&token->key_turn);
     return st;
 }
 
@@ -324,6 +334,7 @@ typedef struct wanted {
     bool count_only; /* no key is used for its thumbprint */
     tok_key *found;
     size_t count;
+    tok_passed passed;
 } wanted;
 
 static bool count_seen(tok_key *key, void *arg)
@@ -331,11 +342,15 @@ static bool count_seen(tok_key *key, void *arg)
     wanted *want = arg;
     const tok_key_info *info = &key->info;
 
-    if (info->retired || (want->rsa_only && !info->rsa) ||
+    if ((want->rsa_only && !info->rsa) ||
         (want->name != NULL && strcmp(info->name, want->name) != 0) ||
         (want->has_id &&
          (info->id_len != want->id_len || memcmp(info->id, want->id, info->id_len) != 0)))
         return true;
+    if (info->retired) {
+        tok_passed_retired(&want->passed, info->name);
+        return true;
+    }
     if (want->count++ == 0)
         want->found = tok_key_ref(key);
     return true;
@@ -345,12 +360,14 @@ static core_status find_wanted(tok_session *session, void *arg, core_err *err)
 {
     wanted *want = arg;
     const unsigned which = want->rsa_only ? TOK_PRIVATE_KEYS : TOK_ALL_KEYS;
-    tok_scan scan = {.seen = count_seen, .arg = want, .thumbs = !want->count_only};
+    tok_scan scan = {
+        .seen = count_seen, .passed = &want->passed, .arg = want, .thumbs = !want->count_only};
     core_status st;
 
     tok_key_release(want->found); /* of a first try that failed */
     want->found = NULL;
     want->count = 0;
+    want->passed.any = false;
     if (want->name == NULL)
         st = tok_scan_keys(session, which, CKA_ID, want->id, want->id_len, &scan, err);
     else
@@ -381,7 +398,7 @@ static core_status find_one(tok_token *token, wanted *want, const char *what, to
 
     *out = NULL;
     if (st == ST_OK && want->count == 0) {
-        st = not_found(token, what, err);
+        st = tok_passed_fail(token, &want->passed, what, err);
     } else if (st == ST_OK && want->count > 1) {
         st = core_fail(err, ST_KEY_AMBIGUOUS, "key \"%s\": %zu keys on token \"%s\" match; %s",
                        what, want->count, token->info.label, core_status_next(ST_KEY_AMBIGUOUS));

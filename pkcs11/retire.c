@@ -140,8 +140,9 @@ core_status tok_key_restore(tok_key *key, core_err *err)
         return rename_key(key, name, false, err);
     return st == ST_OK || st == ST_KEY_AMBIGUOUS
                ? core_fail(err, ST_KEY_EXISTS,
-                           "key \"%s\": token \"%s\" has one of this name now; %s", name,
-                           key->token->info.label, core_status_next(ST_KEY_EXISTS))
+                           "key \"%s\": token \"%s\" has one of this name now; retire the key that "
+                           "has the name now, then restore this one by its thumbprint",
+                           name, key->token->info.label)
                : st;
 }
 

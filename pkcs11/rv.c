@@ -189,9 +189,9 @@ core_status tok_rv_fail(core_err *err, const tok_token *token, const char *funct
 
     if (core_status_class(st) == CORE_CLASS_DATA)
         return core_fail(err, st, "%s; %s", core_status_text(st), core_status_next(st));
-    return core_fail(err, st, "token \"%s\": %s (%s: %s 0x%lx); %s", token->info.label,
-                     core_status_text(st), function, tok_rv_name(rv), (unsigned long)rv,
-                     core_status_next(st));
+    const char *text = st == ST_AUTH_FAILED ? "the token refused the PIN" : core_status_text(st);
+    return core_fail(err, st, "token \"%s\": %s (%s: %s 0x%lx); %s", token->info.label, text,
+                     function, tok_rv_name(rv), (unsigned long)rv, core_status_next(st));
 }
 
 /* Asks session and token questions that have nothing to do with the data. ST_OK: they answer. */

@@ -232,10 +232,26 @@ static void add_candidate(core_str *out, const tok_token_info *info)
                   info->label, info->serial, (unsigned long long)info->slot);
 }
 
+static core_status fail_none(tok_context *ctx, const char *identity, const char *selector,
+                             const char *present, core_err *err)
+{
+    if (core_config_token(tok_context_config(ctx), identity) == NULL) {
+        return core_fail(
+            err, ST_TOKEN_NOT_FOUND,
+            "token \"%s\": none matches, there are: %s; correct IDENTITY (--token), or "
+            "add a [token %s] section",
+            identity, present, identity);
+    }
+    return core_fail(err, ST_TOKEN_NOT_FOUND,
+                     "token \"%s\" (token = %s): none matches, there are: %s; correct 'token' in "
+                     "[token %s], or IDENTITY",
+                     identity, selector, present, identity);
+}
+
 static core_status pick(tok_context *ctx, const tok_token_info *infos, size_t count,
                         const char *identity, const char *selector, size_t *found, core_err *err)
 {
-    core_str fit = {.limit = 300}, all = {.limit = 300};
+    core_str fit = {.limit = 300}, all = {.limit = 240};
     core_status st = ST_OK;
     size_t hits = 0;
 
@@ -250,8 +266,7 @@ static core_status pick(tok_context *ctx, const tok_token_info *infos, size_t co
         hits++;
     }
     if (st == ST_OK && hits == 0) {
-        st = core_fail(err, ST_TOKEN_NOT_FOUND, "token \"%s\": none matches; present: %s", identity,
-                       count > 0 ? core_str_get(&all) : "none");
+        st = fail_none(ctx, identity, selector, count > 0 ? core_str_get(&all) : "none", err);
     } else if (st == ST_OK && hits > 1) {
         st = core_fail(err, ST_TOKEN_AMBIGUOUS,
                        "token \"%s\": %zu match: %s; name it by a PKCS#11 URI with its serial, or "

@@ -54,6 +54,12 @@ typedef struct tok_session {
     struct tok_session *next;
 } tok_session;
 
+/* The first key that a search found and passed over (passed.c). */
+typedef struct tok_passed {
+    bool any, retired; /* not retired: unprotected */
+    char label[TOK_LABEL_MAX + 1];
+} tok_passed;
+
 struct tok_context {
     tok_context *next; /* of the process, see context.c */
     unsigned refs;
@@ -126,7 +132,9 @@ struct tok_token {
     tok_mech_info mech[TOK_MECH_COUNT];
     tok_turn login_turn;       /* guards pin */
     struct tok_pin_state *pin; /* in locked memory, see login_private.h */
-    tok_turn key_turn;         /* creations, and the index */
+    tok_turn key_turn;         /* creations, and the index; guards `passed` */
+    tok_passed passed;         /* by the last search for `passed_thumb` */
+    uint8_t passed_thumb[TOK_THUMB_LEN];
     _Atomic uint64_t recoveries, logins, searches;
     _Atomic uint64_t public_at_login; /* `logins` + 1 when a session was not logged in; 0: never */
 };

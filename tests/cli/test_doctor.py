@@ -65,6 +65,49 @@ class Doctor(common.TokenCase):
         self.assertTrue(any('"ae-1" is hidden from SQL Server' in text for text in texts), str(texts))
         self.set_keys(ekm_keys="ae-*", audit=str(self.directory / "audit.jsonl"))
         self.found("uses", "WARN", '"ae-1" may sign and unwrap, and ekm_keys lets SQL Server use it')
+        fixes = [line["fix"] for line in self.doctor(0) if line["check"] == "uses"]
+        self.assertIn("take it off ekm_keys if a client uses it as a column master key", fixes)
+
+    def test_key_of_all_uses_is_doubted_where_the_server_uses_the_token(self):
+        self.set_keys(audit="none")
+        self.ok("cmk", "create", "IMPORTED", "--algorithm", "RSA_2048")
+        self.assertNotIn("WARN", [line["state"] for line in self.doctor(0) if line["check"] == "uses"])
+        self.create("cells", "AES_256")
+        line, = [line for line in self.doctor(0) if line["check"] == "uses" and "2071" in line["text"]]
+        self.assertEqual(line["state"], "WARN")
+        self.assertEqual(line["text"], 'key "IMPORTED" may sign and unwrap: SQL Server is refused it (2071),'
+                         ' and a database under it does not open')
+        self.assertEqual(line["fix"], "if SQL Server uses it: ekm_keys = IMPORTED in the token's section;"
+                         " if it is a column master key: nothing")
+
+    def test_several_tokens_are_named(self):
+        text = pathlib.Path(self.conf).read_text()
+        section = text[text.index("[token hsm]"):].replace("[token hsm]", "[token columns]")
+        self.write("p11ekm.conf", text + "\n" + section)
+        line, = [line for line in self.doctor(1) if line["state"] == "FAIL"]
+        self.assertEqual(line["fix"], "give --token ALIAS for each of: hsm, columns")
+
+    def test_account_is_refused_once(self):
+        line, = [line for line in self.doctor(1, "--account", "x") if line["state"] == "FAIL"]
+        self.assertIn("--account is for Windows", line["text"])
+        self.assertEqual(line["fix"], "run sudo -u x p11ekm doctor")
+
+    def test_pin_file_of_the_service_stays_its_own(self):
+        if os.geteuid() != 0:
+            self.skip("only root can give a file away")
+        os.chown(self.pin_file, pwd.getpwnam("nobody").pw_uid, -1)
+        line, = [line for line in self.doctor(1) if line["check"] == "PIN" and line["state"] == "FAIL"]
+        self.assertEqual(line["fix"], "run p11ekm as that user (sudo -u nobody p11ekm ...), or give a PIN"
+                         " file of your own by --pin-file")
+
+    def test_trail_of_another_account_is_not_taken_from_it(self):
+        if os.geteuid() != 0:
+            self.skip("only root can give a file away")
+        audit = self.write("audit.jsonl", "")
+        os.chown(audit, pwd.getpwnam("nobody").pw_uid, -1)
+        self.set_keys(audit=audit)
+        line, = [line for line in self.doctor(1) if line["check"] == "audit"]
+        self.assertEqual(line["fix"], "run p11ekm as that user (sudo -u nobody p11ekm ...)")
 
     def test_no_configuration(self):
         os.unlink(self.conf)
@@ -108,7 +151,9 @@ class Doctor(common.TokenCase):
     def test_token_gone(self):
         text = pathlib.Path(self.conf).read_text()
         self.write("p11ekm.conf", re.sub(r"(?m)^(token\s*=\s*)soft", r"\1gone", text))
-        self.found("token", "FAIL", "hsm.*TOKEN_NOT_FOUND")
+        self.found("token", "FAIL", r'hsm.*token = gone.*there are: "soft".*TOKEN_NOT_FOUND')
+        line, = [line for line in self.doctor(1) if line["state"] == "FAIL"]
+        self.assertEqual(line["fix"], "correct 'token' in [token hsm], or IDENTITY")
 
     def test_pin_file_readable_by_others(self):
         os.chmod(self.pin_file, 0o644)

@@ -51,7 +51,10 @@ class Key(common.TokenCase):
         self.assertIn("nothing was retired", asked)
         self.assertIn("sys.dm_database_encryption_keys", asked)
         self.assertIn("--yes old", asked)
-        self.fails("INVALID_ARGUMENT", "key", "retire", "old", "--yes", "yes", status=2)
+        error = self.cli("key", "retire", "old", "--json").json()["error"]
+        self.assertEqual(error["next"], "if nothing needs it, repeat with --yes old")
+        other = self.fails("INVALID_ARGUMENT", "key", "retire", "old", "--yes", "yes", status=2).err
+        self.assertIn("nothing was retired; type --yes old", other)
         self.assertEqual(self.names(), [("old", False)])
         self.ok("key", "retire", "old", "--yes", "old")
         self.assertEqual(self.names(), [("old", True)])
@@ -65,11 +68,25 @@ class Key(common.TokenCase):
         self.ok("key", "purge", "old", "--yes", "old")
         self.assertEqual(self.names(), [])
 
+    def test_retirement_of_a_column_master_key_asks_for_columns(self):
+        self.ok("cmk", "create", "ae-1", "--algorithm", "RSA_2048")
+        run = self.fails("POLICY", "key", "retire", "ae-1")
+        self.assertIn("SELECT name FROM sys.column_master_keys WHERE key_path = N'...'", run.err)
+        self.assertNotIn("sys.asymmetric_keys", run.err)
+        error = self.cli("key", "retire", "ae-1", "--json").json()["error"]
+        self.assertEqual(error["next"], "if nothing needs it, repeat with --yes ae-1")
+
+    def test_missing_option_names_the_help_of_its_verb(self):
+        for verb, option in ((("key", "create", "x"), "--algorithm"), (("cmk", "rotate", "x"), "--from")):
+            run = self.fails("INVALID_ARGUMENT", *verb, status=2)
+            self.assertIn(f"{option}: this option is needed; see p11ekm {verb[0]} {verb[1]} --help", run.err)
+
     def test_restore_where_the_name_is_taken(self):
         first = self.create("name")
         self.ok("key", "retire", "name", "--yes", "name")
         self.create("name")
-        self.fails("KEY_EXISTS", "key", "restore", "name")
+        self.assertIn("; retire the key that has the name now, then restore this one by its thumbprint",
+                      self.fails("KEY_EXISTS", "key", "restore", "name").err)
         shown = self.ok("key", "show", "name", "--json").json()
         self.assertFalse(shown["retired"])
         self.assertNotEqual(shown["thumbprint"], first["thumbprint"])
@@ -155,7 +172,11 @@ class Pin(common.TokenCase):
         self.assertNotIn(common.PIN.encode(), seen)
 
     def test_wrong_pin(self):
-        run = self.fails("AUTH_FAILED", "key", "list", "--pin-file", self.write("wrong", "98765432"))
+        wrong = self.write("wrong", "98765432")
+        run = self.fails("AUTH_FAILED", "key", "list", "--pin-file", wrong)
+        self.assertIn("the token refused the PIN (C_Login: CKR_PIN_INCORRECT 0xa0); correct the PIN from "
+                      f"{wrong} before the next run: each run is one more try", run.err)
+        self.assertNotIn("session", run.err)
         self.assertNotIn("98765432", run.err + run.out)
 
 

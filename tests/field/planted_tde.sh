@@ -122,6 +122,12 @@ fi
 for kind in private secret; do
     expect "doctor fails on the planted $kind keys" "FAIL.*$kind key \"PLANNED\" is ignored"
 done
+"$p11ekm" key show PLANNED >"$work/out" 2>&1
+expect "the key made under the planted name is shown" '^name +PLANNED'
+"$plant" TDE_A ALONE public >"$work/out"
+"$p11ekm" key show ALONE >"$work/out" 2>&1
+expect "of a planted key alone it is said why it is ignored" 'key "ALONE" is ignored: CKA_PRIVATE is not TRUE'
+"$p11ekm" doctor >"$work/out" 2>&1
 expect "doctor fails on the planted copies" 'FAIL.*private key "TDE_A" is ignored'
 "$p11ekm" key list >"$work/out" 2>&1
 expect "the list marks them" 'private key +TDE_A +ignored, unprotected'

@@ -87,6 +87,39 @@ static void planted_key_name_stays_free(void)
     }
 }
 
+/* What is there and is passed over is not said to be missing, nor logged as a free name is. */
+static void passed_over_key_says_why(void)
+{
+    core_err err = {0};
+    tok_key *key = NULL;
+    uint8_t thumb[TOK_THUMB_LEN];
+
+    world_open("");
+    (void)world_aes(OBJECT("wanted", false), 1);
+    CU_ASSERT_EQUAL(tok_key_by_name(world.token, "wanted", &key, &err), ST_NOT_FOUND);
+    CU_ASSERT_TRUE(err.passed_over);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "is ignored: its CKA_PRIVATE is not TRUE; see "));
+    CU_ASSERT_EQUAL(tok_key_by_name(world.token, "free", &key, &err), ST_NOT_FOUND);
+    CU_ASSERT_FALSE(err.passed_over);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "key \"free\" is not on token"));
+
+    key = world_make("old", CORE_ALG_RSA_2048);
+    memcpy(thumb, tok_key_about(key)->thumb, sizeof thumb);
+    CU_ASSERT_EQUAL(tok_key_retire(key, NULL), ST_OK);
+    tok_key_release(key);
+    for (unsigned i = 0; i < 2; i++) { /* the second without a search */
+        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &key, &err), ST_NOT_FOUND);
+        CU_ASSERT_TRUE(err.passed_over);
+        CU_ASSERT_PTR_NOT_NULL(
+            strstr(err.text, "key \"old\" on token \"memory\" is retired since "));
+        CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_NOT_FOUND), "p11ekm key restore old");
+    }
+    thumb[0] ^= 1;
+    CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &key, &err), ST_NOT_FOUND);
+    CU_ASSERT_FALSE(err.passed_over);
+    world_close();
+}
+
 /* A copy of our key's label and CKA_ID, planted; then our handles are forgotten. */
 static void planted_twin_is_not_taken_for_ours(void)
 {
@@ -329,6 +362,7 @@ static void key_without_id_is_found_after_outage(void)
 
 static const test_case cases[] = {
     {"planted_key_name_stays_free", planted_key_name_stays_free},
+    {"passed_over_key_says_why", passed_over_key_says_why},
     {"planted_twin_is_not_taken_for_ours", planted_twin_is_not_taken_for_ours},
     {"planted_key_is_used_where_allowed", planted_key_is_used_where_allowed},
     {"untold_private_flag_is_unprotected", untold_private_flag_is_unprotected},

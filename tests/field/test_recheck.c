@@ -244,7 +244,12 @@ static void retired_elsewhere_only_decrypts(void)
     period();
     CU_ASSERT_EQUAL(seal_rsa(), USAGE);
     CU_ASSERT_EQUAL(seal_aes(), USAGE);
+    CU_ASSERT_EQUAL(fx_info(session, FX_BY_NAME, "free name", &info), scp_err_NotFound);
+    CU_ASSERT_EQUAL(log_count("free name"), 0);
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_NAME, "RK", &info), scp_err_NotFound);
+    CU_ASSERT_EQUAL(log_count("key \"RK\" on token \"memory\" is retired since "
+                              "2026-11-28T00:00:00Z; p11ekm key restore RK"),
+                    1);
     for (unsigned i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(open_rsa(), scp_err_Success);
         CU_ASSERT_EQUAL(open_aes(), scp_err_Success);

@@ -46,8 +46,12 @@ const char *cli_value(const cli_call *call, const char *name)
 
 static core_status refuse(parser *p, core_err *err, const char *what, const char *word)
 {
+    const cli_verb *verb = p->call->verb;
+    const char *group = verb != NULL ? verb->group : NULL;
     p->call->usage = true;
-    return core_fail(err, ST_INVALID_ARGUMENT, "%s: %s; see p11ekm --help", word, what);
+    return core_fail(err, ST_INVALID_ARGUMENT, "%s: %s; see p11ekm %s%s%s%s--help", word, what,
+                     group != NULL ? group : "", group != NULL ? " " : "",
+                     verb != NULL ? verb->name : "", verb != NULL ? " " : "");
 }
 
 static core_status parse_option(parser *p, core_err *err)

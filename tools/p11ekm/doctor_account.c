@@ -6,6 +6,7 @@
  */
 #include "tools/p11ekm/doctor_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/platform_account.h"
@@ -52,6 +53,20 @@ static bool was_before(const core_config *config, size_t index)
     return false;
 }
 
+static bool report_unsupported(doctor *d)
+{
+    char fix[160];
+    core_err err = {0};
+    const char *account = cli_value(d->call, "--account");
+    if (core_file_check_as(account, d->config->path, CORE_FILE_CONFIG, &err) != ST_NOT_SUPPORTED) {
+        return false;
+    }
+    snprintf(fix, sizeof fix, "run sudo -u %s p11ekm doctor", account);
+    doctor_report(d, DOCTOR_FAIL, fix, "--account is for Windows (%s, %u)",
+                  core_status_name(ST_NOT_SUPPORTED), core_status_code(ST_NOT_SUPPORTED));
+    return true;
+}
+
 bool doctor_check_account(doctor *d)
 {
     const core_config *config = d->config;
@@ -62,6 +77,9 @@ bool doctor_check_account(doctor *d)
                           "\"%s\"",
                           core_service_account());
         }
+        return true;
+    }
+    if (report_unsupported(d)) {
         return true;
     }
     check_file(d, config->path, CORE_FILE_CONFIG, "read");

@@ -43,6 +43,19 @@ bool doctor_check_module(doctor *d)
     return count > 0;
 }
 
+static void report_several(doctor *d)
+{
+    core_str fix = {0};
+    for (size_t i = 0; i < d->config->token_count; i++) {
+        core_str_addf(&fix, "%s%s", i == 0 ? "give --token ALIAS for each of: " : ", ",
+                      d->config->tokens[i].alias);
+    }
+    doctor_report(d, DOCTOR_FAIL, core_str_get(&fix), "there are %zu token sections (%s, %u)",
+                  d->config->token_count, core_status_name(ST_TOKEN_AMBIGUOUS),
+                  core_status_code(ST_TOKEN_AMBIGUOUS));
+    core_str_free(&fix);
+}
+
 /* The token to check in depth is the one of --token or the only one; the others must at least be
  * found. */
 bool doctor_check_token(doctor *d)
@@ -50,6 +63,10 @@ bool doctor_check_token(doctor *d)
     core_err err = {0};
     const core_config *config = d->config;
     core_status st = cli_identity(d->call, config, &d->identity, &err);
+    if (st == ST_TOKEN_AMBIGUOUS) {
+        report_several(d);
+        return false;
+    }
     if (st != ST_OK) {
         doctor_failed(d, st, &err);
         return false;

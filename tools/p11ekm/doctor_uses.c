@@ -5,6 +5,8 @@
  */
 #include "tools/p11ekm/doctor_private.h"
 
+#include <stdio.h>
+
 /* As `cmk create` makes it: no other verb, and no statement of SQL Server, makes such a key. */
 static bool is_column_master_key(const tok_key_info *info)
 {
@@ -12,16 +14,36 @@ static bool is_column_master_key(const tok_key_info *info)
     return info->rsa && (info->can & both) == both;
 }
 
-/* Which keys the EKM provider refuses, by the rule of ekm/policy.c. */
-static void report_hidden(doctor *d, const tok_key_info *info)
+/* What the EKM provider refuses, by the rule of ekm/policy.c. The key of another tool, imported
+ * with every use allowed, looks like a column master key: where SQL Server uses the token, that is
+ * a database that does not open. */
+static void report_refused(doctor *d, const tok_key_info *info, bool server_uses_token)
+{
+    char fix[TOK_LABEL_MAX + 128];
+    if (!server_uses_token) {
+        doctor_report(d, DOCTOR_OK, "",
+                      "key \"%s\" is hidden from SQL Server: it may sign and unwrap", info->name);
+        return;
+    }
+    snprintf(
+        fix, sizeof fix,
+        "if SQL Server uses it: ekm_keys = %s in the token's section; if it is a column master "
+        "key: nothing",
+        info->name);
+    doctor_report(d, DOCTOR_WARN, fix,
+                  "key \"%s\" may sign and unwrap: SQL Server is refused it (%u), and a database "
+                  "under it does not open",
+                  info->name, core_status_code(ST_POLICY));
+}
+
+static void report_master_key(doctor *d, const tok_key_info *info, bool server_uses_token)
 {
     const char *patterns = tok_token_config(d->session.token)->ekm_keys;
     if (patterns == NULL || !core_patterns_fit(patterns, info->name)) {
-        doctor_report(d, DOCTOR_OK, "",
-                      "key \"%s\" is hidden from SQL Server: it may sign and unwrap", info->name);
+        report_refused(d, info, server_uses_token || patterns != NULL);
     } else {
         doctor_report(d, DOCTOR_WARN,
-                      "take it off ekm_keys unless no client uses it as a column master key",
+                      "take it off ekm_keys if a client uses it as a column master key",
                       "key \"%s\" may sign and unwrap, and ekm_keys lets SQL Server use it: an "
                       "administrator of the database can decrypt column encryption keys with it",
                       info->name);
@@ -43,8 +65,11 @@ bool doctor_check_uses(doctor *d)
         const bool used = !info->retired && info->algorithm != CORE_ALG_COUNT;
         masters += used && is_column_master_key(info);
         others += used && !is_column_master_key(info);
-        if (used && is_column_master_key(info)) {
-            report_hidden(d, info);
+    }
+    for (size_t i = 0; masters > 0 && i < keys.count; i++) {
+        const tok_key_info *info = tok_key_about(keys.keys[i]);
+        if (!info->retired && info->algorithm != CORE_ALG_COUNT && is_column_master_key(info)) {
+            report_master_key(d, info, others > 0);
         }
     }
     if (masters > 0 && others > 0) {

@@ -117,6 +117,12 @@ core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb, cli_w
         return ST_OK;
     }
     *out = NULL;
+    for (size_t i = 0; found == 0 && i < keys->ignored_count; i++) {
+        if (strcmp(keys->ignored[i].name, name_or_thumb) == 0) {
+            return core_fail(err, ST_NOT_FOUND, "key \"%s\" is ignored: %s", name_or_thumb,
+                             keys->ignored[i].text);
+        }
+    }
     if (found == 0) {
         return core_fail(err, ST_NOT_FOUND,
                          "key \"%s\": there is no %skey of this name or "

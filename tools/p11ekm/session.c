@@ -59,6 +59,31 @@ static bool needs_no_pin(const cli_call *call, const tok_token *token)
            cli_value(call, "--pin-file") == NULL && cli_value(call, "--pin-fd") == NULL;
 }
 
+/* Names the source of the PIN, where one was given. Each run of the program sends it again. */
+static core_status name_source(const cli_call *call, const cli_session *session, core_err *err)
+{
+    const char *source = cli_value(call, "--pin-file");
+    const char *told = err->text;
+    const char *next = core_err_next(err, ST_AUTH_FAILED);
+    const bool own = next > told && next < told + sizeof err->text;
+    const bool sent = strstr(told, "(C_Login: ") != NULL;
+    if (source == NULL && cli_value(call, "--pin-fd") != NULL) {
+        source = "--pin-fd";
+    } else if (source == NULL) {
+        source = tok_token_config(session->token)->pin_file;
+    }
+    if (source == NULL && !cli_pin_configured(tok_token_config(session->token))) {
+        source = "that was typed";
+    }
+    if (source == NULL) { /* a group: its members' files */
+        return ST_AUTH_FAILED;
+    }
+    return core_fail(err, ST_AUTH_FAILED, "%.*s; correct the PIN %s%s%s",
+                     own ? (int)(next - told) - 2 : (int)strlen(told), told,
+                     strcmp(source, "that was typed") == 0 ? "" : "from ", source,
+                     sent ? " before the next run: each run is one more try" : "");
+}
+
 core_status cli_session_login(cli_call *call, cli_session *session, core_err *err)
 {
     core_secret pin = {0};
@@ -74,6 +99,7 @@ core_status cli_session_login(cli_call *call, cli_session *session, core_err *er
         st = tok_token_login(session->token, given ? (const char *)pin.data : NULL,
                              given ? pin.length : 0, err);
         session->logged_in = st == ST_OK;
+        st = st == ST_AUTH_FAILED ? name_source(call, session, err) : st;
     }
     core_secret_close(&pin);
     return st;

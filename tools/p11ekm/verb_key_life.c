@@ -135,11 +135,35 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
     return st;
 }
 
+/* Of a column master key a client asks, of any other the server. No "; " between the statements:
+ * the next step is what follows the last one. */
+static core_status fail_until_asked(const tok_key_info *info, const char *operand, core_err *err)
+{
+    char thumb[2 * TOK_THUMB_LEN + 1];
+    const unsigned master = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
+    if (info->rsa && (info->can & master) == master) {
+        return core_fail(err, ST_POLICY,
+                         "nothing was retired: columns under the key cannot be decrypted then. Ask "
+                         "in each database: SELECT name FROM sys.column_master_keys WHERE key_path "
+                         "= N'...' (its paths: p11ekm key show, uri) and for backups; if nothing "
+                         "needs it, repeat with --yes %s",
+                         operand);
+    }
+    core_hex(info->thumb, TOK_THUMB_LEN, thumb);
+    return core_fail(
+        err, ST_POLICY,
+        "nothing was retired: databases under the key do not open at the next start. "
+        "Ask on each server (1) SELECT DB_NAME(database_id) FROM "
+        "sys.dm_database_encryption_keys WHERE encryptor_thumbprint = 0x%s and (2) "
+        "SELECT name FROM sys.asymmetric_keys WHERE thumbprint = 0x%s and for backups; "
+        "if nothing needs it, repeat with --yes %s",
+        thumb, thumb, operand);
+}
+
 /* What to ask the database administrator first: a server that starts after this does not find the
  * key. */
 static core_status ask_first(cli_call *call, core_err *err)
 {
-    char thumb[2 * TOK_THUMB_LEN + 1];
     cli_session session = {0};
     cli_keys keys = {0};
     tok_key *key = NULL;
@@ -151,19 +175,19 @@ static core_status ask_first(cli_call *call, core_err *err)
         st = cli_keys_find(&keys, call->operands[0], CLI_LIVE_KEY, &key, err);
     }
     if (st == ST_OK) {
-        core_hex(tok_key_about(key)->thumb, TOK_THUMB_LEN, thumb);
-        st =
-            core_fail(err, ST_POLICY,
-                      "nothing was retired: databases under the key do not open at the next start. "
-                      "Ask on each server: SELECT DB_NAME(database_id) FROM "
-                      "sys.dm_database_encryption_keys WHERE encryptor_thumbprint = 0x%s; SELECT "
-                      "name FROM sys.asymmetric_keys WHERE thumbprint = 0x%s; and for backups. If "
-                      "nothing needs it, repeat with --yes %s",
-                      thumb, thumb, call->operands[0]);
+        st = fail_until_asked(tok_key_about(key), call->operands[0], err);
     }
     cli_keys_free(&keys);
     cli_session_close(&session);
     return st;
+}
+
+static core_status not_repeated(cli_call *call, const char *outcome, core_err *err)
+{
+    call->usage = true;
+    return core_fail(err, ST_INVALID_ARGUMENT,
+                     "--yes does not repeat the operand: %s; type --yes %s", outcome,
+                     call->operands[0]);
 }
 
 core_status cli_key_retire(cli_call *call, core_err *err)
@@ -174,7 +198,7 @@ core_status cli_key_retire(cli_call *call, core_err *err)
         return ask_first(call, err);
     }
     if (strcmp(yes, call->operands[0]) != 0) {
-        return cli_usage(call, err, "--yes does not repeat the operand: nothing was retired");
+        return not_repeated(call, "nothing was retired", err);
     }
     return apply_change(call, &what, err);
 }
@@ -189,9 +213,10 @@ core_status cli_key_purge(cli_call *call, core_err *err)
 {
     static const change what = {"PurgeKey", "destroyed", CLI_RETIRED_KEY, tok_key_destroy};
     if (strcmp(cli_value(call, "--yes"), call->operands[0]) != 0) {
-        return cli_usage(call, err,
-                         "--yes does not repeat the operand: nothing was destroyed. What this key "
-                         "protects, backups included, is lost with it");
+        return not_repeated(call,
+                            "nothing was destroyed. What this key protects, backups included, is "
+                            "lost with it",
+                            err);
     }
     return apply_change(call, &what, err);
 }
