@@ -215,12 +215,18 @@ static bool looks_alike(const tok_key_info *a, const tok_key_info *b)
            memcmp(a->id, b->id, a->id_len) == 0;
 }
 
+/* By the name, where it was told: SoftHSM under load may have given an empty one once. The id of a
+ * key that has just been made may have been read before it was set, so it decides only where there
+ * is no thumbprint. */
 static bool is_named(const same_key *same, const tok_key_info *other)
 {
     const tok_key_info *info = &same->key->info;
 
-    return (strcmp(other->name, same->names[0]) == 0 || strcmp(other->name, same->names[1]) == 0) &&
-           other->id_len == info->id_len && memcmp(other->id, info->id, info->id_len) == 0;
+    if (!info->identified &&
+        (other->id_len != info->id_len || memcmp(other->id, info->id, info->id_len) != 0))
+        return false;
+    return (info->identified && info->name[0] == 0) || strcmp(other->name, same->names[0]) == 0 ||
+           strcmp(other->name, same->names[1]) == 0;
 }
 
 static bool is_same(tok_key *other, void *arg)
@@ -317,11 +323,17 @@ core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *o
 core_status tok_key_find_named(tok_session *session, tok_key *key, const char *other_name,
                                CK_OBJECT_HANDLE *out, core_err *err)
 {
+    enum { TRIES = 4, PAUSE_MS = 10 };
     const char *names[2] = {key->info.name, other_name != NULL ? other_name : key->info.name};
 
     if (!key->info.persistent)
         return tok_key_find(session, key, out, err);
     core_status st = find_again(session, key, names, err);
+    /* SoftHSM under load may tell an empty label once. */
+    for (unsigned i = 1; i < TRIES && st == ST_HANDLE_LOST; i++) {
+        core_sleep_ms(PAUSE_MS * i);
+        st = find_again(session, key, names, err);
+    }
     *out = st == ST_OK ? atomic_load(&key->at[session->place].handle) : 0;
     return st;
 }

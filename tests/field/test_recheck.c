@@ -561,6 +561,25 @@ static void twins_end_one_at_a_time(void)
     end();
 }
 
+/* A label that was not told once does not keep the key from its end. */
+static void key_listed_without_name_is_destroyed(void)
+{
+    core_err err = {0};
+
+    begin(RECHECK);
+    CK_OBJECT_HANDLE like = other_find(&outside, CKO_SECRET_KEY, "SK");
+    CK_OBJECT_HANDLE object = plant_aes("", like, true);
+    CU_ASSERT_NOT_EQUAL_FATAL(object, 0);
+    tok_key *key = listed_as("");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+    CU_ASSERT_TRUE(other_text(&outside, object, CKA_LABEL, "own-named"));
+    CU_ASSERT_EQUAL(tok_key_destroy(key, &err), ST_OK);
+    CU_ASSERT_EQUAL(other_find(&outside, CKO_SECRET_KEY, "own-named"), 0);
+    CU_ASSERT_NOT_EQUAL(other_find(&outside, CKO_SECRET_KEY, "SK"), 0);
+    tok_key_release(key);
+    end();
+}
+
 /* Anybody can put a public object there that refuses to go. */
 static void key_is_destroyed_whatever_its_public_object_does(void)
 {
@@ -649,6 +668,7 @@ int main(int argc, char **argv)
         {"key_that_becomes_master_key_is_withheld", key_that_becomes_master_key_is_withheld},
         {"passing_failures_hide_no_retirement", passing_failures_hide_no_retirement},
         {"twins_end_one_at_a_time", twins_end_one_at_a_time},
+        {"key_listed_without_name_is_destroyed", key_listed_without_name_is_destroyed},
         {"key_is_destroyed_whatever_its_public_object_does",
          key_is_destroyed_whatever_its_public_object_does},
         {"retired_master_key_signs_and_wraps_no_more", retired_master_key_signs_and_wraps_no_more},
