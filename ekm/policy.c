@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which keys of a token SQL Server may use. A column master key of Always Encrypted is not among
- * them: whoever may call DecryptByAsymKey, a database administrator, could decrypt column
- * encryption keys with it.
+ * them: a database administrator, who may call DecryptByAsymKey, could decrypt column encryption
+ * keys with it.
  */
 #include "core/text.h"
 #include "ekm/ekm_private.h"

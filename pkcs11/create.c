@@ -273,7 +273,7 @@ static core_status check_spec(const tok_token *token, const tok_key_spec *spec, 
                          "characters, characters that change the direction of text, and $(",
                          spec->name, fault, (int)TOK_NAME_UNITS);
     }
-    if (strncmp(spec->name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0) {
+    if (tok_label_is_retired(spec->name)) {
         return core_fail(err, ST_INVALID_ARGUMENT,
                          "key name \"%.128s\": %s marks retired keys; give another name",
                          spec->name, TOK_RETIRED_PREFIX);

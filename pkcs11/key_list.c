@@ -205,7 +205,7 @@ static core_status read_label(tok_session *session, CK_OBJECT_HANDLE object, lab
     to->id_len = tok_attribute_has(&a[1]) ? a[1].ulValueLen : 0;
     const bool refused = (a[2].ulValueLen != sizeof private || private != CK_TRUE) &&
                          tok_unprotected_refused(session);
-    if (!refused && strncmp(to->name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) != 0)
+    if (!refused && !tok_label_is_retired(to->name))
         list->count++;
     return ST_OK;
 }

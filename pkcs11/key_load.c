@@ -184,8 +184,7 @@ core_status tok_key_describe(tok_session *session, CK_OBJECT_HANDLE object,
         core_free(key);
         return st;
     }
-    key->info.retired =
-        strncmp(key->info.name, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0;
+    key->info.retired = tok_label_is_retired(key->info.name);
     tok_key_state_begin(key);
     key_at(session, key, object);
     *out = key;
@@ -279,7 +278,7 @@ static core_status find_again(tok_session *session, tok_key *key, const char *co
         st = tok_scan_objects(session, match, 2, key->object_class, &scan, err);
     if (st == ST_OK && names != NULL && same.alike > 1) {
         return core_fail(err, ST_KEY_AMBIGUOUS,
-                         "key \"%s\": token \"%s\" has %zu objects with its name, id and "
+                         "key \"%s\": token \"%s\" has %zu objects with its name and "
                          "thumbprint; give one of them another label with the vendor's tool",
                          info->name, session->token->info.label, same.alike);
     }

@@ -5,11 +5,17 @@
 #ifndef PKCS11_KEY_PRIVATE_H
 #define PKCS11_KEY_PRIVATE_H
 
+#include <string.h>
 #include "pkcs11/key_list.h"
 #include "pkcs11/key_state.h"
 #include "pkcs11/tok_private.h"
 
 #define TOK_RETIRED_PREFIX "p11ekm-retired:"
+
+static inline bool tok_label_is_retired(const char *label)
+{
+    return strncmp(label, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0;
+}
 
 /* Where the key is on one token. The handles are good while `age` is the token's (tok_token_age);
  * 0: find them again. Noted with the token's lock, voided without. */
@@ -129,8 +135,9 @@ CORE_MUST_USE core_status tok_key_handle(tok_session *session, tok_key *key, CK_
                                          core_err *err);
 CORE_MUST_USE core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
                                        core_err *err);
-/* The one object with the key's name (or `other_name`, NULL: none), CKA_ID and thumbprint, for what
- * renames or destroys: a copy under another name is another object. ST_KEY_AMBIGUOUS: several. */
+/* The one object with the key's name (or `other_name`, NULL: none) and thumbprint, or CKA_ID where
+ * the key has no thumbprint yet. For renaming and destroying: a copy under another name is another
+ * object. ST_KEY_AMBIGUOUS: several. */
 CORE_MUST_USE core_status tok_key_find_named(tok_session *session, tok_key *key,
                                              const char *other_name, CK_OBJECT_HANDLE *out,
                                              core_err *err);

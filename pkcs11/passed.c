@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a search passed over: a key that is on the token, and is retired or ignored, is not one that
- * is missing. Whoever reads the log has to be told, for a database under it does not open.
+ * Reports the keys that a search passed over. A retired or ignored key is on the token, so the
+ * error must not say that it is missing: a database that needs the key does not open.
  */
 #include <string.h>
 #include "pkcs11/key_private.h"
@@ -30,8 +30,9 @@ void tok_passed_unprotected(tok_passed *passed, const char *label)
 
 const char *tok_retired_name(const char *label)
 {
-    const bool marked = strncmp(label, TOK_RETIRED_PREFIX, DATE) == 0;
-    return marked && strlen(label) > NAME && label[NAME - 1] == ':' ? label + NAME : NULL;
+    return tok_label_is_retired(label) && strlen(label) > NAME && label[NAME - 1] == ':'
+               ? label + NAME
+               : NULL;
 }
 
 core_status tok_passed_fail(const tok_token *token, const tok_passed *passed, const char *what,

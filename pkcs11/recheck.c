@@ -159,7 +159,7 @@ static void take_state(tok_key *key, reading *r)
 
     if (tok_attribute_has(&r->a[LABEL])) {
         r->label[r->a[LABEL].ulValueLen] = '\0';
-        state.retired = strncmp(r->label, TOK_RETIRED_PREFIX, sizeof TOK_RETIRED_PREFIX - 1) == 0;
+        state.retired = tok_label_is_retired(r->label);
     }
     state.start_date = date_of(&r->a[START], state.start_date);
     state.end_date = date_of(&r->a[END], state.end_date);

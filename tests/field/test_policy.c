@@ -58,7 +58,7 @@ static void begin(const char *policy)
                           scp_err_Success);
 }
 
-/* Found anew: what destroys a key names it as it is called now. */
+/* Lists the keys again: destroying a key needs its present name. */
 static void remove_key(const uint8_t *thumb)
 {
     tok_key **keys = NULL;

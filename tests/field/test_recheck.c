@@ -257,7 +257,7 @@ static void retired_elsewhere_only_decrypts(void)
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_THUMB, rsa, &info), scp_err_Success);
     CU_ASSERT_EQUAL(log_count("\"RK\" on token \"memory\" is retired and still decrypts"), 1);
     CU_ASSERT_EQUAL(log_count("\"SK\" on token \"memory\" is retired and still decrypts"), 1);
-    /* Nor does a new login, after which all keys are found anew, end the decryption. */
+    /* Nor does a new login, after which all keys are searched again, end the decryption. */
     other_close(&outside);
     tok_token_logout(token);
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&session, 0), scp_err_Success);
@@ -299,7 +299,7 @@ static void disabled_elsewhere_refused_and_back(void)
     end();
 }
 
-/* Whoever has no PIN can change a public object. */
+/* A public object can be changed without the PIN. */
 static void public_object_changes_nothing(void)
 {
     begin(RECHECK);
