@@ -87,7 +87,10 @@ bool core_lock_file_try(intptr_t file);
 void core_lock_file_release(intptr_t file);
 bool core_lock_file_moved(intptr_t file, const char *path);
 void core_lock_file_close(intptr_t file);
-/* ST_OK where nothing has this name; else ST_IO, also for a link that leads nowhere. */
+/* Sets `there` to whether something has this name, also a link that leads nowhere. ST_IO where the
+ * system does not tell: then nobody may conclude that it is there or that it is not. */
+CORE_MUST_USE core_status core_file_look(const char *path, bool *there, core_err *err);
+/* ST_OK where nothing has this name; else ST_IO, also where that cannot be told. */
 CORE_MUST_USE core_status core_file_absent(const char *path, core_err *err);
 /* Writes a new file of this user only (of the group of administrators, where an elevated one of
  * Windows makes it). It appears with all its bytes or not at all. ST_IO where

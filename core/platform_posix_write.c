@@ -21,13 +21,20 @@ static core_status fail_exists(core_err *err, const char *path)
         "%s: exists already and is not overwritten; name another file, or remove it first", path);
 }
 
-core_status core_file_absent(const char *path, core_err *err)
+core_status core_file_look(const char *path, bool *there, core_err *err)
 {
     struct stat s;
-    if (lstat(path, &s) == 0)
-        return fail_exists(err, path);
-    return errno == ENOENT || errno == ENOTDIR ? ST_OK
-                                               : core_fail_errno(err, path, "look at it", errno);
+    *there = lstat(path, &s) == 0;
+    return *there || errno == ENOENT || errno == ENOTDIR
+               ? ST_OK
+               : core_fail_errno(err, path, "look at it", errno);
+}
+
+core_status core_file_absent(const char *path, core_err *err)
+{
+    bool there = false;
+    const core_status st = core_file_look(path, &there, err);
+    return there ? fail_exists(err, path) : st;
 }
 
 /* Returns 0, or the errno of what failed. */

@@ -27,19 +27,26 @@ static core_status fail_exists(core_err *err, const char *path)
         "%s: exists already and is not overwritten; name another file, or remove it first", path);
 }
 
-core_status core_file_absent(const char *path, core_err *err)
+core_status core_file_look(const char *path, bool *there, core_err *err)
 {
+    *there = false;
     wchar_t *wide = core_wide_path(path);
     if (wide == NULL)
         return core_fail_windows(err, path, "look at it", ERROR_INVALID_NAME);
     const DWORD attributes = GetFileAttributesW(wide); /* of a link, the link's own */
     const DWORD error = GetLastError();
     core_free(wide);
-    if (attributes != INVALID_FILE_ATTRIBUTES)
-        return fail_exists(err, path);
-    return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND
+    *there = attributes != INVALID_FILE_ATTRIBUTES;
+    return *there || error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND
                ? ST_OK
                : core_fail_windows(err, path, "look at it", error);
+}
+
+core_status core_file_absent(const char *path, core_err *err)
+{
+    bool there = false;
+    const core_status st = core_file_look(path, &there, err);
+    return there ? fail_exists(err, path) : st;
 }
 
 /* Returns ERROR_SUCCESS, or what failed; then there is no temporary file. */

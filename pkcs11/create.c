@@ -177,6 +177,38 @@ static core_status set_id(tok_session *session, creation *c, core_err *err)
     return st;
 }
 
+/* The key is made when the token shows it as it was asked for. Some tokens ignore CKA_SENSITIVE,
+ * and SoftHSM under load has made a key whose CKA_TOKEN is FALSE. A flag that is not told proves
+ * nothing. */
+static core_status check_made(tok_session *session, const creation *c, core_err *err)
+{
+    const CK_BBOOL wanted[] = {c->spec->persistent, CK_TRUE, CK_TRUE, c->spec->extractable};
+    static const char *const names[] = {"CKA_TOKEN", "CKA_PRIVATE", "CKA_SENSITIVE",
+                                        "CKA_EXTRACTABLE"};
+    CK_BBOOL is[4];
+    CK_ATTRIBUTE a[] = {
+        {CKA_TOKEN, &is[0], sizeof is[0]},
+        {CKA_PRIVATE, &is[1], sizeof is[1]},
+        {CKA_SENSITIVE, &is[2], sizeof is[2]},
+        {CKA_EXTRACTABLE, &is[3], sizeof is[3]},
+    };
+    core_status st = tok_attributes(session, c->private, a, 4, err);
+
+    for (size_t i = 0; st == ST_OK && i < 4; i++) {
+        if (i == 1 && !tok_unprotected_refused(session))
+            continue;
+        if (tok_attribute_has(&a[i]) && (is[i] == CK_TRUE) != (wanted[i] == CK_TRUE)) {
+            st = core_fail(err, ST_POLICY,
+                           "token \"%s\" made key \"%s\" with %s %s against what was asked, so the "
+                           "key was destroyed; try again, then ask the vendor for a token policy "
+                           "that allows it",
+                           session->token->info.label, c->spec->name, names[i],
+                           wanted[i] == CK_TRUE ? "false" : "true");
+        }
+    }
+    return st;
+}
+
 /* Nothing is left behind by a failure. Done in a session of its own, as the one at work may be what
  * failed. */
 static void undo(tok_session *session, creation *c)
@@ -231,6 +263,8 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
         c->key->info.persistent = c->spec->persistent; /* also where CKA_TOKEN is not told */
     if (st == ST_OK && c->spec->persistent)
         st = set_id(&own, c, err);
+    if (st == ST_OK)
+        st = check_made(&own, c, err);
     if (st != ST_OK && c->own_session != 0) {
         /* What was made in it goes with it. */
         if (st != ST_SESSION_LOST)

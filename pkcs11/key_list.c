@@ -91,6 +91,16 @@ core_status tok_key_survey(tok_token *token, tok_key ***out, size_t *count,
     return st;
 }
 
+/* Tries a second time unless the token or its login is lost: one odd answer must not make anybody
+ * believe that the key cannot encrypt. */
+static core_status measure(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                           core_err *err)
+{
+    core_status st = tok_key_measure(session, object, key, err);
+    return st == ST_OK || tok_scan_stops(session, st) ? st
+                                                      : tok_key_measure(session, object, key, err);
+}
+
 static core_status identify_op(tok_session *session, void *arg, core_err *err)
 {
     tok_key *key = arg;
@@ -98,7 +108,7 @@ static core_status identify_op(tok_session *session, void *arg, core_err *err)
 
     core_status st = tok_key_handle(session, key, &object, err);
     if (st == ST_OK)
-        st = tok_key_measure(session, object, key, err);
+        st = measure(session, object, key, err);
     return tok_key_outcome(key, st);
 }
 
@@ -118,21 +128,15 @@ static bool is_shown(const tok_session *session, const tok_key_info *info)
            (info->bits_unknown || (allowed & (1u << info->algorithm)) != 0);
 }
 
-/* Identifies a key that SQL Server may use, with a second try: one passing failure must not make it
- * believe that the key is gone. One that the token does not let encrypt is dropped (*key NULL):
- * nobody could use it. */
+/* Identifies a key that SQL Server may use. One that the token does not let encrypt is dropped
+ * (*key NULL): nobody could use it. */
 static core_status identify_shown(tok_session *session, tok_key **key, core_err *err)
 {
     core_err why = {0};
-    core_status st = ST_OK;
 
     if ((*key)->info.identified || !is_shown(session, &(*key)->info))
         return ST_OK;
-    for (unsigned tries = 0; tries < 2 && (tries == 0 || st != ST_OK); tries++) {
-        st = tok_key_measure(session, atomic_load(&(*key)->at[session->place].handle), *key, &why);
-        if (tok_scan_stops(session, st))
-            break;
-    }
+    core_status st = measure(session, atomic_load(&(*key)->at[session->place].handle), *key, &why);
     if (st == ST_OK)
         return ST_OK;
     if (tok_scan_stops(session, st)) {

@@ -128,7 +128,8 @@ core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind
         tok_mark_back(token);
         return ST_OK;
     }
-    if (st == ST_SESSION_LOST)
+    /* A lost session is not closed: its handle may be another's by now. */
+    if (tok_rv_status(offer->rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
         token->keeper = 0;
     tok_keeper_close(token);
     /* A first user beside others came because the login was lost: that is how it stays. */

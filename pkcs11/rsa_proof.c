@@ -104,10 +104,12 @@ static core_padding confirming_padding(const tok_key *key, core_padding padding)
     return padding == CORE_PAD_OAEP_SHA256 && sha1 ? CORE_PAD_OAEP_SHA1 : CORE_PAD_COUNT;
 }
 
-/* The key refuses the padding: over raw RSA where the policy has it, else the refusal is confirmed
- * by another padding that it accepts. ST_OK: raw RSA it is. */
+/* The key refuses the padding. If the policy allows raw RSA, tries that. Otherwise confirms the
+ * refusal by another padding that the key accepts in the same generation of its handles. ST_OK: raw
+ * RSA is used. `moved`: another generation began in between, so both must be tried again. */
 static core_status when_refused(tok_key *key, core_padding padding, int place,
-                                const tok_rsa_outcome *refusal, core_status st, core_err *err)
+                                const tok_rsa_outcome *refusal, core_status st, bool *moved,
+                                core_err *err)
 {
     const core_padding other = confirming_padding(key, padding);
     tok_rsa_outcome how, again;
@@ -119,15 +121,21 @@ static core_status when_refused(tok_key *key, core_padding padding, int place,
         tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
         return ST_OK;
     }
-    if (other == CORE_PAD_COUNT ||
-        known_answer(key, other, TOK_WAY_TOKEN, place, &how, &ignored) != ST_OK)
+    if (other == CORE_PAD_COUNT)
         return st;
+    const core_status confirmed = known_answer(key, other, TOK_WAY_TOKEN, place, &how, &ignored);
+    if (confirmed != ST_OK) {
+        return confirmed == ST_DECRYPT_FAILED || how.refused != CKR_OK
+                   ? st
+                   : core_fail(err, confirmed, "%s", core_err_text(&ignored, confirmed));
+    }
     (void)tok_init_refuses(refusal->refused, &certain);
     if (!certain) {
         (void)known_answer(key, padding, TOK_WAY_TOKEN, place, &again, &ignored);
         certain = again.refused == refusal->refused;
     }
-    if (!certain || how.served != refusal->served || how.age != refusal->age)
+    *moved = how.served != refusal->served || how.age != refusal->age;
+    if (!certain || *moved)
         return st;
     tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
     return tok_oaep_refuse(key, padding, "C_DecryptInit", refusal->refused, err);
@@ -148,9 +156,9 @@ static core_status when_failed(tok_key *key, core_padding padding, int place, co
                                                          : st;
 }
 
-/* On one token, or on the member of the group at `place`. */
-static core_status ready_on(tok_key *key, const tok_token *token, int place, core_padding padding,
-                            core_err *err)
+/* One try of ready_on; `moved` as when_refused. */
+static core_status ready_once(tok_key *key, const tok_token *token, int place, core_padding padding,
+                              bool *moved, core_err *err)
 {
     const unsigned facts = tok_facts_at(key, token, place == TOK_ANY ? 0 : (unsigned)place);
     const bool raw = tok_goes_raw(key, padding, facts);
@@ -163,8 +171,22 @@ static core_status ready_on(tok_key *key, const tok_token *token, int place, cor
     core_status st =
         known_answer(key, padding, raw ? TOK_WAY_RAW : TOK_WAY_TOKEN, place, &how, err);
     if (how.refused != CKR_OK)
-        return when_refused(key, padding, place, &how, st, err);
+        return when_refused(key, padding, place, &how, st, moved, err);
     return st == ST_DECRYPT_FAILED ? when_failed(key, padding, place, err) : st;
+}
+
+/* On one token, or on the member of the group at `place`. */
+static core_status ready_on(tok_key *key, const tok_token *token, int place, core_padding padding,
+                            core_err *err)
+{
+    core_status st = ST_OK;
+    bool moved = true;
+
+    for (unsigned i = 0; moved && i < TOK_PROOF_TRIES; i++) {
+        moved = false;
+        st = ready_once(key, token, place, padding, &moved, err);
+    }
+    return moved ? tok_rsa_unproven(key, err) : st;
 }
 
 /* On every member that is there; those that are away, or do not have the key, are asked when they

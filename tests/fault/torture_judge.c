@@ -137,13 +137,22 @@ static bool whole(const verb *v, const tree_file *clean, const tree_file *now)
     return clean->length == 0 || now->bytes[now->length - 1] == clean->bytes[clean->length - 1];
 }
 
+/* Only the run that holds the lock may remove its file: after a fault an empty one may stay until
+ * the next run, which removes it. */
+static bool is_free_lock(const tree_file *file)
+{
+    const char *end = strrchr(file->path, '.');
+    return end != NULL && strcmp(end, ".lock") == 0 && file->length == 0;
+}
+
 static void judge_files(const verb *v, const fault *f, const state *after, const state *now,
-                        const outcome *o)
+                        const outcome *o, bool lock_may_stay)
 {
     bool good = true;
 
     for (size_t i = 0; i < now->output.count && good; i++)
         good = is_journal(now->output.files[i].path) ||
+               (lock_may_stay && is_free_lock(&now->output.files[i])) ||
                tree_find(&after->output, now->output.files[i].path) != NULL;
     for (size_t i = 0; i < after->output.count && good; i++) {
         const tree_file *file = tree_find(&now->output, after->output.files[i].path);
@@ -216,7 +225,7 @@ static void judge_next(const verb *v, const fault *f, const outcome *clean, cons
     if (!world_take(&now.output, &now.token) || !census_take(&now.keys))
         complain(v, f, "the world cannot be read afterwards", &o);
     judge_keys(v, f, before, after, &now, &o);
-    judge_files(v, f, after, &now, &o);
+    judge_files(v, f, after, &now, &o, false);
     if (!trail_is_whole(&now, 1))
         complain(v, f, "the audit has one record in another", &o);
     tree_drop(&now.output);
@@ -240,7 +249,7 @@ void judge_run(const verb *v, const fault *f, const outcome *clean, const state 
     if (keys_moved && !census_take(&now.keys))
         complain(v, f, "the token cannot be read afterwards", o);
     judge_keys(v, f, before, after, &now, o);
-    judge_files(v, f, after, &now, o);
+    judge_files(v, f, after, &now, o, f->kind == FAULT_FILE);
     const tree_file *audit = tree_find(&now.output, "/audit");
     bool torn = audit != NULL && audit->length > 0 && audit->bytes[audit->length - 1] != '\n';
     if (!trail_is_whole(&now, torn ? 1 : 0))

@@ -30,6 +30,7 @@ bool world_load(void)
         {token, "p11memory_refuse_attribute", (void *)&world.refuse_attribute},
         {token, "p11memory_refuse_encrypt", (void *)&world.refuse_encrypt},
         {token, "p11memory_refuse_change", (void *)&world.refuse_change},
+        {token, "p11memory_make_with", (void *)&world.make_with},
         {token, "p11memory_as_usual", (void *)&world.as_usual},
         {token, "p11memory_twin", (void *)&world.twin},
         {token, "p11memory_lose_sessions", (void *)&world.lose_sessions},

@@ -20,6 +20,7 @@ typedef struct key_world {
     void (*refuse_attribute)(const char *, CK_OBJECT_CLASS, CK_ATTRIBUTE_TYPE, CK_RV);
     void (*refuse_encrypt)(const char *, CK_RV);
     void (*refuse_change)(const char *, CK_RV);
+    void (*make_with)(CK_ATTRIBUTE_TYPE, CK_BBOOL);
     void (*as_usual)(void);
     void (*twin)(int);
     void (*lose_sessions)(void);

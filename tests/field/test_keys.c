@@ -360,6 +360,40 @@ static void key_without_id_is_found_after_outage(void)
     }
 }
 
+/* --- made otherwise than asked for --- */
+
+static void key_made_otherwise_is_refused_and_destroyed(void)
+{
+    static const struct {
+        CK_ATTRIBUTE_TYPE flag;
+        CK_BBOOL value;
+        const char *name;
+    } rows[] = {{CKA_SENSITIVE, CK_FALSE, "CKA_SENSITIVE false"},
+                {CKA_EXTRACTABLE, CK_TRUE, "CKA_EXTRACTABLE true"},
+                {CKA_PRIVATE, CK_FALSE, ""},
+                {CKA_TOKEN, CK_FALSE, "CKA_TOKEN false"}};
+    static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
+
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+        const tok_key_spec spec = {
+            .name = "asked", .algorithm = algorithms[i % 2], .persistent = true};
+        tok_key *key = NULL;
+        core_err err = {0};
+        world_open("");
+        world.make_with(rows[i / 2].flag, rows[i / 2].value);
+        CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, &err), ST_POLICY);
+        CU_ASSERT_PTR_NULL(key);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, rows[i / 2].name));
+        world.make_with(MEM_ANY, CK_FALSE);
+        const surveyed after = survey("asked");
+        CU_ASSERT_EQUAL(after.listed + after.unprotected + after.unreadable, 0);
+        CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, &err), ST_OK);
+        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+        tok_key_release(key);
+        world_close();
+    }
+}
+
 static const test_case cases[] = {
     {"planted_key_name_stays_free", planted_key_name_stays_free},
     {"passed_over_key_says_why", passed_over_key_says_why},
@@ -372,6 +406,7 @@ static const test_case cases[] = {
     {"refused_use_costs_itself", refused_use_costs_itself},
     {"listing_uses_no_key", listing_uses_no_key},
     {"key_without_id_is_found_after_outage", key_without_id_is_found_after_outage},
+    {"key_made_otherwise_is_refused_and_destroyed", key_made_otherwise_is_refused_and_destroyed},
     {NULL, NULL},
 };
 static const test_suite suite = {.name = "keys", .cases = cases};

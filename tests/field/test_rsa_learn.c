@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "tests/field/rsa_world.h"
 
+#define SHA1   "0x220"
 #define SHA256 "0x250"
 #define QUOTED "log = %s\n"
 
@@ -140,6 +141,43 @@ static void refusal_by_any_code_falls_back(void)
     }
 }
 
+/* Another login in between starts a new generation, so the acceptance says nothing of the refusal:
+ * both are asked for again. Found by 32 threads that log in while the first of them encrypts. */
+static void refusal_is_confirmed_again_after_a_new_login(void)
+{
+    uint8_t cipher[WORLD_BLOCK];
+    world w;
+
+    world_begin(&w, "");
+    tok_key *key = world_make(&w, "moved");
+    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7;"
+                                     "call=C_DecryptInit hash=" SHA1 " logout"),
+                    0);
+    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
+    CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
+    destroy(&w, key);
+    world_end(&w);
+}
+
+/* A failure while the refusal is confirmed is told as that failure, not as the refusal. */
+static void failed_confirmation_is_not_called_a_refusal(void)
+{
+    uint8_t cipher[WORLD_BLOCK];
+    world w;
+
+    world_begin(&w, "");
+    tok_key *key = world_make(&w, "no memory");
+    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7;"
+                                     "call=C_DecryptInit hash=" SHA1 " times=0 rv=0x31"),
+                    0);
+    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_TOKEN_FULL);
+    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7"), 0);
+    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
+    CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
+    destroy(&w, key);
+    world_end(&w);
+}
+
 static void downgrade_is_logged_once(void)
 {
     uint8_t cipher[WORLD_BLOCK];
@@ -198,6 +236,10 @@ int main(int argc, char **argv)
         {"refusal_without_confirmation_is_not_learned",
          refusal_without_confirmation_is_not_learned},
         {"refusal_by_any_code_falls_back", refusal_by_any_code_falls_back},
+        {"refusal_is_confirmed_again_after_a_new_login",
+         refusal_is_confirmed_again_after_a_new_login},
+        {"failed_confirmation_is_not_called_a_refusal",
+         failed_confirmation_is_not_called_a_refusal},
         {"downgrade_is_logged_once", downgrade_is_logged_once},
         {"longest_plaintext_is_the_same_before_and_after",
          longest_plaintext_is_the_same_before_and_after},

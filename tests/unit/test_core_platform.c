@@ -290,6 +290,9 @@ static void create_where_the_name_is_taken_changes_nothing(void)
     CU_ASSERT_EQUAL(symlink(testing_path("taken/nowhere"), loose), 0);
     const char *const paths[] = {target, link, loose, directory};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        bool there = false;
+        CU_ASSERT_EQUAL(core_file_look(paths[i], &there, &err), ST_OK);
+        CU_ASSERT_TRUE(there);
         CU_ASSERT_EQUAL(core_file_absent(paths[i], &err), ST_IO);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "exists already"));
         CU_ASSERT_EQUAL(core_file_create(paths[i], "xyz", 3, &err), ST_IO);

@@ -23,10 +23,11 @@ typedef struct cli_rotation {
     size_t *chosen; /* rows of the export that are rotated, in its order */
     size_t chosen_count;
     const char *old_cmk, *new_cmk;
-    const char *file; /* --output */
-    intptr_t lock;    /* FILE.lock, held; CORE_NO_LOCK_FILE: not open */
-    FILE *output;     /* open for appending; NULL before the first line of a new file */
-    size_t fresh;     /* values made in this run */
+    const char *file;   /* --output */
+    core_str lock_path; /* FILE.lock */
+    intptr_t lock;      /* that file, locked; CORE_NO_LOCK_FILE: not open */
+    FILE *output;       /* open for appending; NULL before the first line of a new file */
+    size_t fresh;       /* values made in this run */
 } cli_rotation;
 
 /* The row of the output that replaces `old`, with this value (NULL, 0: none yet); `digest` has room

@@ -177,58 +177,53 @@ static core_status prove(cli_rotation *r, core_str *text, core_err *err)
     return st;
 }
 
-/* The lock is on a file of its own, for on Windows a locked file cannot be read by others. */
-static core_status lock_name(const cli_rotation *r, core_str *name)
-{
-    core_str_addf(name, "%s.lock", r->file);
-    return name->failed ? ST_NO_MEMORY : ST_OK;
-}
-
-/* Whoever locked a file that was removed meanwhile has no lock: the run that removed it has just
- * ended. */
+/* The lock is on a file of its own, because on Windows others cannot read a locked file. A lock on
+ * a file that was removed in the meantime is no lock: the run that removed it has just ended. A
+ * file that is not locked by us is never removed: it may be another run's. An empty one that stays
+ * so is taken and removed by the next run. */
 core_status cli_rotation_lock(cli_rotation *r, core_err *err)
 {
-    core_str name = {0};
-    core_status st = lock_name(r, &name);
-    if (st == ST_OK) {
-        st = core_lock_file_open(core_str_get(&name), &r->lock, err);
+    core_str_addf(&r->lock_path, "%s.lock", r->file);
+    if (r->lock_path.failed) {
+        return core_fail(err, ST_NO_MEMORY, "out of memory for the name of a lock file");
     }
-    if (st == ST_OK &&
-        (!core_lock_file_try(r->lock) || core_lock_file_moved(r->lock, core_str_get(&name)))) {
+    const char *path = core_str_get(&r->lock_path);
+    core_status st = core_lock_file_open(path, &r->lock, err);
+    if (st == ST_OK && (!core_lock_file_try(r->lock) || core_lock_file_moved(r->lock, path))) {
         core_lock_file_close(r->lock);
         r->lock = CORE_NO_LOCK_FILE;
         st = core_fail(err, ST_IO,
-                       "%s: another run writes it now; wait until that ends, or name another file "
-                       "by --output",
+                       "%s: cannot be locked: another run may be writing it; wait until that ends, "
+                       "or name another file by --output",
                        r->file);
     }
-    core_str_free(&name);
     return st;
 }
 
 void cli_rotation_unlock(cli_rotation *r)
 {
-    core_str name = {0};
-    if (r->lock != CORE_NO_LOCK_FILE && lock_name(r, &name) == ST_OK) {
-        (void)remove(core_str_get(&name)); /* while it is held: nobody else has a lock on it */
+    if (r->lock != CORE_NO_LOCK_FILE) {
+        (void)remove(core_str_get(&r->lock_path)); /* while it is held: no other run has it */
     }
     core_lock_file_close(r->lock);
     r->lock = CORE_NO_LOCK_FILE;
-    core_str_free(&name);
+    core_str_free(&r->lock_path);
 }
 
 core_status cli_rotation_resume(cli_rotation *r, core_err *err)
 {
     core_str text = {0};
-    if (core_file_absent(r->file, NULL) == ST_OK) {
-        return ST_OK;
+    bool there = false;
+    core_status st = core_file_look(r->file, &there, err);
+    if (st != ST_OK || !there) {
+        return st;
     }
     core_err why = {0};
     r->output = core_file_append(r->file, &why);
     if (r->output == NULL) {
         return core_fail(err, why.status, "%s", why.text);
     }
-    core_status st = cli_file_read(r->file, &text, err);
+    st = cli_file_read(r->file, &text, err);
     if (st == ST_OK) {
         st = prove(r, &text, err);
     }

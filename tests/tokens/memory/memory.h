@@ -23,6 +23,8 @@
 #define P11MEMORY_EXPORT
 #endif
 
+#define MEM_ANY (~0UL)
+
 /* A rendezvous: the next call of a function stops, before its work is done or (`after`) when it is
  * done but not yet returned. The number of the place, or -1 (no such function, or no place left).
  */
@@ -42,13 +44,15 @@ P11MEMORY_EXPORT void p11memory_limit(unsigned sessions);
 /* Habits of real tokens: every private key that is made may decrypt, sign and unwrap, whatever its
  * template says; the next object that is made gets this handle, which must be free. */
 P11MEMORY_EXPORT void p11memory_all_uses(int on);
+/* Every private and secret key that is made gets this flag with this value, whatever its template
+ * says; MEM_ANY: as the template says. */
+P11MEMORY_EXPORT void p11memory_make_with(CK_ATTRIBUTE_TYPE flag, CK_BBOOL value);
 P11MEMORY_EXPORT void p11memory_next_handle(CK_OBJECT_HANDLE handle);
 /* Two objects exchange their handles. */
 P11MEMORY_EXPORT void p11memory_swap_handles(CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b);
 /* Objects that behave as on real tokens, until p11memory_as_usual. `label` NULL: all objects;
  * `class` MEM_ANY: of all classes. At most 16 at a time. An attribute (MEM_ANY: all) is answered
  * with `rv`; CKR_OK: the call succeeds, its length is CK_UNAVAILABLE_INFORMATION. */
-#define MEM_ANY (~0UL)
 P11MEMORY_EXPORT void p11memory_refuse_attribute(const char *label, CK_OBJECT_CLASS class,
                                                  CK_ATTRIBUTE_TYPE type, CK_RV rv);
 /* C_EncryptInit with a secret key is answered with `rv`. */

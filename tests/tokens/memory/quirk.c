@@ -5,7 +5,9 @@
  */
 #include "private.h"
 
-static bool all_uses;                /* guarded by mem.lock, as the next */
+static bool all_uses; /* guarded by mem.lock, as the next */
+static CK_ATTRIBUTE_TYPE made_flag = MEM_ANY;
+static CK_BBOOL made_value;
 static CK_OBJECT_HANDLE next_handle; /* 0: none is wanted */
 
 CK_RV mem_quirk_enter(mem_object *object)
@@ -20,7 +22,18 @@ CK_RV mem_quirk_enter(mem_object *object)
     }
     for (size_t i = 0; all_uses && object->class == CKO_PRIVATE_KEY && i < COUNT(uses); i++)
         rv = rv == CKR_OK ? mem_object_put(object, uses[i], &yes, sizeof yes) : rv;
+    if (rv == CKR_OK && made_flag != MEM_ANY &&
+        (object->class == CKO_PRIVATE_KEY || object->class == CKO_SECRET_KEY))
+        rv = mem_object_put(object, made_flag, &made_value, sizeof made_value);
     return rv;
+}
+
+void p11memory_make_with(CK_ATTRIBUTE_TYPE flag, CK_BBOOL value)
+{
+    mem_lock();
+    made_flag = flag;
+    made_value = value;
+    mem_unlock();
 }
 
 void p11memory_all_uses(int on)
