@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit trail in two layers: audit.c has the records and what a failure means by the policy,
- * audit_trail.c the files. Configurations that name one file share its trail.
+ * The audit trail in three layers: audit.c applies the policy to a failure, audit_trail.c writes
+ * the files, audit_record.c composes a record. Configurations that name one file share its trail.
  */
 #ifndef CORE_AUDIT_PRIVATE_H
 #define CORE_AUDIT_PRIVATE_H
@@ -22,6 +22,11 @@ enum {
     AUDIT_TEXTS = 5,       /* operation, identity, token, member, key */
     AUDIT_LINE_MAX = AUDIT_TEXTS * 6 * AUDIT_TEXT_MAX + 1024
 };
+
+/* The audit trail's part in core_log_open and core_log_close (journal.c). ST_AUDIT by the policy.
+ */
+CORE_MUST_USE core_status audit_start(const core_config *config, core_err *err);
+void audit_stop(const core_config *config);
 
 /* Appends the record as one line. `form`: a set of the above. */
 void audit_compose(core_str *line, const core_audit_record *record, unsigned form);

@@ -187,15 +187,7 @@ void core_log_unlocked(void)
         count, core_secret_unlocked_bytes(), core_pages_advice());
 }
 
-static void close_one(void)
-{
-    core_lock_take(&state.lock);
-    if (state.users != 0 && --state.users == 0)
-        stop_locked();
-    core_lock_give(&state.lock);
-}
-
-core_status core_log_open(const core_config *config, core_err *err)
+core_status log_start(const core_config *config, core_err *err)
 {
     core_status st = ST_OK;
     bool other = false;
@@ -216,16 +208,15 @@ core_status core_log_open(const core_config *config, core_err *err)
     if (other)
         core_log(CORE_LOG_WARNING, "%s: its log (%s) is not used while this one is open",
                  config->path, config->log);
-    st = core_audit_start(config, err);
-    if (st != ST_OK)
-        close_one();
-    return st;
+    return ST_OK;
 }
 
-void core_log_close(const core_config *config)
+void log_stop(void)
 {
-    core_audit_stop(config);
-    close_one();
+    core_lock_take(&state.lock);
+    if (state.users != 0 && --state.users == 0)
+        stop_locked();
+    core_lock_give(&state.lock);
 }
 
 void core_log_make_no_files(void)

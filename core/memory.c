@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The allocation seam, wiping, and secret buffers over the platform's locked pages.
+ * The allocation seam, and secret buffers over the platform's locked pages.
  */
 #include "core/memory.h"
 
@@ -56,12 +56,6 @@ char *core_strdup(const char *text)
 void core_set_alloc_hook(bool (*hook)(size_t size))
 {
     alloc_hook = hook;
-}
-
-void core_wipe(void *bytes, size_t length)
-{
-    if (bytes != NULL && length != 0)
-        OPENSSL_cleanse(bytes, length);
 }
 
 bool core_equal_ct(const void *a, const void *b, size_t length)
