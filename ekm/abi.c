@@ -3,7 +3,7 @@
  * The 17 functions that SQL Server looks up. Nothing is decided here: each enters, calls one
  * function of the room and hands its status to ekm_result.
  */
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 
 SqlCpError SqlCryptInitializeProvider(void)
 {

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "core/text.h"
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 
 bool ekm_algorithm_offered(const core_config *config, core_algorithm algorithm)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "core/crypto.h"
 #include "core/memory.h"
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 
 enum { MAX_BLOCK = 16 };
 

@@ -8,7 +8,7 @@
 #include "core/crypto.h"
 #include "core/memory.h"
 #include "core/text.h"
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 
 enum { CNG_HEADER = 24, CAPI_HEADER = 20, RSA1_MAGIC = 0x31415352, CALG_RSA_KEYX = 0xA400 };
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/memory.h"
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 
 typedef const tok_key_info *key_ref;
 

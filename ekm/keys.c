@@ -6,7 +6,7 @@
  */
 #include <string.h>
 #include "core/text.h"
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 
 /* Takes over the reference. */
 static core_status take_visible(ekm_call *call, tok_key *key)

@@ -14,56 +14,6 @@
 #include "core/text.h"
 #include "ekm/ekm_private.h"
 
-/* Identities whose start-up is over. */
-typedef struct settled {
-    struct settled *next;
-    char identity[];
-} settled;
-
-static struct {
-    core_lock lock; /* guards `first` */
-    settled *first;
-} start = {.lock = CORE_LOCK_INIT};
-
-static bool is_settled(const char *identity)
-{
-    core_lock_take(&start.lock);
-    const settled *s = start.first;
-    while (s && strcmp(s->identity, identity) != 0)
-        s = s->next;
-    core_lock_give(&start.lock);
-    return s != NULL;
-}
-
-/* Without memory for it, the next session may wait again: no harm. */
-static void settle(const char *identity)
-{
-    if (is_settled(identity))
-        return;
-    size_t size = strlen(identity) + 1;
-    settled *s = core_calloc(1, sizeof *s + size);
-    if (!s)
-        return;
-    memcpy(s->identity, identity, size);
-    core_lock_take(&start.lock);
-    s->next = start.first;
-    start.first = s;
-    core_lock_give(&start.lock);
-}
-
-void ekm_login_reset(void)
-{
-    core_lock_take(&start.lock);
-    settled *s = start.first;
-    start.first = NULL;
-    core_lock_give(&start.lock);
-    while (s) {
-        settled *next = s->next;
-        core_free(s);
-        s = next;
-    }
-}
-
 /* Whether a failure may pass when the token comes up. A name that neither the configuration nor
  * any token present knows is more likely a typing error, and nobody should wait minutes for it. */
 static bool may_pass(const ekm_call *call, core_status st)
@@ -110,7 +60,7 @@ static core_status login_or_wait(ekm_call *call, const core_secret *pin, tok_tok
 {
     const core_config *config = call->config;
     core_status st = try_login(call, pin, out);
-    bool waits = st != ST_OK && !is_settled(call->identity) && may_pass(call, st);
+    bool waits = st != ST_OK && !ekm_startup_is_done(call->identity) && may_pass(call, st);
     if (waits)
         core_log(CORE_LOG_WARNING, "token \"%s\" is not there yet: %s; trying %u times, every %u s",
                  call->identity, core_err_text(&call->err, st), config->startup_tries,
@@ -122,7 +72,7 @@ static core_status login_or_wait(ekm_call *call, const core_secret *pin, tok_tok
         waits = st != ST_OK && may_pass(call, st);
     }
     if (st == ST_OK || waits)
-        settle(call->identity);
+        ekm_startup_set_done(call->identity);
     return st;
 }
 

@@ -5,7 +5,7 @@
  * keys with it.
  */
 #include "core/text.h"
-#include "ekm/ekm_private.h"
+#include "ekm/key_private.h"
 #include "pkcs11/key_state.h"
 
 /* True for an RSA key with the uses of a column master key, as p11ekm cmk create gives them: it may

@@ -73,7 +73,7 @@ void ekm_provider_close(void)
 
     if (context) {
         ekm_handle_clear();
-        ekm_login_reset();
+        ekm_startup_reset();
         core_log(CORE_LOG_INFO, "EKM provider freed");
         tok_context_close(context);
     }
