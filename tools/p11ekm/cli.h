@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm, the administrators' command line: what its files share. main.c holds the table of verbs;
- * each verb_*.c one group of them. A verb fills call->text or, with --json, call->doc; main.c
- * prints one of the two when the verb has returned, so that a failure never leaves half a document.
+ * p11ekm, the administrators' command line: what its files share. A verb (verbs.h) fills call->text
+ * or, with --json, call->doc; main.c prints one of the two when the verb has returned, so that a
+ * failure never leaves half a document.
  */
 #ifndef TOOLS_P11EKM_CLI_H
 #define TOOLS_P11EKM_CLI_H
@@ -70,12 +70,16 @@ struct cli_call {
     json_t *doc;   /* what is printed with --json; owned */
 };
 
-extern const cli_option cli_global_options[];
-extern const cli_verb cli_verbs[];
-
-/* args.c: fills *call from the command line. ST_INVALID_ARGUMENT with call->usage set. With --help
+/* parse.c: fills *call from the command line. ST_INVALID_ARGUMENT with call->usage set. With --help
  * or --version call->verb may be NULL. */
 CORE_MUST_USE core_status cli_parse(int argc, char **argv, cli_call *call, core_err *err);
+/* help.c: prints the help of the program, or that of `verb`. */
+void cli_print_help(const cli_verb *verb);
+
+/* args.c */
+extern const cli_option cli_global_options[], cli_login_options[], cli_no_options[];
+/* The index of an option in a table, -1 where it is not there. `length`: of the name. */
+int cli_option_index(const cli_option *options, const char *name, size_t length);
 /* The value of an option of the verb or a global one ("" for a flag), NULL where not given. */
 const char *cli_value(const cli_call *call, const char *name);
 /* A failure of use that only the verb can see. */
@@ -93,7 +97,6 @@ bool cli_output_is_terminal(void);
 bool cli_json_failed(void);
 /* Whether nothing of what is to be printed is missing for want of memory. */
 bool cli_complete(const cli_call *call);
-void cli_print_help(const cli_verb *verb);
 /* A JSON string whatever the bytes: text from a token that is no UTF-8 gets '?' in its place. */
 json_t *cli_json_text(const char *text);
 json_t *cli_json_hex(const uint8_t *bytes, size_t length);
@@ -120,30 +123,5 @@ CORE_MUST_USE core_status cli_read_descriptor(cli_call *call, const char *option
 /* verb_key_life.c: the algorithm of a name, or wrong use with the names there are. */
 CORE_MUST_USE core_status cli_algorithm(cli_call *call, const char *name, core_algorithm *out,
                                         core_err *err);
-/* The verbs and their options: verb_*.c */
-extern const cli_option cli_init_options[], cli_login_options[], cli_key_create_options[],
-    cli_key_purge_options[], cli_key_retire_options[], cli_no_options[], cli_cmk_create_options[],
-    cli_cmk_sql_options[], cli_cmk_rotate_options[], cli_cek_create_options[],
-    cli_cek_import_options[], cli_cek_sql_options[], cli_cek_verify_options[], cli_pin_options[];
-core_status cli_cmk_create(cli_call *call, core_err *err);
-core_status cli_cmk_list(cli_call *call, core_err *err);
-core_status cli_cmk_sql(cli_call *call, core_err *err);
-core_status cli_cmk_verify(cli_call *call, core_err *err);
-core_status cli_cmk_rotate(cli_call *call, core_err *err);
-core_status cli_cek_create(cli_call *call, core_err *err);
-core_status cli_cek_import(cli_call *call, core_err *err);
-core_status cli_cek_sql(cli_call *call, core_err *err);
-core_status cli_cek_verify(cli_call *call, core_err *err);
-core_status cli_init(cli_call *call, core_err *err);
-core_status cli_pin_protect(cli_call *call, core_err *err);
-core_status cli_probe(cli_call *call, core_err *err);
-core_status cli_doctor(cli_call *call, core_err *err);
-core_status cli_token_list(cli_call *call, core_err *err);
-core_status cli_key_list(cli_call *call, core_err *err);
-core_status cli_key_show(cli_call *call, core_err *err);
-core_status cli_key_create(cli_call *call, core_err *err);
-core_status cli_key_retire(cli_call *call, core_err *err);
-core_status cli_key_restore(cli_call *call, core_err *err);
-core_status cli_key_purge(cli_call *call, core_err *err);
 
 #endif

@@ -20,6 +20,7 @@ typedef struct doctor {
     bool pin_known; /* there is a PIN to try */
 } doctor;
 
+/* doctor_report.c */
 /* One line of the report. `fix`: what to do, "" where nothing is to be done. */
 void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
     CORE_PRINTF(4, 5);

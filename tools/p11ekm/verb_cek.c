@@ -3,6 +3,7 @@
  * p11ekm cek create, import, sql, verify: column encryption keys of Always Encrypted, as encrypted
  * values in files. `sql` needs no token, so that a DBA may run it.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/cmk_ops.h"
 
 #include <ctype.h>

@@ -3,6 +3,7 @@
  * p11ekm cmk create, list, sql, verify: column master keys of Always Encrypted. They work with the
  * token only; what the database is to do leaves as T-SQL.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/cmk_ops.h"
 
 #include <string.h>

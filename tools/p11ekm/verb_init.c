@@ -2,7 +2,7 @@
  *
  * p11ekm init: writes a configuration with every key and its meaning in it.
  */
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/verbs.h"
 
 #include <string.h>
 

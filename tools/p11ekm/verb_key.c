@@ -2,6 +2,7 @@
  *
  * p11ekm key list and key show: what is on the token, retired keys included.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/session.h"
 
 #include "pkcs11/uri.h"

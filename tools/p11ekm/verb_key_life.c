@@ -4,6 +4,7 @@
  * beforehand where its record could not be written. A key is destroyed in two steps only: retired
  * first, then purged with its name typed again.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/cmk_ops.h"
 #include "tools/p11ekm/session.h"
 

@@ -2,7 +2,7 @@
  *
  * p11ekm pin protect: a PIN file that only this machine, or one account of it, can open (Windows).
  */
-#include "tools/p11ekm/cli.h"
+#include "tools/p11ekm/verbs.h"
 
 #include "core/platform_account.h"
 

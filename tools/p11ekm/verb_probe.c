@@ -3,6 +3,7 @@
  * p11ekm probe: what the token can really do. The output has a fixed order and nothing that differs
  * between two tokens of one kind (no serial number, no slot), so that it can be kept and compared.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/session.h"
 
 #include <inttypes.h>

@@ -6,6 +6,7 @@
  * all are there the T-SQL is written: ADD VALUE for now, DROP VALUE for when every client reads
  * with the new key. The old values stay valid until then.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/rotate.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
  *
  * p11ekm token list: the tokens the module shows, with the URI that names each exactly.
  */
+#include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/session.h"
 
 #include <string.h>
