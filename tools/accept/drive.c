@@ -29,29 +29,6 @@ static bool load(drive *d, const char *path)
     return true;
 }
 
-bool drive_fail(drive *d, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(d->why, sizeof d->why, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError wanted)
-{
-    return seen == wanted || drive_fail(d, "%s: %u, not %u", function, seen, wanted);
-}
-
-/* ASCII only, which is all that the steps use. */
-SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units)
-{
-    SqlCpUlong n = 0;
-    for (; ascii[n] && n < units; n++)
-        room[n] = (SqlCpWchar)(unsigned char)ascii[n];
-    return (SqlCpStr){2 * n, room};
-}
-
 /* The first line of a file as a SECRET. */
 static bool read_secret(const char *path, char *out, size_t room)
 {

@@ -33,6 +33,7 @@ typedef struct drive {
 } drive;
 #undef DRIVE_MEMBER
 
+/* drive_step.c */
 bool drive_fail(drive *d, const char *format, ...);
 bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError wanted);
 SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every step of `p11accept drive` uses: the result of a step, and texts of the interface.
+ */
+#include "tools/accept/drive.h"
+
+#include <stdio.h>
+
+bool drive_fail(drive *d, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(d->why, sizeof d->why, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError wanted)
+{
+    return seen == wanted || drive_fail(d, "%s: %u, not %u", function, seen, wanted);
+}
+
+/* ASCII only, which is all that the steps use. */
+SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units)
+{
+    SqlCpUlong n = 0;
+    for (; ascii[n] && n < units; n++)
+        room[n] = (SqlCpWchar)(unsigned char)ascii[n];
+    return (SqlCpStr){2 * n, room};
+}
