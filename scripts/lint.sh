@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The rules of the house: scripts/lint_sources.py (includes, banned functions, sizes, licence lines),
+# The rules of the project: scripts/lint_sources.py (includes, layers, banned functions, sizes, licence
+# lines), scripts/cycles (reads the object files of $P11EKM_BUILD or build/release, if they are there),
 # clang-format, shellcheck, and with --tidy clang-tidy (a configured build/release is needed).
 #
 #   scripts/lint.sh [--tidy [FILE.c ...]]
@@ -31,6 +32,7 @@ if [ "${1:-}" = --tidy ]; then
 fi
 
 python3 scripts/lint_sources.py || failed=1
+scripts/cycles --brief || failed=1
 
 if command -v clang-format-14 >/dev/null; then
     if listed '*.c' '*.h' | xargs -r clang-format-14 --dry-run --Werror 2>build/format.log; then

@@ -24,6 +24,13 @@ INCLUDES = {
     "tools/p11trace/": ("core/", "ekm/sqlcp.h", "tools/p11trace/"),
     "tools/accept/": ("ekm/sqlcp.h", "tools/ekmsql/host.h", "tools/accept/"),
 }
+# The layers of the token layer, lowest first: the folders of pkcs11/. A file in one includes headers of
+# its own layer and of those before it; the public headers, pkcs11/*.h, are for all. What is not in
+# pkcs11/ includes the public headers only.
+LAYERS = (
+    "pkcs11/base/", "pkcs11/module/", "pkcs11/slot/", "pkcs11/session/", "pkcs11/login/",
+    "pkcs11/recovery/", "pkcs11/group/", "pkcs11/keys/", "pkcs11/ops/", "pkcs11/probe/",
+)
 # Angle includes of a library -> the only places that may have them.
 LIBRARIES = {
     "p11-kit/": ("pkcs11/", "tests/", "bench/"),
@@ -55,9 +62,14 @@ IN_TABLE = re.compile(r"\bX\((C_\w+)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TODO = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
-MAX_LINES, MAX_MEDIAN, MAX_HEADER = 900, 250, 150
-# The interface of somebody else, as one piece.
+MAX_LINES, MAX_MEDIAN, MAX_HEADER = 500, 200, 150
+# The interface of somebody else, in one piece.
 LONG_HEADERS = {"ekm/sqlcp.h"}
+# Over these limits and still to be split. To enforce a limit, remove the file here.
+NOT_YET_SPLIT = {
+    "pkcs11/key_private.h", "pkcs11/tok_private.h", "tools/ekmsql/parse_parts.c",
+    "tests/fault/pin_change.c", "tests/field/test_recheck.c", "tests/tokens/memory/private.h",
+}
 
 findings = []
 
@@ -89,6 +101,35 @@ def room_of(name):
     return next((room for room in INCLUDES if name.startswith(room)), None)
 
 
+def layer_of(name):
+    return next((layer for layer in LAYERS if (name + "/").startswith(layer)), None)
+
+
+def layers_reached(header, seen):
+    """The layers whose headers `header` includes, itself or through headers that are in no layer."""
+    if layer_of(header):
+        return {layer_of(header)}
+    if header in seen or not header.startswith("pkcs11/") or not (ROOT / header).is_file():
+        return set()
+    seen.add(header)
+    found = (INCLUDE.match(line) for line in (ROOT / header).read_text(encoding="utf-8").splitlines())
+    return set().union(*(layers_reached(match.group(2), seen) for match in found if match))
+
+
+def check_layer(name, number, target):
+    """The order of LAYERS, for the folders that exist."""
+    layer = layer_of(name)
+    if layer is None and name.startswith("pkcs11/") and name.endswith(".c"):
+        return
+    if layer is None and name.startswith("pkcs11/") and name.endswith("_private.h"):
+        return
+    for reached in sorted(layers_reached(target, set())):
+        if layer is None:
+            report(name, number, f'"{target}" brings in {reached}, which is private to pkcs11/')
+        elif LAYERS.index(reached) > LAYERS.index(layer):
+            report(name, number, f'"{target}" brings {reached} into {layer}, a lower layer')
+
+
 def check_include(name, number, line):
     match = INCLUDE.match(line)
     if not match:
@@ -106,6 +147,8 @@ def check_include(name, number, line):
         report(name, number, f'{room} may not include "{target}"')
     elif target.endswith("_private.h") and not target.startswith(room):
         report(name, number, f'"{target}" is private to its room')
+    else:
+        check_layer(name, number, target)
 
 
 def check_code(name, number, line):
@@ -142,18 +185,27 @@ def check_c(name, text):
             check_code(name, number, line)
 
 
+def median_of(lengths):
+    return statistics.median(list(lengths) or [0])
+
+
+def size_findings(sizes):
+    """(name, lines, rule) of each file of `sizes`, a table name -> lines, that is too long."""
+    for name, lines in sorted(sizes.items()):
+        header = name.endswith(".h")
+        limit = MAX_HEADER if header else MAX_LINES
+        if lines > limit and name not in LONG_HEADERS:
+            yield name, lines, f"a {'header' if header else 'file'} longer than {limit} lines"
+
+
 def check_sizes(sizes):
-    for name, lines in sizes.items():
-        if lines > MAX_LINES:
-            report(name, lines, f"longer than {MAX_LINES} lines")
-        if name.endswith(".h") and not name.endswith("_private.h") and room_of(name):
-            if lines > MAX_HEADER and name not in LONG_HEADERS:
-                report(name, lines, f"a public header longer than {MAX_HEADER} lines")
+    for name, lines, rule in size_findings(sizes):
+        if name not in NOT_YET_SPLIT:
+            report(name, lines, rule)
     lengths = [lines for name, lines in sizes.items() if name.endswith(".c")]
-    median = statistics.median(lengths) if lengths else 0
-    if median > MAX_MEDIAN:
-        report("*.c", 0, f"the median is {median} lines, over {MAX_MEDIAN}")
-    return len(lengths), median
+    if median_of(lengths) > MAX_MEDIAN:
+        report("*.c", 0, f"the median is {median_of(lengths)} lines, over {MAX_MEDIAN}")
+    return len(lengths), median_of(lengths)
 
 
 def check_table():
