@@ -34,7 +34,7 @@ typedef struct drive {
 #undef DRIVE_MEMBER
 
 /* drive_step.c */
-bool drive_fail(drive *d, const char *format, ...);
+__attribute__((format(printf, 2, 3))) bool drive_fail(drive *d, const char *format, ...);
 bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError wanted);
 SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units);
 
