@@ -22,7 +22,7 @@ INCLUDES = {
     "tools/p11ekm/": ("core/", "pkcs11/", "cmk/", "module/", "tools/p11ekm/"),
     "tools/ekmsql/": ("ekm/sqlcp.h", "tools/ekmsql/"),
     "tools/p11trace/": ("core/", "ekm/sqlcp.h", "tools/p11trace/"),
-    "tools/accept/": ("ekm/sqlcp.h", "tools/ekmsql/host.h", "tools/accept/"),
+    "tools/accept/": ("ekm/sqlcp.h", "tools/ekmsql/base/host.h", "tools/accept/"),
 }
 # The layers of the token layer, lowest first: the folders of pkcs11/. A file in one includes headers of
 # its own layer and of those before it; the public headers, pkcs11/*.h, are for all. What is not in

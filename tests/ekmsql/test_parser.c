@@ -2,7 +2,7 @@
  *
  * Unit tests of ekmsql's lexer and parser.
  */
-#include "tools/ekmsql/parse.h"
+#include "tools/ekmsql/sql/parse.h"
 
 #include <string.h>
 

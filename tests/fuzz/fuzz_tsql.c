@@ -3,7 +3,7 @@
  * ekmsql's lexer and parser on any bytes: a list of statements or one problem, never a crash, an
  * endless loop or a read beyond the input. Nothing is executed.
  */
-#include "tools/ekmsql/parse.h"
+#include "tools/ekmsql/sql/parse.h"
 
 #include <stdint.h>
 #include <stdlib.h>

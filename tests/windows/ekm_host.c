@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ekm/sqlcp.h"
-#include "tools/ekmsql/host.h"
+#include "tools/ekmsql/base/host.h"
 
 #define MEMBER(state, name, parameters) SqlCpError(*name) parameters;
 static struct {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tools/ekmsql/host.h"
+#include "tools/ekmsql/base/host.h"
 
 bool accept_lines_read(const char *path, accept_lines *out)
 {

@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include "ekm/sqlcp.h"
-#include "tools/ekmsql/host.h"
+#include "tools/ekmsql/base/host.h"
 
 enum { DRIVE_KEYS = 2, DRIVE_UNITS = 1024 };
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tools/ekmsql/host.h"
+#include "tools/ekmsql/base/host.h"
 
 enum { PATH_ROOM = 2048, MOST_CHECKS = 256, VERDICTS = ACCEPT_FAIL + 1 };
 

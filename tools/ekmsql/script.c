@@ -4,7 +4,7 @@
  */
 #include "tools/ekmsql/script.h"
 
-#include "tools/ekmsql/host.h"
+#include "tools/ekmsql/base/host.h"
 
 #include <stdlib.h>
 #include <string.h>
