@@ -40,63 +40,6 @@ static element next_element(const char **pattern)
     return e;
 }
 
-static int upper(char c)
-{
-    return c >= 'a' && c <= 'z' ? c - 32 : c;
-}
-
-static bool is_keyword(const sql_token *t, const char *word, size_t len)
-{
-    if ((t->kind != SQL_TOK_WORD && t->kind != SQL_TOK_PUNCT) || t->len != len) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (upper(t->text[i]) != upper(word[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool sql_at(const parser *p, const char *word)
-{
-    return is_keyword(sql_here(p), word, strlen(word));
-}
-
-bool sql_take(parser *p, const char *word)
-{
-    bool at = sql_at(p, word);
-    p->pos += at;
-    return at;
-}
-
-const char *sql_take_name(parser *p)
-{
-    const sql_token *t = sql_here(p);
-    if ((t->kind != SQL_TOK_WORD && t->kind != SQL_TOK_NAME) || t->len == 0 || t->len > 128) {
-        return NULL;
-    }
-    p->pos++;
-    return t->text;
-}
-
-const char *sql_take_table(parser *p)
-{
-    const char *name = sql_take_name(p);
-    if (name == NULL || !sql_take(p, ".")) {
-        return name;
-    }
-    const char *last = sql_take_name(p);
-    if (last == NULL || sql_same(name, "dbo")) {
-        return last;
-    }
-    sql_buf text = {0};
-    sql_buf_printf(&text, "%s.%s", name, last);
-    const char *both = sql_arena_text(p->arena, sql_buf_text(&text), text.len);
-    sql_buf_free(&text);
-    return both;
-}
-
 static int find_slot(const char *name, size_t len)
 {
     for (int i = 0; i < SQL_SLOT_COUNT; i++) {
@@ -136,7 +79,7 @@ static bool take_element(parser *p, element e, sql_stmt *s)
         s->slot[slot] = take_slot(p, e.p[0], slot);
         return s->slot[slot] != NULL;
     }
-    bool at = is_keyword(sql_here(p), e.p, e.len);
+    bool at = sql_is_keyword(sql_here(p), e.p, e.len);
     p->pos += at;
     return at;
 }
@@ -154,7 +97,7 @@ static bool match(parser *p, const char *pattern, sql_stmt *s, size_t *leading)
         if (e.p[0] == '[') {
             const char *ahead = pattern;
             element first = next_element(&ahead);
-            if (!is_keyword(sql_here(p), first.p, first.len)) {
+            if (!sql_is_keyword(sql_here(p), first.p, first.len)) {
                 pattern = strchr(pattern, ']') + 1;
             }
             continue;
@@ -215,9 +158,9 @@ static const char *statement_name(parser *p, size_t start)
 static bool starts_with_known_words(size_t leading, const parser *p, size_t start)
 {
     /* CREATE, ALTER and DROP say nothing yet: the second word must be known, too. */
-    bool verb = is_keyword(&p->tokens[start], "CREATE", 6) ||
-                is_keyword(&p->tokens[start], "ALTER", 5) ||
-                is_keyword(&p->tokens[start], "DROP", 4);
+    bool verb = sql_is_keyword(&p->tokens[start], "CREATE", 6) ||
+                sql_is_keyword(&p->tokens[start], "ALTER", 5) ||
+                sql_is_keyword(&p->tokens[start], "DROP", 4);
     return leading >= (verb ? 2 : 1);
 }
 
