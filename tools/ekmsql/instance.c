@@ -2,7 +2,7 @@
  *
  * The instance: opening its folder and catalogue, logins of the session, and running a batch.
  */
-#include "tools/ekmsql/engine/engine.h"
+#include "tools/ekmsql/instance.h"
 
 #include "tools/ekmsql/model/database.h"
 #include "tools/ekmsql/eval/expr.h"
@@ -11,7 +11,6 @@
 #include "tools/ekmsql/base/seal.h"
 #include "tools/ekmsql/provider/session.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,28 +32,6 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS databases(id INTEGER PRIMARY KEY, name TEXT UNIQUE COLLATE NOCASE,"
     " offline INTEGER);"
     "INSERT OR IGNORE INTO databases VALUES(1,'master',0);";
-
-const char *sql_format(sql_engine *e, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    size_t size = n < 0 ? 1 : (size_t)n + 1;
-    char *text = sql_arena_alloc(e->arena, size);
-    if (n >= 0) {
-        vsnprintf(text, size, format, again);
-    }
-    va_end(again);
-    va_end(args);
-    return text;
-}
-
-const char *sql_path(sql_engine *e, const char *name)
-{
-    return sql_format(e, "%s/%s", e->dir, name);
-}
 
 /* The key that seals the catalogue's secrets is made at first use, and 0600 by host_file_write. */
 static bool load_master_key(sql_engine *e)

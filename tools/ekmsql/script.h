@@ -6,7 +6,7 @@
 #ifndef EKMSQL_SCRIPT_H
 #define EKMSQL_SCRIPT_H
 
-#include "tools/ekmsql/engine/engine.h"
+#include "tools/ekmsql/instance.h"
 
 typedef struct sql_script sql_script;
 sql_script *sql_script_new(sql_engine *e, bool stop_on_error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The instance: its catalogue, its databases, the loaded providers, and the one SQL session of the
- * command. Every statement handler gets it. Handlers and helpers that can fail return false after
- * they have reported the error by sql_raise.
+ * The state of the instance: its catalogue, its databases, the loaded providers, and the one SQL
+ * session of the command; and its messages. Every statement handler gets it. Handlers and helpers
+ * that can fail return false after they have reported the error by sql_raise.
  */
 #ifndef EKMSQL_ENGINE_ENGINE_H
 #define EKMSQL_ENGINE_ENGINE_H
@@ -41,13 +41,6 @@ typedef struct sql_engine {
     bool configured; /* a change waits for RECONFIGURE */
     unsigned errors;
 } sql_engine;
-
-bool sql_engine_open(sql_engine *e, const char *dir, bool trace);
-void sql_engine_close(sql_engine *e);
-bool sql_engine_login(sql_engine *e, const char *name);
-/* Parses and runs one batch. */
-void sql_engine_batch(sql_engine *e, const char *text, size_t len);
-bool sql_engine_use(sql_engine *e, const char *database);
 
 /* Reports message number with its %1, %2, … filled from args, and returns false. Levels of 10 and
  * less are information: no number is printed and no error counted. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SQL Server's messages by number, with their texts as documented; %1, %2 … stand for the
- * arguments. What is printed is what sqlcmd prints.
+ * arguments. What is printed is what sqlcmd prints. Texts for messages are formatted here, too.
  */
 #include "tools/ekmsql/engine/engine.h"
 
@@ -268,4 +268,26 @@ void sql_errorlog(sql_engine *e, const char *format, ...)
     va_end(args);
     fputc('\n', log);
     fclose(log);
+}
+
+const char *sql_format(sql_engine *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    size_t size = n < 0 ? 1 : (size_t)n + 1;
+    char *text = sql_arena_alloc(e->arena, size);
+    if (n >= 0) {
+        vsnprintf(text, size, format, again);
+    }
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+const char *sql_path(sql_engine *e, const char *name)
+{
+    return sql_format(e, "%s/%s", e->dir, name);
 }
