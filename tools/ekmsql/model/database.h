@@ -65,7 +65,7 @@ void sql_header_free(sql_dbheader *h);
 /* Writes the data anew as h wants it (its generation is set here) and makes h the header. */
 bool sql_database_switch(sql_engine *e, sql_database *d, sql_dbheader *h, const sql_buf *dek);
 
-/* tde.c: the DEK and the page key. */
+/* dek.c: the DEK and the page key. */
 bool sql_dek_page_key(const sql_dbheader *h, const sql_buf *dek, uint8_t key[32]);
 /* Start-up's way to a wrapped key: the server key by thumbprint, its login, that login's
  * credential. name gets the key's name, where it is not NULL. */
@@ -75,6 +75,9 @@ bool sql_server_wrap(sql_engine *e, const char *key, const sql_buf *in, sql_buf 
                      sql_buf *thumb);
 /* Makes d->dek available. */
 bool sql_dek_load(sql_engine *e, sql_database *d);
+/* A new DEK for the header, wrapped by the server key. */
+bool sql_dek_new(sql_engine *e, const char *algorithm, const char *key, sql_dbheader *h,
+                 sql_buf *dek);
 int64_t sql_dek_bits(const char *algorithm);
 
 #endif

@@ -40,6 +40,8 @@ bool sql_key_get(sql_engine *e, sqlite3 *db, char kind, const char *name, sql_ke
 bool sql_key_by_id(sqlite3 *db, char kind, int64_t id, sql_key *key);
 bool sql_key_by_thumb(sqlite3 *db, char kind, const uint8_t *thumb, size_t len, sql_key *key);
 void sql_key_free(sql_key *key);
+/* The kind as its column has it. */
+const char *sql_key_kind(char kind);
 
 /* The provider and the caller's session for an EKM key; false with the message reported. */
 bool sql_key_session(sql_engine *e, const sql_key *key, sql_provider **p, sql_crypto_session **s);
@@ -50,6 +52,8 @@ bool sql_key_decrypt(sql_engine *e, const sql_key *key, const sql_buf *in, sql_b
 bool sql_crypt_error(sql_engine *e, int number, SqlCpError code);
 
 const sql_open_key *sql_key_opened(const sql_engine *e, const uint8_t guid[SQL_KEY_GUID]);
+/* False where it is not open. */
+bool sql_key_close(sql_engine *e, const uint8_t *guid);
 void sql_keys_close_all(sql_engine *e);
 
 #endif

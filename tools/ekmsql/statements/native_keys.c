@@ -3,12 +3,13 @@
  * Native symmetric keys: the engine's own AES keys, wrapped by an EKM asymmetric key. The provider
  * is asked once, at OPEN SYMMETRIC KEY, and not for every value.
  */
-#include "tools/ekmsql/model/database.h"
 #include "tools/ekmsql/statements/handlers.h"
-#include "tools/ekmsql/model/keys.h"
-#include "tools/ekmsql/base/seal.h"
 
-#include <stdlib.h>
+#include "tools/ekmsql/base/host.h"
+#include "tools/ekmsql/base/seal.h"
+#include "tools/ekmsql/model/database.h"
+#include "tools/ekmsql/model/keys.h"
+
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -107,36 +108,6 @@ done:
     return ok;
 }
 
-const sql_open_key *sql_key_opened(const sql_engine *e, const uint8_t guid[SQL_KEY_GUID])
-{
-    const sql_open_key *k = e->open_keys;
-    while (k != NULL && memcmp(k->guid, guid, SQL_KEY_GUID) != 0) {
-        k = k->next;
-    }
-    return k;
-}
-
-static bool close_one(sql_engine *e, const uint8_t *guid)
-{
-    for (sql_open_key **at = &e->open_keys; *at != NULL; at = &(*at)->next) {
-        sql_open_key *k = *at;
-        if (memcmp(k->guid, guid, SQL_KEY_GUID) == 0) {
-            *at = k->next;
-            sql_buf_free(&k->material);
-            free(k);
-            return true;
-        }
-    }
-    return false;
-}
-
-void sql_keys_close_all(sql_engine *e)
-{
-    while (e->open_keys != NULL) {
-        close_one(e, e->open_keys->guid);
-    }
-}
-
 bool sql_do_close_key(sql_engine *e, const sql_stmt *s)
 {
     sql_key key = {0};
@@ -146,7 +117,7 @@ bool sql_do_close_key(sql_engine *e, const sql_stmt *s)
     }
     bool ok = sql_database_writable(e) &&
               sql_key_get(e, e->current->db, SQL_SYMMETRIC, s->slot[SQL_NAME], &key) &&
-              (close_one(e, key.thumb.p) || SQL_RAISE(e, 15315, 1, key.name));
+              (sql_key_close(e, key.thumb.p) || SQL_RAISE(e, 15315, 1, key.name));
     sql_key_free(&key);
     return ok;
 }
