@@ -4,17 +4,8 @@
  */
 #include "tools/ekmsql/eval/expr.h"
 
-#include "tools/ekmsql/statements/handlers.h"
-
 #include <stdlib.h>
 #include <string.h>
-
-struct sql_variable {
-    const char *name;
-    sql_type type;
-    sql_value value;
-    sql_variable *next;
-};
 
 /* They live in the batch's arena. */
 void sql_variables_free(sql_engine *e)
@@ -22,7 +13,7 @@ void sql_variables_free(sql_engine *e)
     e->variables = NULL;
 }
 
-static sql_variable *find_variable(const sql_engine *e, const char *name)
+sql_variable *sql_find_variable(const sql_engine *e, const char *name)
 {
     sql_variable *v = e->variables;
     while (v != NULL && !sql_same(v->name, name)) {
@@ -65,7 +56,7 @@ static bool column(sql_engine *e, const sql_expr *x, const sql_scope *scope, sql
 
 static bool variable(sql_engine *e, const sql_expr *x, sql_value *out)
 {
-    const sql_variable *v = find_variable(e, x->name);
+    const sql_variable *v = sql_find_variable(e, x->name);
     if (v == NULL) {
         return SQL_RAISE(e, 137, 2, x->name);
     }
@@ -200,58 +191,11 @@ bool sql_where(sql_engine *e, const sql_condition *where, const sql_scope *scope
     return true;
 }
 
-/* ---- DECLARE, SET, PRINT ---- */
-
 bool sql_set_variable(sql_engine *e, const char *name, const sql_value *value)
 {
-    sql_variable *v = find_variable(e, name);
+    sql_variable *v = sql_find_variable(e, name);
     if (v == NULL) {
         return SQL_RAISE(e, 137, 1, name);
     }
     return sql_assign(e, value, &v->type, true, &v->value);
-}
-
-bool sql_do_declare(sql_engine *e, const sql_stmt *s)
-{
-    const sql_item *item = s->items;
-    for (const sql_column *c = s->columns; c != NULL; c = c->next, item = item->next) {
-        if (find_variable(e, c->name) != NULL) {
-            return SQL_RAISE(e, 134, 1, c->name);
-        }
-        sql_variable *v = sql_arena_alloc(e->arena, sizeof *v);
-        v->name = c->name;
-        v->type = c->type;
-        v->value = sql_null(c->type.base);
-        v->next = e->variables;
-        e->variables = v;
-        sql_value value;
-        if (item->expr != NULL &&
-            (!sql_eval(e, item->expr, NULL, &value) || !sql_set_variable(e, c->name, &value))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool sql_do_set_variable(sql_engine *e, const sql_stmt *s)
-{
-    sql_value value;
-    return sql_eval(e, s->items->expr, NULL, &value) &&
-           sql_set_variable(e, s->items->variable, &value);
-}
-
-bool sql_do_print_text(sql_engine *e, const sql_stmt *s)
-{
-    sql_value value;
-    if (!sql_eval(e, s->items->expr, NULL, &value)) {
-        return false;
-    }
-    sql_say("%s", value.null ? "" : sql_show(e, &value));
-    return true;
-}
-
-bool sql_do_set_nocount(sql_engine *e, const sql_stmt *s)
-{
-    e->nocount = s->flag;
-    return true;
 }

@@ -44,6 +44,16 @@ const char *sql_type_name(sql_base base);
 /* functions.c */
 bool sql_call(sql_engine *e, const sql_expr *x, const sql_value *args, sql_value *out);
 
+/* A variable of the batch. */
+struct sql_variable {
+    const char *name;
+    sql_type type;
+    sql_value value;
+    sql_variable *next;
+};
+
+/* NULL where it is not declared. */
+sql_variable *sql_find_variable(const sql_engine *e, const char *name);
 bool sql_set_variable(sql_engine *e, const char *name, const sql_value *value);
 void sql_variables_free(sql_engine *e);
 

@@ -22,11 +22,4 @@ sql_value *sql_rowset_add(sql_engine *e, sql_rowset *r);
 void sql_rowset_print(sql_engine *e, const sql_rowset *r);
 void sql_rows_affected(const sql_engine *e, size_t count);
 
-/* views.c: NULL with *known false where the name is no view; NULL with the message reported where
- * the view cannot be had. */
-sql_rowset *sql_view(sql_engine *e, const char *name, const sql_value *args, size_t nargs,
-                     bool *known);
-/* table.c: the rows of a user table, with rowid as an unnamed last column. */
-sql_rowset *sql_table_rows(sql_engine *e, const char *name);
-
 #endif

@@ -6,7 +6,7 @@
  */
 #include "tools/ekmsql/model/database.h"
 #include "tools/ekmsql/statements/handlers.h"
-#include "tools/ekmsql/eval/rowset.h"
+#include "tools/ekmsql/statements/source_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  */
 #include "tools/ekmsql/model/database.h"
 #include "tools/ekmsql/model/keys.h"
-#include "tools/ekmsql/eval/rowset.h"
+#include "tools/ekmsql/statements/source_private.h"
 
 #include <string.h>
 
