@@ -4,12 +4,11 @@
  */
 #include "tools/ekmsql/instance.h"
 
-#include "tools/ekmsql/model/database.h"
-#include "tools/ekmsql/eval/expr.h"
-#include "tools/ekmsql/statements/handlers.h"
-#include "tools/ekmsql/model/keys.h"
 #include "tools/ekmsql/base/seal.h"
-#include "tools/ekmsql/provider/session.h"
+#include "tools/ekmsql/eval/eval.h"
+#include "tools/ekmsql/model/model.h"
+#include "tools/ekmsql/provider/provider.h"
+#include "tools/ekmsql/statements/handlers.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #ifndef EKMSQL_ENGINE_ENGINE_H
 #define EKMSQL_ENGINE_ENGINE_H
 
-#include "tools/ekmsql/sql/parse.h"
 #include "tools/ekmsql/base/store.h"
 #include "tools/ekmsql/base/text.h"
 

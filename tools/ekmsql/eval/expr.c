@@ -2,7 +2,7 @@
  *
  * Evaluation of expressions and conditions, and the batch's variables.
  */
-#include "tools/ekmsql/eval/expr.h"
+#include "tools/ekmsql/eval/eval_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,10 +5,10 @@
  *
  * A value of EncryptByKey is the key's GUID, a version, and the ciphertext.
  */
-#include "tools/ekmsql/model/database.h"
-#include "tools/ekmsql/eval/expr.h"
-#include "tools/ekmsql/model/keys.h"
+#include "tools/ekmsql/eval/eval_private.h"
+
 #include "tools/ekmsql/base/seal.h"
+#include "tools/ekmsql/model/model.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * Rowsets and their printing.
  */
-#include "tools/ekmsql/eval/rowset.h"
+#include "tools/ekmsql/eval/eval.h"
 
 #include <stdlib.h>
 #include <string.h>

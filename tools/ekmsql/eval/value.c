@@ -2,7 +2,7 @@
  *
  * Values: making, showing, converting and comparing them as T-SQL does.
  */
-#include "tools/ekmsql/eval/expr.h"
+#include "tools/ekmsql/eval/eval_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,10 +2,9 @@
  *
  * Databases: start-up, look-up, opening and closing, and the crash-safe change of a data file.
  */
-#include "tools/ekmsql/model/database.h"
+#include "tools/ekmsql/model/model_private.h"
 
 #include "tools/ekmsql/base/host.h"
-#include "tools/ekmsql/model/keys.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,10 +4,9 @@
  * At start-up and for RESTORE the key is unwrapped through the login made FROM the asymmetric key
  * and that login's credential.
  */
-#include "tools/ekmsql/model/database.h"
+#include "tools/ekmsql/model/model_private.h"
 
 #include "tools/ekmsql/base/seal.h"
-#include "tools/ekmsql/model/keys.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * The header file of a database, and the same lines in backups: text, one name=value a line.
  */
-#include "tools/ekmsql/model/database.h"
+#include "tools/ekmsql/model/model.h"
 
 #include "tools/ekmsql/base/host.h"
 

@@ -2,7 +2,7 @@
  *
  * Keys in a database's catalogue: look-ups, and encryption by a key in a provider.
  */
-#include "tools/ekmsql/model/keys.h"
+#include "tools/ekmsql/model/model_private.h"
 
 #include <string.h>
 

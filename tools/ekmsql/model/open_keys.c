@@ -2,7 +2,7 @@
  *
  * The native symmetric keys that OPEN SYMMETRIC KEY decrypted, for the session.
  */
-#include "tools/ekmsql/model/keys.h"
+#include "tools/ekmsql/model/model.h"
 
 #include <stdlib.h>
 #include <string.h>

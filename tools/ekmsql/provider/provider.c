@@ -3,9 +3,7 @@
  * The life of a provider library: load, check, list its algorithms, compare with the catalogue,
  * unload.
  */
-#include "tools/ekmsql/provider/provider.h"
-
-#include "tools/ekmsql/provider/session.h"
+#include "tools/ekmsql/provider/provider_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +164,7 @@ bool sql_provider_load(sql_engine *e, sql_provider *p)
     return true;
 }
 
-void sql_provider_unload(sql_provider *p)
+static void unload(sql_provider *p)
 {
     if (p->lib != NULL) {
         SqlCpError rc;
@@ -182,7 +180,7 @@ void sql_provider_free(sql_provider *p)
     if (p == NULL) {
         return;
     }
-    sql_provider_unload(p);
+    unload(p);
     for (sql_algorithm *a = p->algorithms; a != NULL;) {
         sql_algorithm *next = a->next;
         free(a);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Calling an EKM provider library as SQL Server does: load and check it, ask for every variable
- * output twice, refuse a provider that breaks the interface, and trace each call.
+ * output twice, refuse a provider that breaks the interface, and trace each call; and the crypto
+ * sessions with it.
  *
  * The functions named sql_cp_* return the provider's code; SQL_CP_BROKEN stands for a provider that
  * broke the interface (what it did is said on stderr).
@@ -10,8 +11,8 @@
 #define EKMSQL_PROVIDER_PROVIDER_H
 
 #include "ekm/sqlcp.h"
-#include "tools/ekmsql/engine/engine.h"
 #include "tools/ekmsql/base/host.h"
+#include "tools/ekmsql/engine/engine.h"
 
 #define SQL_CP_BROKEN UINT32_MAX
 
@@ -54,7 +55,6 @@ typedef struct sql_key_info {
 /* Loads the library, resolves the 17 names, initialises it, checks its properties and lists its
  * algorithms. False with the message reported and nothing left loaded. */
 bool sql_provider_load(sql_engine *e, sql_provider *p);
-void sql_provider_unload(sql_provider *p);
 void sql_provider_free(sql_provider *p);
 
 /* The registered provider, loaded and checked against the catalogue; NULL with the message
@@ -70,9 +70,8 @@ const char *sql_version(sql_engine *e, const SqlCpVersion *version);
 const sql_algorithm *sql_algorithm_by_id(const sql_provider *p, SqlCpAlgId id);
 const sql_algorithm *sql_algorithm_by_tag(const sql_provider *p, const char *tag);
 
-SqlCpError sql_cp_open_session(sql_provider *p, const char *identity, const sql_buf *secret,
-                               SqlCpSession *session);
-void sql_cp_close_session(sql_provider *p, SqlCpSession *session);
+SqlCpError sql_cp_get_info(sql_provider *p);
+SqlCpError sql_cp_algorithm_info(sql_provider *p, SqlCpAlgId id, sql_algorithm *out);
 SqlCpError sql_cp_create_key(sql_provider *p, const SqlCpSession *s, const char *name,
                              SqlCpAlgId algorithm, sql_buf *thumb);
 SqlCpError sql_cp_drop_key(sql_provider *p, const SqlCpSession *s, const sql_buf *thumb);
@@ -91,18 +90,23 @@ SqlCpError sql_cp_encrypt(sql_provider *p, const SqlCpSession *s, const sql_buf 
 SqlCpError sql_cp_decrypt(sql_provider *p, const SqlCpSession *s, const sql_buf *thumb,
                           const sql_buf *in, sql_buf *out);
 
-/* For provider.c and provider_calls.c. */
-void sql_cp_trace(const sql_provider *p, const char *function, SqlCpError result, uint64_t start);
-SqlCpError sql_cp_get_info(sql_provider *p);
-SqlCpError sql_cp_next_algorithm(sql_provider *p, SqlCpAlgId *id);
-SqlCpError sql_cp_algorithm_info(sql_provider *p, SqlCpAlgId id, sql_algorithm *out);
+/* Crypto sessions: one for a login and a provider, opened at first use with the login's credential,
+ * closed when the provider is disabled, the credential changes, or at the end. */
+struct sql_crypto_session {
+    sql_provider *provider;
+    int64_t login;
+    int64_t credential;
+    char *identity;
+    SqlCpSession handle;
+    sql_crypto_session *next;
+};
 
-/* Calls a function of the provider and traces it. */
-#define SQL_CP_CALL(rc, p, function, args)          \
-    do {                                            \
-        uint64_t start_ = host_microseconds();      \
-        (rc) = (p)->call.function args;             \
-        sql_cp_trace((p), #function, (rc), start_); \
-    } while (0)
+/* NULL with the message reported: no credential (33046), wrong one (33028), … */
+sql_crypto_session *sql_session_get(sql_engine *e, sql_provider *p, int64_t login);
+/* The session of the login in force. */
+sql_crypto_session *sql_session_of_caller(sql_engine *e, sql_provider *p);
+bool sql_login_has_credential(sql_engine *e, int64_t login, int64_t provider);
+/* Closes those of the provider and of the credential; 0 stands for any. */
+void sql_sessions_close(sql_engine *e, int64_t provider, int64_t credential);
 
 #endif

@@ -4,7 +4,7 @@
  * gets empty buffers and must answer InsufficientBuffer with every size set and no pointer of its
  * own; the second gets buffers of those sizes. A provider that does otherwise is broken.
  */
-#include "tools/ekmsql/provider/provider.h"
+#include "tools/ekmsql/provider/provider_private.h"
 
 #include <stdlib.h>
 #include <string.h>

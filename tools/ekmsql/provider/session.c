@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Crypto sessions: see session.h.
+ * Crypto sessions: see provider.h.
  */
-#include "tools/ekmsql/provider/session.h"
+#include "tools/ekmsql/provider/provider_private.h"
 
 #include "tools/ekmsql/base/seal.h"
 

@@ -5,10 +5,11 @@
  * finds the key. WITH ENCRYPTION, the data is sealed under a backup key that a server asymmetric
  * key wrapped.
  */
-#include "tools/ekmsql/model/database.h"
 #include "tools/ekmsql/statements/handlers.h"
+
 #include "tools/ekmsql/base/host.h"
 #include "tools/ekmsql/base/seal.h"
+#include "tools/ekmsql/model/model.h"
 
 #include <stdlib.h>
 #include <string.h>

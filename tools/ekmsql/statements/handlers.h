@@ -6,6 +6,7 @@
 #define EKMSQL_STATEMENTS_HANDLERS_H
 
 #include "tools/ekmsql/engine/engine.h"
+#include "tools/ekmsql/sql/parse.h"
 
 /* Several statements share a handler; a repeated declaration is harmless. */
 #define SQL_HANDLER(id, handler, options, pattern) \

@@ -4,8 +4,7 @@
  */
 #include "tools/ekmsql/statements/handlers.h"
 
-#include "tools/ekmsql/model/database.h"
-#include "tools/ekmsql/model/keys.h"
+#include "tools/ekmsql/model/model.h"
 
 #include <string.h>
 

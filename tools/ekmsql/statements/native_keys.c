@@ -7,8 +7,7 @@
 
 #include "tools/ekmsql/base/host.h"
 #include "tools/ekmsql/base/seal.h"
-#include "tools/ekmsql/model/database.h"
-#include "tools/ekmsql/model/keys.h"
+#include "tools/ekmsql/model/model.h"
 
 #include <string.h>
 

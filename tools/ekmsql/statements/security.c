@@ -3,9 +3,10 @@
  * Statements on the server's own objects: options, cryptographic providers, credentials and logins.
  */
 #include "tools/ekmsql/statements/handlers.h"
-#include "tools/ekmsql/model/keys.h"
+
 #include "tools/ekmsql/base/seal.h"
-#include "tools/ekmsql/provider/session.h"
+#include "tools/ekmsql/model/model.h"
+#include "tools/ekmsql/provider/provider.h"
 
 #include <stdlib.h>
 #include <string.h>

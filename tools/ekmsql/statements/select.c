@@ -3,6 +3,7 @@
  * SELECT: rows of one table or view, filtered, sorted and evaluated.
  */
 #include "tools/ekmsql/statements/handlers.h"
+
 #include "tools/ekmsql/statements/source_private.h"
 
 #include <stdlib.h>

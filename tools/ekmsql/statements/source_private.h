@@ -5,7 +5,7 @@
 #ifndef EKMSQL_STATEMENTS_SOURCE_PRIVATE_H
 #define EKMSQL_STATEMENTS_SOURCE_PRIVATE_H
 
-#include "tools/ekmsql/eval/rowset.h"
+#include "tools/ekmsql/eval/eval.h"
 
 /* views.c: NULL with *known false where the name is no view; NULL with the message reported where
  * the view cannot be had. */

@@ -4,8 +4,9 @@
  * types. NVARCHAR and VARCHAR are stored as text, VARBINARY and UNIQUEIDENTIFIER as blobs, INT as
  * integers.
  */
-#include "tools/ekmsql/model/database.h"
 #include "tools/ekmsql/statements/handlers.h"
+
+#include "tools/ekmsql/model/model.h"
 #include "tools/ekmsql/statements/source_private.h"
 
 #include <stdlib.h>

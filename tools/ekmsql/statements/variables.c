@@ -4,7 +4,7 @@
  */
 #include "tools/ekmsql/statements/handlers.h"
 
-#include "tools/ekmsql/eval/expr.h"
+#include "tools/ekmsql/eval/eval.h"
 
 bool sql_do_declare(sql_engine *e, const sql_stmt *s)
 {

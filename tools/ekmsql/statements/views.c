@@ -3,9 +3,9 @@
  * The system views, with their documented columns: one row of the table below for each. A column
  * the double has nothing to say for is left out.
  */
-#include "tools/ekmsql/model/database.h"
-#include "tools/ekmsql/model/keys.h"
 #include "tools/ekmsql/statements/source_private.h"
+
+#include "tools/ekmsql/model/model.h"
 
 #include <string.h>
 
