@@ -12,8 +12,14 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+# Each folder of ekmsql includes itself and those after it.
+EKMSQL = "statements eval model provider engine sql base".split()
 # Room -> what its quoted includes may begin with. A *_private.h stays in its room.
 INCLUDES = {
+    **{
+        f"tools/ekmsql/{folder}/": ("ekm/sqlcp.h", *(f"tools/ekmsql/{below}/" for below in EKMSQL[i:]))
+        for i, folder in enumerate(EKMSQL)
+    },
     "core/": ("core/",),
     "pkcs11/": ("core/", "pkcs11/"),
     "ekm/": ("core/", "pkcs11/", "ekm/"),
