@@ -175,12 +175,12 @@ def check_code(name, number, line):
     if name.startswith(OURS) and not name.startswith(("core/platform", "tools/p11trace/thread_")):
         for match in PTHREADS.finditer(line):
             report(name, number, f"{match.group(1)} outside core/platform*: use core/lock.h")
-    allowed = name.startswith(("core/platform", "pkcs11/loader", "tests/", "bench/")) or (
+    allowed = name.startswith(("core/platform", "pkcs11/module/loader", "tests/", "bench/")) or (
         # Headers that hosts compile, too; and the format attribute, which mingw spells otherwise.
         name in ("ekm/sqlcp.h", "cmk/p11ekm_cmk.h", "core/status.h")
     )
     if PLATFORM.match(line) and not allowed:
-        report(name, number, "platform condition outside core/platform* and pkcs11/loader*")
+        report(name, number, "platform condition outside core/platform* and pkcs11/module/loader*")
 
 
 def check_c(name, text):
@@ -217,7 +217,7 @@ def check_sizes(sizes):
 def check_table():
     """What is called of a module must be in loader_table.c: a module may leave it out."""
     sources = sorted((ROOT / "pkcs11").glob("*.c"))
-    table = set(IN_TABLE.findall((ROOT / "pkcs11/loader_table.c").read_text()))
+    table = set(IN_TABLE.findall((ROOT / "pkcs11/module/loader_table.c").read_text()))
     for path in sources:
         for number, line in enumerate(path.read_text().splitlines(), 1):
             for function in set(CALLED.findall(line)) - table:

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/platform.h"
-#include "pkcs11/key_private.h"
+#include "pkcs11/keys/keys_private.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/group.h"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include "core/memory.h"
 #include "core/platform.h"
-#include "pkcs11/tok_private.h"
+#include "pkcs11/group/group_private.h"
 #include "testing.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/rv_list.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pkcs11/tok_private.h"
+#include "pkcs11/group/group_private.h"
 #include "tests/fault/torture_cli.h"
 
 tally score;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pkcs11/login_private.h"
+#include "pkcs11/recovery/recovery_private.h"
 #include "tests/field/login_world.h"
 
 /* What is looked for; it points into memory that no dump has. */

@@ -12,7 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 #include "core/platform.h"
-#include "pkcs11/tok_private.h"
+#include "pkcs11/group/group_private.h"
 #include "tests/field/gate_world.h"
 
 #define DIRECT "module_loader = direct\n"

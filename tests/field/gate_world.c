@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
-#include "pkcs11/tok_private.h"
+#include "pkcs11/group/group_private.h"
 #include "tests/fault/counter.h"
 
 gate_knobs *knobs;

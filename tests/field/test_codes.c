@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pkcs11/key_private.h"
+#include "pkcs11/keys/keys_private.h"
 #include "testing.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/rv_list.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "core/platform.h"
 #include "core/status.h"
-#include "pkcs11/key_private.h"
+#include "pkcs11/keys/keys_private.h"
 #include "testing.h"
 #include "tests/fault/counter.h"
 #include "tests/field/other.h"

@@ -17,8 +17,8 @@
 #include "core/platform.h"
 #include "core/text.h"
 #include "hostile.h"
-#include "pkcs11/loader.h"
-#include "pkcs11/module_private.h"
+#include "pkcs11/module/loader.h"
+#include "pkcs11/module/module_private.h"
 #include "pkcs11/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "core/platform.h"
-#include "pkcs11/tok_private.h"
+#include "pkcs11/group/group_private.h"
 #include "testing.h"
 
 static core_config config = {.shared_reset_seconds = 5};

@@ -2,7 +2,7 @@
  *
  * What is known of modules by the names of their files.
  */
-#include "pkcs11/loader_private.h"
+#include "pkcs11/module/loader_private.h"
 #include "testing.h"
 
 static void modules_are_known_by_their_files(void)

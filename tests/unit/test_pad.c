@@ -3,7 +3,7 @@
  * PKCS#7 padding: every length of padding, every way to spoil it.
  */
 #include <string.h>
-#include "pkcs11/pad_private.h"
+#include "pkcs11/base/pad_private.h"
 #include "testing.h"
 
 static const size_t blocks[] = {8, 16};

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Groups: finding them and their members. A member that was never seen is looked for as one that
+ * was lost: after a pause that doubles.
+ */
+#include <stdio.h>
+#include "pkcs11/group/group_private.h"
+
+bool tok_member_up(const tok_member *member)
+{
+    const tok_token *token = atomic_load(&member->token);
+    return token != NULL && !atomic_load(&token->health.down) && atomic_load(&member->joined) > 0;
+}
+
+tok_token *tok_group_token(tok_token *group, unsigned place)
+{
+    return atomic_load(&group->group->members[place].token);
+}
+
+static core_status member_find(tok_token *group, tok_member *member, core_err *err)
+{
+    tok_context *ctx = group->ctx;
+    tok_token *token = NULL;
+
+    core_status st =
+        tok_single_find(ctx, member->config->alias, member->config->token, &token, err);
+    if (tok_says_away(st) && tok_context_look_again(ctx, true))
+        st = tok_single_find(ctx, member->config->alias, member->config->token, &token, err);
+    if (st == ST_OK) {
+        tok_context_found(ctx);
+        atomic_store(&member->backoff_ms, 0);
+        atomic_store(&member->token, token);
+        return ST_OK;
+    }
+    unsigned pause = tok_backoff_next(atomic_load(&member->backoff_ms));
+    if (atomic_exchange(&member->backoff_ms, pause) == 0)
+        core_log_status(CORE_LOG_ERROR, "token lost", st, err);
+    atomic_store(&member->seek_at_us, core_now_us() + (uint64_t)pause * 1000);
+    return st;
+}
+
+static tok_token *group_new(tok_context *ctx, const core_token_config *config)
+{
+    tok_token *group = tok_token_make(ctx, config);
+
+    if (group == NULL)
+        return NULL;
+    (void)snprintf(group->info.label, sizeof group->info.label, "%.32s", config->alias);
+    (void)snprintf(group->info.alias, sizeof group->info.alias, "%.64s", config->alias);
+    (void)snprintf(group->info.model, sizeof group->info.model, "group");
+    group->info.initialised = group->info.pin_set = true;
+    group->group = core_calloc(1, sizeof *group->group);
+    if (group->group == NULL) {
+        tok_token_free(group);
+        return NULL;
+    }
+    group->group->count = config->member_count;
+    for (unsigned i = 0; i < config->member_count; i++)
+        group->group->members[i].config = config->member[i];
+    return group;
+}
+
+void tok_group_free(tok_token *group)
+{
+    core_free(group->group);
+    group->group = NULL;
+    tok_token_free(group);
+}
+
+void tok_group_stats(tok_token *group, tok_token_stats *out)
+{
+    for (unsigned i = 0; i < group->group->count; i++) {
+        tok_token *token = atomic_load(&group->group->members[i].token);
+        tok_token_stats one = {0};
+        if (token != NULL)
+            tok_single_stats(token, &one);
+        out->epoch += one.epoch;
+        out->sessions += one.sessions;
+        out->recoveries += one.recoveries;
+        out->logins += one.logins;
+        out->searches += one.searches;
+    }
+}
+
+size_t tok_token_members(const tok_token *token, tok_member_info out[CORE_GROUP_MOST])
+{
+    const struct tok_group *g = token->group;
+
+    for (unsigned i = 0; g != NULL && i < g->count; i++) {
+        out[i].alias = g->members[i].config->alias;
+        out[i].serves = tok_member_up(&g->members[i]);
+        out[i].refused = atomic_load(&g->members[i].refused);
+    }
+    return g != NULL ? g->count : 0;
+}
+
+/* The object of a group: the one there is, or a new one, which the context keeps. */
+static tok_token *group_of(tok_context *ctx, const core_token_config *config)
+{
+    tok_token *group;
+
+    core_mutex_lock(&ctx->gate->lock);
+    for (group = ctx->groups; group != NULL && group->config != config; group = group->next) {
+    }
+    if (group == NULL && (group = group_new(ctx, config)) != NULL) {
+        group->next = ctx->groups;
+        ctx->groups = group;
+    }
+    if (group != NULL)
+        atomic_fetch_add(&group->refs, 1);
+    core_mutex_unlock(&ctx->gate->lock);
+    return group;
+}
+
+/* One that was never seen is searched for in all slots: while there is another, only when it is
+ * time. */
+static bool to_be_found(const struct tok_group *g, const tok_member *member)
+{
+    bool others = false;
+
+    for (unsigned i = 0; i < g->count; i++)
+        others |= atomic_load(&g->members[i].token) != NULL;
+    return atomic_load(&member->token) == NULL &&
+           (!others || core_now_us() >= atomic_load(&member->seek_at_us));
+}
+
+core_status tok_group_find(tok_context *ctx, const core_token_config *config, tok_token **out,
+                           core_err *err)
+{
+    core_status st = ST_OK;
+    bool found = false;
+
+    tok_fork_check(ctx);
+    tok_token *group = group_of(ctx, config);
+    *out = NULL;
+    if (group == NULL)
+        return core_fail(err, ST_NO_MEMORY, "out of memory");
+    for (unsigned i = 0; i < group->group->count; i++) {
+        tok_member *member = &group->group->members[i];
+        core_status now = ST_OK;
+        if (to_be_found(group->group, member))
+            now = member_find(group, member, err);
+        found |= atomic_load(&member->token) != NULL;
+        st = now == ST_OK ? st : now;
+    }
+    if (!found) {
+        tok_token_release(group);
+        return st;
+    }
+    *out = group;
+    return ST_OK;
+}
+
+core_status tok_member_fetch(tok_token *group, tok_member *member, core_err *err)
+{
+    core_status st = ST_OK;
+    tok_token *token = atomic_load(&member->token);
+
+    if (token == NULL)
+        st = member_find(group, member, err);
+    else if (atomic_load(&token->health.down))
+        st = tok_heal(token, ST_DEVICE, atomic_load(&token->epoch), err);
+    return st == ST_OK ? tok_member_join(group, member, err) : st;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The public operations on a token. This file alone asks whether it is a token or a group.
+ */
+#include <string.h>
+#include "pkcs11/group/group_private.h"
+#include "pkcs11/slot/selector.h"
+
+core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err)
+{
+    tok_run_how run = {.asker = token};
+    return token->group != NULL ? tok_group_run(token, op, arg, false, err)
+                                : tok_run_on(token, &run, op, arg, err);
+}
+
+core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err)
+{
+    tok_run_how run = {.asker = token, .once = true};
+    return token->group != NULL ? tok_group_run(token, op, arg, true, err)
+                                : tok_run_on(token, &run, op, arg, err);
+}
+
+core_status tok_run_twice(tok_token *token, tok_op op, void *arg, core_err *err)
+{
+    const core_status st = tok_run(token, op, arg, err);
+    return st == ST_FAILURE ? tok_run(token, op, arg, err) : st;
+}
+
+void tok_token_allow_last_try(tok_token *token)
+{
+    tok_member_info members[CORE_GROUP_MOST];
+
+    if (token->group != NULL) {
+        for (unsigned i = 0; i < tok_token_members(token, members); i++) {
+            tok_token *member = tok_group_token(token, i);
+            if (member != NULL)
+                tok_token_allow_last_try(member);
+        }
+    } else if (tok_login_turn_take(token, NULL) == ST_OK) {
+        token->pin->last_allowed = true;
+        tok_turn_give(&token->login_turn);
+    }
+}
+
+void tok_token_stats_get(tok_token *token, tok_token_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    if (token->group != NULL)
+        tok_group_stats(token, out);
+    else
+        tok_single_stats(token, out);
+}
+
+core_status tok_token_login(tok_token *token, const char *pin, size_t pin_len, core_err *err)
+{
+    if (pin != NULL && pin_len == 0) {
+        return core_fail(err, ST_PIN_SOURCE, "token \"%s\": the PIN given is empty",
+                         token->info.label);
+    }
+    return token->group != NULL ? tok_group_login(token, pin, pin_len, err)
+                                : tok_single_login(token, pin, pin_len, err);
+}
+
+void tok_token_logout(tok_token *token)
+{
+    tok_fork_check(token->ctx);
+    if (token->group != NULL)
+        tok_group_logout(token);
+    else
+        tok_single_logout(token);
+}
+
+/* A group that a URI names as it would name a token of that label; NULL: none. */
+static const core_token_config *group_named(const core_config *config, const tok_uri *uri)
+{
+    const core_token_config *group = NULL;
+    if (tok_selector_is_plain(uri))
+        group = core_config_token(config, uri->token);
+    return group != NULL && group->members != NULL ? group : NULL;
+}
+
+/* The group that an identity means: its alias, or a URI that names it as a token. *group NULL: the
+ * identity means a token. ST_FORMAT for a URI that does not parse. */
+static core_status group_of_identity(tok_context *ctx, const char *identity, const char *selector,
+                                     const core_token_config *alias,
+                                     const core_token_config **group, core_err *err)
+{
+    tok_uri uri;
+
+    *group = alias != NULL && alias->members != NULL ? alias : NULL;
+    if (identity[0] == '\0') {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "IDENTITY is empty; name a token alias, URI or label");
+    }
+    if (*group != NULL || !tok_uri_is(selector))
+        return ST_OK;
+    core_status st = tok_selector_check(selector, err);
+    if (st == ST_OK)
+        st = tok_uri_parse(selector, &uri, err);
+    if (st != ST_OK)
+        return st;
+    if (alias == NULL)
+        *group = group_named(ctx->config, &uri);
+    tok_uri_free(&uri);
+    return ST_OK;
+}
+
+core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **out, core_err *err)
+{
+    const core_token_config *alias = core_config_token(ctx->config, identity);
+    const char *selector = alias != NULL ? alias->token : identity;
+    const core_token_config *group = NULL;
+
+    *out = NULL;
+    core_status st = group_of_identity(ctx, identity, selector, alias, &group, err);
+    if (st != ST_OK)
+        return st;
+    return group != NULL ? tok_group_find(ctx, group, out, err)
+                         : tok_single_find(ctx, identity, selector, out, err);
+}

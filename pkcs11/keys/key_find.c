@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Finding keys: a table of the token's keys by thumbprint, filled by searches for one key where
+ * CKA_ID is the thumbprint (ours), and by reading all keys once where it is not. A search costs a
+ * token anything from 3 microseconds to 15 milliseconds for each thousand objects, so none is made
+ * for a key that is known.
+ */
+#include <string.h>
+#include "core/text.h"
+#include "pkcs11/keys/keys_private.h"
+
+enum { NOT_FOUND_FOR_US = 5000000, SLOW_SEARCH_US = 5000 };
+
+/* --- by thumbprint --- */
+
+/* `arg` is the thumbprint that is looked for; in the key turn. */
+static bool put_seen(tok_key *key, void *arg)
+{
+    if (!key->info.retired || tok_known_find(key->token, key->info.thumb))
+        tok_keys_put(key);
+    else if (memcmp(key->info.thumb, arg, TOK_THUMB_LEN) == 0)
+        tok_passed_retired(&key->token->passed, key->info.name);
+    return true;
+}
+
+/* The same, until the one with the thumbprint is there. */
+static bool put_until(tok_key *key, void *arg)
+{
+    return put_seen(key, arg) &&
+           (key->info.retired || memcmp(key->info.thumb, arg, TOK_THUMB_LEN) != 0);
+}
+
+/* A key that has the thumbprint for its CKA_ID and cannot be read is not one that is missing. */
+static core_status unreadable(const tok_scan *scan, core_err *err)
+{
+    return core_fail(err, scan->bad, "a key that fits cannot be read: %s",
+                     core_err_text(&scan->why, scan->bad));
+}
+
+static core_status find_by_id(tok_session *session, void *arg, core_err *err)
+{
+    const uint8_t *thumb = arg;
+    tok_token *token = session->token;
+    tok_scan scan = {.seen = put_until, .arg = arg, .thumbs = true};
+    core_status st = ST_OK;
+    tok_id id;
+
+    /* The cache tells whether what is found by the index is the right one. */
+    if (tok_ids_find(token, thumb, &id))
+        st = tok_scan_object(session, id.object, id.object_class, &scan, err);
+    if (st != ST_OK || scan.done)
+        return st;
+    scan.passed = &session->asker->passed; /* it has the thumbprint for its CKA_ID */
+    uint64_t since = core_now_us();
+    st = tok_scan_keys(session, TOK_ALL_KEYS, CKA_ID, thumb, TOK_THUMB_LEN, &scan, err);
+    if (st == ST_OK && core_now_us() - since > SLOW_SEARCH_US && !tok_ids_known(token))
+        st = tok_ids_build(session, err);
+    return st == ST_OK && !scan.done && scan.bad != ST_OK ? unreadable(&scan, err) : st;
+}
+
+/* All RSA keys, whose thumbprints take no use of them; then symmetric keys, each of which encrypts
+ * one block for its thumbprint, until the right one is found. */
+static core_status read_all(tok_session *session, void *arg, core_err *err)
+{
+    tok_scan rsa = {.seen = put_seen, .arg = arg};
+    tok_scan secret = {.seen = put_until, .arg = arg, .thumbs = true};
+
+    core_status st = tok_scan_keys(session, TOK_PRIVATE_KEYS, CKA_ID, NULL, 0, &rsa, err);
+    tok_key *found = tok_keys_cached(session->asker, arg);
+    if (st != ST_OK || found != NULL) {
+        tok_key_release(found);
+        return st;
+    }
+    st = tok_scan_keys(session, TOK_SECRET_KEYS, CKA_ID, NULL, 0, &secret, err);
+    if (st == ST_OK && !secret.done) {
+        core_mutex_lock(&session->asker->lock);
+        session->asker->indexed_at_us = core_now_us();
+        core_mutex_unlock(&session->asker->lock);
+    }
+    return st;
+}
+
+static bool index_fresh(tok_token *token)
+{
+    core_mutex_lock(&token->lock);
+    uint64_t at = token->indexed_at_us;
+    core_mutex_unlock(&token->lock);
+    return at != 0 && core_now_us() - at < NOT_FOUND_FOR_US;
+}
+
+static core_status search_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_key **out,
+                                core_err *err)
+{
+    token->passed.any = false;
+    memcpy(token->passed_thumb, thumb, TOK_THUMB_LEN);
+    core_status st = tok_run(token, find_by_id, (void *)(uintptr_t)thumb, err);
+    *out = st == ST_OK ? tok_keys_cached(token, thumb) : NULL;
+    if (st == ST_OK && *out == NULL) {
+        st = tok_run(token, read_all, (void *)(uintptr_t)thumb, err);
+        *out = st == ST_OK ? tok_keys_cached(token, thumb) : NULL;
+    }
+    return st;
+}
+
+/* In the key turn. A search of its own is not made again for a while, and another's says nothing.
+ */
+static core_status thumb_not_found(const tok_token *token, const uint8_t thumb[TOK_THUMB_LEN],
+                                   core_err *err)
+{
+    static const tok_passed none;
+    const bool same = memcmp(token->passed_thumb, thumb, TOK_THUMB_LEN) == 0;
+    char hex[2 * TOK_THUMB_LEN + 1];
+
+    core_hex(thumb, TOK_THUMB_LEN, hex);
+    return tok_passed_fail(token, same ? &token->passed : &none, hex, err);
+}
+
+core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_key **out,
+                             core_err *err)
+{
+    core_status st = ST_OK;
+
+    tok_fork_check(token->ctx);
+    *out = tok_keys_cached(token, thumb);
+    if (*out != NULL)
+        return ST_OK;
+    if (!tok_turn_take(&token->key_turn, token->config->session_wait_ms)) {
+        return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another search has not come back",
+                         token->info.label);
+    }
+    *out = tok_keys_cached(token, thumb); /* another thread may have found it meanwhile */
+    if (*out == NULL && !index_fresh(token))
+        st = search_thumb(token, thumb, out, err);
+    if (st == ST_OK && *out == NULL)
+        st = thumb_not_found(token, thumb, err);
+    tok_turn_give(&token->key_turn);
+    return st;
+}
+
+/* --- by name, by label and id --- */
+
+typedef struct wanted {
+    const char *name; /* NULL: any */
+    const uint8_t *id;
+    size_t id_len;
+    bool has_id;
+    bool rsa_only;
+    bool count_only; /* no key is used for its thumbprint */
+    tok_key *found;
+    size_t count;
+    tok_passed passed;
+} wanted;
+
+static bool count_seen(tok_key *key, void *arg)
+{
+    wanted *want = arg;
+    const tok_key_info *info = &key->info;
+
+    if ((want->rsa_only && !info->rsa) ||
+        (want->name != NULL && strcmp(info->name, want->name) != 0) ||
+        (want->has_id &&
+         (info->id_len != want->id_len || memcmp(info->id, want->id, info->id_len) != 0)))
+        return true;
+    if (info->retired) {
+        tok_passed_retired(&want->passed, info->name);
+        return true;
+    }
+    if (want->count++ == 0)
+        want->found = tok_key_ref(key);
+    return true;
+}
+
+static core_status find_wanted(tok_session *session, void *arg, core_err *err)
+{
+    wanted *want = arg;
+    const unsigned which = want->rsa_only ? TOK_PRIVATE_KEYS : TOK_ALL_KEYS;
+    tok_scan scan = {
+        .seen = count_seen, .passed = &want->passed, .arg = want, .thumbs = !want->count_only};
+    core_status st;
+
+    tok_key_release(want->found); /* of a first try that failed */
+    want->found = NULL;
+    want->count = 0;
+    want->passed.any = false;
+    if (want->name == NULL)
+        st = tok_scan_keys(session, which, CKA_ID, want->id, want->id_len, &scan, err);
+    else
+        st = tok_scan_keys(session, which, CKA_LABEL, want->name, strlen(want->name), &scan, err);
+    if (st == ST_OK && want->name != NULL && want->count == 0 && scan.bad == ST_OK)
+        st = tok_scan_padded(session, which, want->name, &scan, err);
+    if (st != ST_OK || want->count > 0 || scan.bad == ST_OK)
+        return st;
+    if (want->count_only) /* it has the name, whatever it is */
+        want->count = 1;
+    return want->count_only ? ST_OK : unreadable(&scan, err);
+}
+
+core_status tok_keys_named(tok_session *session, const char *name, size_t *count, core_err *err)
+{
+    wanted want = {.name = name, .count_only = true};
+    core_status st = find_wanted(session, &want, err);
+
+    *count = want.count;
+    tok_key_release(want.found);
+    return st;
+}
+
+static core_status find_one(tok_token *token, wanted *want, const char *what, tok_key **out,
+                            core_err *err)
+{
+    core_status st = tok_run(token, find_wanted, want, err);
+
+    *out = NULL;
+    if (st == ST_OK && want->count == 0) {
+        st = tok_passed_fail(token, &want->passed, what, err);
+    } else if (st == ST_OK && want->count > 1) {
+        st = core_fail(err, ST_KEY_AMBIGUOUS, "key \"%s\": %zu keys on token \"%s\" match; %s",
+                       what, want->count, token->info.label, core_status_next(ST_KEY_AMBIGUOUS));
+    }
+    if (st == ST_OK) {
+        tok_keys_put(want->found);
+        *out = want->found;
+    } else {
+        tok_key_release(want->found);
+    }
+    return st;
+}
+
+core_status tok_key_by_name(tok_token *token, const char *name, tok_key **out, core_err *err)
+{
+    wanted want = {.name = name};
+    uint8_t thumb[TOK_THUMB_LEN];
+    size_t length = sizeof thumb;
+
+    core_status st = find_one(token, &want, name, out, err);
+    /* A key whose label is no text is shown under its thumbprint, so that opens it. */
+    if (st == ST_NOT_FOUND && core_unhex(name, thumb, &length) == ST_OK && length == sizeof thumb)
+        st = tok_key_by_thumb(token, thumb, out, err);
+    return st;
+}
+
+core_status tok_key_by_label_id(tok_token *token, const char *label, const uint8_t *id,
+                                size_t id_len, tok_key **out, core_err *err)
+{
+    wanted want = {
+        .name = label, .id = id, .id_len = id_len, .has_id = id != NULL, .rsa_only = true};
+    return find_one(token, &want, label != NULL ? label : "(by id)", out, err);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Finds the handle of a key again after the token was away. A handle is believed only if the key
+ * behind it has the same thumbprint: tokens reuse handles.
+ */
+#include <string.h>
+#include "pkcs11/keys/keys_private.h"
+
+/* The search for the very key. */
+typedef struct same_key {
+    const tok_session *session;
+    tok_key *key;
+    const char *const *names; /* two labels, one of which it must have; NULL: any */
+    bool found;
+    size_t alike; /* how many look so, where that must be one */
+} same_key;
+
+/* All that is known of a key that does not tell its thumbprint. */
+static bool looks_alike(const tok_key_info *a, const tok_key_info *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->id_len == b->id_len &&
+           memcmp(a->id, b->id, a->id_len) == 0;
+}
+
+/* By the name, where it was told: SoftHSM under load may have given an empty one once. The id of a
+ * key that has just been made may have been read before it was set, so it decides only where there
+ * is no thumbprint. */
+static bool is_named(const same_key *same, const tok_key_info *other)
+{
+    const tok_key_info *info = &same->key->info;
+
+    if (!info->identified &&
+        (other->id_len != info->id_len || memcmp(other->id, info->id, info->id_len) != 0))
+        return false;
+    return (info->identified && info->name[0] == 0) || strcmp(other->name, same->names[0]) == 0 ||
+           strcmp(other->name, same->names[1]) == 0;
+}
+
+static bool is_same(tok_key *other, void *arg)
+{
+    same_key *same = arg;
+    const tok_key_info *info = &same->key->info;
+    /* Copies of one key are one key for use, but not for what is renamed or destroyed. */
+    const bool identified = info->identified && same->names == NULL;
+
+    if (info->identified && memcmp(other->info.thumb, info->thumb, TOK_THUMB_LEN) != 0)
+        return true;
+    if (same->names != NULL ? !is_named(same, &other->info)
+                            : !identified && !looks_alike(&other->info, info))
+        return true;
+    same->found = identified || ++same->alike == 1;
+    tok_key_state_copy(same->key, other);
+    tok_key_note_handle(same->session, same->key,
+                        atomic_load(&other->at[same->session->place].handle));
+    return !identified; /* another that looks so makes it ambiguous */
+}
+
+/* By CKA_ID, by label, and among all keys of its class: the last two use symmetric keys of others
+ * for their thumbprints. */
+static core_status find_again(tok_session *session, tok_key *key, const char *const *names,
+                              core_err *err)
+{
+    const tok_key_info *info = &key->info;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE match[] = {
+        {CKA_CLASS, &key->object_class, sizeof key->object_class},
+        {CKA_TOKEN, &yes, sizeof yes},
+        {0, NULL, 0},
+    };
+    const CK_ATTRIBUTE narrow[] = {
+        {CKA_ID, (void *)(uintptr_t)info->id, (CK_ULONG)info->id_len},
+        {CKA_LABEL, (void *)(uintptr_t)info->name, (CK_ULONG)strlen(info->name)},
+    };
+    same_key same = {session, key, names, false, 0};
+    tok_scan scan = {.seen = is_same, .arg = &same, .thumbs = info->identified};
+    core_status st = ST_OK;
+
+    for (size_t i = 0;
+         st == ST_OK && !same.found && same.alike == 0 && i < sizeof narrow / sizeof narrow[0];
+         i++) {
+        match[2] = narrow[i];
+        if (narrow[i].ulValueLen > 0)
+            st = tok_scan_objects(session, match, 3, key->object_class, &scan, err);
+    }
+    const core_status bad = scan.bad; /* of those that are this key by id or label */
+    if (st == ST_OK && !same.found && same.alike == 0)
+        st = tok_scan_objects(session, match, 2, key->object_class, &scan, err);
+    if (st == ST_OK && names != NULL && same.alike > 1) {
+        return core_fail(err, ST_KEY_AMBIGUOUS,
+                         "key \"%s\": token \"%s\" has %zu objects with its name and "
+                         "thumbprint; give one of them another label with the vendor's tool",
+                         info->name, session->token->info.label, same.alike);
+    }
+    if (st != ST_OK || same.found)
+        return st;
+    if (bad != ST_OK) {
+        return core_fail(err, bad, "key \"%s\" cannot be read: %s", info->name,
+                         core_err_text(&scan.why, bad));
+    }
+    return core_fail(err, ST_HANDLE_LOST, "key \"%s\" is no longer on token \"%s\"; %s", info->name,
+                     session->token->info.label, core_status_next(ST_HANDLE_LOST));
+}
+
+/* Whether a handle that is good is known. */
+static bool handle_known(const tok_session *session, const tok_place *place, CK_OBJECT_HANDLE *out)
+{
+    const uint64_t age = tok_token_age(session->token);
+    const bool before = atomic_load(&place->age) == age;
+
+    *out = atomic_load(&place->handle);
+    return before && atomic_load(&place->age) == age;
+}
+
+core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
+{
+    const tok_place *place = &key->at[session->place];
+
+    /* A volatile key is in a session that no other process sees. */
+    if (!key->info.persistent) {
+        return handle_known(session, place, out)
+                   ? ST_OK
+                   : core_fail(err, ST_HANDLE_LOST,
+                               "key \"%s\" was volatile and is lost with its session or login",
+                               key->info.name);
+    }
+    core_status st = find_again(session, key, NULL, err);
+    *out = atomic_load(&place->handle);
+    return st;
+}
+
+core_status tok_key_find_named(tok_session *session, tok_key *key, const char *other_name,
+                               CK_OBJECT_HANDLE *out, core_err *err)
+{
+    enum { TRIES = 4, PAUSE_MS = 10 };
+    const char *names[2] = {key->info.name, other_name != NULL ? other_name : key->info.name};
+
+    if (!key->info.persistent)
+        return tok_key_find(session, key, out, err);
+    core_status st = find_again(session, key, names, err);
+    /* SoftHSM under load may tell an empty label once. */
+    for (unsigned i = 1; i < TRIES && st == ST_HANDLE_LOST; i++) {
+        core_sleep_ms(PAUSE_MS * i);
+        st = find_again(session, key, names, err);
+    }
+    *out = st == ST_OK ? atomic_load(&key->at[session->place].handle) : 0;
+    return st;
+}
+
+core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
+{
+    tok_place *place = &key->at[session->place];
+    core_status st = ST_HANDLE_LOST;
+
+    if (handle_known(session, place, out))
+        st = tok_key_proof_due(session, key) ? tok_key_prove(session, key, *out, err) : ST_OK;
+    if (st != ST_HANDLE_LOST)
+        return st;
+    return tok_key_find(session, key, out, err);
+}
+
+core_status tok_key_outcome(tok_key *key, core_status st)
+{
+    /* Somebody may have taken the use off the key. */
+    if (st == ST_KEY_USAGE)
+        tok_key_doubt(key);
+    for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++)
+        atomic_store(&key->at[i].age, 0);
+    return st;
+}
+
+EVP_PKEY *tok_key_software(tok_key *key)
+{
+    EVP_PKEY *made;
+    EVP_PKEY *none = NULL;
+    EVP_PKEY *have = atomic_load(&key->software);
+
+    if (have != NULL || !key->info.rsa)
+        return have;
+    made = core_rsa_public(key->info.modulus, key->info.modulus_len, key->info.exponent,
+                           key->info.exponent_len);
+    if (made != NULL && !atomic_compare_exchange_strong(&key->software, &none, made)) {
+        core_rsa_free(made);
+        return none;
+    }
+    return made;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reports the keys that a search passed over. A retired or ignored key is on the token, so the
+ * error must not say that it is missing: a database that needs the key does not open.
+ */
+#include <string.h>
+#include "pkcs11/keys/keys_private.h"
+
+/* "p11ekm-retired:2026-01-31T12:00:00Z:name" */
+enum { DATE = sizeof TOK_RETIRED_PREFIX - 1, DATE_LENGTH = 20, NAME = DATE + DATE_LENGTH + 1 };
+
+static void note(tok_passed *passed, const char *label, bool retired)
+{
+    if (passed == NULL || passed->any)
+        return;
+    passed->any = true;
+    passed->retired = retired;
+    memcpy(passed->label, label, strlen(label) + 1);
+}
+
+void tok_passed_retired(tok_passed *passed, const char *label)
+{
+    note(passed, label, true);
+}
+
+void tok_passed_unprotected(tok_passed *passed, const char *label)
+{
+    note(passed, label, false);
+}
+
+const char *tok_retired_name(const char *label)
+{
+    return tok_label_is_retired(label) && strlen(label) > NAME && label[NAME - 1] == ':'
+               ? label + NAME
+               : NULL;
+}
+
+core_status tok_passed_fail(const tok_token *token, const tok_passed *passed, const char *what,
+                            core_err *err)
+{
+    const char *label = passed->label;
+    const char *name = tok_retired_name(label);
+    core_status st = ST_NOT_FOUND;
+
+    if (!passed->any) {
+        return core_fail(err, st, "key \"%s\" is not on token \"%s\"; %s", what, token->info.label,
+                         core_status_next(st));
+    }
+    if (passed->retired && name != NULL) {
+        st = core_fail(err, st,
+                       "key \"%.128s\" on token \"%s\" is retired since %.*s; p11ekm key restore "
+                       "%.128s",
+                       name, token->info.label, DATE_LENGTH, label + DATE, name);
+    } else if (passed->retired) {
+        st = core_fail(err, st, "key \"%.128s\" on token \"%s\" is retired; rename it on the token",
+                       label, token->info.label);
+    } else {
+        st =
+            core_fail(err, st,
+                      "key \"%.128s\" on token \"%s\" is ignored: its CKA_PRIVATE is not TRUE; see "
+                      "unprotected_keys in p11ekm.conf(5)",
+                      label, token->info.label);
+    }
+    if (err != NULL)
+        err->passed_over = true;
+    return st;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The public key object that a token encrypts and wraps with. Anybody who reaches the token can put
+ * a public object there without a PIN, with the modulus of a key and an exponent that gives the
+ * plaintext away. So the token encrypts with a session object that is made here from the key's
+ * proven numbers (exponent.c, rsa_way.c), or, where it makes none, with an object of its own whose
+ * numbers are compared each time just before.
+ */
+#include <string.h>
+#include "pkcs11/keys/keys_private.h"
+
+static CK_OBJECT_CLASS class_public = CKO_PUBLIC_KEY;
+static CK_KEY_TYPE type_rsa = CKK_RSA;
+static CK_BBOOL yes = CK_TRUE;
+static CK_BBOOL no = CK_FALSE;
+
+static bool same_number(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    while (a_len > 0 && *a == 0)
+        a++, a_len--;
+    while (b_len > 0 && *b == 0)
+        b++, b_len--;
+    return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+/* The public objects that tell this very modulus; `lasting`: of the token only, not those that live
+ * in a session, as ours do. Some tokens keep the modulus with a leading zero. */
+static core_status find_by_modulus(tok_session *session, const tok_key_info *info, bool lasting,
+                                   CK_OBJECT_HANDLE **out, size_t *count, core_err *err)
+{
+    const CK_ULONG matches = lasting ? 4 : 3;
+    uint8_t padded[sizeof info->modulus + 1] = {0};
+    CK_ATTRIBUTE match[] = {
+        {CKA_CLASS, &class_public, sizeof class_public},
+        {CKA_KEY_TYPE, &type_rsa, sizeof type_rsa},
+        {CKA_MODULUS, padded + 1, (CK_ULONG)info->modulus_len},
+        {CKA_TOKEN, &yes, sizeof yes},
+    };
+
+    memcpy(padded + 1, info->modulus, info->modulus_len);
+    core_status st = tok_search(session, match, matches, out, count, err);
+    if (st == ST_OK && *count == 0) {
+        match[2] = (CK_ATTRIBUTE){CKA_MODULUS, padded, (CK_ULONG)info->modulus_len + 1};
+        core_free(*out);
+        st = tok_search(session, match, matches, out, count, err);
+    }
+    return st;
+}
+
+/* Reads what an object tells of itself. *exponent.length 0: it tells no exponent. */
+typedef struct public_numbers {
+    uint8_t modulus[1025];
+    size_t modulus_len;
+    tok_exponent exponent;
+    uint8_t id[64];
+    size_t id_len;
+} public_numbers;
+
+static core_status read_numbers(tok_session *session, CK_OBJECT_HANDLE object, public_numbers *out,
+                                core_err *err)
+{
+    CK_ATTRIBUTE want[] = {
+        {CKA_MODULUS, out->modulus, sizeof out->modulus},
+        {CKA_PUBLIC_EXPONENT, out->exponent.bytes, sizeof out->exponent.bytes},
+        {CKA_ID, out->id, sizeof out->id},
+    };
+
+    out->modulus_len = out->exponent.length = out->id_len = 0;
+    core_status st = tok_attributes(session, object, want, 3, err);
+    if (st != ST_OK)
+        return st;
+    out->modulus_len = tok_attribute_has(&want[0]) ? want[0].ulValueLen : 0;
+    out->exponent.length = tok_attribute_has(&want[1]) ? want[1].ulValueLen : 0;
+    out->id_len = tok_attribute_has(&want[2]) ? want[2].ulValueLen : 0;
+    return ST_OK;
+}
+
+static bool numbers_are(const public_numbers *numbers, const tok_key_info *info)
+{
+    return same_number(numbers->modulus, numbers->modulus_len, info->modulus, info->modulus_len) &&
+           same_number(numbers->exponent.bytes, numbers->exponent.length, info->exponent,
+                       info->exponent_len);
+}
+
+core_status tok_public_own(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE *out,
+                           core_err *err)
+{
+    const tok_key_info *info = &key->info;
+    CK_OBJECT_HANDLE *objects = NULL;
+    size_t count = 0;
+    bool by_id = false;
+
+    *out = 0;
+    core_status st = find_by_modulus(session, info, true, &objects, &count, err);
+    for (size_t i = 0; st == ST_OK && !by_id && i < count; i++) {
+        public_numbers numbers;
+        core_err ignored = {0};
+        /* An object that cannot be read, or is gone since, is not the one that is looked for. */
+        core_status read = read_numbers(session, objects[i], &numbers, &ignored);
+        if (core_status_class(read) == CORE_CLASS_DEVICE ||
+            core_status_class(read) == CORE_CLASS_SESSION)
+            st = core_fail(err, read, "%s", core_err_text(&ignored, read));
+        if (read != ST_OK || !numbers_are(&numbers, info))
+            continue;
+        by_id = numbers.id_len == info->id_len && memcmp(numbers.id, info->id, info->id_len) == 0;
+        if (by_id || *out == 0)
+            *out = objects[i];
+    }
+    core_free(objects);
+    return st;
+}
+
+/* An exponent that an RSA key can have: odd, at least 3. */
+static bool is_possible(tok_exponent *exponent)
+{
+    size_t zeros = 0;
+
+    while (zeros < exponent->length && exponent->bytes[zeros] == 0)
+        zeros++;
+    exponent->length -= zeros;
+    memmove(exponent->bytes, exponent->bytes + zeros, exponent->length);
+    return exponent->length > 0 && (exponent->bytes[exponent->length - 1] & 1) != 0 &&
+           (exponent->length > 1 || exponent->bytes[0] >= 3);
+}
+
+static bool is_listed(const tok_exponent *list, size_t count, const tok_exponent *exponent)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same_number(list[i].bytes, list[i].length, exponent->bytes, exponent->length))
+            return true;
+    return false;
+}
+
+core_status tok_public_exponents(tok_session *session, const tok_key_info *info, tok_exponent *out,
+                                 size_t room, size_t *count, core_err *err)
+{
+    CK_OBJECT_HANDLE *objects = NULL;
+    size_t found = 0;
+
+    *count = 0;
+    core_status st = find_by_modulus(session, info, false, &objects, &found, err);
+    for (size_t i = 0; st == ST_OK && *count < room && i < found; i++) {
+        tok_exponent *exponent = &out[*count];
+        CK_ATTRIBUTE want = {CKA_PUBLIC_EXPONENT, exponent->bytes, sizeof exponent->bytes};
+        core_err ignored = {0};
+        core_status read = tok_attributes(session, objects[i], &want, 1, &ignored);
+        if (core_status_class(read) == CORE_CLASS_DEVICE ||
+            core_status_class(read) == CORE_CLASS_SESSION)
+            st = core_fail(err, read, "%s", core_err_text(&ignored, read));
+        if (read != ST_OK || !tok_attribute_has(&want))
+            continue;
+        exponent->length = want.ulValueLen;
+        if (is_possible(exponent) && !is_listed(out, *count, exponent))
+            ++*count;
+    }
+    core_free(objects);
+    return st;
+}
+
+/* --- what a session encrypts with --- */
+
+static tok_public *remembered(tok_session *session, const tok_key *key)
+{
+    for (size_t i = 0; i < TOK_SESSION_PUBLICS; i++) {
+        tok_public *entry = &session->publics[i];
+        if (entry->object != 0 && entry->age == session->age &&
+            memcmp(entry->thumb, key->info.thumb, TOK_THUMB_LEN) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static void remember(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE object, bool ours)
+{
+    tok_public *entry = &session->publics[session->public_next++ % TOK_SESSION_PUBLICS];
+
+    if (entry->object != 0 && entry->ours && entry->age == session->age)
+        (void)session->f->C_DestroyObject(session->handle, entry->object);
+    memcpy(entry->thumb, key->info.thumb, TOK_THUMB_LEN);
+    entry->object = object;
+    entry->age = session->age;
+    entry->ours = ours;
+}
+
+/* Makes the session object. Some tokens take no more than the least. */
+static CK_RV make_object(tok_session *session, const tok_key_info *info, CK_OBJECT_HANDLE *out)
+{
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &class_public, sizeof class_public},
+        {CKA_KEY_TYPE, &type_rsa, sizeof type_rsa},
+        {CKA_TOKEN, &no, sizeof no},
+        {CKA_MODULUS, (void *)(uintptr_t)info->modulus, (CK_ULONG)info->modulus_len},
+        {CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)info->exponent, (CK_ULONG)info->exponent_len},
+        {CKA_ENCRYPT, &yes, sizeof yes},
+        {CKA_WRAP, &yes, sizeof yes},
+        {CKA_PRIVATE, &no, sizeof no},
+    };
+    static const CK_ULONG counts[] = {8, 7, 6};
+    CK_RV rv = CKR_TEMPLATE_INCONSISTENT;
+
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0] && tok_rv_refuses_template(rv); i++)
+        rv = session->f->C_CreateObject(session->handle, template, counts[i], out);
+    return rv;
+}
+
+/* Whether it is the token's answer that it makes no such object; else something else is amiss. */
+static bool makes_none(CK_RV rv)
+{
+    const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
+    return tok_rv_name(rv)[0] != '\0' && class != CORE_CLASS_DEVICE &&
+           class != CORE_CLASS_SESSION && class != CORE_CLASS_LOGIN && class != CORE_CLASS_CAPACITY;
+}
+
+static core_status own_object(tok_session *session, tok_key *key, CK_RV rv, CK_OBJECT_HANDLE *out,
+                              core_err *err)
+{
+    core_status st = tok_public_own(session, key, out, err);
+
+    if (st == ST_OK && *out == 0) {
+        st = core_fail(err, ST_MECHANISM,
+                       "key \"%s\": token \"%s\" makes no public key object for the session "
+                       "(C_CreateObject: %s 0x%lx) and holds none with this modulus and exponent; "
+                       "public_ops = software encrypts without it",
+                       key->info.name, session->token->info.label, tok_rv_name(rv),
+                       (unsigned long)rv);
+    }
+    if (st == ST_OK)
+        remember(session, key, *out, false);
+    return st;
+}
+
+/* Compares the numbers of the token's own object again: its handle may name another by now. */
+static core_status still_own(tok_session *session, tok_key *key, tok_public *entry,
+                             CK_OBJECT_HANDLE *out, core_err *err)
+{
+    public_numbers numbers;
+    core_status st = read_numbers(session, entry->object, &numbers, err);
+
+    if (st == ST_OK && numbers_are(&numbers, &key->info)) {
+        *out = entry->object;
+        return ST_OK;
+    }
+    entry->object = 0;
+    if (st != ST_OK && core_status_class(st) != CORE_CLASS_HANDLE)
+        return st;
+    return own_object(session, key, CKR_OK, out, err);
+}
+
+core_status tok_public_object(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
+                              core_err *err)
+{
+    tok_public *entry = remembered(session, key);
+
+    *out = 0;
+    if (entry != NULL && !entry->ours)
+        return still_own(session, key, entry, out, err);
+    if (entry != NULL) {
+        *out = entry->object;
+        return ST_OK;
+    }
+    CK_RV rv = make_object(session, &key->info, out);
+    if (rv == CKR_OK) {
+        remember(session, key, *out, true);
+        return ST_OK;
+    }
+    *out = 0;
+    return makes_none(rv) ? own_object(session, key, rv, out, err)
+                          : tok_rv_fail(err, session->token, "C_CreateObject", rv, TOK_CALL_OTHER);
+}

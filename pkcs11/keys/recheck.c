@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys that other processes change. An object handle in the cache, and what is known of the key's
+ * uses, dates and retirement, are believed for key_recheck_seconds. The first use after that reads
+ * both with one C_GetAttributeValue; threads that need the answer at the same time wait for it.
+ */
+#include <string.h>
+#include "pkcs11/keys/keys_private.h"
+
+/* --- the state: one word, so that a reader in any thread gets one that was true at one time --- */
+
+enum { DATE_BITS = 27, CAN_BITS = 5 }; /* 99999999 < 1 << 27 */
+
+static uint64_t pack(const tok_key_state *state)
+{
+    const uint64_t date = (UINT64_C(1) << DATE_BITS) - 1;
+    return (state->start_date & date) | (state->end_date & date) << DATE_BITS |
+           (uint64_t)(state->can & ((1u << CAN_BITS) - 1)) << 2 * DATE_BITS |
+           (uint64_t)state->retired << (2 * DATE_BITS + CAN_BITS);
+}
+
+tok_key_state tok_key_now(const tok_key *key)
+{
+    const uint64_t word = atomic_load(&key->state);
+    const uint64_t date = (UINT64_C(1) << DATE_BITS) - 1;
+
+    return (tok_key_state){
+        .can = (unsigned)(word >> 2 * DATE_BITS) & ((1u << CAN_BITS) - 1),
+        .retired = (word >> (2 * DATE_BITS + CAN_BITS) & 1) != 0,
+        .start_date = (uint32_t)(word & date),
+        .end_date = (uint32_t)(word >> DATE_BITS & date),
+        .ever = atomic_load(&key->ever),
+    };
+}
+
+static void set_state(tok_key *key, const tok_key_state *state)
+{
+    atomic_fetch_or(&key->ever, state->can);
+    atomic_store(&key->state, pack(state));
+    atomic_store(&key->state_us, core_now_us());
+}
+
+void tok_key_state_begin(tok_key *key)
+{
+    const tok_key_info *info = &key->info;
+    const tok_key_state state = {info->can, info->retired, info->start_date, info->end_date, 0};
+    set_state(key, &state);
+    /* The members of a group may differ: the first use asks them all. */
+    if (key->token->group != NULL)
+        atomic_store(&key->state_us, 0);
+}
+
+void tok_key_state_copy(tok_key *key, const tok_key *fresh)
+{
+    const tok_key_state state = tok_key_now(fresh);
+    set_state(key, &state);
+    atomic_store(&key->silent, 0);
+}
+
+/* --- what is read --- */
+
+enum { ID, MODULUS, PRIVATE, LABEL, START, END, DECRYPT, UNWRAP, THIRD, FOURTH, READ_COUNT };
+
+typedef struct reading {
+    uint8_t id[256], modulus[1025];
+    char label[TOK_LABEL_MAX + 1];
+    CK_DATE start, end;
+    CK_BBOOL private;
+    CK_BBOOL flags[READ_COUNT];
+    CK_ATTRIBUTE a[READ_COUNT]; /* ulValueLen CK_UNAVAILABLE_INFORMATION: not told, or not asked */
+} reading;
+
+/* The use that a flag allows, and its attribute. */
+static const struct flag_row {
+    CK_ATTRIBUTE_TYPE rsa, secret;
+    unsigned can_rsa, can_secret;
+} flags[READ_COUNT] = {
+    [DECRYPT] = {CKA_DECRYPT, CKA_DECRYPT, TOK_CAN_DECRYPT | TOK_CAN_ENCRYPT, TOK_CAN_DECRYPT},
+    [UNWRAP] = {CKA_UNWRAP, CKA_UNWRAP, TOK_CAN_UNWRAP | TOK_CAN_WRAP, TOK_CAN_UNWRAP},
+    [THIRD] = {CKA_SIGN, CKA_ENCRYPT, TOK_CAN_SIGN, TOK_CAN_ENCRYPT},
+    [FOURTH] = {0, CKA_WRAP, 0, TOK_CAN_WRAP},
+};
+
+/* Lists all that may be asked; type 0: nothing stands there. */
+static void list_attributes(const tok_key *key, reading *r)
+{
+    const bool rsa = key->info.rsa;
+
+    r->a[ID] = (CK_ATTRIBUTE){CKA_ID, r->id, sizeof r->id};
+    r->a[MODULUS] = (CK_ATTRIBUTE){rsa ? CKA_MODULUS : 0, r->modulus, sizeof r->modulus};
+    r->private = CK_FALSE;
+    r->a[PRIVATE] = (CK_ATTRIBUTE){CKA_PRIVATE, &r->private, sizeof r->private};
+    r->a[LABEL] = (CK_ATTRIBUTE){CKA_LABEL, r->label, TOK_LABEL_MAX};
+    r->a[START] = (CK_ATTRIBUTE){CKA_START_DATE, &r->start, sizeof r->start};
+    r->a[END] = (CK_ATTRIBUTE){CKA_END_DATE, &r->end, sizeof r->end};
+    for (unsigned i = DECRYPT; i < READ_COUNT; i++) {
+        r->flags[i] = CK_FALSE;
+        r->a[i] =
+            (CK_ATTRIBUTE){rsa ? flags[i].rsa : flags[i].secret, &r->flags[i], sizeof(CK_BBOOL)};
+    }
+}
+
+/* Whether the answer says that this object has no such attribute, or never tells it. What is not
+ * told because the device failed is asked for again the next time. */
+static bool is_untold(const CK_ATTRIBUTE *a, CK_RV fault)
+{
+    return !tok_attribute_has(a) && (fault == CKR_OK || fault == CKR_ATTRIBUTE_TYPE_INVALID ||
+                                     fault == CKR_ATTRIBUTE_SENSITIVE);
+}
+
+/* Reads what this key has told so far, in one call where the token still tells all of it. */
+static core_status read_attributes(tok_session *session, tok_key *key, CK_OBJECT_HANDLE object,
+                                   reading *r, core_err *err)
+{
+    CK_ATTRIBUTE asked[READ_COUNT];
+    CK_RV faults[READ_COUNT];
+    unsigned from[READ_COUNT];
+    CK_ULONG count = 0;
+    unsigned silent = atomic_load(&key->silent);
+
+    list_attributes(key, r);
+    for (unsigned i = 0; i < READ_COUNT; i++) {
+        if (r->a[i].type != 0 && (silent & (1u << i)) == 0) {
+            from[count] = i;
+            asked[count++] = r->a[i];
+        }
+        r->a[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+    }
+    core_status st = tok_attributes_each(session, object, asked, count, faults, err);
+    for (CK_ULONG i = 0; st == ST_OK && i < count; i++) {
+        r->a[from[i]] = asked[i];
+        if (is_untold(&asked[i], faults[i]))
+            silent |= 1u << from[i];
+    }
+    if (st == ST_OK)
+        atomic_store(&key->silent, silent);
+    return st;
+}
+
+static uint32_t date_of(const CK_ATTRIBUTE *a, uint32_t before)
+{
+    const char *text = a->pValue;
+    uint32_t number = 0;
+
+    if (!tok_attribute_has(a))
+        return before;
+    for (CK_ULONG i = 0; i < a->ulValueLen; i++) {
+        if (a->ulValueLen != sizeof(CK_DATE) || text[i] < '0' || text[i] > '9')
+            return 0;
+        number = number * 10 + (uint32_t)(text[i] - '0');
+    }
+    return number;
+}
+
+/* What the token does not tell stays as it was. */
+static void take_state(tok_key *key, reading *r)
+{
+    tok_key_state state = tok_key_now(key);
+
+    if (tok_attribute_has(&r->a[LABEL])) {
+        r->label[r->a[LABEL].ulValueLen] = '\0';
+        state.retired = tok_label_is_retired(r->label);
+    }
+    state.start_date = date_of(&r->a[START], state.start_date);
+    state.end_date = date_of(&r->a[END], state.end_date);
+    for (unsigned i = DECRYPT; i < READ_COUNT; i++) {
+        const unsigned can = key->info.rsa ? flags[i].can_rsa : flags[i].can_secret;
+        if (r->a[i].ulValueLen == sizeof(CK_BBOOL))
+            state.can = r->flags[i] != CK_FALSE ? state.can | can : state.can & ~can;
+    }
+    set_state(key, &state);
+}
+
+/* --- whether it is still the same key --- */
+
+static bool same_modulus(const tok_key_info *info, const CK_ATTRIBUTE *a)
+{
+    const uint8_t *bytes = a->pValue;
+    CK_ULONG length = a->ulValueLen;
+
+    while (length > 0 && *bytes == 0)
+        bytes++, length--;
+    return length == info->modulus_len && memcmp(bytes, info->modulus, length) == 0;
+}
+
+/* Anybody can put an object there that the PIN does not protect, with the id of a key. */
+static bool is_planted(const tok_session *session, const reading *r)
+{
+    return tok_attribute_has(&r->a[PRIVATE]) && r->private != CK_TRUE &&
+           tok_unprotected_refused(session);
+}
+
+/* An RSA key is its modulus. A symmetric key is known by its id; one that has none, or another one
+ * by now, shows its thumbprint. */
+static core_status check_identity(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE object,
+                                  const reading *r, bool *same, core_err *err)
+{
+    const tok_key_info *info = &key->info;
+    const CK_ATTRIBUTE *id = &r->a[ID];
+    uint8_t thumb[TOK_THUMB_LEN];
+
+    *same = !is_planted(session, r);
+    if (!*same)
+        return ST_OK;
+    if (info->rsa && tok_attribute_has(&r->a[MODULUS])) {
+        *same = same_modulus(info, &r->a[MODULUS]);
+        return ST_OK;
+    }
+    if (info->id_len > 0 && id->ulValueLen == info->id_len &&
+        memcmp(r->id, info->id, info->id_len) == 0)
+        return ST_OK;
+    *same = false;
+    if (info->rsa)
+        return ST_OK;
+    core_status st = tok_thumb_symmetric(
+        session, object, info->algorithm == CORE_ALG_3DES ? CKK_DES3 : CKK_AES, thumb, err);
+    *same = st == ST_OK && memcmp(thumb, info->thumb, TOK_THUMB_LEN) == 0;
+    /* A key of another kind refuses, which is an answer. */
+    return st == ST_KEY_USAGE || st == ST_MECHANISM || st == ST_DATA_LENGTH ? ST_OK : st;
+}
+
+/* --- when --- */
+
+static bool is_due(const tok_key *key, uint64_t since_us)
+{
+    const uint64_t period_us = (uint64_t)key->token->config->key_recheck_seconds * 1000000;
+    return key->info.persistent && period_us != 0 && core_now_us() - since_us >= period_us;
+}
+
+bool tok_key_state_due(const tok_key *key)
+{
+    return is_due(key, atomic_load(&key->state_us));
+}
+
+bool tok_key_proof_due(const tok_session *session, const tok_key *key)
+{
+    return is_due(key, atomic_load(&key->at[session->place].proven_us));
+}
+
+void tok_key_doubt(tok_key *key)
+{
+    atomic_store(&key->state_us, 0);
+    for (unsigned i = 0; i < CORE_GROUP_MOST; i++)
+        atomic_store(&key->at[i].proven_us, 0);
+}
+
+/* True: this thread reads. False: another one did so while this one waited. */
+static bool proof_begin(const tok_session *session, tok_key *key)
+{
+    tok_token *token = session->token;
+    tok_place *place = &key->at[session->place];
+    const uint64_t deadline = core_deadline_us(token->config->session_wait_ms);
+
+    core_mutex_lock(&token->lock);
+    while (place->proving && core_cond_wait_until(&token->proven, &token->lock, deadline))
+        ;
+    const bool due = tok_key_proof_due(session, key);
+    if (due)
+        place->proving = true;
+    core_mutex_unlock(&token->lock);
+    return due;
+}
+
+static void proof_end(const tok_session *session, tok_key *key, core_status st)
+{
+    tok_token *token = session->token;
+    tok_place *place = &key->at[session->place];
+
+    core_mutex_lock(&token->lock);
+    place->proving = false;
+    if (st == ST_OK)
+        atomic_store(&place->proven_us, core_now_us());
+    core_cond_broadcast(&token->proven);
+    core_mutex_unlock(&token->lock);
+}
+
+core_status tok_key_prove(tok_session *session, tok_key *key, CK_OBJECT_HANDLE object,
+                          core_err *err)
+{
+    reading r;
+    bool same = false;
+
+    if (!proof_begin(session, key))
+        return ST_OK;
+    core_status st = read_attributes(session, key, object, &r, err);
+    if (st == ST_OK)
+        st = check_identity(session, key, object, &r, &same, err);
+    if (st == ST_OK && !same)
+        st = core_fail(err, ST_HANDLE_LOST, "key \"%s\": its handle names another object now",
+                       key->info.name);
+    if (st == ST_OK)
+        take_state(key, &r);
+    proof_end(session, key, st);
+    return st;
+}

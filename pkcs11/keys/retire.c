@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The end of a key. Dropping a key in SQL Server is one careless statement, and what it encrypted
+ * is lost with it; so a key is renamed and hidden, and only an administrator's tool destroys it.
+ */
+#include <string.h>
+#include "pkcs11/keys/keys_private.h"
+
+/* The prefix and a time: 2026-01-31T12:00:00Z: */
+enum { RETIRED_MARK = sizeof TOK_RETIRED_PREFIX - 1 + 21 };
+
+typedef struct renaming {
+    tok_key *key;
+    const char *name;
+    bool retires;
+    bool tried; /* on some token it may have been done */
+} renaming;
+
+static core_status already_retired(const tok_key *key, core_err *err)
+{
+    return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is retired already", key->info.name);
+}
+
+static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
+                             core_err *err)
+{
+    const CK_ATTRIBUTE label = {CKA_LABEL, (void *)(uintptr_t)name, (CK_ULONG)strlen(name)};
+    return tok_attribute_set(session, object, &label, "C_SetAttributeValue(CKA_LABEL)", err);
+}
+
+/* Whether a failure is of the session or device, not of the object. */
+static bool is_lost(core_status st)
+{
+    const core_class class = core_status_class(st);
+    return class == CORE_CLASS_SESSION || class == CORE_CLASS_DEVICE || class == CORE_CLASS_LOGIN;
+}
+
+/* What is done to the public object besides. Anybody can put one there that refuses it, so it
+ * decides nothing. */
+static void warn_public(const tok_session *session, const tok_key *key, const char *what,
+                        const core_err *why, core_status st)
+{
+    core_log(CORE_LOG_WARNING, "key \"%s\" on token \"%s\": its public object was not %s: %s",
+             key->info.name, session->token->info.label, what, core_err_text(why, st));
+}
+
+static core_status rename_public(tok_session *session, const renaming *r, core_err *err)
+{
+    CK_OBJECT_HANDLE public = 0;
+    core_err why = {0};
+    core_status st = tok_public_own(session, r->key, &public, &why);
+
+    if (st == ST_OK && public != 0)
+        st = set_label(session, public, r->name, &why);
+    if (is_lost(st))
+        return core_fail(err, st, "%s", core_err_text(&why, st));
+    if (st != ST_OK)
+        warn_public(session, r->key, "renamed", &why, st);
+    return ST_OK;
+}
+
+/* The private object first: its label is the key's name. */
+static core_status rename_op(tok_session *session, void *arg, core_err *err)
+{
+    renaming *r = arg;
+    CK_OBJECT_HANDLE object = 0;
+
+    core_status st = tok_key_find_named(session, r->key, r->tried ? r->name : NULL, &object, err);
+    /* Another process may have been faster. */
+    if (st == ST_HANDLE_LOST && r->retires &&
+        tok_key_find(session, r->key, &object, NULL) == ST_OK && tok_key_now(r->key).retired)
+        st = already_retired(r->key, err);
+    r->tried |= st == ST_OK;
+    if (st == ST_OK)
+        st = set_label(session, object, r->name, err);
+    if (st == ST_OK && r->key->info.rsa)
+        st = rename_public(session, r, err);
+    return tok_key_outcome(r->key, st);
+}
+
+static core_status rename_back_op(tok_session *session, void *arg, core_err *err)
+{
+    const renaming *r = arg;
+    CK_OBJECT_HANDLE object = 0;
+    core_status st = tok_key_find_named(session, r->key, r->name, &object, err);
+
+    if (st == ST_OK)
+        st = set_label(session, object, r->key->info.name, err);
+    if (st == ST_OK && r->key->info.rsa) {
+        const renaming back = {r->key, r->key->info.name, false, true};
+        st = rename_public(session, &back, err);
+    }
+    return tok_key_outcome(r->key, st);
+}
+
+static core_status rename_key(tok_key *key, const char *name, bool retires, core_err *err)
+{
+    renaming r = {key, name, retires, false};
+    core_status st = tok_run_all(key->token, rename_op, rename_back_op, &r, err);
+    if (st == ST_OK)
+        tok_keys_remove(key);
+    return st;
+}
+
+core_status tok_key_retire(tok_key *key, core_err *err)
+{
+    core_str name = {.limit = TOK_LABEL_MAX};
+    char now[28];
+    core_status st;
+
+    if (key->info.retired)
+        return already_retired(key, err);
+    if (!key->info.persistent) {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         "key \"%s\" is volatile: it ends with its session", key->info.name);
+    }
+    core_utc_text(now);
+    core_str_addf(&name, TOK_RETIRED_PREFIX "%.19sZ:%s", now, key->info.name);
+    if (strlen(key->info.name) > TOK_LABEL_MAX - RETIRED_MARK)
+        st = core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\": its name is too long to retire it",
+                       key->info.name);
+    else if (name.failed)
+        st = core_fail(err, ST_NO_MEMORY, "out of memory for the name of a retired key");
+    else
+        st = rename_key(key, name.text, true, err);
+    core_str_free(&name);
+    return st;
+}
+
+core_status tok_key_restore(tok_key *key, core_err *err)
+{
+    const char *name = key->info.name + RETIRED_MARK;
+    tok_key *other = NULL;
+
+    if (!key->info.retired || strlen(key->info.name) <= RETIRED_MARK)
+        return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is not retired", key->info.name);
+    core_status st = tok_key_by_name(key->token, name, &other, err);
+    tok_key_release(other);
+    if (st == ST_NOT_FOUND)
+        return rename_key(key, name, false, err);
+    return st == ST_OK || st == ST_KEY_AMBIGUOUS
+               ? core_fail(err, ST_KEY_EXISTS,
+                           "key \"%s\": token \"%s\" has one of this name now; retire the key that "
+                           "has the name now, then restore this one by its thumbprint",
+                           name, key->token->info.label)
+               : st;
+}
+
+/* Once the private object is gone the key is; a public object that stays is a warning. */
+static core_status destroy_op(tok_session *session, void *arg, core_err *err)
+{
+    tok_key *key = arg;
+    CK_OBJECT_HANDLE object = 0;
+    CK_OBJECT_HANDLE public = 0;
+    core_err why = {0};
+
+    core_status st = tok_key_find_named(session, key, NULL, &object, err);
+    core_status of_public = ST_OK;
+    if (st == ST_OK && key->info.rsa)
+        of_public = tok_public_own(session, key, &public, &why);
+    if (is_lost(of_public))
+        return tok_key_outcome(key,
+                               core_fail(err, of_public, "%s", core_err_text(&why, of_public)));
+    CK_RV rv = st == ST_OK ? session->f->C_DestroyObject(session->handle, object) : CKR_OK;
+    if (rv != CKR_OK)
+        st = tok_rv_fail(err, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
+    if (st == ST_OK && public != 0)
+        rv = session->f->C_DestroyObject(session->handle, public);
+    if (st == ST_OK && rv != CKR_OK)
+        of_public = tok_rv_fail(&why, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
+    if (st == ST_OK && of_public != ST_OK)
+        warn_public(session, key, "destroyed", &why, of_public);
+    return tok_key_outcome(key, st);
+}
+
+core_status tok_key_destroy(tok_key *key, core_err *err)
+{
+    core_status st = tok_run_all(key->token, destroy_op, NULL, key, err);
+    if (st == ST_OK)
+        tok_keys_remove(key);
+    return st;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is remembered of PINs: keyed, salted hashes of the one that logged in and of those the token
+ * refused, and, while users are logged in and the configuration allows it, the PIN itself, sealed.
+ * All of it is guarded by the token's login turn.
+ *
+ * A wrong PIN must never lock a token: one that was refused is not sent again; of different ones a
+ * few are sent, then one in a time that doubles; at the token's last try none is.
+ */
+#include <string.h>
+#include "pkcs11/login/login_private.h"
+
+core_status tok_pin_open(tok_token *token)
+{
+    core_secret home = {0};
+    core_status st = core_secret_open(&home, sizeof *token->pin);
+
+    if (st != ST_OK)
+        return st;
+    tok_pin_state *pin = (tok_pin_state *)(void *)home.data; /* aligned to 16 bytes */
+    memset(pin, 0, sizeof *pin);
+    home.length = sizeof *pin;
+    pin->home = home;
+    st = core_random(pin->salt, sizeof pin->salt);
+    if (st != ST_OK)
+        core_secret_close(&home);
+    else
+        token->pin = pin;
+    return st;
+}
+
+void tok_pin_close(tok_token *token)
+{
+    if (token->pin == NULL)
+        return;
+    tok_pin_forget(token);
+    core_secret home = token->pin->home;
+    token->pin = NULL;
+    core_secret_close(&home);
+}
+
+core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
+                         uint8_t out[TOK_HASH])
+{
+    return core_hmac_sha256(pin->salt, sizeof pin->salt, text, length, out);
+}
+
+core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[TOK_HASH], core_err *err)
+{
+    const tok_pin_state *pin = token->pin;
+    const unsigned count = pin->wrong_count < TOK_LATCHES ? pin->wrong_count : TOK_LATCHES;
+    unsigned known = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        known |= (unsigned)core_equal_ct(pin->wrong[i], hash, TOK_HASH);
+    return known == 0 ? ST_OK
+                      : core_fail(err, ST_AUTH_FAILED,
+                                  "token \"%s\" refused this PIN before, so it was not sent again; "
+                                  "correct SECRET (or, if the token's PIN has become this one, "
+                                  "disable and enable the provider)",
+                                  token->info.label);
+}
+
+/* `failures` in a row are not yet enough, or the next try is due. */
+static core_status check_ration(const tok_token *token, unsigned failures, core_err *err)
+{
+    const uint64_t now = core_now_us();
+    const uint64_t next = token->pin->next_try_us;
+
+    if (failures < token->config->pin_tries || now >= next)
+        return ST_OK;
+    return core_fail(err, ST_PIN_RATIONED,
+                     "token \"%s\": %u PINs failed in a row, so this one was not sent; correct "
+                     "SECRET and wait: the next is sent in %lu s (pin_retry_seconds)",
+                     token->info.label, failures, (unsigned long)((next - now) / 1000000 + 1));
+}
+
+core_status tok_pin_kept_allowed(const tok_token *token, core_err *err)
+{
+    return check_ration(token, token->pin->kept_failed ? token->pin->streak : 0, err);
+}
+
+core_status tok_pin_allowed(tok_token *token, const uint8_t hash[TOK_HASH], core_err *err)
+{
+    const tok_pin_state *pin = token->pin;
+
+    if (pin->was_another && core_equal_ct(pin->former, hash, TOK_HASH)) {
+        return core_fail(
+            err, ST_AUTH_FAILED,
+            "token \"%s\": this PIN was replaced by another, so it was not sent; correct "
+            "SECRET (or, if it was set back on the token, close all sessions to it)",
+            token->info.label);
+    }
+    core_status st = tok_pin_not_refused(token, hash, err);
+    if (st == ST_OK)
+        st = check_ration(token, pin->tries > pin->streak ? pin->tries : pin->streak, err);
+    return st;
+}
+
+/* The pause before the next try doubles with each failure beyond pin_tries, `doublings` times at
+ * most. */
+static void count_failure(tok_token *token, unsigned doublings)
+{
+    tok_pin_state *pin = token->pin;
+
+    pin->tries++;
+    pin->streak++;
+    const unsigned failures = pin->tries > pin->streak ? pin->tries : pin->streak;
+    unsigned over = failures > token->config->pin_tries ? failures - token->config->pin_tries : 0;
+    if (over > doublings)
+        over = doublings;
+    pin->next_try_us =
+        core_now_us() + ((uint64_t)token->config->pin_retry_seconds * 1000000 << over);
+}
+
+void tok_pin_wrong(tok_token *token, const uint8_t hash[TOK_HASH])
+{
+    enum { DOUBLINGS = 10 };
+    tok_pin_state *pin = token->pin;
+
+    memcpy(pin->wrong[pin->wrong_count++ % TOK_LATCHES], hash, TOK_HASH);
+    count_failure(token, DOUBLINGS);
+}
+
+/* The pause stays shorter than after a refused PIN: it may well have been the device. */
+void tok_pin_doubtful(tok_token *token)
+{
+    enum { DOUBLINGS = 3 };
+
+    count_failure(token, DOUBLINGS);
+}
+
+void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *text, size_t length)
+{
+    tok_pin_state *pin = token->pin;
+
+    memcpy(pin->verifier, hash, sizeof pin->verifier);
+    pin->known = true;
+    pin->typed = text == NULL;
+    pin->wrong_count = 0;
+    pin->tries = 0;
+    core_secret_close(&pin->sealed);
+    if (!token->config->relogin || text == NULL)
+        return;
+    const size_t sealed_len = length + CORE_SEAL_OVERHEAD;
+    if (core_secret_open(&pin->sealed, sealed_len) == ST_OK &&
+        core_seal(text, length, pin->sealed.data) == ST_OK)
+        pin->sealed.length = sealed_len;
+    else
+        core_secret_close(&pin->sealed); /* recovery will need a new session then, no more */
+}
+
+/* Credentials that still have the old PIN are sure to come. It was refused by no one, and may be
+ * set back: so it is held apart from the wrong ones, and no longer than the login that took its
+ * place.
+ */
+void tok_pin_replaced(tok_token *token)
+{
+    tok_pin_state *pin = token->pin;
+    uint8_t former[sizeof pin->former];
+
+    memcpy(former, pin->verifier, sizeof former);
+    tok_pin_forget(token);
+    memcpy(pin->former, former, sizeof former);
+    pin->was_another = true;
+    core_wipe(former, sizeof former);
+}
+
+void tok_pin_forget(tok_token *token)
+{
+    tok_pin_state *pin = token->pin;
+
+    if (pin->verified) /* the right one came after them */
+        pin->tries = 0;
+    core_secret_close(&pin->sealed);
+    core_wipe(pin->verifier, sizeof pin->verifier);
+    core_wipe(pin->former, sizeof pin->former);
+    pin->known = pin->verified = pin->was_another = pin->typed = false;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Makes and frees the object of a token or group.
+ */
+#include "pkcs11/login/login_private.h"
+
+tok_token *tok_token_make(tok_context *ctx, const core_token_config *config)
+{
+    tok_token *token = core_calloc(1, sizeof *token);
+    if (token == NULL)
+        return NULL;
+    token->ctx = ctx;
+    token->config = config;
+    atomic_store(&token->epoch, 1);
+    tok_token_locks(token);
+    if (tok_pin_open(token) != ST_OK) {
+        tok_token_free(token);
+        return NULL;
+    }
+    return token;
+}
+
+void tok_token_free(tok_token *token)
+{
+    tok_keys_forget(token);
+    tok_pool_drain(token, true);
+    tok_stale_forget(token);
+    core_free(token->known);
+    tok_pin_close(token);
+    tok_turn_destroy(&token->login_turn);
+    tok_turn_destroy(&token->key_turn);
+    core_cond_destroy(&token->freed);
+    core_cond_destroy(&token->proven);
+    core_mutex_destroy(&token->lock);
+    core_free(token->slot_uri);
+    core_free(token);
+}

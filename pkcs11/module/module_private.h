@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Module layer: one loaded PKCS#11 library, its call gate, and what all contexts share that use it.
+ * Cryptoki has one state for each library and process, so there is one call gate for each library
+ * and process: calls hold it shared, a recovery holds it exclusively, and only that may call
+ * C_Initialize or C_Finalize.
+ */
+#ifndef PKCS11_MODULE_MODULE_PRIVATE_H
+#define PKCS11_MODULE_MODULE_PRIVATE_H
+
+#include <stdatomic.h>
+#include "core/log.h"
+#include "pkcs11/base/base_private.h"
+#include "pkcs11/module/loader.h"
+#include "pkcs11/token.h"
+
+/* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
+ * atomics may be read without it. */
+typedef struct tok_health {
+    _Atomic bool down;            /* said in the log */
+    _Atomic uint64_t retry_at_us; /* nothing is tried before then */
+    unsigned backoff_ms;
+    /* The module is not initialised anew for its sake before then while others are at work. */
+    uint64_t reset_at_us;
+    unsigned reset_s; /* seconds from one of these to the next */
+} tok_health;
+
+/* Log lines of code that holds the gate. A slow log must not stop the module's callers, so these
+ * lines wait here until a thread has left the gate (tok_notes_flush). */
+enum { TOK_NOTES_MAX = 8, TOK_NOTE_BYTES = 640 };
+typedef struct tok_note_line {
+    core_level level;
+    char text[TOK_NOTE_BYTES];
+} tok_note_line;
+typedef struct tok_notes {
+    core_mutex lock; /* guards `lines` and `lost`; nothing else is locked while it is held */
+    _Atomic unsigned count;
+    unsigned lost; /* did not fit */
+    tok_note_line lines[TOK_NOTES_MAX];
+} tok_notes;
+
+typedef struct tok_gate {
+    _Atomic uint32_t pid;      /* of the process the state below belongs to */
+    _Atomic uint32_t fork_pid; /* of the child that is putting it right */
+
+    core_mutex lock; /* guards all up to `contexts` */
+    core_cond moved;
+    unsigned inside;     /* operations in the module */
+    bool closed;         /* a recovery is under way */
+    bool initialised;    /* the module is */
+    bool own;            /* and it was us, so that we may finalise it */
+    bool never;          /* one of the configurations says finalize = never */
+    bool cannot_lock;    /* the module is not safe with threads: it said CKR_CANT_LOCK */
+    bool serialize;      /* one operation in the module at a time; see `serial` */
+    tok_health health;   /* of the module */
+    core_err cause;      /* why the module is not initialised; empty text: not known */
+    tok_health absent;   /* of members of groups that were never seen */
+    uint64_t look_at_us; /* the module is not initialised to look for late tokens before then */
+    unsigned look_pause_ms;
+    uint64_t reset_after_us; /* no reset beside others at work before then */
+    uint64_t alone_at_us;    /* the gate is not closed for a question before then */
+    unsigned alone_wait_ms;  /* and for how long the next time */
+    /* Contexts are added at the front at any time; one is taken out only while the gate is open and
+     * no thread visits it. So a recovery may walk the list without the lock. */
+    _Atomic(tok_context *) contexts;
+
+    /* A call was told CKR_CRYPTOKI_NOT_INITIALIZED: another component finalised the module. */
+    _Atomic bool uninitialised;
+    tok_turn serial; /* where `serialize` */
+    tok_notes notes;
+} tok_gate;
+
+/* A gate, open, of a module that is not initialised. NULL: no memory. Never freed. */
+tok_gate *tok_gate_make(void);
+/* Joins the contexts of the library; `ctx->gate` is set. The caller holds the lock of all
+ * contexts, here and below. */
+void tok_gate_attach(tok_context *ctx);
+/* Leaves them. False while a recovery that another context started does not come back: then the
+ * context must stay, for that thread may still read it. */
+CORE_MUST_USE bool tok_gate_detach(tok_context *ctx);
+/* C_Finalize, if no context is left and the module is ours to finalise. */
+void tok_gate_finalize_unused(tok_gate *gate, const tok_context *last);
+/* Whether the module may be finalised by us, to recover or to look for a token. With the lock or
+ * the gate closed. */
+bool tok_gate_may_finalize(const tok_gate *gate);
+/* Logs after the gate is left. tok_notes_flush is called without any lock. */
+void tok_note(tok_gate *gate, core_level level, const char *format, ...) CORE_PRINTF(3, 4);
+void tok_note_status(tok_gate *gate, core_level level, const char *where, core_status st,
+                     const core_err *err);
+void tok_notes_flush(tok_gate *gate);
+
+struct tok_context {
+    tok_context *next; /* of the process, see context.c */
+    unsigned refs;
+    char *path; /* of the configuration */
+    core_config *config;
+    tok_library library;
+    bool mask_sigpipe;
+    tok_gate *gate;                   /* of the library, shared */
+    _Atomic(tok_context *) gate_next; /* of the contexts that share it */
+    unsigned visits;                  /* by tok_gate_visit; guarded by the gate's lock, as below */
+    tok_token *tokens;
+    tok_token *groups;
+};
+
+void tok_gate_init_locks(tok_gate *gate);
+
+#endif

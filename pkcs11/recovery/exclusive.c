@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Exclusive access to a module: closes the call gate, waits until no operation is in the module,
+ * and opens it again.
+ */
+#include "pkcs11/recovery/recovery_private.h"
+
+/* Waits for the flight that is under way, and says whether it is over. */
+bool tok_gate_await_flight_locked(tok_context *ctx, const tok_token *asker)
+{
+    tok_gate *gate = ctx->gate;
+    uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
+    bool in_time = true;
+    while ((gate->closed || (asker != NULL && asker->looking)) && in_time)
+        in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
+    return !gate->closed && !(asker != NULL && asker->looking);
+}
+
+void tok_gate_open_locked(tok_gate *gate)
+{
+    gate->closed = false;
+    core_cond_broadcast(&gate->moved);
+}
+
+/* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
+ * back: then nothing may be reset under it, and the gate opens again. */
+core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *err)
+{
+    tok_gate *gate = ctx->gate;
+    uint64_t until = core_deadline_us(wait_ms);
+    bool in_time = true;
+    gate->closed = true;
+    while (gate->inside > 0 && in_time)
+        in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
+    if (gate->inside == 0)
+        return ST_OK;
+    tok_gate_open_locked(gate);
+    return core_fail(err, ST_DEVICE, "module \"%s\": a call has not come back; %s",
+                     ctx->config->module, core_status_next(ST_DEVICE));
+}
+
+/* With the gate closed: `op`, without the gate's lock. Then it opens again. */
+core_status tok_gate_act_closed_locked(tok_context *ctx, tok_lone_op op, void *arg, core_err *err)
+{
+    core_sigpipe sigpipe;
+
+    core_mutex_unlock(&ctx->gate->lock);
+    core_sigpipe_block(&sigpipe);
+    core_status st = op(arg, err);
+    core_sigpipe_restore(&sigpipe);
+    core_mutex_lock(&ctx->gate->lock);
+    tok_gate_open_locked(ctx->gate);
+    return st;
+}
+
+/* Closes the gate for a question, unless a call that takes long is inside: all others wait while
+ * the gate is closed. So it is closed for a few milliseconds only; where that is not enough, again
+ * after ALONE_SHARE times as long, for twice as long. However many ask, the gate is closed in vain
+ * for 1 / ALONE_SHARE of the time at most. False: not now, but at ctx->gate->alone_at_us. */
+static bool close_for_question_locked(tok_context *ctx)
+{
+    enum { ALONE_FIRST_MS = 25, ALONE_MOST_MS = 200, ALONE_SHARE = 24 };
+    const unsigned wait_ms =
+        ctx->gate->alone_wait_ms != 0 ? ctx->gate->alone_wait_ms : ALONE_FIRST_MS;
+
+    if (core_now_us() < ctx->gate->alone_at_us)
+        return false;
+    if (tok_gate_close_locked(ctx, wait_ms, NULL) == ST_OK) {
+        ctx->gate->alone_wait_ms = ALONE_FIRST_MS;
+        return true;
+    }
+    ctx->gate->alone_wait_ms = wait_ms * 2 < ALONE_MOST_MS ? wait_ms * 2 : ALONE_MOST_MS;
+    ctx->gate->alone_at_us = core_deadline_us(wait_ms * ALONE_SHARE);
+    return false;
+}
+
+/* Sleeps outside the gate until the next attempt is due; false when that is after `until`. */
+static bool await_question_locked(tok_context *ctx, uint64_t until)
+{
+    const uint64_t now = core_now_us();
+    const uint64_t at = ctx->gate->alone_at_us < until ? ctx->gate->alone_at_us : until;
+
+    core_mutex_unlock(&ctx->gate->lock);
+    if (at > now)
+        core_sleep_ms((unsigned)((at - now) / 1000 + 1));
+    core_mutex_lock(&ctx->gate->lock);
+    return core_now_us() < until;
+}
+
+core_status tok_alone(tok_context *ctx, unsigned wait_ms, tok_lone_op op, void *arg, core_err *err)
+{
+    const uint64_t until = core_deadline_us(wait_ms);
+    core_status st = ST_OK;
+    bool closed = false;
+
+    core_mutex_lock(&ctx->gate->lock);
+    while (st == ST_OK && !closed) {
+        if (!tok_gate_await_flight_locked(ctx, NULL) || !ctx->gate->initialised)
+            st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
+                           core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
+        else
+            closed = close_for_question_locked(ctx);
+        if (st == ST_OK && !closed && !await_question_locked(ctx, until))
+            st = ST_POOL_TIMEOUT; /* the device is not to blame, and not to be healed */
+    }
+    if (closed)
+        st = tok_gate_act_closed_locked(ctx, op, arg, err);
+    core_mutex_unlock(&ctx->gate->lock);
+    tok_notes_flush(ctx->gate);
+    return st;
+}
+
+bool tok_module_there_locked(const tok_gate *gate)
+{
+    return !gate->closed && gate->initialised;
+}
+
+bool tok_module_there(tok_context *ctx)
+{
+    core_mutex_lock(&ctx->gate->lock);
+    bool there = tok_module_there_locked(ctx->gate);
+    core_mutex_unlock(&ctx->gate->lock);
+    return there;
+}

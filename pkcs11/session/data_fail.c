@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Failures of data operations. A code that may be the fault of the data or of the device is
+ * the fault of the data while the device answers questions of its own.
+ */
+#include "pkcs11/session/key_private.h"
+
+bool tok_device_answers(tok_session *session)
+{
+    CK_TOKEN_INFO token;
+    CK_SESSION_INFO info;
+    CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &token);
+
+    if (rv == CKR_OK)
+        rv = session->f->C_GetSessionInfo(session->handle, &info);
+    return rv == CKR_OK || rv == CKR_FUNCTION_NOT_SUPPORTED;
+}
+
+/* Asks session and token questions that have nothing to do with the data. ST_OK: they answer. */
+static core_status ask_device(const tok_session *session)
+{
+    CK_TOKEN_INFO token;
+    CK_SESSION_INFO info;
+
+    CK_RV rv = session->f->C_GetSessionInfo(session->handle, &info);
+    if (rv == CKR_OK)
+        rv = tok_token_info_get(session->token->ctx, session->token->slot, &token);
+    const core_status st = tok_rv_status(rv, TOK_CALL_OTHER);
+    const core_class class = core_status_class(st);
+    return class == CORE_CLASS_DEVICE || class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN
+               ? st
+               : ST_OK;
+}
+
+core_status tok_rv_data_fail(core_err *err, const tok_session *session, const char *function,
+                             CK_RV rv)
+{
+    const bool in_doubt = tok_rv_status(rv, TOK_CALL_DATA) == ST_DECRYPT_FAILED &&
+                          tok_rv_status(rv, TOK_CALL_OTHER) == ST_DEVICE;
+    const core_status st = in_doubt ? ask_device(session) : ST_OK;
+
+    if (st == ST_OK)
+        return tok_rv_fail(err, session->token, function, rv, TOK_CALL_DATA);
+    return core_fail(err, st, "token \"%s\": %s (%s: %s 0x%lx); %s", session->token->info.label,
+                     core_status_text(st), function, tok_rv_name(rv), (unsigned long)rv,
+                     core_status_next(st));
+}
+
+core_status tok_rv_input_fail(core_err *err, const tok_session *session, const char *function,
+                              CK_RV rv)
+{
+    if (tok_rv_name(rv)[0] != '\0' || ask_device(session) != ST_OK)
+        return tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
+    return core_fail(err, ST_FAILURE,
+                     "token \"%s\" refused the data (%s: 0x%lx, a code of its vendor); see the "
+                     "vendor's manual on that code",
+                     session->token->info.label, function, (unsigned long)rv);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Operations on the token: through the gate, with a session from the pool, each kind of loss healed
+ * once where that can help.
+ */
+#include "pkcs11/session/key_private.h"
+
+/* Joins the operations in the module, or says why not. */
+static bool join(tok_context *ctx, tok_stay *stay)
+{
+    tok_gate *gate = ctx->gate;
+
+    core_mutex_lock(&gate->lock);
+    if (gate->closed) {
+        const uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
+        bool in_time = true;
+        while (gate->closed && in_time)
+            in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
+    }
+    const bool open = !gate->closed && gate->initialised;
+    if (open)
+        gate->inside++;
+    stay->serial = gate->serialize;
+    core_mutex_unlock(&gate->lock);
+    return open;
+}
+
+static void part(tok_gate *gate)
+{
+    core_mutex_lock(&gate->lock);
+    if (--gate->inside == 0 && gate->closed)
+        core_cond_broadcast(&gate->moved);
+    core_mutex_unlock(&gate->lock);
+}
+
+core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
+{
+    tok_fork_check(ctx);
+    if (!join(ctx, stay)) {
+        return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
+                         core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
+    }
+    if (stay->serial && !tok_turn_take(&ctx->gate->serial, ctx->config->defaults.session_wait_ms)) {
+        part(ctx->gate);
+        return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
+                         ctx->config->module);
+    }
+    if (ctx->mask_sigpipe)
+        core_sigpipe_block(&stay->sigpipe);
+    stay->since_us = ctx->config->slow_call_ms > 0 ? core_now_us() : 0;
+    return ST_OK;
+}
+
+void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
+{
+    const unsigned slow_ms = ctx->config->slow_call_ms;
+    const uint64_t took_ms = slow_ms > 0 ? (core_now_us() - stay->since_us) / 1000 : 0;
+
+    if (ctx->mask_sigpipe)
+        core_sigpipe_restore(&stay->sigpipe);
+    if (stay->serial)
+        tok_turn_give(&ctx->gate->serial);
+    part(ctx->gate);
+    tok_notes_flush(ctx->gate);
+    if (slow_ms > 0 && took_ms > slow_ms) {
+        core_log(CORE_LOG_WARNING, "token \"%s\" took %lu ms for one operation", what,
+                 (unsigned long)took_ms);
+    }
+}

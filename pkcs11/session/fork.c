@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The child of a fork: it gets fresh locks and no sessions, and initializes the module again.
+ */
+#include "pkcs11/session/key_private.h"
+
+static void token_forget_process(tok_token *token)
+{
+    tok_token_locks(token);
+    tok_pool_drain(token, true);
+    tok_stale_forget(token);
+    token->keeper = 0;
+    token->indexed_at_us = 0;
+    tok_login_lost(token);
+    token->looking = false;
+    atomic_fetch_add(&token->epoch, 1);
+}
+
+static void context_forget_process(tok_context *ctx)
+{
+    ctx->visits = 0;
+    for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
+        token_forget_process(token);
+    for (tok_token *group = ctx->groups; group != NULL; group = group->next)
+        token_forget_process(group);
+}
+
+/* In a child all locks may be held by threads that do not exist, sessions belong to the parent, and
+ * the module has to be initialised again. One thread of the child puts that right, the others wait.
+ * Nothing is done in an atfork handler: those run with the host's locks held. */
+void tok_gate_fork_check(tok_gate *gate)
+{
+    const uint32_t pid = core_process_id();
+    uint32_t none = 0;
+
+    if (atomic_load(&gate->pid) == pid)
+        return;
+    none = atomic_load(&gate->fork_pid);
+    if (none != pid && atomic_compare_exchange_strong(&gate->fork_pid, &none, pid)) {
+        tok_gate_init_locks(gate);
+        gate->inside = 0;
+        gate->closed = gate->initialised = gate->own = false;
+        atomic_store(&gate->uninitialised, false);
+        atomic_store(&gate->notes.count, 0);
+        atomic_store(&gate->health.retry_at_us, 0);
+        for (tok_context *ctx = atomic_load(&gate->contexts); ctx != NULL;
+             ctx = atomic_load(&ctx->gate_next))
+            context_forget_process(ctx);
+        atomic_store(&gate->pid, pid);
+        return;
+    }
+    while (atomic_load(&gate->pid) != pid)
+        core_sleep_ms(1);
+}
+
+void tok_fork_check(tok_context *ctx)
+{
+    tok_gate_fork_check(ctx->gate);
+}

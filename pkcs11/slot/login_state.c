@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The login state of a token: who reads it and who changes it goes through these functions.
+ */
+#include "pkcs11/slot/slot_private.h"
+
+void tok_login_set(tok_token *token, tok_login_state login)
+{
+    core_mutex_lock(&token->lock);
+    token->login = login;
+    core_mutex_unlock(&token->lock);
+}
+
+void tok_login_found(tok_token *token)
+{
+    tok_login_set(token, TOK_LOGGED_IN);
+}
+
+void tok_login_lost(tok_token *token)
+{
+    core_mutex_lock(&token->lock);
+    if (token->login == TOK_LOGGED_IN)
+        token->login = TOK_LOGIN_LOST;
+    core_mutex_unlock(&token->lock);
+}
+
+unsigned tok_login_users(tok_token *token)
+{
+    core_mutex_lock(&token->lock);
+    unsigned users = token->users;
+    core_mutex_unlock(&token->lock);
+    return users;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Token objects: one for each token that was asked for, kept by the context until it closes, so
+ * that what was learned of a token (its keys, its wrong PINs) outlives the sessions to it.
+ */
+#include "pkcs11/slot/slot_private.h"
+
+tok_token *tok_gate_next(const tok_gate *gate, const tok_token *token)
+{
+    const tok_context *ctx = token != NULL ? token->ctx : NULL;
+    tok_token *next = token != NULL ? token->next : NULL;
+
+    while (next == NULL) {
+        ctx = atomic_load(ctx != NULL ? &ctx->gate_next : &gate->contexts);
+        if (ctx == NULL)
+            return NULL;
+        next = ctx->tokens;
+    }
+    return next;
+}
+
+/* Tokens are only ever added, at the front of their context's list. */
+void tok_gate_visit(tok_gate *gate, void (*visit)(tok_token *token))
+{
+    core_mutex_lock(&gate->lock);
+    for (tok_context *ctx = atomic_load(&gate->contexts); ctx != NULL;) {
+        tok_token *first = ctx->tokens;
+        ctx->visits++;
+        core_mutex_unlock(&gate->lock);
+        for (tok_token *token = first; token != NULL; token = token->next)
+            visit(token);
+        core_mutex_lock(&gate->lock);
+        if (--ctx->visits == 0)
+            core_cond_broadcast(&gate->moved);
+        ctx = atomic_load(&ctx->gate_next);
+    }
+    core_mutex_unlock(&gate->lock);
+}
+
+void tok_token_locks(tok_token *token)
+{
+    core_mutex_init(&token->lock);
+    core_cond_init(&token->freed);
+    core_cond_init(&token->proven);
+    tok_turn_init(&token->login_turn);
+    tok_turn_init(&token->key_turn);
+}
+
+uint64_t tok_token_age(const tok_token *token)
+{
+    return atomic_load(&token->epoch) + atomic_load(&token->granted);
+}
+
+tok_token *tok_token_ref(tok_token *token)
+{
+    atomic_fetch_add(&token->refs, 1);
+    return token;
+}
+
+void tok_token_release(tok_token *token)
+{
+    if (token != NULL)
+        atomic_fetch_sub(&token->refs, 1);
+}
+
+const core_token_config *tok_token_config(const tok_token *token)
+{
+    return token->config;
+}
+
+const tok_token_info *tok_token_about(const tok_token *token)
+{
+    return &token->info;
+}
+
+tok_context *tok_token_context(const tok_token *token)
+{
+    return token->ctx;
+}
+
+void tok_single_stats(tok_token *token, tok_token_stats *out)
+{
+    out->epoch = atomic_load(&token->epoch);
+    out->recoveries = atomic_load(&token->recoveries);
+    out->logins = atomic_load(&token->logins);
+    out->searches = atomic_load(&token->searches);
+    core_mutex_lock(&token->lock);
+    out->sessions = token->open + (token->keeper != 0 ? 1u : 0u);
+    core_mutex_unlock(&token->lock);
+}
