@@ -74,7 +74,7 @@ static void on_stub(void)
 /* The block as it stands, under the public key. */
 static bool raw_encrypt(const uint8_t block[BYTES], uint8_t out[BYTES])
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     BN_CTX *ctx = BN_CTX_new();
     BIGNUM *m = BN_bin2bn(block, BYTES, NULL);
     BIGNUM *n = BN_bin2bn(info->modulus, (int)info->modulus_len, NULL);

@@ -39,7 +39,7 @@ const char *p11ekm_cmk_code_text(int code)
 }
 
 /* Turns a status into the caller's code and sentence. */
-static int answer(core_status st, const core_err *err, char *message, size_t message_size)
+static int to_api_code(core_status st, const core_err *err, char *message, size_t message_size)
 {
     if (message != NULL && message_size != 0) {
         (void)snprintf(message, message_size, "%s", st == ST_OK ? "" : core_err_text(err, st));
@@ -50,7 +50,7 @@ static int answer(core_status st, const core_err *err, char *message, size_t mes
     return (int)core_status_code(st);
 }
 
-static core_status missing(core_err *err, const char *what)
+static core_status null_argument(core_err *err, const char *what)
 {
     return core_fail(err, ST_INVALID_ARGUMENT, "%s: it is NULL; see p11ekm_cmk.h", what);
 }
@@ -60,7 +60,7 @@ static core_status use_store(const p11ekm_cmk *handle, cmk_store **store, core_e
 {
     *store = NULL;
     if (handle == NULL)
-        return missing(err, "store");
+        return null_argument(err, "store");
     *store = cmk_handle_use(handle);
     return *store != NULL ? ST_OK
                           : core_fail(err, ST_INVALID_ARGUMENT,
@@ -74,14 +74,14 @@ static core_status check_call(const p11ekm_cmk *handle, const uint8_t *out, size
 {
     core_status st = use_store(handle, store, err);
     if (st == ST_OK && size == NULL)
-        return missing(err, "size of the result");
+        return null_argument(err, "size of the result");
     if (st == ST_OK && out == NULL)
         *size = 0;
     return st;
 }
 
 /* Ends a call of check_call. *size is 0 after every failure but one. */
-static void settle(core_status st, cmk_store *store, size_t *size)
+static void clear_size_on_failure(core_status st, cmk_store *store, size_t *size)
 {
     cmk_store_close(store);
     if (size != NULL && st != ST_OK && st != ST_BUFFER_TOO_SMALL)
@@ -124,7 +124,7 @@ int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size
     core_err err = {0};
     cmk_store *opened = NULL;
     if (store == NULL)
-        return answer(missing(&err, "store"), &err, message, message_size);
+        return to_api_code(null_argument(&err, "store"), &err, message, message_size);
     *store = NULL;
     core_status st = check_pin(pin, pin_size, &err);
     if (st == ST_OK)
@@ -137,7 +137,7 @@ int p11ekm_cmk_open(const char *config, const char *token, const char *pin, size
         core_log_status(CORE_LOG_WARNING, "p11ekm_cmk_open", st, &err);
         cmk_store_close(opened);
     }
-    return answer(st, &err, message, message_size);
+    return to_api_code(st, &err, message, message_size);
 }
 
 void p11ekm_cmk_close(p11ekm_cmk *store)
@@ -173,8 +173,8 @@ int p11ekm_cmk_decrypt(p11ekm_cmk *handle, const char *key_path, const char *alg
     core_status st = check_call(handle, cek, cek_size, &store, &err);
     if (st == ST_OK)
         st = decrypt(store, key_path, algorithm, ecek, ecek_size, cek, cek_size, &err);
-    settle(st, store, cek_size);
-    return answer(st, &err, message, message_size);
+    clear_size_on_failure(st, store, cek_size);
+    return to_api_code(st, &err, message, message_size);
 }
 
 int p11ekm_cmk_encrypt(p11ekm_cmk *handle, const char *key_path, const char *algorithm,
@@ -186,8 +186,8 @@ int p11ekm_cmk_encrypt(p11ekm_cmk *handle, const char *key_path, const char *alg
     core_status st = check_call(handle, ecek, ecek_size, &store, &err);
     if (st == ST_OK)
         st = cmk_encrypt_cek(store, key_path, algorithm, cek, cek_size, ecek, ecek_size, &err);
-    settle(st, store, ecek_size);
-    return answer(st, &err, message, message_size);
+    clear_size_on_failure(st, store, ecek_size);
+    return to_api_code(st, &err, message, message_size);
 }
 
 int p11ekm_cmk_generate(p11ekm_cmk *handle, const char *key_path, const char *algorithm,
@@ -201,8 +201,8 @@ int p11ekm_cmk_generate(p11ekm_cmk *handle, const char *key_path, const char *al
         st = check_flags(flags, &err);
     if (st == ST_OK)
         st = cmk_generate_cek(store, key_path, algorithm, where_of(flags), ecek, ecek_size, &err);
-    settle(st, store, ecek_size);
-    return answer(st, &err, message, message_size);
+    clear_size_on_failure(st, store, ecek_size);
+    return to_api_code(st, &err, message, message_size);
 }
 
 int p11ekm_cmk_rewrap(p11ekm_cmk *handle, const char *old_key_path, const char *new_key_path,
@@ -218,8 +218,8 @@ int p11ekm_cmk_rewrap(p11ekm_cmk *handle, const char *old_key_path, const char *
     if (st == ST_OK)
         st = cmk_rewrap_cek(store, old_key_path, new_key_path, algorithm, old_ecek, old_ecek_size,
                             where_of(flags), ecek, ecek_size, &err);
-    settle(st, store, ecek_size);
-    return answer(st, &err, message, message_size);
+    clear_size_on_failure(st, store, ecek_size);
+    return to_api_code(st, &err, message, message_size);
 }
 
 int p11ekm_cmk_sign(p11ekm_cmk *handle, const char *key_path, int enclave, uint8_t *signature,
@@ -232,8 +232,8 @@ int p11ekm_cmk_sign(p11ekm_cmk *handle, const char *key_path, int enclave, uint8
         st = check_enclave(enclave, &err);
     if (st == ST_OK)
         st = cmk_sign_metadata(store, key_path, enclave != 0, signature, signature_size, &err);
-    settle(st, store, signature_size);
-    return answer(st, &err, message, message_size);
+    clear_size_on_failure(st, store, signature_size);
+    return to_api_code(st, &err, message, message_size);
 }
 
 int p11ekm_cmk_verify(p11ekm_cmk *handle, const char *key_path, int enclave,
@@ -248,5 +248,5 @@ int p11ekm_cmk_verify(p11ekm_cmk *handle, const char *key_path, int enclave,
     if (st == ST_OK)
         st = cmk_verify_metadata(store, key_path, enclave != 0, signature, signature_size, &err);
     cmk_store_close(store);
-    return answer(st, &err, message, message_size);
+    return to_api_code(st, &err, message, message_size);
 }

@@ -21,16 +21,16 @@ static cmk_login *login_locked(const cmk_store *store, const tok_token *token)
 
 static cmk_login *login_of(cmk_store *store, tok_token *token)
 {
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     cmk_login *login = login_locked(store, token);
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     if (login != NULL)
         return login;
     cmk_login *fresh = core_calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return NULL;
     *fresh = (cmk_login){.lock = CORE_LOCK_INIT};
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     login = login_locked(store, token); /* another thread may have been faster */
     if (login == NULL) {
         fresh->token = tok_token_ref(token);
@@ -38,7 +38,7 @@ static cmk_login *login_of(cmk_store *store, tok_token *token)
         store->logins = login = fresh;
         fresh = NULL;
     }
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     core_free(fresh);
     return login;
 }
@@ -50,8 +50,8 @@ static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err
     core_status st = ST_OK;
     if (login == NULL)
         return core_fail(err, ST_NO_MEMORY, "token \"%s\": out of memory",
-                         tok_token_about(token)->label);
-    core_lock_take(&login->lock);
+                         tok_token_info_of(token)->label);
+    core_lock_acquire(&login->lock);
     if (!atomic_load(&login->in)) {
         const bool pin = own && store->pin.length != 0;
         st = tok_token_login(token, pin ? (const char *)store->pin.data : NULL,
@@ -60,7 +60,7 @@ static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err
             core_secret_close(&store->pin);
         atomic_store(&login->in, st == ST_OK);
     }
-    core_lock_give(&login->lock);
+    core_lock_release(&login->lock);
     return st;
 }
 
@@ -68,22 +68,22 @@ static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err
  */
 static core_status own_token(cmk_store *store, tok_token **out, core_err *err)
 {
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     *out = store->token;
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     if (*out != NULL || store->token_name == NULL)
         return ST_OK;
     tok_token *found = NULL;
     const core_status st = tok_token_find(store->ctx, store->token_name, &found, err);
     if (st != ST_OK)
         return st;
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     if (store->token == NULL) {
         store->token = found;
         found = NULL;
     }
     *out = store->token;
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     if (found != NULL)
         tok_token_release(found);
     return ST_OK;
@@ -125,7 +125,7 @@ static core_algorithm governing_name(unsigned bits)
 
 static core_status check_policy(const tok_key *key, core_err *err)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     const core_algorithm name = governing_name(info->bits);
     if ((tok_token_config(tok_key_token(key))->algorithms & 1U << name) != 0)
         return ST_OK;
@@ -133,7 +133,7 @@ static core_status check_policy(const tok_key *key, core_err *err)
         err, ST_POLICY,
         "key \"%s\" on token \"%s\": the policy does not allow RSA keys of %u bits; add "
         "%s to algorithms in the configuration, or rotate to a key that it allows",
-        info->name, tok_token_about(tok_key_token(key))->label, info->bits,
+        info->name, tok_token_info_of(tok_key_token(key))->label, info->bits,
         core_algorithm_tag(name));
 }
 
@@ -204,12 +204,12 @@ static core_status remember(cmk_store *store, const char *path, tok_key *key, co
         return core_fail(err, ST_NO_MEMORY, "key path: out of memory");
     }
     fresh.until_us = core_now_us() + BINDING_US;
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     cmk_binding *place = place_locked(store, path);
     cmk_binding old = take_out_locked(place);
     fresh.used = ++store->uses;
     *place = fresh;
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     binding_release(&old);
     return ST_OK;
 }
@@ -220,14 +220,14 @@ static tok_key *recall(cmk_store *store, const char *path, bool renew)
 {
     tok_key *key = NULL;
     const uint64_t now = core_now_us();
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     cmk_binding *b = binding_locked(store, path);
     if (b != NULL && (renew || now < b->until_us)) {
         b->used = ++store->uses;
         b->until_us = renew ? now + BINDING_US : b->until_us;
         key = tok_key_ref(b->key);
     }
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     return key;
 }
 
@@ -264,11 +264,11 @@ core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, bool *fr
 void cmk_unbind(cmk_store *store, const char *path)
 {
     cmk_binding old = {0};
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     cmk_binding *b = binding_locked(store, path);
     if (b != NULL)
         old = take_out_locked(b);
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     binding_release(&old);
 }
 

@@ -65,7 +65,7 @@ static void reset_locked(cmk_cache *cache)
  * inherited: a child does not use what it finds, nor release it. */
 static void take(cmk_cache *cache)
 {
-    core_lock_take(&cache->lock);
+    core_lock_acquire(&cache->lock);
     if (cache->process == core_process_id())
         return;
     reset_locked(cache);
@@ -182,7 +182,7 @@ bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
         link_newest(cache, i);
         memcpy(cek, cek_of(cache, i), CMK_CEK_LEN);
     }
-    core_lock_give(&cache->lock);
+    core_lock_release(&cache->lock);
     return i != NONE;
 }
 
@@ -216,7 +216,7 @@ void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
         if (e->expires_us < cache->first_expiry)
             cache->first_expiry = e->expires_us;
     }
-    core_lock_give(&cache->lock);
+    core_lock_release(&cache->lock);
 }
 
 unsigned cmk_cache_count(cmk_cache *cache, uint64_t now_us)
@@ -224,6 +224,6 @@ unsigned cmk_cache_count(cmk_cache *cache, uint64_t now_us)
     take(cache);
     expire_locked(cache, now_us);
     const unsigned count = cache->count;
-    core_lock_give(&cache->lock);
+    core_lock_release(&cache->lock);
     return count;
 }

@@ -57,14 +57,14 @@ static core_status audit(const cmk_call *call, core_status st)
                                 .kind = call->kind,
                                 .operation = call->operation,
                                 .identity = call->store->token_name,
-                                .member = call->err->member,
+                                .member = call->err->served_by,
                                 .key = call->path,
                                 .result = st};
     if (!core_audit_wanted(call->store->config, call->kind))
         return ST_OK;
     if (call->key != NULL) {
-        const tok_key_info *info = tok_key_about(call->key);
-        record.token = tok_token_about(tok_key_token(call->key))->label;
+        const tok_key_info *info = tok_key_info_of(call->key);
+        record.token = tok_token_info_of(tok_key_token(call->key))->label;
         record.key = info->name;
         record.thumb = info->thumb;
     }

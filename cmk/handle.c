@@ -29,13 +29,13 @@ p11ekm_cmk *cmk_handle_new(cmk_store *store)
     open_handle *handle = core_calloc(1, sizeof *handle);
     if (handle == NULL)
         return NULL;
-    core_lock_take(&handles.lock);
+    core_lock_acquire(&handles.lock);
     handles.last += STEP;
     *handle = (open_handle){handles.last, store, handles.open};
     handles.open = handle;
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is never followed */
     p11ekm_cmk *number = (p11ekm_cmk *)handles.last;
-    core_lock_give(&handles.lock);
+    core_lock_release(&handles.lock);
     return number;
 }
 
@@ -49,20 +49,20 @@ static open_handle **find_locked(const p11ekm_cmk *handle)
 
 cmk_store *cmk_handle_use(const p11ekm_cmk *handle)
 {
-    core_lock_take(&handles.lock);
+    core_lock_acquire(&handles.lock);
     open_handle *found = *find_locked(handle);
     cmk_store *store = found == NULL ? NULL : cmk_store_ref(found->store);
-    core_lock_give(&handles.lock);
+    core_lock_release(&handles.lock);
     return store;
 }
 
 cmk_store *cmk_handle_close(const p11ekm_cmk *handle)
 {
-    core_lock_take(&handles.lock);
+    core_lock_acquire(&handles.lock);
     open_handle **at = find_locked(handle), *found = *at;
     if (found != NULL)
         *at = found->next;
-    core_lock_give(&handles.lock);
+    core_lock_release(&handles.lock);
     cmk_store *store = found == NULL ? NULL : found->store;
     core_free(found);
     return store;

@@ -22,7 +22,7 @@ static core_status draft_begin(cmk_call *call, tok_key *key, const char *path, u
                                size_t *out_len, draft *d)
 {
     size_t needed = 0;
-    *d = (draft){.blob = out, .modulus_len = tok_key_about(key)->modulus_len};
+    *d = (draft){.blob = out, .modulus_len = tok_key_info_of(key)->modulus_len};
     d->wrapped = d->modulus_len;
     core_status st = cmk_ecek_size(path, d->modulus_len, &needed, call->err);
     if (st != ST_OK)
@@ -35,7 +35,7 @@ static core_status draft_begin(cmk_call *call, tok_key *key, const char *path, u
     }
     *out_len = needed;
     st = cmk_ecek_begin(path, d->modulus_len, out, needed, &d->offset, call->err);
-    return st == ST_OK ? tok_key_may(key, TOK_CAN_SIGN, call->err) : st;
+    return st == ST_OK ? tok_key_check_usage(key, TOK_CAN_SIGN, call->err) : st;
 }
 
 /* Signs what is written and verifies it with the public key: a token that miscalculates must not
@@ -49,14 +49,14 @@ static core_status draft_sign(cmk_call *call, tok_key *key, const draft *d)
             call->err, ST_DEVICE,
             "key \"%s\": the token made a ciphertext of %zu bytes; run p11ekm probe, and report "
             "it to the token's vendor",
-            tok_key_about(key)->name, d->wrapped);
+            tok_key_info_of(key)->name, d->wrapped);
     core_status st =
         tok_rsa_sign(key, d->blob, signed_len, d->blob + signed_len, &sig_len, call->err);
     if (st == ST_OK && cmk_signature_verify(key, d->blob, signed_len, d->blob + signed_len, sig_len,
                                             false) != ST_OK)
         st = core_fail(call->err, ST_SIGN_FAILED,
                        "key \"%s\": the token's signature does not verify; run p11ekm probe",
-                       tok_key_about(key)->name);
+                       tok_key_info_of(key)->name);
     return st;
 }
 
@@ -118,7 +118,7 @@ static core_status token_cannot(cmk_call *call, const tok_key *key, core_status 
     return core_fail(call->err, st,
                      "token \"%s\" cannot keep a column encryption key inside (%.300s); allow the "
                      "software path (--software, P11EKM_CMK_ALLOW_SOFTWARE)",
-                     tok_token_about(tok_key_token(key))->label, core_err_text(&why, st));
+                     tok_token_info_of(tok_key_token(key))->label, core_err_text(&why, st));
 }
 
 static core_status generate_software(cmk_call *call, draft *d)
@@ -171,7 +171,7 @@ static core_status rewrap_software(cmk_call *call, tok_key *to, const cmk_ecek *
 static core_status rewrap(cmk_call *call, tok_key *to, const cmk_ecek *ecek, cmk_where where,
                           draft *d)
 {
-    core_status st = tok_key_may(call->key, 0, call->err);
+    core_status st = tok_key_check_usage(call->key, 0, call->err);
     if (st == ST_OK)
         st = tok_rewrap(call->key, to, ecek->ciphertext, ecek->ciphertext_len, CMK_CEK_LEN,
                         d->blob + d->offset, &d->wrapped, call->err);
@@ -226,7 +226,7 @@ core_status cmk_describe_key(cmk_store *store, const char *path, tok_key_info *o
     if (st == ST_OK)
         st = cmk_call_key_fresh(&call);
     if (st == ST_OK)
-        *out = *tok_key_about(call.key);
+        *out = *tok_key_info_of(call.key);
     return cmk_call_end(&call, st);
 }
 
@@ -248,7 +248,7 @@ core_status cmk_sign_metadata(cmk_store *store, const char *path, bool enclave, 
         cmk_signature_verify(call.key, message, length, sig, *sig_len, false) != ST_OK)
         st = core_fail(call.err, ST_SIGN_FAILED,
                        "key \"%s\": the token's signature does not verify; run p11ekm probe",
-                       tok_key_about(call.key)->name);
+                       tok_key_info_of(call.key)->name);
     core_free(message);
     return make_end(&call, st, sig, room, sig_len);
 }
@@ -279,7 +279,7 @@ core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave
             "\"%s\": provider name, key path or enclave setting were changed, or it was "
             "signed with another key; create the column master key again by p11ekm cmk sql "
             "if its definition is right",
-            tok_key_about(call.key)->name);
+            tok_key_info_of(call.key)->name);
     core_free(message);
     return cmk_call_end(&call, st);
 }

@@ -40,40 +40,40 @@ static struct odbc_state {
 /* Puts a store that was opened by settings in force, and closes the one before. */
 static void put_store(cmk_store *fresh)
 {
-    core_lock_take(&odbc.lock);
+    core_lock_acquire(&odbc.lock);
     cmk_store *old = odbc.store;
     odbc.store = fresh;
     odbc.written = true;
-    core_lock_give(&odbc.lock);
+    core_lock_release(&odbc.lock);
     cmk_store_close(old);
 }
 
 static void note_free(void)
 {
-    core_lock_take(&odbc.lock);
+    core_lock_acquire(&odbc.lock);
     odbc.freed_at_us = core_now_us();
-    core_lock_give(&odbc.lock);
+    core_lock_release(&odbc.lock);
 }
 
 static void note_init(void)
 {
     cmk_store *old = NULL;
-    core_lock_take(&odbc.lock);
+    core_lock_acquire(&odbc.lock);
     if (odbc.freed_at_us != 0 && !odbc.written && core_now_us() - odbc.freed_at_us > RELOADED_US) {
         old = odbc.store;
         odbc.store = NULL;
     }
     odbc.freed_at_us = 0;
-    core_lock_give(&odbc.lock);
+    core_lock_release(&odbc.lock);
     cmk_store_close(old);
 }
 
 /* A reference to the store in force; NULL while there is none. */
 static cmk_store *current_store(void)
 {
-    core_lock_take(&odbc.lock);
+    core_lock_acquire(&odbc.lock);
     cmk_store *store = odbc.store == NULL ? NULL : cmk_store_ref(odbc.store);
-    core_lock_give(&odbc.lock);
+    core_lock_release(&odbc.lock);
     return store;
 }
 
@@ -89,11 +89,11 @@ static core_status open_store(cmk_store **out, core_err *err)
         core_log_status(CORE_LOG_ERROR, "ODBC key store", st, err);
         return st;
     }
-    core_lock_take(&odbc.lock);
+    core_lock_acquire(&odbc.lock);
     if (odbc.store == NULL)
         odbc.store = cmk_store_ref(fresh);
     *out = cmk_store_ref(odbc.store);
-    core_lock_give(&odbc.lock);
+    core_lock_release(&odbc.lock);
     cmk_store_close(fresh);
     return ST_OK;
 }
@@ -122,7 +122,8 @@ static int fail(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, core_stat
 }
 
 /* A driver's string as UTF-8, "" for NULL; released with core_free. */
-static core_status narrow(const uint16_t *wide, const char *what, char **out, core_err *err)
+static core_status utf16_to_utf8_alloc(const uint16_t *wide, const char *what, char **out,
+                                       core_err *err)
 {
     const size_t units = wide == NULL ? 0 : core_utf16_length(wide, WIDE_MAX + 1);
     *out = core_calloc(3 * units + 1, 1);
@@ -148,9 +149,9 @@ static core_status begin(odbc_call *call, const uint16_t *path, const uint16_t *
                          core_err *err)
 {
     *call = (odbc_call){0};
-    core_status st = narrow(path, "key path", &call->path, err);
+    core_status st = utf16_to_utf8_alloc(path, "key path", &call->path, err);
     if (st == ST_OK)
-        st = narrow(algorithm, "encryption algorithm", &call->algorithm, err);
+        st = utf16_to_utf8_alloc(algorithm, "encryption algorithm", &call->algorithm, err);
     if (st == ST_OK)
         st = open_store(&call->store, err);
     return st;

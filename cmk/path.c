@@ -137,11 +137,11 @@ core_status cmk_path_token(tok_context *ctx, tok_token *given, const tok_uri *ur
     }
     tok_token *token = NULL;
     core_status st = find_token(ctx, uri, &token, err);
-    if (st == ST_OK && token != given && tok_token_about(token)->alias[0] == '\0')
+    if (st == ST_OK && token != given && tok_token_info_of(token)->alias[0] == '\0')
         st = core_fail(err, ST_POLICY,
                        "key path: token \"%s\" is not in the configuration; add a [token ALIAS] "
                        "section that names it",
-                       tok_token_about(token)->label);
+                       tok_token_info_of(token)->label);
     if (st == ST_OK)
         st = check_token_case(ctx, uri, err);
     if (st == ST_OK)
@@ -186,7 +186,7 @@ static core_status check_key_case(tok_token *token, const tok_uri *uri, core_err
     return core_fail(err, ST_KEY_AMBIGUOUS,
                      "key path: %zu keys on token \"%s\" fit it when case is ignored; rename all "
                      "but one, or add the key's id to the path",
-                     fits, tok_token_about(token)->label);
+                     fits, tok_token_info_of(token)->label);
 }
 
 core_status cmk_path_key(tok_token *token, const tok_uri *uri, tok_key **out, core_err *err)

@@ -79,11 +79,11 @@ void cmk_store_status(cmk_store *store, char *text, size_t size)
     core_str out = {.limit = size};
     core_str_addf(&out, "provider=%s\nversion=%s\nconfig=%s\n", CMK_PROVIDER_NAME, P11EKM_VERSION,
                   store->config->path);
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     for (const cmk_login *login = store->logins; login != NULL; login = login->next)
         if (atomic_load(&login->in))
-            core_str_addf(&out, "token=%s\n", tok_token_about(login->token)->label);
-    core_lock_give(&store->lock);
+            core_str_addf(&out, "token=%s\n", tok_token_info_of(login->token)->label);
+    core_lock_release(&store->lock);
     if (store->cache != NULL)
         core_str_addf(&out, "cached=%u\n", cmk_cache_count(store->cache, core_now_us()));
     (void)snprintf(text, size, "%s", core_str_get(&out));
@@ -96,19 +96,19 @@ void cmk_store_status(cmk_store *store, char *text, size_t size)
 static bool verified_before(cmk_store *store, const uint8_t digest[32])
 {
     bool found = false;
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     for (size_t i = 0; i < CMK_VERIFIED && !found; i++)
         found = memcmp(store->verified[i], digest, sizeof store->verified[i]) == 0;
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
     return found;
 }
 
 static void remember_verified(cmk_store *store, const uint8_t digest[32])
 {
-    core_lock_take(&store->lock);
+    core_lock_acquire(&store->lock);
     memcpy(store->verified[store->next_verified++ % CMK_VERIFIED], digest,
            sizeof store->verified[0]);
-    core_lock_give(&store->lock);
+    core_lock_release(&store->lock);
 }
 
 static core_status verify_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek, size_t length,
@@ -116,7 +116,7 @@ static core_status verify_ecek(cmk_store *store, tok_key *key, const uint8_t *ec
 {
     uint8_t digest[32];
     core_status st =
-        core_sha256(tok_key_about(key)->thumb, TOK_THUMB_LEN, ecek, length, NULL, 0, digest);
+        core_sha256(tok_key_info_of(key)->thumb, TOK_THUMB_LEN, ecek, length, NULL, 0, digest);
     if (st != ST_OK || verified_before(store, digest))
         return st;
     st = cmk_signature_verify(key, ecek, parts->signed_len, parts->signature, parts->signature_len,
@@ -129,7 +129,7 @@ static core_status verify_ecek(cmk_store *store, tok_key *key, const uint8_t *ec
 core_status cmk_check_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek, size_t length,
                            cmk_ecek *out, core_err *err)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     core_status st = cmk_ecek_parse(ecek, length, info->modulus_len, out, err);
     if (st != ST_OK)
         return st;
@@ -150,13 +150,13 @@ core_status cmk_check_ecek(cmk_store *store, tok_key *key, const uint8_t *ecek, 
 
 static core_status may_decrypt(tok_key *key, core_err *err)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     if ((info->can & TOK_CAN_DECRYPT) == 0)
         return core_fail(err, ST_KEY_USAGE,
                          "key \"%s\" on token \"%s\" may not decrypt: CKA_DECRYPT is not set; use "
                          "a key made by p11ekm cmk create",
-                         info->name, tok_token_about(tok_key_token(key))->label);
-    return tok_key_may(key, TOK_CAN_DECRYPT, err);
+                         info->name, tok_token_info_of(tok_key_token(key))->label);
+    return tok_key_check_usage(key, TOK_CAN_DECRYPT, err);
 }
 
 core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CEK_LEN],
@@ -176,7 +176,7 @@ core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CE
                        "encrypted column encryption key: decryption with key \"%s\" failed: it was "
                        "made with another key, or changed; check the key path of its column "
                        "master key, or restore it from a backup",
-                       tok_key_about(key)->name);
+                       tok_key_info_of(key)->name);
     core_wipe(plain, sizeof plain);
     return st;
 }

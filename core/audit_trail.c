@@ -78,15 +78,15 @@ static audit_trail *find_locked(const char *path)
 
 audit_trail *audit_trail_find(const char *path)
 {
-    core_lock_take(&list_lock);
+    core_lock_acquire(&list_lock);
     audit_trail *trail = find_locked(path);
-    core_lock_give(&list_lock);
+    core_lock_release(&list_lock);
     return trail;
 }
 
 core_status audit_trail_get(const char *path, audit_trail **out, core_err *err)
 {
-    core_lock_take(&list_lock);
+    core_lock_acquire(&list_lock);
     audit_trail *trail = find_locked(path);
     if (trail == NULL) {
         trail = trail_new(path);
@@ -97,7 +97,7 @@ core_status audit_trail_get(const char *path, audit_trail **out, core_err *err)
     }
     if (trail != NULL)
         trail->users++;
-    core_lock_give(&list_lock);
+    core_lock_release(&list_lock);
     *out = trail;
     return trail != NULL ? ST_OK : core_fail(err, ST_NO_MEMORY, "the audit trail: out of memory");
 }
@@ -107,7 +107,7 @@ void audit_trail_put(audit_trail *trail)
     bool last = false;
     if (trail == NULL)
         return;
-    core_lock_take(&list_lock);
+    core_lock_acquire(&list_lock);
     last = --trail->users == 0;
     for (audit_trail **at = &trails; last && *at != NULL; at = &(*at)->next) {
         if (*at == trail) {
@@ -115,7 +115,7 @@ void audit_trail_put(audit_trail *trail)
             break;
         }
     }
-    core_lock_give(&list_lock);
+    core_lock_release(&list_lock);
     if (last)
         trail_free(trail);
 }
@@ -241,12 +241,12 @@ static void note_locked(audit_trail *trail, core_status st, bool *changed)
 core_status audit_trail_ready(audit_trail *trail, bool *changed, core_err *err)
 {
     *changed = false;
-    core_lock_take(&trail->lock);
+    core_lock_acquire(&trail->lock);
     const core_status st =
         core_log_makes_files() || core_file_there(trail->path) ? open_locked(trail, err) : ST_OK;
     if (st != ST_OK)
         note_locked(trail, st, changed);
-    core_lock_give(&trail->lock);
+    core_lock_release(&trail->lock);
     return st;
 }
 
@@ -254,12 +254,12 @@ core_status audit_trail_write(audit_trail *trail, const core_audit_record *recor
                               bool *changed, core_err *err)
 {
     *changed = false;
-    core_lock_take(&trail->lock);
+    core_lock_acquire(&trail->lock);
     core_status st = ST_OK;
     if (core_log_makes_files() || core_file_there(trail->path)) {
         st = write_locked(trail, record, form, err);
         note_locked(trail, st, changed);
     }
-    core_lock_give(&trail->lock);
+    core_lock_release(&trail->lock);
     return st;
 }

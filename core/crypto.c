@@ -106,7 +106,7 @@ static void keep_locked(void)
 core_status core_crypto_open(void)
 {
     core_status st = ST_OK;
-    core_lock_take(&crypto.lock);
+    core_lock_acquire(&crypto.lock);
     if (crypto.users == 0) {
         (void)ERR_set_mark();
         st = core_crypto_leave(make_locked());
@@ -115,16 +115,16 @@ core_status core_crypto_open(void)
     }
     if (st == ST_OK)
         crypto.users++;
-    core_lock_give(&crypto.lock);
+    core_lock_release(&crypto.lock);
     return st;
 }
 
 void core_crypto_close(void)
 {
-    core_lock_take(&crypto.lock);
+    core_lock_acquire(&crypto.lock);
     if (crypto.users != 0 && --crypto.users == 0)
         keep_locked();
-    core_lock_give(&crypto.lock);
+    core_lock_release(&crypto.lock);
 }
 
 void core_crypto_thread_stop(void)

@@ -18,7 +18,7 @@ void core_lock_destroy(core_lock *lock)
     core_mutex_destroy(&lock->mutex);
 }
 
-void core_lock_take(core_lock *lock)
+void core_lock_acquire(core_lock *lock)
 {
     const uint32_t self = core_process_id();
     uint32_t seen = atomic_load_explicit(&lock->process, memory_order_acquire);
@@ -36,7 +36,7 @@ void core_lock_take(core_lock *lock)
     core_mutex_lock(&lock->mutex);
 }
 
-void core_lock_give(core_lock *lock)
+void core_lock_release(core_lock *lock)
 {
     core_mutex_unlock(&lock->mutex);
 }

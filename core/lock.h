@@ -49,8 +49,8 @@ typedef struct core_lock {
     }
 
 void core_lock_destroy(core_lock *lock);
-void core_lock_take(core_lock *lock);
-void core_lock_give(core_lock *lock);
+void core_lock_acquire(core_lock *lock);
+void core_lock_release(core_lock *lock);
 /* core_cond_wait with the lock held. */
 void core_lock_wait(core_lock *lock, core_cond *cond);
 

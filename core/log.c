@@ -73,7 +73,7 @@ static FILE *file_locked(void)
     if (state.file == NULL && !state.lost) {
         char line[TEXT_ROOM];
         (void)snprintf(line, sizeof line, "the log goes here instead: %s", why.text);
-        core_text_clean(line, "");
+        core_text_sanitize(line, "");
         core_system_log(levels[CORE_LOG_WARNING].severity, line);
     }
     state.lost = state.file == NULL;
@@ -100,9 +100,9 @@ static void write_locked(core_level level, const char *text)
 
 static void write_line(core_level level, const char *text)
 {
-    core_lock_take(&state.lock);
+    core_lock_acquire(&state.lock);
     write_locked(level, text);
-    core_lock_give(&state.lock);
+    core_lock_release(&state.lock);
 }
 
 void core_log(core_level level, const char *format, ...)
@@ -119,7 +119,7 @@ void core_log(core_level level, const char *format, ...)
         return;
     if (n >= (int)sizeof text)
         text[core_utf8_cut(text, sizeof text - 1)] = '\0';
-    core_text_clean(text, "");
+    core_text_sanitize(text, "");
     write_line(known, text);
 }
 
@@ -191,7 +191,7 @@ core_status log_start(const core_config *config, core_err *err)
 {
     core_status st = ST_OK;
     bool other = false;
-    core_lock_take(&state.lock);
+    core_lock_acquire(&state.lock);
     if (state.users == 0)
         st = start_locked(config);
     else
@@ -202,7 +202,7 @@ core_status log_start(const core_config *config, core_err *err)
         stop_locked();
         (void)core_fail(err, st, "the log: out of memory");
     }
-    core_lock_give(&state.lock);
+    core_lock_release(&state.lock);
     if (st != ST_OK)
         return st;
     if (other)
@@ -213,10 +213,10 @@ core_status log_start(const core_config *config, core_err *err)
 
 void log_stop(void)
 {
-    core_lock_take(&state.lock);
+    core_lock_acquire(&state.lock);
     if (state.users != 0 && --state.users == 0)
         stop_locked();
-    core_lock_give(&state.lock);
+    core_lock_release(&state.lock);
 }
 
 void core_log_make_no_files(void)

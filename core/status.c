@@ -75,7 +75,7 @@ core_status core_fail(core_err *err, core_status st, const char *format, ...)
         text[0] = '\0';
     if (n >= (int)sizeof text)
         text[core_utf8_cut(text, sizeof text - 1)] = '\0';
-    core_text_clean(text, ""); /* it may quote what a token, a file or an application said */
+    core_text_sanitize(text, ""); /* it may quote what a token, a file or an application said */
     memcpy(err->text, text, sizeof text);
     return st;
 }

@@ -132,19 +132,18 @@ core_class core_status_class(core_status st);
 typedef struct core_err {
     core_status status;
     char text[512];
-    bool passed_over;   /* ST_NOT_FOUND of what is there, and is not ours to use */
-    const char *member; /* label of the group's token asked last, the context's; NULL: no group */
+    bool passed_over; /* ST_NOT_FOUND of what is there, and is not ours to use */
+    const char
+        *served_by; /* label of the group's token asked last, the context's; NULL: no group */
 } core_err;
 
 /* Notes `st` and the formatted text (cut at a character boundary, made fit to print) in *err, which
  * may be NULL, and returns `st`: `return core_fail(err, ST_IO, "...")`. */
 core_status core_fail(core_err *err, core_status st, const char *format, ...) CORE_PRINTF(3, 4);
 
-/* The next step: what follows the last "; " of err->text outside quotes, the table's where there is
- * none. Static or owned by *err. */
+/* The next step: what follows the last "; " of err->text outside quotes, else the table's. */
 const char *core_err_next(const core_err *err, core_status st);
-/* What to show: err->text, or the status's own text and next step where there is none. Static or
- * owned by *err. */
+/* What to show: err->text, else the status's own text and next step. Both: static or of *err. */
 const char *core_err_text(const core_err *err, core_status st);
 
 #endif

@@ -192,7 +192,7 @@ bool core_text_is_clean(const char *text)
     return !bad;
 }
 
-void core_text_clean(char *text, const char *keep)
+void core_text_sanitize(char *text, const char *keep)
 {
     const size_t length = strlen(text);
     for (size_t i = 0, n; i < length; i += n) {

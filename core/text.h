@@ -28,7 +28,7 @@ bool core_utf8_valid(const char *text, size_t length);
  * a reader's decoding. And makes it so: such characters become '?', in place, but those in `keep`
  * (of ASCII). */
 bool core_text_is_clean(const char *text);
-void core_text_clean(char *text, const char *keep);
+void core_text_sanitize(char *text, const char *keep);
 /* The rule for text that may end up in T-SQL, in a list or on a token: valid UTF-8 of 1 to
  * `most_units` UTF-16 units, without control characters, characters that change the direction of
  * text, and `$(`. NULL where `text` keeps it, else what is wrong, to follow the quoted text: "is

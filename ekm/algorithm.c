@@ -56,7 +56,7 @@ core_status ekm_algorithm_info(ekm_call *call, SqlCpAlgId id, SqlCpAlgorithmInfo
     st = core_utf8_to_utf16(core_algorithm_tag(algorithm), tag, &length);
     if (st != ST_OK)
         return st;
-    if (!ekm_room(info->algTag.ws, info->algTag.cb, length)) {
+    if (!ekm_fits(info->algTag.ws, info->algTag.cb, length)) {
         info->algTag.cb = (SqlCpUlong)length;
         return ST_BUFFER_TOO_SMALL;
     }

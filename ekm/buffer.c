@@ -38,14 +38,14 @@ core_status ekm_check_thumb(const SqlCpKeyThumbprint *thumb, core_err *err)
     return ST_OK;
 }
 
-bool ekm_room(const void *buffer, SqlCpUlong cb, size_t need)
+bool ekm_fits(const void *buffer, SqlCpUlong cb, size_t need)
 {
     return buffer && cb >= need;
 }
 
-core_status ekm_put(SqlCpData *out, const void *bytes, size_t length)
+core_status ekm_write_output(SqlCpData *out, const void *bytes, size_t length)
 {
-    bool room = ekm_room(out->pb, out->cb, length);
+    bool room = ekm_fits(out->pb, out->cb, length);
     if (room)
         memcpy(out->pb, bytes, length);
     out->cb = (SqlCpUlong)length;

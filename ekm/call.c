@@ -36,7 +36,7 @@ void ekm_begin(ekm_call *call, const char *operation, ekm_record record)
     call->err.status = ST_OK;
     call->err.text[0] = '\0';
     call->err.passed_over = false;
-    call->err.member = NULL;
+    call->err.served_by = NULL;
 }
 
 core_status ekm_enter(ekm_call *call)
@@ -72,14 +72,14 @@ static bool is_recorded(const ekm_call *call)
 
 static core_audit_record record_of(const ekm_call *call, core_status st)
 {
-    const tok_key_info *key = call->key ? tok_key_about(call->key) : NULL;
+    const tok_key_info *key = call->key ? tok_key_info_of(call->key) : NULL;
     return (core_audit_record){
         .config = call->config,
         .kind = audit_kind(call->record),
         .operation = call->operation,
         .identity = call->session ? call->session->identity : call->identity,
-        .token = call->session ? tok_token_about(call->session->token)->label : NULL,
-        .member = call->err.member,
+        .token = call->session ? tok_token_info_of(call->session->token)->label : NULL,
+        .member = call->err.served_by,
         .key = key             ? key->name
                : call->name[0] ? call->name
                                : NULL,
@@ -135,7 +135,7 @@ static bool log_now(core_status st, unsigned *untold)
     *untold = 0;
     if ((cls != CORE_CLASS_DEVICE && cls != CORE_CLASS_DATA) || st >= ST_COUNT_)
         return true;
-    core_lock_take(&said.lock);
+    core_lock_acquire(&said.lock);
     uint64_t now = core_now_us();
     bool due = now >= said.next_us[st];
     if (due) {
@@ -145,7 +145,7 @@ static bool log_now(core_status st, unsigned *untold)
     } else {
         said.untold[st]++;
     }
-    core_lock_give(&said.lock);
+    core_lock_release(&said.lock);
     return due;
 }
 

@@ -61,7 +61,7 @@ static core_status prepare(ekm_call *call, const ekm_data *data, size_t limit, o
         st = ekm_key_by_thumb(call, data->thumb);
     if (st != ST_OK)
         return st;
-    op->block = core_algorithm_iv_bits(tok_key_about(call->key)->algorithm) / 8;
+    op->block = core_algorithm_iv_bits(tok_key_info_of(call->key)->algorithm) / 8;
     op->in = data->in->cb > 0 ? data->in->pb : (const uint8_t *)"";
     op->in_len = data->in->cb;
     op->scratch = (core_secret){0};
@@ -88,11 +88,11 @@ core_status ekm_encrypt(ekm_call *call, const ekm_data *data)
         return st;
     if (op.block == 0 && op.in_len > tok_encrypt_max(call->key))
         return core_fail(&call->err, ST_DATA_LENGTH, "key \"%s\" encrypts at most %zu bytes",
-                         tok_key_about(call->key)->name, tok_encrypt_max(call->key));
+                         tok_key_info_of(call->key)->name, tok_encrypt_max(call->key));
     SqlCpData *out = data->out;
     size_t front = op.carried ? op.block : 0;
     size_t need = front + tok_encrypt_size(call->key, op.in_len);
-    if (!ekm_room(out->pb, out->cb, need)) {
+    if (!ekm_fits(out->pb, out->cb, need)) {
         out->cb = (SqlCpUlong)need;
         return ST_BUFFER_TOO_SMALL;
     }

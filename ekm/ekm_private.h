@@ -126,9 +126,9 @@ CORE_MUST_USE core_status ekm_check_text(const SqlCpStr *text, size_t limit, con
                                          core_err *err);
 CORE_MUST_USE core_status ekm_check_thumb(const SqlCpKeyThumbprint *thumb, core_err *err);
 /* Whether an output has room for `need` bytes. */
-bool ekm_room(const void *buffer, SqlCpUlong cb, size_t need);
+bool ekm_fits(const void *buffer, SqlCpUlong cb, size_t need);
 /* Fills it, or sets the size and answers ST_BUFFER_TOO_SMALL. */
-CORE_MUST_USE core_status ekm_put(SqlCpData *out, const void *bytes, size_t length);
+CORE_MUST_USE core_status ekm_write_output(SqlCpData *out, const void *bytes, size_t length);
 bool ekm_overlap(const void *a, size_t a_len, const void *b, size_t b_len);
 
 #endif

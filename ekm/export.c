@@ -29,14 +29,14 @@ core_status ekm_key_info(ekm_call *call, SqlCpKeyInfo *info)
 {
     if (!info)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "info is NULL");
-    const tok_key_info *key = tok_key_about(call->key);
+    const tok_key_info *key = tok_key_info_of(call->key);
     uint8_t name[scp_MaxKeyName];
     size_t length = sizeof name;
     core_status st = shown_name(key, name, &length);
     if (st != ST_OK)
         return core_fail(&call->err, ST_FAILURE, "the name of a key cannot be shown");
-    bool room = ekm_room(info->name.ws, info->name.cb, length) &&
-                ekm_room(info->thumb.pb, info->thumb.cb, TOK_THUMB_LEN);
+    bool room = ekm_fits(info->name.ws, info->name.cb, length) &&
+                ekm_fits(info->thumb.pb, info->thumb.cb, TOK_THUMB_LEN);
     info->name.cb = (SqlCpUlong)length;
     info->thumb.cb = TOK_THUMB_LEN;
     if (!room)
@@ -146,14 +146,14 @@ core_status ekm_key_export(ekm_call *call, const SqlCpKeyThumbprint *thumb,
         st = ekm_key_by_thumb(call, thumb);
     if (st != ST_OK)
         return st;
-    const tok_key_info *key = tok_key_about(call->key);
+    const tok_key_info *key = tok_key_info_of(call->key);
     if (!key->rsa)
         return core_fail(&call->err, ST_NOT_SUPPORTED,
                          "key \"%s\" is symmetric; only public keys are exported", key->name);
     uint8_t bytes[scp_MaxKeyBlob];
     size_t length = 0;
     st = blob_makers[call->config->export_blob](key, bytes, &length, &call->err);
-    return st == ST_OK ? ekm_put(blob, bytes, length) : st;
+    return st == ST_OK ? ekm_write_output(blob, bytes, length) : st;
 }
 
 /* The engine never imports. What it would hand in is looked at all the same, so that a broken call

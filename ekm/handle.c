@@ -56,7 +56,7 @@ core_status ekm_handle_add(ekm_session *session, core_err *err)
             return core_fail(err, st, "no random bytes for a session handle");
     }
     size_t place = 0;
-    core_lock_take(&table.lock);
+    core_lock_acquire(&table.lock);
     bool placed = place_locked(&place);
     if (placed) {
         session->handle = (tag >> PLACE_BITS << PLACE_BITS) | place;
@@ -64,7 +64,7 @@ core_status ekm_handle_add(ekm_session *session, core_err *err)
         table.slots[place] = session;
         table.next = place + 1;
     }
-    core_lock_give(&table.lock);
+    core_lock_release(&table.lock);
     if (!placed)
         return core_fail(err, ST_NO_MEMORY, "no room for another session beside %zu", table.room);
     return ST_OK;
@@ -82,31 +82,31 @@ static ekm_session **slot_locked(const SqlCpSession *handle)
 
 ekm_session *ekm_handle_ref(const SqlCpSession *handle)
 {
-    core_lock_take(&table.lock);
+    core_lock_acquire(&table.lock);
     ekm_session **slot = slot_locked(handle);
     ekm_session *session = slot ? *slot : NULL;
     if (session)
         session->refs++;
-    core_lock_give(&table.lock);
+    core_lock_release(&table.lock);
     return session;
 }
 
 ekm_session *ekm_handle_take(const SqlCpSession *handle)
 {
-    core_lock_take(&table.lock);
+    core_lock_acquire(&table.lock);
     ekm_session **slot = slot_locked(handle);
     ekm_session *session = slot ? *slot : NULL;
     if (slot)
         *slot = NULL;
-    core_lock_give(&table.lock);
+    core_lock_release(&table.lock);
     return session;
 }
 
 void ekm_handle_unref(ekm_session *session)
 {
-    core_lock_take(&table.lock);
+    core_lock_acquire(&table.lock);
     bool last = --session->refs == 0;
-    core_lock_give(&table.lock);
+    core_lock_release(&table.lock);
     if (last)
         ekm_session_free(session);
 }
@@ -114,13 +114,13 @@ void ekm_handle_unref(ekm_session *session)
 /* Called with no other call inside the provider. */
 void ekm_handle_clear(void)
 {
-    core_lock_take(&table.lock);
+    core_lock_acquire(&table.lock);
     ekm_session **slots = table.slots;
     size_t room = table.room;
     table.slots = NULL;
     table.room = 0;
     table.next = 0;
-    core_lock_give(&table.lock);
+    core_lock_release(&table.lock);
     for (size_t n = 0; n < room; n++) {
         if (slots[n])
             ekm_handle_unref(slots[n]);

@@ -37,11 +37,11 @@ static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t 
     size_t all = 0;
     for (size_t n = 0; n < count; n++) {
         if (ekm_key_visible(call, keys[n]))
-            refs[all++] = tok_key_about(keys[n]);
+            refs[all++] = tok_key_info_of(keys[n]);
     }
     for (size_t n = 0; n < s->own_count; n++) {
         if (ekm_key_visible(call, s->own[n]))
-            refs[all++] = tok_key_about(s->own[n]);
+            refs[all++] = tok_key_info_of(s->own[n]);
     }
     if (all == 0)
         return 0;
@@ -114,13 +114,13 @@ static core_status list_keys(ekm_call *call)
     core_status st = tok_key_list(s->token, &keys, &count, &call->err);
     if (st != ST_OK)
         return st;
-    core_lock_take(&s->lock);
+    core_lock_acquire(&s->lock);
     key_ref *refs = core_calloc(count + s->own_count + 1, sizeof(key_ref));
     if (refs)
         st = number_locked(s, refs, collect_locked(call, keys, count, refs));
     else
         st = ST_NO_MEMORY;
-    core_lock_give(&s->lock);
+    core_lock_release(&s->lock);
     core_free(refs);
     tok_key_list_free(keys, count);
     return st == ST_OK ? ST_OK : core_fail(&call->err, st, "no memory for the list of keys");
@@ -131,20 +131,20 @@ core_status ekm_key_next_id(ekm_call *call, SqlCpKeyId *id)
     if (!id)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "key id is NULL");
     ekm_session *s = call->session;
-    core_lock_take(&s->lock);
+    core_lock_acquire(&s->lock);
     bool list = *id == 0 || !s->listed;
-    core_lock_give(&s->lock);
+    core_lock_release(&s->lock);
     core_status st = list ? list_keys(call) : ST_OK;
     if (st != ST_OK)
         return st;
-    core_lock_take(&s->lock);
+    core_lock_acquire(&s->lock);
     size_t next = *id;
     while (next < s->id_count && !s->ids[next].listed)
         next++;
     bool found = next < s->id_count;
     if (found)
         *id = s->ids[next].id;
-    core_lock_give(&s->lock);
+    core_lock_release(&s->lock);
     return found ? ST_OK : core_fail(&call->err, ST_NOT_FOUND, "no further key");
 }
 
@@ -154,11 +154,11 @@ core_status ekm_key_by_id(ekm_call *call, SqlCpKeyId id)
     uint8_t thumb[TOK_THUMB_LEN];
     if (id == 0)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "key id 0");
-    core_lock_take(&s->lock);
+    core_lock_acquire(&s->lock);
     bool known = id <= s->id_count;
     if (known)
         memcpy(thumb, s->ids[id - 1].thumb, sizeof thumb);
-    core_lock_give(&s->lock);
+    core_lock_release(&s->lock);
     if (!known)
         return core_fail(&call->err, ST_NOT_FOUND, "no key has the id %u in this session",
                          (unsigned)id);

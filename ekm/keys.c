@@ -13,11 +13,11 @@ static core_status take_visible(ekm_call *call, tok_key *key)
 {
     call->key = key;
     if (ekm_key_withheld(call, key))
-        return ekm_key_refuse(call, tok_key_about(key)->name);
+        return ekm_key_refuse(call, tok_key_info_of(key)->name);
     if (ekm_key_offered(call, key))
         return ST_OK;
     return core_fail(&call->err, ST_NOT_FOUND, "key \"%s\" is of an algorithm that is not offered",
-                     tok_key_about(key)->name);
+                     tok_key_info_of(key)->name);
 }
 
 static core_status find_thumb(ekm_call *call, const uint8_t thumb[TOK_THUMB_LEN])
@@ -111,7 +111,7 @@ static core_status check_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId
         st = ekm_algorithm_from_id(call, algId, algorithm);
     if (st == ST_OK)
         st = check_flags(call, flags);
-    if (st == ST_OK && !ekm_room(thumb->pb, thumb->cb, TOK_THUMB_LEN)) {
+    if (st == ST_OK && !ekm_fits(thumb->pb, thumb->cb, TOK_THUMB_LEN)) {
         thumb->cb = TOK_THUMB_LEN;
         st = ST_BUFFER_TOO_SMALL;
     }
@@ -147,7 +147,7 @@ core_status ekm_key_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId algI
     if (st == ST_OK)
         st = ekm_audit(call, ST_OK);
     if (st == ST_OK)
-        return ekm_put(thumb, tok_key_about(call->key)->thumb, TOK_THUMB_LEN);
+        return ekm_write_output(thumb, tok_key_info_of(call->key)->thumb, TOK_THUMB_LEN);
     /* A key that cannot be kept, recorded or used must not stay. */
     core_err undo;
     core_status undone = ST_OK;
@@ -164,7 +164,7 @@ core_status ekm_key_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId algI
 /* Takes the key off the token as the policy says. A volatile key only leaves its session. */
 static core_status drop(ekm_call *call, core_drop policy)
 {
-    if (!tok_key_about(call->key)->persistent) {
+    if (!tok_key_info_of(call->key)->persistent) {
         ekm_session_own_remove(call->session, call->key);
         return ST_OK;
     }
@@ -187,10 +187,10 @@ core_status ekm_key_drop(ekm_call *call, const SqlCpKeyThumbprint *thumb)
     if (st != ST_OK)
         return st;
     core_drop policy = tok_token_config(call->session->token)->drop;
-    if (tok_key_about(call->key)->persistent && policy == CORE_DROP_DENY)
+    if (tok_key_info_of(call->key)->persistent && policy == CORE_DROP_DENY)
         return core_fail(&call->err, ST_POLICY,
                          "key \"%s\" stays: drop = deny; retire it with p11ekm key",
-                         tok_key_about(call->key)->name);
+                         tok_key_info_of(call->key)->name);
     st = ekm_audit_begin(call);
     return st == ST_OK ? drop(call, policy) : st;
 }

@@ -13,7 +13,7 @@
  * benefit of no doubt: pkcs11/ counts them as allowed. */
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     const unsigned can = info->can | tok_key_now(key).ever;
     const char *patterns = tok_token_config(call->session->token)->ekm_keys;
     const unsigned uses = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
@@ -28,7 +28,7 @@ core_status ekm_key_check(ekm_call *call)
     core_status st = tok_key_renew(call->key, &call->err);
 
     if (st == ST_OK && ekm_key_withheld(call, call->key))
-        st = ekm_key_refuse(call, tok_key_about(call->key)->name);
+        st = ekm_key_refuse(call, tok_key_info_of(call->key)->name);
     return st;
 }
 
@@ -38,12 +38,12 @@ core_status ekm_key_refuse(ekm_call *call, const char *name)
                      "key \"%s\" on token \"%s\" may sign and unwrap: it is a column master key, "
                      "with which a database administrator could read column encryption keys; if it "
                      "is not, put ekm_keys = %s in the token's section",
-                     name, tok_token_about(call->session->token)->label, name);
+                     name, tok_token_info_of(call->session->token)->label, name);
 }
 
 bool ekm_key_offered(const ekm_call *call, const tok_key *key)
 {
-    const core_algorithm algorithm = tok_key_about(key)->algorithm;
+    const core_algorithm algorithm = tok_key_info_of(key)->algorithm;
     unsigned allowed = tok_token_config(call->session->token)->algorithms;
     return ekm_algorithm_offered(call->config, algorithm) && (allowed & (1U << algorithm)) != 0;
 }

@@ -23,14 +23,14 @@ static void wait_changed_locked(void)
 }
 
 /* Waits for the turn to initialise or free. */
-static void turn_take_locked(void)
+static void exclusive_acquire_locked(void)
 {
     while (provider.busy)
         wait_changed_locked();
     provider.busy = true;
 }
 
-static void turn_give_locked(void)
+static void exclusive_release_locked(void)
 {
     provider.busy = false;
     provider.closing = false;
@@ -39,10 +39,10 @@ static void turn_give_locked(void)
 
 core_status ekm_provider_open(core_err *err)
 {
-    core_lock_take(&provider.lock);
-    turn_take_locked();
+    core_lock_acquire(&provider.lock);
+    exclusive_acquire_locked();
     tok_context *context = provider.context;
-    core_lock_give(&provider.lock);
+    core_lock_release(&provider.lock);
 
     core_status st = ST_OK;
     if (!context) {
@@ -53,23 +53,23 @@ core_status ekm_provider_open(core_err *err)
         else
             context = NULL;
     }
-    core_lock_take(&provider.lock);
+    core_lock_acquire(&provider.lock);
     provider.context = context;
-    turn_give_locked();
-    core_lock_give(&provider.lock);
+    exclusive_release_locked();
+    core_lock_release(&provider.lock);
     return st;
 }
 
 void ekm_provider_close(void)
 {
-    core_lock_take(&provider.lock);
-    turn_take_locked();
+    core_lock_acquire(&provider.lock);
+    exclusive_acquire_locked();
     tok_context *context = provider.context;
     provider.context = NULL;
     provider.closing = true;
     while (provider.calls > 0)
         wait_changed_locked();
-    core_lock_give(&provider.lock);
+    core_lock_release(&provider.lock);
 
     if (context) {
         ekm_handle_clear();
@@ -77,18 +77,18 @@ void ekm_provider_close(void)
         core_log(CORE_LOG_INFO, "EKM provider freed");
         tok_context_close(context);
     }
-    core_lock_take(&provider.lock);
-    turn_give_locked();
-    core_lock_give(&provider.lock);
+    core_lock_acquire(&provider.lock);
+    exclusive_release_locked();
+    core_lock_release(&provider.lock);
 }
 
 core_status ekm_provider_enter(tok_context **context, core_err *err)
 {
-    core_lock_take(&provider.lock);
+    core_lock_acquire(&provider.lock);
     *context = provider.context;
     if (*context)
         provider.calls++;
-    core_lock_give(&provider.lock);
+    core_lock_release(&provider.lock);
     if (!*context)
         return core_fail(err, ST_PROVIDER_ERROR, "called before SqlCryptInitializeProvider");
     return ST_OK;
@@ -96,19 +96,19 @@ core_status ekm_provider_enter(tok_context **context, core_err *err)
 
 void ekm_provider_leave(void)
 {
-    core_lock_take(&provider.lock);
+    core_lock_acquire(&provider.lock);
     provider.calls--;
     if (provider.calls == 0 && provider.busy)
         core_cond_broadcast(&provider.changed);
-    core_lock_give(&provider.lock);
+    core_lock_release(&provider.lock);
 }
 
 /* For waits inside a call: Free should not have to sit them out. */
 bool ekm_provider_closing(void)
 {
-    core_lock_take(&provider.lock);
+    core_lock_acquire(&provider.lock);
     bool closing = provider.closing;
-    core_lock_give(&provider.lock);
+    core_lock_release(&provider.lock);
     return closing;
 }
 
@@ -132,7 +132,7 @@ core_status ekm_provider_info(ekm_call *call, SqlCpProviderInfo *info)
     if (st != ST_OK)
         return st;
     SqlCpWchar *buffer = info->name.ws;
-    if (!ekm_room(buffer, info->name.cb, length)) {
+    if (!ekm_fits(buffer, info->name.cb, length)) {
         info->name.cb = (SqlCpUlong)length;
         return ST_BUFFER_TOO_SMALL;
     }

@@ -43,19 +43,19 @@ void ekm_session_free(ekm_session *session)
 tok_key *ekm_session_own_by_thumb(ekm_session *session, const uint8_t thumb[TOK_THUMB_LEN])
 {
     tok_key *found = NULL;
-    core_lock_take(&session->lock);
+    core_lock_acquire(&session->lock);
     for (size_t n = 0; n < session->own_count && !found; n++) {
-        if (memcmp(tok_key_about(session->own[n])->thumb, thumb, TOK_THUMB_LEN) == 0)
+        if (memcmp(tok_key_info_of(session->own[n])->thumb, thumb, TOK_THUMB_LEN) == 0)
             found = tok_key_ref(session->own[n]);
     }
-    core_lock_give(&session->lock);
+    core_lock_release(&session->lock);
     return found;
 }
 
 static tok_key *own_by_name_locked(const ekm_session *session, const char *name)
 {
     for (size_t n = 0; n < session->own_count; n++) {
-        if (strcmp(tok_key_about(session->own[n])->name, name) == 0)
+        if (strcmp(tok_key_info_of(session->own[n])->name, name) == 0)
             return session->own[n];
     }
     return NULL;
@@ -63,19 +63,19 @@ static tok_key *own_by_name_locked(const ekm_session *session, const char *name)
 
 tok_key *ekm_session_own_by_name(ekm_session *session, const char *name)
 {
-    core_lock_take(&session->lock);
+    core_lock_acquire(&session->lock);
     tok_key *found = own_by_name_locked(session, name);
     if (found)
         found = tok_key_ref(found);
-    core_lock_give(&session->lock);
+    core_lock_release(&session->lock);
     return found;
 }
 
 core_status ekm_session_own_add(ekm_session *session, tok_key *key)
 {
     core_status st = ST_KEY_EXISTS;
-    core_lock_take(&session->lock);
-    if (!own_by_name_locked(session, tok_key_about(key)->name)) {
+    core_lock_acquire(&session->lock);
+    if (!own_by_name_locked(session, tok_key_info_of(key)->name)) {
         size_t size = (session->own_count + 1) * sizeof(tok_key *);
         tok_key **own = core_realloc(session->own, size);
         st = own ? ST_OK : ST_NO_MEMORY;
@@ -84,21 +84,21 @@ core_status ekm_session_own_add(ekm_session *session, tok_key *key)
             session->own = own;
         }
     }
-    core_lock_give(&session->lock);
+    core_lock_release(&session->lock);
     return st;
 }
 
 void ekm_session_own_remove(ekm_session *session, const tok_key *key)
 {
     tok_key *removed = NULL;
-    core_lock_take(&session->lock);
+    core_lock_acquire(&session->lock);
     for (size_t n = 0; n < session->own_count && !removed; n++) {
         if (session->own[n] == key) {
             removed = session->own[n];
             session->own[n] = session->own[--session->own_count];
         }
     }
-    core_lock_give(&session->lock);
+    core_lock_release(&session->lock);
     if (removed)
         tok_key_release(removed);
 }

@@ -19,11 +19,11 @@ static struct {
 
 bool ekm_startup_is_done(const char *identity)
 {
-    core_lock_take(&start.lock);
+    core_lock_acquire(&start.lock);
     const settled *s = start.first;
     while (s && strcmp(s->identity, identity) != 0)
         s = s->next;
-    core_lock_give(&start.lock);
+    core_lock_release(&start.lock);
     return s != NULL;
 }
 
@@ -36,18 +36,18 @@ void ekm_startup_set_done(const char *identity)
     if (!s)
         return;
     memcpy(s->identity, identity, size);
-    core_lock_take(&start.lock);
+    core_lock_acquire(&start.lock);
     s->next = start.first;
     start.first = s;
-    core_lock_give(&start.lock);
+    core_lock_release(&start.lock);
 }
 
 void ekm_startup_reset(void)
 {
-    core_lock_take(&start.lock);
+    core_lock_acquire(&start.lock);
     settled *s = start.first;
     start.first = NULL;
-    core_lock_give(&start.lock);
+    core_lock_release(&start.lock);
     while (s) {
         settled *next = s->next;
         core_free(s);

@@ -56,7 +56,7 @@ typedef struct tok_key_info {
     size_t exponent_len;
 } tok_key_info;
 
-const tok_key_info *tok_key_about(const tok_key *key);
+const tok_key_info *tok_key_info_of(const tok_key *key);
 tok_token *tok_key_token(const tok_key *key);
 tok_key *tok_key_ref(tok_key *key);
 void tok_key_release(tok_key *key); /* a volatile key is destroyed with its last reference */

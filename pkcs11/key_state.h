@@ -26,7 +26,7 @@ CORE_MUST_USE core_status tok_key_allowed(const tok_key *key, core_err *err);
 /* Whether the key may be used so (`can`, or'ed), by its uses, retirement and dates and the token's
  * policy, read again where that is due. A retired or expired key may still decrypt and unwrap (see
  * expiry). ST_KEY_USAGE, ST_KEY_EXPIRED; those of tok_key_renew. */
-CORE_MUST_USE core_status tok_key_may(tok_key *key, unsigned can, core_err *err);
+CORE_MUST_USE core_status tok_key_check_usage(tok_key *key, unsigned can, core_err *err);
 /* Whether today is within the key's dates, whatever the policy. */
 bool tok_key_valid_today(const tok_key *key);
 

@@ -80,7 +80,7 @@ tok_token *tok_token_ref(tok_token *token);
 
 const core_token_config *tok_token_config(const tok_token *token);
 /* As when it was found. Owned by the token. */
-const tok_token_info *tok_token_about(const tok_token *token);
+const tok_token_info *tok_token_info_of(const tok_token *token);
 tok_context *tok_token_context(const tok_token *token);
 
 /* Logs one user of the token in, verifying the PIN each time: by the token when it is not logged
@@ -104,11 +104,11 @@ CORE_MUST_USE core_status tok_pin_cut(core_secret *text, const char *source, cor
 
 /* How the token has fared since the context was opened, for doctor, tests and benchmarks. */
 typedef struct tok_token_stats {
-    uint64_t epoch;      /* grows with each re-initialisation */
-    uint64_t sessions;   /* open now */
-    uint64_t recoveries; /* times it came back */
-    uint64_t logins;     /* C_Login calls made */
-    uint64_t searches;   /* searches made on the token */
+    uint64_t module_generation; /* grows with each re-initialisation */
+    uint64_t sessions;          /* open now */
+    uint64_t recoveries;        /* times it came back */
+    uint64_t logins;            /* C_Login calls made */
+    uint64_t searches;          /* searches made on the token */
 } tok_token_stats;
 void tok_token_stats_get(tok_token *token, tok_token_stats *out);
 

@@ -85,7 +85,7 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
     if (st != ST_OK)
         return core_fail(err, st, "OpenSSL does not start");
 
-    core_lock_take(&contexts_lock);
+    core_lock_acquire(&contexts_lock);
     tok_context *ctx = contexts;
     while (ctx != NULL && strcmp(ctx->path, path) != 0)
         ctx = ctx->next;
@@ -98,7 +98,7 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
             contexts = ctx;
         }
     }
-    core_lock_give(&contexts_lock);
+    core_lock_release(&contexts_lock);
 
     if (st == ST_OK)
         *out = ctx;
@@ -111,23 +111,23 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
 static void end_sessions(tok_token *token)
 {
     tok_pool_drain(token, false);
-    tok_volatile_end(token);
-    if (token->keeper != 0)
-        tok_session_end(token, token->keeper);
-    token->keeper = 0;
+    tok_session_keys_end(token);
+    if (token->login_session != 0)
+        tok_session_end(token, token->login_session);
+    token->login_session = 0;
     tok_stale_close(token);
 }
 
 /* False: a recovery of another context hangs in the module, and may still read this one. */
 static bool context_close_module(tok_context *ctx)
 {
-    tok_stay stay;
+    tok_call_scope scope;
 
     tok_fork_check(ctx);
-    if (tok_enter(ctx, &stay, NULL) == ST_OK) {
+    if (tok_module_enter(ctx, &scope, NULL) == ST_OK) {
         for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
             end_sessions(token);
-        tok_leave(ctx, &stay, "closing");
+        tok_module_exit(ctx, &scope, "closing");
     }
     if (!tok_gate_detach(ctx))
         return false;
@@ -149,7 +149,7 @@ void tok_context_close(tok_context *ctx)
 {
     if (ctx == NULL)
         return;
-    core_lock_take(&contexts_lock);
+    core_lock_acquire(&contexts_lock);
     bool last = --ctx->refs == 0;
     if (last) {
         tok_context **at = &contexts;
@@ -163,7 +163,7 @@ void tok_context_close(tok_context *ctx)
         if (ended)
             context_free(ctx);
     }
-    core_lock_give(&contexts_lock);
+    core_lock_release(&contexts_lock);
     core_crypto_close();
 }
 

@@ -12,9 +12,9 @@ bool tok_member_up(const tok_member *member)
     return token != NULL && !atomic_load(&token->health.down) && atomic_load(&member->joined) > 0;
 }
 
-tok_token *tok_group_token(tok_token *group, unsigned place)
+tok_token *tok_group_token(tok_token *group, unsigned member_index)
 {
-    return atomic_load(&group->group->members[place].token);
+    return atomic_load(&group->group->members[member_index].token);
 }
 
 static core_status member_find(tok_token *group, tok_member *member, core_err *err)
@@ -24,7 +24,7 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
 
     core_status st =
         tok_single_find(ctx, member->config->alias, member->config->token, &token, err);
-    if (tok_says_away(st) && tok_context_look_again(ctx, true))
+    if (tok_status_is_unavailable(st) && tok_context_probe_again(ctx, true))
         st = tok_single_find(ctx, member->config->alias, member->config->token, &token, err);
     if (st == ST_OK) {
         tok_context_found(ctx);
@@ -35,7 +35,7 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
     unsigned pause = tok_backoff_next(atomic_load(&member->backoff_ms));
     if (atomic_exchange(&member->backoff_ms, pause) == 0)
         core_log_status(CORE_LOG_ERROR, "token lost", st, err);
-    atomic_store(&member->seek_at_us, core_now_us() + (uint64_t)pause * 1000);
+    atomic_store(&member->probe_at_us, core_now_us() + (uint64_t)pause * 1000);
     return st;
 }
 
@@ -74,7 +74,7 @@ void tok_group_stats(tok_token *group, tok_token_stats *out)
         tok_token_stats one = {0};
         if (token != NULL)
             tok_single_stats(token, &one);
-        out->epoch += one.epoch;
+        out->module_generation += one.module_generation;
         out->sessions += one.sessions;
         out->recoveries += one.recoveries;
         out->logins += one.logins;
@@ -121,7 +121,7 @@ static bool to_be_found(const struct tok_group *g, const tok_member *member)
     for (unsigned i = 0; i < g->count; i++)
         others |= atomic_load(&g->members[i].token) != NULL;
     return atomic_load(&member->token) == NULL &&
-           (!others || core_now_us() >= atomic_load(&member->seek_at_us));
+           (!others || core_now_us() >= atomic_load(&member->probe_at_us));
 }
 
 core_status tok_group_find(tok_context *ctx, const core_token_config *config, tok_token **out,
@@ -159,6 +159,6 @@ core_status tok_member_fetch(tok_token *group, tok_member *member, core_err *err
     if (token == NULL)
         st = member_find(group, member, err);
     else if (atomic_load(&token->health.down))
-        st = tok_heal(token, ST_DEVICE, atomic_load(&token->epoch), err);
+        st = tok_recover(token, ST_DEVICE, atomic_load(&token->module_generation), err);
     return st == ST_OK ? tok_member_join(group, member, err) : st;
 }

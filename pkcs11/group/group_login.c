@@ -26,9 +26,9 @@ static void end_turn(tok_token *group)
     if (users == 0) {
         tok_pin_forget(group);
         tok_keys_forget(group);
-        atomic_fetch_add(&group->epoch, 1);
+        atomic_fetch_add(&group->module_generation, 1);
     }
-    tok_turn_give(&group->login_turn);
+    tok_timed_lock_release(&group->login_lock);
 }
 
 static core_status member_login(tok_member *member, const char *pin, size_t length, core_err *err)
@@ -37,11 +37,11 @@ static core_status member_login(tok_member *member, const char *pin, size_t leng
     core_status st = tok_single_login(token, pin, length, err);
 
     if (err != NULL)
-        err->member = token->info.label;
+        err->served_by = token->info.label;
     if (st == ST_OK)
         atomic_fetch_add(&member->joined, 1);
-    else if (tok_says_away(st))
-        tok_mark_lost(token, st, err);
+    else if (tok_status_is_unavailable(st))
+        tok_mark_unavailable(token, st, err);
     return st;
 }
 
@@ -53,8 +53,8 @@ static core_status join_in_turn(tok_token *group, tok_member *member, core_err *
 
     if (tok_login_users(group) == 0 || atomic_load(&member->joined) > 0)
         return ST_OK;
-    if (group->pin->sealed.length > 0)
-        st = core_unseal(group->pin->sealed.data, group->pin->sealed.length, &pin);
+    if (group->pin->cached_pin.length > 0)
+        st = core_unseal(group->pin->cached_pin.data, group->pin->cached_pin.length, &pin);
     if (st == ST_OK)
         st = member_login(member, (const char *)pin.data, pin.length, err);
     core_secret_close(&pin);
@@ -75,13 +75,13 @@ core_status tok_member_join(tok_token *group, tok_member *member, core_err *err)
 
     if (atomic_load(&member->joined) > 0)
         return ST_OK;
-    core_status st = tok_login_turn_take(group, err);
+    core_status st = tok_login_lock_acquire(group, err);
     if (st != ST_OK)
         return st;
     st = join_in_turn(group, member, err);
     end_turn(group);
     if (st != ST_OK)
-        atomic_store(&member->seek_at_us, core_now_us() + PAUSE_US);
+        atomic_store(&member->probe_at_us, core_now_us() + PAUSE_US);
     return st;
 }
 
@@ -113,7 +113,7 @@ static core_status login_members(tok_token *group, const char *pin, size_t lengt
         st = login_if_there(group, &g->members[i], pin, length, err);
         in[i] = st == ST_OK;
         count += in[i];
-        if (tok_says_away(st)) {
+        if (tok_status_is_unavailable(st)) {
             away = st;
             st = ST_OK;
         }
@@ -134,7 +134,7 @@ static core_status login_in_turn(tok_token *group, const char *pin, size_t lengt
     if (st == ST_OK && pin != NULL) {
         st = tok_pin_hash(group->pin, pin, length, hash);
         if (st == ST_OK)
-            tok_pin_good(group, hash, pin, length);
+            tok_pin_record_accepted(group, hash, pin, length);
         core_wipe(hash, sizeof hash);
         st = ST_OK; /* members that come later need a new session then, no more */
     }
@@ -160,14 +160,14 @@ core_status tok_group_login(tok_token *group, const char *pin, size_t pin_len, c
         pin = (const char *)from_file.data;
         pin_len = from_file.length;
     }
-    st = tok_login_turn_take(group, err);
+    st = tok_login_lock_acquire(group, err);
     if (st == ST_OK) {
         st = login_in_turn(group, pin, pin_len, err);
         end_turn(group);
     }
     core_secret_close(&from_file);
     if (st == ST_OK && err != NULL)
-        err->member = NULL; /* all took it */
+        err->served_by = NULL; /* all took it */
     return st;
 }
 
@@ -179,6 +179,6 @@ void tok_group_logout(tok_token *group)
     if (group->users > 0)
         group->users--;
     core_mutex_unlock(&group->lock);
-    if (tok_turn_take(&group->login_turn, group->config->session_wait_ms))
+    if (tok_timed_lock_acquire(&group->login_lock, group->config->session_wait_ms))
         end_turn(group);
 }

@@ -6,24 +6,24 @@
 #include "pkcs11/group/group_private.h"
 #include "pkcs11/slot/selector.h"
 
-core_status tok_run(tok_token *token, tok_op op, void *arg, core_err *err)
+core_status tok_execute(tok_token *token, tok_op op, void *arg, core_err *err)
 {
-    tok_run_how run = {.asker = token};
-    return token->group != NULL ? tok_group_run(token, op, arg, false, err)
-                                : tok_run_on(token, &run, op, arg, err);
+    tok_exec_options run = {.owner = token};
+    return token->group != NULL ? tok_group_execute(token, op, arg, false, err)
+                                : tok_execute_on_token(token, &run, op, arg, err);
 }
 
-core_status tok_run_once(tok_token *token, tok_op op, void *arg, core_err *err)
+core_status tok_execute_once(tok_token *token, tok_op op, void *arg, core_err *err)
 {
-    tok_run_how run = {.asker = token, .once = true};
-    return token->group != NULL ? tok_group_run(token, op, arg, true, err)
-                                : tok_run_on(token, &run, op, arg, err);
+    tok_exec_options run = {.owner = token, .once = true};
+    return token->group != NULL ? tok_group_execute(token, op, arg, true, err)
+                                : tok_execute_on_token(token, &run, op, arg, err);
 }
 
-core_status tok_run_twice(tok_token *token, tok_op op, void *arg, core_err *err)
+core_status tok_execute_twice(tok_token *token, tok_op op, void *arg, core_err *err)
 {
-    const core_status st = tok_run(token, op, arg, err);
-    return st == ST_FAILURE ? tok_run(token, op, arg, err) : st;
+    const core_status st = tok_execute(token, op, arg, err);
+    return st == ST_FAILURE ? tok_execute(token, op, arg, err) : st;
 }
 
 void tok_token_allow_last_try(tok_token *token)
@@ -36,9 +36,9 @@ void tok_token_allow_last_try(tok_token *token)
             if (member != NULL)
                 tok_token_allow_last_try(member);
         }
-    } else if (tok_login_turn_take(token, NULL) == ST_OK) {
+    } else if (tok_login_lock_acquire(token, NULL) == ST_OK) {
         token->pin->last_allowed = true;
-        tok_turn_give(&token->login_turn);
+        tok_timed_lock_release(&token->login_lock);
     }
 }
 

@@ -277,7 +277,7 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
         return st;
     }
     if (c->own_session != 0)
-        tok_volatile_add(c->key, c->own_session);
+        tok_session_key_add(c->key, c->own_session);
     return ST_OK;
 }
 
@@ -331,14 +331,14 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key
     tok_fork_check(token->ctx);
     /* The turn keeps two threads from making one name twice. */
     enum { CREATE_WAIT_MS = 60000 };
-    if (!tok_turn_take(&token->key_turn, CREATE_WAIT_MS)) {
+    if (!tok_timed_lock_acquire(&token->key_lock, CREATE_WAIT_MS)) {
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another key is still being made",
                          token->info.label);
     }
-    st = tok_run_first(token, create_op, &c, err);
+    st = tok_execute_on_primary(token, create_op, &c, err);
     if (st == ST_OK && spec.persistent)
         tok_keys_put(c.key);
-    tok_turn_give(&token->key_turn);
+    tok_timed_lock_release(&token->key_lock);
     *out = c.key;
     return st;
 }

@@ -63,7 +63,7 @@ core_status tok_ids_build(tok_session *session, core_err *err)
     tok_id *old = token->ids;
     token->ids = ids;
     token->id_count = count;
-    token->ids_age = session->age;
+    token->ids_generation = session->handle_generation;
     core_mutex_unlock(&token->lock);
     core_free(old);
     return ST_OK;

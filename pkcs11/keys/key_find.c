@@ -50,7 +50,7 @@ static core_status find_by_id(tok_session *session, void *arg, core_err *err)
         st = tok_scan_object(session, id.object, id.object_class, &scan, err);
     if (st != ST_OK || scan.done)
         return st;
-    scan.passed = &session->asker->passed; /* it has the thumbprint for its CKA_ID */
+    scan.passed = &session->owner->passed; /* it has the thumbprint for its CKA_ID */
     uint64_t since = core_now_us();
     st = tok_scan_keys(session, TOK_ALL_KEYS, CKA_ID, thumb, TOK_THUMB_LEN, &scan, err);
     if (st == ST_OK && core_now_us() - since > SLOW_SEARCH_US && !tok_ids_known(token))
@@ -66,16 +66,16 @@ static core_status read_all(tok_session *session, void *arg, core_err *err)
     tok_scan secret = {.seen = put_until, .arg = arg, .thumbs = true};
 
     core_status st = tok_scan_keys(session, TOK_PRIVATE_KEYS, CKA_ID, NULL, 0, &rsa, err);
-    tok_key *found = tok_keys_cached(session->asker, arg);
+    tok_key *found = tok_keys_cached(session->owner, arg);
     if (st != ST_OK || found != NULL) {
         tok_key_release(found);
         return st;
     }
     st = tok_scan_keys(session, TOK_SECRET_KEYS, CKA_ID, NULL, 0, &secret, err);
     if (st == ST_OK && !secret.done) {
-        core_mutex_lock(&session->asker->lock);
-        session->asker->indexed_at_us = core_now_us();
-        core_mutex_unlock(&session->asker->lock);
+        core_mutex_lock(&session->owner->lock);
+        session->owner->indexed_at_us = core_now_us();
+        core_mutex_unlock(&session->owner->lock);
     }
     return st;
 }
@@ -93,10 +93,10 @@ static core_status search_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_
 {
     token->passed.any = false;
     memcpy(token->passed_thumb, thumb, TOK_THUMB_LEN);
-    core_status st = tok_run(token, find_by_id, (void *)(uintptr_t)thumb, err);
+    core_status st = tok_execute(token, find_by_id, (void *)(uintptr_t)thumb, err);
     *out = st == ST_OK ? tok_keys_cached(token, thumb) : NULL;
     if (st == ST_OK && *out == NULL) {
-        st = tok_run(token, read_all, (void *)(uintptr_t)thumb, err);
+        st = tok_execute(token, read_all, (void *)(uintptr_t)thumb, err);
         *out = st == ST_OK ? tok_keys_cached(token, thumb) : NULL;
     }
     return st;
@@ -124,7 +124,7 @@ core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN
     *out = tok_keys_cached(token, thumb);
     if (*out != NULL)
         return ST_OK;
-    if (!tok_turn_take(&token->key_turn, token->config->session_wait_ms)) {
+    if (!tok_timed_lock_acquire(&token->key_lock, token->config->session_wait_ms)) {
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another search has not come back",
                          token->info.label);
     }
@@ -133,7 +133,7 @@ core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN
         st = search_thumb(token, thumb, out, err);
     if (st == ST_OK && *out == NULL)
         st = thumb_not_found(token, thumb, err);
-    tok_turn_give(&token->key_turn);
+    tok_timed_lock_release(&token->key_lock);
     return st;
 }
 
@@ -208,7 +208,7 @@ core_status tok_keys_named(tok_session *session, const char *name, size_t *count
 static core_status find_one(tok_token *token, wanted *want, const char *what, tok_key **out,
                             core_err *err)
 {
-    core_status st = tok_run(token, find_wanted, want, err);
+    core_status st = tok_execute(token, find_wanted, want, err);
 
     *out = NULL;
     if (st == ST_OK && want->count == 0) {

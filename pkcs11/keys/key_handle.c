@@ -51,7 +51,7 @@ static bool is_same(tok_key *other, void *arg)
     same->found = identified || ++same->alike == 1;
     tok_key_state_copy(same->key, other);
     tok_key_note_handle(same->session, same->key,
-                        atomic_load(&other->at[same->session->place].handle));
+                        atomic_load(&other->handles[same->session->member_index].handle));
     return !identified; /* another that looks so makes it ambiguous */
 }
 
@@ -102,29 +102,30 @@ static core_status find_again(tok_session *session, tok_key *key, const char *co
 }
 
 /* Whether a handle that is good is known. */
-static bool handle_known(const tok_session *session, const tok_place *place, CK_OBJECT_HANDLE *out)
+static bool handle_known(const tok_session *session, const tok_key_handles *handles,
+                         CK_OBJECT_HANDLE *out)
 {
-    const uint64_t age = tok_token_age(session->token);
-    const bool before = atomic_load(&place->age) == age;
+    const uint64_t handle_generation = tok_token_handle_generation(session->token);
+    const bool before = atomic_load(&handles->handle_generation) == handle_generation;
 
-    *out = atomic_load(&place->handle);
-    return before && atomic_load(&place->age) == age;
+    *out = atomic_load(&handles->handle);
+    return before && atomic_load(&handles->handle_generation) == handle_generation;
 }
 
 core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
 {
-    const tok_place *place = &key->at[session->place];
+    const tok_key_handles *handles = &key->handles[session->member_index];
 
     /* A volatile key is in a session that no other process sees. */
     if (!key->info.persistent) {
-        return handle_known(session, place, out)
+        return handle_known(session, handles, out)
                    ? ST_OK
                    : core_fail(err, ST_HANDLE_LOST,
                                "key \"%s\" was volatile and is lost with its session or login",
                                key->info.name);
     }
     core_status st = find_again(session, key, NULL, err);
-    *out = atomic_load(&place->handle);
+    *out = atomic_load(&handles->handle);
     return st;
 }
 
@@ -142,29 +143,29 @@ core_status tok_key_find_named(tok_session *session, tok_key *key, const char *o
         core_sleep_ms(PAUSE_MS * i);
         st = find_again(session, key, names, err);
     }
-    *out = st == ST_OK ? atomic_load(&key->at[session->place].handle) : 0;
+    *out = st == ST_OK ? atomic_load(&key->handles[session->member_index].handle) : 0;
     return st;
 }
 
 core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
 {
-    tok_place *place = &key->at[session->place];
+    tok_key_handles *handles = &key->handles[session->member_index];
     core_status st = ST_HANDLE_LOST;
 
-    if (handle_known(session, place, out))
+    if (handle_known(session, handles, out))
         st = tok_key_proof_due(session, key) ? tok_key_prove(session, key, *out, err) : ST_OK;
     if (st != ST_HANDLE_LOST)
         return st;
     return tok_key_find(session, key, out, err);
 }
 
-core_status tok_key_outcome(tok_key *key, core_status st)
+core_status tok_key_invalidate_if_lost(tok_key *key, core_status st)
 {
     /* Somebody may have taken the use off the key. */
     if (st == ST_KEY_USAGE)
         tok_key_doubt(key);
     for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++)
-        atomic_store(&key->at[i].age, 0);
+        atomic_store(&key->handles[i].handle_generation, 0);
     return st;
 }
 

@@ -77,7 +77,7 @@ core_status tok_key_survey(tok_token *token, tok_key ***out, size_t *count,
                            tok_ignored_key **ignored, size_t *ignored_count, core_err *err)
 {
     key_list list = {.want_ignored = ignored != NULL};
-    core_status st = tok_run(token, survey_op, &list, err);
+    core_status st = tok_execute(token, survey_op, &list, err);
 
     if (st != ST_OK)
         list_free(&list);
@@ -108,12 +108,12 @@ static core_status identify_op(tok_session *session, void *arg, core_err *err)
     core_status st = tok_key_handle(session, key, &object, err);
     if (st == ST_OK)
         st = measure(session, object, key, err);
-    return tok_key_outcome(key, st);
+    return tok_key_invalidate_if_lost(key, st);
 }
 
 core_status tok_key_identify(tok_key *key, core_err *err)
 {
-    return key->info.identified ? ST_OK : tok_run(key->token, identify_op, key, err);
+    return key->info.identified ? ST_OK : tok_execute(key->token, identify_op, key, err);
 }
 
 /* --- for SQL Server --- */
@@ -122,7 +122,7 @@ core_status tok_key_identify(tok_key *key, core_err *err)
  * not told may still prove to be of another that is allowed. */
 static bool is_shown(const tok_session *session, const tok_key_info *info)
 {
-    const unsigned allowed = session->asker->config->algorithms;
+    const unsigned allowed = session->owner->config->algorithms;
     return !info->retired && info->algorithm < CORE_ALG_COUNT &&
            (info->bits_unknown || (allowed & (1u << info->algorithm)) != 0);
 }
@@ -135,7 +135,8 @@ static core_status identify_shown(tok_session *session, tok_key **key, core_err 
 
     if ((*key)->info.identified || !is_shown(session, &(*key)->info))
         return ST_OK;
-    core_status st = measure(session, atomic_load(&(*key)->at[session->place].handle), *key, &why);
+    core_status st =
+        measure(session, atomic_load(&(*key)->handles[session->member_index].handle), *key, &why);
     if (st == ST_OK)
         return ST_OK;
     if (tok_scan_stops(session, st)) {
@@ -168,7 +169,7 @@ static core_status list_op(tok_session *session, void *arg, core_err *err)
 core_status tok_key_list(tok_token *token, tok_key ***out, size_t *count, core_err *err)
 {
     key_list list = {0};
-    core_status st = tok_run(token, list_op, &list, err);
+    core_status st = tok_execute(token, list_op, &list, err);
 
     if (st != ST_OK)
         list_free(&list);
@@ -244,7 +245,7 @@ static core_status labels_op(tok_session *session, void *arg, core_err *err)
 core_status tok_key_labels(tok_token *token, tok_key_label **out, size_t *count, core_err *err)
 {
     label_list list = {0};
-    core_status st = tok_run(token, labels_op, &list, err);
+    core_status st = tok_execute(token, labels_op, &list, err);
 
     if (st != ST_OK) {
         core_free(list.labels);

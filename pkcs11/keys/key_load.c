@@ -113,15 +113,15 @@ static core_status complete_symmetric(tok_key *key, const tok_raw_key *raw)
  * that meets `age` at 0 in between looks for himself. */
 void tok_key_note_handle(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE object)
 {
-    tok_place *place = &key->at[session->place];
+    tok_key_handles *handles = &key->handles[session->member_index];
 
     core_mutex_lock(&session->token->lock);
-    if (atomic_load(&place->age) <= session->age) {
-        atomic_store(&place->age, 0);
-        atomic_store(&place->handle, object);
-        atomic_store(&place->proven_us, core_now_us());
-        place->proving = false;
-        atomic_store(&place->age, session->age);
+    if (atomic_load(&handles->handle_generation) <= session->handle_generation) {
+        atomic_store(&handles->handle_generation, 0);
+        atomic_store(&handles->handle, object);
+        atomic_store(&handles->proven_us, core_now_us());
+        handles->proving = false;
+        atomic_store(&handles->handle_generation, session->handle_generation);
     }
     core_mutex_unlock(&session->token->lock);
 }
@@ -158,7 +158,7 @@ core_status tok_key_describe(tok_session *session, CK_OBJECT_HANDLE object,
     memset(&raw, 0, sizeof raw);
     if (key == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory for a key");
-    key->token = session->asker;
+    key->token = session->owner;
     atomic_store(&key->refs, 1);
     key->object_class = object_class;
     core_status st =

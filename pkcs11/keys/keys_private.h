@@ -34,7 +34,7 @@ CORE_MUST_USE core_status tok_key_find_named(tok_session *session, tok_key *key,
                                              const char *other_name, CK_OBJECT_HANDLE *out,
                                              core_err *err);
 /* Looks a status of a key operation over: a lost handle is looked for again by the next try. */
-core_status tok_key_outcome(tok_key *key, core_status st);
+core_status tok_key_invalidate_if_lost(tok_key *key, core_status st);
 EVP_PKEY *tok_key_software(tok_key *key);
 
 /* --- key_scan.c: looking through objects, one of which may be unreadable --- */

@@ -163,7 +163,7 @@ static tok_public *remembered(tok_session *session, const tok_key *key)
 {
     for (size_t i = 0; i < TOK_SESSION_PUBLICS; i++) {
         tok_public *entry = &session->publics[i];
-        if (entry->object != 0 && entry->age == session->age &&
+        if (entry->object != 0 && entry->handle_generation == session->handle_generation &&
             memcmp(entry->thumb, key->info.thumb, TOK_THUMB_LEN) == 0)
             return entry;
     }
@@ -174,11 +174,11 @@ static void remember(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE 
 {
     tok_public *entry = &session->publics[session->public_next++ % TOK_SESSION_PUBLICS];
 
-    if (entry->object != 0 && entry->ours && entry->age == session->age)
+    if (entry->object != 0 && entry->ours && entry->handle_generation == session->handle_generation)
         (void)session->f->C_DestroyObject(session->handle, entry->object);
     memcpy(entry->thumb, key->info.thumb, TOK_THUMB_LEN);
     entry->object = object;
-    entry->age = session->age;
+    entry->handle_generation = session->handle_generation;
     entry->ours = ours;
 }
 

@@ -234,29 +234,29 @@ bool tok_key_state_due(const tok_key *key)
 
 bool tok_key_proof_due(const tok_session *session, const tok_key *key)
 {
-    return is_due(key, atomic_load(&key->at[session->place].proven_us));
+    return is_due(key, atomic_load(&key->handles[session->member_index].proven_us));
 }
 
 void tok_key_doubt(tok_key *key)
 {
     atomic_store(&key->state_us, 0);
     for (unsigned i = 0; i < CORE_GROUP_MOST; i++)
-        atomic_store(&key->at[i].proven_us, 0);
+        atomic_store(&key->handles[i].proven_us, 0);
 }
 
 /* True: this thread reads. False: another one did so while this one waited. */
 static bool proof_begin(const tok_session *session, tok_key *key)
 {
     tok_token *token = session->token;
-    tok_place *place = &key->at[session->place];
+    tok_key_handles *handles = &key->handles[session->member_index];
     const uint64_t deadline = core_deadline_us(token->config->session_wait_ms);
 
     core_mutex_lock(&token->lock);
-    while (place->proving && core_cond_wait_until(&token->proven, &token->lock, deadline))
+    while (handles->proving && core_cond_wait_until(&token->proven, &token->lock, deadline))
         ;
     const bool due = tok_key_proof_due(session, key);
     if (due)
-        place->proving = true;
+        handles->proving = true;
     core_mutex_unlock(&token->lock);
     return due;
 }
@@ -264,12 +264,12 @@ static bool proof_begin(const tok_session *session, tok_key *key)
 static void proof_end(const tok_session *session, tok_key *key, core_status st)
 {
     tok_token *token = session->token;
-    tok_place *place = &key->at[session->place];
+    tok_key_handles *handles = &key->handles[session->member_index];
 
     core_mutex_lock(&token->lock);
-    place->proving = false;
+    handles->proving = false;
     if (st == ST_OK)
-        atomic_store(&place->proven_us, core_now_us());
+        atomic_store(&handles->proven_us, core_now_us());
     core_cond_broadcast(&token->proven);
     core_mutex_unlock(&token->lock);
 }

@@ -7,7 +7,7 @@
 static core_status renew_op(tok_session *session, void *arg, core_err *err)
 {
     CK_OBJECT_HANDLE object = 0;
-    return tok_key_outcome(arg, tok_key_handle(session, arg, &object, err));
+    return tok_key_invalidate_if_lost(arg, tok_key_handle(session, arg, &object, err));
 }
 
 /* On each member that is there; one that answers is enough. */
@@ -19,10 +19,10 @@ static core_status renew_on_members(tok_key *key, core_err *err)
     for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
         if (tok_group_member(key->token, i) == NULL)
             continue;
-        st = tok_group_run_at(key->token, i, renew_op, key, err);
+        st = tok_group_execute_at(key->token, i, renew_op, key, err);
         any |= st == ST_OK;
     }
-    return any ? ST_OK : tok_run(key->token, renew_op, key, err);
+    return any ? ST_OK : tok_execute(key->token, renew_op, key, err);
 }
 
 core_status tok_key_renew(tok_key *key, core_err *err)
@@ -30,7 +30,7 @@ core_status tok_key_renew(tok_key *key, core_err *err)
     if (!tok_key_state_due(key))
         return ST_OK;
     core_status st = key->token->group != NULL ? renew_on_members(key, err)
-                                               : tok_run(key->token, renew_op, key, err);
+                                               : tok_execute(key->token, renew_op, key, err);
     if (st == ST_HANDLE_LOST)
         tok_keys_remove(key); /* or it would be found in the cache for ever */
     return st;

@@ -75,7 +75,7 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
         st = set_label(session, object, r->name, err);
     if (st == ST_OK && r->key->info.rsa)
         st = rename_public(session, r, err);
-    return tok_key_outcome(r->key, st);
+    return tok_key_invalidate_if_lost(r->key, st);
 }
 
 static core_status rename_back_op(tok_session *session, void *arg, core_err *err)
@@ -90,13 +90,13 @@ static core_status rename_back_op(tok_session *session, void *arg, core_err *err
         const renaming back = {r->key, r->key->info.name, false, true};
         st = rename_public(session, &back, err);
     }
-    return tok_key_outcome(r->key, st);
+    return tok_key_invalidate_if_lost(r->key, st);
 }
 
 static core_status rename_key(tok_key *key, const char *name, bool retires, core_err *err)
 {
     renaming r = {key, name, retires, false};
-    core_status st = tok_run_all(key->token, rename_op, rename_back_op, &r, err);
+    core_status st = tok_execute_on_all_members(key->token, rename_op, rename_back_op, &r, err);
     if (st == ST_OK)
         tok_keys_remove(key);
     return st;
@@ -159,8 +159,8 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
     if (st == ST_OK && key->info.rsa)
         of_public = tok_public_own(session, key, &public, &why);
     if (is_lost(of_public))
-        return tok_key_outcome(key,
-                               core_fail(err, of_public, "%s", core_err_text(&why, of_public)));
+        return tok_key_invalidate_if_lost(
+            key, core_fail(err, of_public, "%s", core_err_text(&why, of_public)));
     CK_RV rv = st == ST_OK ? session->f->C_DestroyObject(session->handle, object) : CKR_OK;
     if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
@@ -170,12 +170,12 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
         of_public = tok_rv_fail(&why, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
     if (st == ST_OK && of_public != ST_OK)
         warn_public(session, key, "destroyed", &why, of_public);
-    return tok_key_outcome(key, st);
+    return tok_key_invalidate_if_lost(key, st);
 }
 
 core_status tok_key_destroy(tok_key *key, core_err *err)
 {
-    core_status st = tok_run_all(key->token, destroy_op, NULL, key, err);
+    core_status st = tok_execute_on_all_members(key->token, destroy_op, NULL, key, err);
     if (st == ST_OK)
         tok_keys_remove(key);
     return st;

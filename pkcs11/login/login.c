@@ -15,31 +15,31 @@ unsigned tok_login_wait_ms(const tok_token *token)
     return token->config->session_wait_ms != 0 ? token->config->session_wait_ms : OTHERWISE_MS;
 }
 
-core_status tok_login_turn_take(tok_token *token, core_err *err)
+core_status tok_login_lock_acquire(tok_token *token, core_err *err)
 {
-    if (tok_turn_take(&token->login_turn, tok_login_wait_ms(token)))
+    if (tok_timed_lock_acquire(&token->login_lock, tok_login_wait_ms(token)))
         return ST_OK;
     return core_fail(err, ST_POOL_TIMEOUT, "%s \"%s\": another login has not come back",
                      token->group != NULL ? "group" : "token", token->info.label);
 }
 
-core_status tok_keeper_open(tok_token *token, core_err *err)
+core_status tok_login_session_open(tok_token *token, core_err *err)
 {
-    CK_SESSION_HANDLE keeper = 0;
+    CK_SESSION_HANDLE login_session = 0;
 
-    if (token->keeper != 0)
+    if (token->login_session != 0)
         return ST_OK;
-    core_status st = tok_session_open_keeper(token, &keeper, err);
+    core_status st = tok_session_open_for_login(token, &login_session, err);
     if (st == ST_OK)
-        token->keeper = keeper;
+        token->login_session = login_session;
     return st;
 }
 
-void tok_keeper_close(tok_token *token)
+void tok_login_session_close(tok_token *token)
 {
-    if (token->keeper != 0) {
-        tok_session_end(token, token->keeper);
-        token->keeper = 0;
+    if (token->login_session != 0) {
+        tok_session_end(token, token->login_session);
+        token->login_session = 0;
     }
 }
 
@@ -66,7 +66,7 @@ static core_status login_found(tok_token *token, tok_pin_offer *offer, tok_login
         return fail_foreign(err, token);
     if (token->config->foreign_login == CORE_FOREIGN_TRUST)
         return ST_OK;
-    (void)token->ctx->library.f->C_Logout(token->keeper);
+    (void)token->ctx->library.f->C_Logout(token->login_session);
     core_status st = tok_pin_try(token, offer, err);
     return st != ST_OK && offer->rv == CKR_USER_ALREADY_LOGGED_IN ? fail_foreign(err, token) : st;
 }
@@ -93,24 +93,24 @@ static core_status try_pin(tok_token *token, tok_pin_offer *offer, core_err *err
 core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind kind,
                           core_err *err)
 {
-    core_status st = tok_keeper_open(token, err);
+    core_status st = tok_login_session_open(token, err);
 
     if (st != ST_OK)
         return st;
-    offer->session = token->keeper;
+    offer->session = token->login_session;
     offer->user = CKU_USER;
     st = try_pin(token, offer, err);
     if (st != ST_OK && offer->rv == CKR_USER_ALREADY_LOGGED_IN)
         st = login_found(token, offer, kind, err);
     if (st == ST_OK) {
         tok_login_set(token, TOK_LOGGED_IN);
-        tok_mark_back(token);
+        tok_mark_available(token);
         return ST_OK;
     }
     /* A lost session is not closed: its handle may be another's by now. */
     if (tok_rv_status(offer->rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
-        token->keeper = 0;
-    tok_keeper_close(token);
+        token->login_session = 0;
+    tok_login_session_close(token);
     /* A first user beside others came because the login was lost: that is how it stays. */
     if (kind != TOK_LOGIN_FIRST)
         tok_login_lost(token);
@@ -140,35 +140,36 @@ core_status tok_login_allowed(tok_token *token, size_t length, const uint8_t has
 void tok_login_end_if_unused(tok_token *token)
 {
     core_mutex_lock(&token->lock);
-    bool left = token->users == 0 && (token->keeper != 0 || token->pin->known || token->open > 0);
+    bool left =
+        token->users == 0 && (token->login_session != 0 || token->pin->known || token->open > 0);
     core_mutex_unlock(&token->lock);
     if (!left)
         return;
     tok_pool_drain(token, false);
-    tok_volatile_end(token);
-    tok_keeper_close(token);
+    tok_session_keys_end(token);
+    tok_login_session_close(token);
     tok_login_set(token, TOK_LOGGED_OUT);
     tok_pin_forget(token);
     tok_keys_forget(token);
-    atomic_fetch_add(&token->epoch, 1);
+    atomic_fetch_add(&token->module_generation, 1);
 }
 
 void tok_login_tidy(tok_token *token)
 {
-    tok_stay stay;
+    tok_call_scope scope;
 
     if (tok_login_users(token) > 0)
         return;
-    bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
-    if (tok_turn_take(&token->login_turn, token->config->session_wait_ms)) {
+    bool entered = tok_module_enter(token->ctx, &scope, NULL) == ST_OK;
+    if (tok_timed_lock_acquire(&token->login_lock, token->config->session_wait_ms)) {
         if (entered) {
             tok_login_end_if_unused(token);
         } else if (tok_login_users(token) == 0) { /* the module is away: but the PIN is here */
             tok_pin_forget(token);
             tok_keys_forget(token);
         }
-        tok_turn_give(&token->login_turn);
+        tok_timed_lock_release(&token->login_lock);
     }
     if (entered)
-        tok_leave(token->ctx, &stay, token->info.label);
+        tok_module_exit(token->ctx, &scope, token->info.label);
 }

@@ -22,7 +22,7 @@ void tok_login_tidy(tok_token *token);
 /* C_Login as user for one operation of a key with CKA_ALWAYS_AUTHENTICATE. */
 CORE_MUST_USE core_status tok_login_operation(tok_session *session, core_err *err);
 
-enum { TOK_LATCHES = 64, TOK_HASH = 32 };
+enum { TOK_REJECTED_PINS_MAX = 64, TOK_HASH = 32 };
 
 /* What is known of PINs, as keyed hashes only. The struct lies in locked memory that is left out of
  * core dumps: with the salt a PIN of six digits is found from its hash in less than a second. */
@@ -34,9 +34,9 @@ typedef struct tok_pin_state {
     bool typed;       /* that PIN was typed at the token, and is not known here */
     bool was_another; /* `former` is of the PIN that it was logged in with before */
     uint8_t former[TOK_HASH];
-    core_secret sealed; /* the PIN for another login after a lost token; empty: none */
-    uint8_t wrong[TOK_LATCHES][TOK_HASH]; /* the last refused PINs */
-    unsigned wrong_count;                 /* PINs refused since one was accepted */
+    core_secret cached_pin; /* the PIN for another login after a lost token; empty: none */
+    uint8_t wrong[TOK_REJECTED_PINS_MAX][TOK_HASH]; /* the last refused PINs */
+    unsigned wrong_count;                           /* PINs refused since one was accepted */
     unsigned tries;    /* PINs of users that failed since one of them logged in */
     unsigned streak;   /* C_Login calls that failed since one succeeded: the token's own count, as
                         * far as this process knows it */
@@ -64,13 +64,14 @@ CORE_MUST_USE core_status tok_pin_not_refused(const tok_token *token, const uint
  * token's count back; then ST_PIN_RATIONED after pin_tries failures in a row. */
 CORE_MUST_USE core_status tok_pin_kept_allowed(const tok_token *token, core_err *err);
 /* The token refused the PIN; or it failed in a way that may have counted as a wrong PIN. */
-void tok_pin_wrong(tok_token *token, const uint8_t hash[TOK_HASH]);
-void tok_pin_doubtful(tok_token *token);
+void tok_pin_record_rejected(tok_token *token, const uint8_t hash[TOK_HASH]);
+void tok_pin_record_doubtful(tok_token *token);
 /* A user logged in with it: it is the one that later users are compared with, and it is kept,
  * sealed, where the configuration allows that. */
-void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *text, size_t length);
+void tok_pin_record_accepted(tok_token *token, const uint8_t hash[TOK_HASH], const char *text,
+                             size_t length);
 /* The PIN that is logged in is not the token's any more. */
-void tok_pin_replaced(tok_token *token);
+void tok_pin_record_superseded(tok_token *token);
 void tok_pin_forget(tok_token *token);
 
 /* --- pin_try.c: C_Login. --- */
@@ -93,9 +94,9 @@ CORE_MUST_USE core_status tok_pin_flags(tok_token *token, tok_token_info *now, c
  * it, with pauses, for a token that is known to be busy. */
 CORE_MUST_USE core_status tok_pin_try(tok_token *token, tok_pin_offer *offer, core_err *err);
 /* The turn in which the login and `pin` are changed, of a token or group. ST_POOL_TIMEOUT. */
-CORE_MUST_USE core_status tok_login_turn_take(tok_token *token, core_err *err);
+CORE_MUST_USE core_status tok_login_lock_acquire(tok_token *token, core_err *err);
 /* tok_login_again in the login turn. */
-CORE_MUST_USE core_status tok_login_again_in_turn(tok_token *token, core_err *err);
+CORE_MUST_USE core_status tok_login_again_locked(tok_token *token, core_err *err);
 
 /* What it means when the token is logged in already: that another component of the process is, that
  * we still are, or that another component was faster. */
@@ -106,8 +107,8 @@ typedef enum tok_login_kind { TOK_LOGIN_FIRST, TOK_LOGIN_AGAIN, TOK_LOGIN_CHANGE
 CORE_MUST_USE core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind kind,
                                         core_err *err);
 /* Makes sure that there is a session to hold the login. */
-CORE_MUST_USE core_status tok_keeper_open(tok_token *token, core_err *err);
-void tok_keeper_close(tok_token *token);
+CORE_MUST_USE core_status tok_login_session_open(tok_token *token, core_err *err);
+void tok_login_session_close(tok_token *token);
 /* Whether the PIN may be sent to the token, by what is remembered of it and by its length. */
 CORE_MUST_USE core_status tok_login_allowed(tok_token *token, size_t length,
                                             const uint8_t hash[TOK_HASH], core_err *err);

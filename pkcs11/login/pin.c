@@ -48,7 +48,8 @@ core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t leng
 core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[TOK_HASH], core_err *err)
 {
     const tok_pin_state *pin = token->pin;
-    const unsigned count = pin->wrong_count < TOK_LATCHES ? pin->wrong_count : TOK_LATCHES;
+    const unsigned count =
+        pin->wrong_count < TOK_REJECTED_PINS_MAX ? pin->wrong_count : TOK_REJECTED_PINS_MAX;
     unsigned known = 0;
 
     for (unsigned i = 0; i < count; i++)
@@ -113,24 +114,25 @@ static void count_failure(tok_token *token, unsigned doublings)
         core_now_us() + ((uint64_t)token->config->pin_retry_seconds * 1000000 << over);
 }
 
-void tok_pin_wrong(tok_token *token, const uint8_t hash[TOK_HASH])
+void tok_pin_record_rejected(tok_token *token, const uint8_t hash[TOK_HASH])
 {
     enum { DOUBLINGS = 10 };
     tok_pin_state *pin = token->pin;
 
-    memcpy(pin->wrong[pin->wrong_count++ % TOK_LATCHES], hash, TOK_HASH);
+    memcpy(pin->wrong[pin->wrong_count++ % TOK_REJECTED_PINS_MAX], hash, TOK_HASH);
     count_failure(token, DOUBLINGS);
 }
 
 /* The pause stays shorter than after a refused PIN: it may well have been the device. */
-void tok_pin_doubtful(tok_token *token)
+void tok_pin_record_doubtful(tok_token *token)
 {
     enum { DOUBLINGS = 3 };
 
     count_failure(token, DOUBLINGS);
 }
 
-void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *text, size_t length)
+void tok_pin_record_accepted(tok_token *token, const uint8_t hash[TOK_HASH], const char *text,
+                             size_t length)
 {
     tok_pin_state *pin = token->pin;
 
@@ -139,22 +141,22 @@ void tok_pin_good(tok_token *token, const uint8_t hash[TOK_HASH], const char *te
     pin->typed = text == NULL;
     pin->wrong_count = 0;
     pin->tries = 0;
-    core_secret_close(&pin->sealed);
+    core_secret_close(&pin->cached_pin);
     if (!token->config->relogin || text == NULL)
         return;
     const size_t sealed_len = length + CORE_SEAL_OVERHEAD;
-    if (core_secret_open(&pin->sealed, sealed_len) == ST_OK &&
-        core_seal(text, length, pin->sealed.data) == ST_OK)
-        pin->sealed.length = sealed_len;
+    if (core_secret_open(&pin->cached_pin, sealed_len) == ST_OK &&
+        core_seal(text, length, pin->cached_pin.data) == ST_OK)
+        pin->cached_pin.length = sealed_len;
     else
-        core_secret_close(&pin->sealed); /* recovery will need a new session then, no more */
+        core_secret_close(&pin->cached_pin); /* recovery will need a new session then, no more */
 }
 
 /* Credentials that still have the old PIN are sure to come. It was refused by no one, and may be
  * set back: so it is held apart from the wrong ones, and no longer than the login that took its
  * place.
  */
-void tok_pin_replaced(tok_token *token)
+void tok_pin_record_superseded(tok_token *token)
 {
     tok_pin_state *pin = token->pin;
     uint8_t former[sizeof pin->former];
@@ -172,7 +174,7 @@ void tok_pin_forget(tok_token *token)
 
     if (pin->verified) /* the right one came after them */
         pin->tries = 0;
-    core_secret_close(&pin->sealed);
+    core_secret_close(&pin->cached_pin);
     core_wipe(pin->verifier, sizeof pin->verifier);
     core_wipe(pin->former, sizeof pin->former);
     pin->known = pin->verified = pin->was_another = pin->typed = false;

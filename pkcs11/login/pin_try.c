@@ -165,15 +165,15 @@ static core_status settle(tok_token *token, tok_pin_offer *offer, const tok_toke
     const bool told = read_flags(token, &after, NULL) == ST_OK;
     if (verdict == REFUSED) {
         if (offer->pin != NULL)
-            tok_pin_wrong(token, offer->hash);
+            tok_pin_record_rejected(token, offer->hash);
         else
-            tok_pin_doubtful(token); /* what was typed at the token is not known here */
+            tok_pin_record_doubtful(token); /* what was typed at the token is not known here */
         token->pin->kept_failed |= offer->kept;
         return tok_rv_fail(err, token, "C_Login", offer->rv, TOK_CALL_OTHER);
     }
     *busy = told && is_busy(token, offer, before, &after);
     if (!*busy) {
-        tok_pin_doubtful(token);
+        tok_pin_record_doubtful(token);
         token->pin->kept_failed |= offer->kept;
         offer->doubtful = true;
         offer->again = token->pin->streak < token->config->pin_tries && !(told && after.pin_low);
@@ -188,7 +188,7 @@ static void accept(tok_token *token, const tok_pin_offer *offer)
     token->pin->kept_failed = false;
     if (offer->user == CKU_USER) {
         token->pin->verified = true;
-        atomic_fetch_add(&token->granted, 1);
+        atomic_fetch_add(&token->login_generation, 1);
     }
 }
 

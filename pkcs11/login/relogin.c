@@ -15,16 +15,16 @@ static core_status look_at_login(tok_token *token, bool *held, core_err *err)
 
     *held = false;
     for (int i = 0; i < 2 && tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST; i++) {
-        core_status st = tok_keeper_open(token, err);
+        core_status st = tok_login_session_open(token, err);
         if (st != ST_OK)
             return st;
-        rv = token->ctx->library.f->C_GetSessionInfo(token->keeper, &info);
+        rv = token->ctx->library.f->C_GetSessionInfo(token->login_session, &info);
         /* A session that is gone is not closed: its number may be another's by now. */
         if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
-            token->keeper = 0;
+            token->login_session = 0;
     }
     if (rv != CKR_OK)
-        tok_keeper_close(token);
+        tok_login_session_close(token);
     *held = rv == CKR_OK &&
             (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS);
     return ST_OK;
@@ -36,7 +36,7 @@ static core_status log_in_again(tok_token *token, core_err *err)
     core_status st = tok_pin_kept_allowed(token, err);
 
     if (st == ST_OK)
-        st = core_unseal(token->pin->sealed.data, token->pin->sealed.length, &pin);
+        st = core_unseal(token->pin->cached_pin.data, token->pin->cached_pin.length, &pin);
     if (st != ST_OK)
         return st;
     tok_pin_offer offer = {.pin = (const char *)pin.data,
@@ -47,12 +47,12 @@ static core_status log_in_again(tok_token *token, core_err *err)
     /* The PIN was changed on the token: the kept one must not be tried until it locks the token.
      * The next session brings the new one. */
     if (st == ST_AUTH_FAILED)
-        tok_pin_replaced(token);
+        tok_pin_record_superseded(token);
     core_secret_close(&pin);
     return st;
 }
 
-core_status tok_login_again_in_turn(tok_token *token, core_err *err)
+core_status tok_login_again_locked(tok_token *token, core_err *err)
 {
     bool held = false;
     core_status st = look_at_login(token, &held, err); /* another thread may have been faster */
@@ -68,7 +68,7 @@ core_status tok_login_again_in_turn(tok_token *token, core_err *err)
         return ST_OK;
     }
     tok_login_lost(token);
-    if (tok_login_users(token) > 0 && token->pin->sealed.length > 0)
+    if (tok_login_users(token) > 0 && token->pin->cached_pin.length > 0)
         return log_in_again(token, err);
     return core_fail(err, ST_LOGIN_LOST, "token \"%s\": %s; %s", token->info.label,
                      core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
@@ -76,12 +76,12 @@ core_status tok_login_again_in_turn(tok_token *token, core_err *err)
 
 core_status tok_login_again(tok_token *token, core_err *err)
 {
-    core_status st = tok_login_turn_take(token, err);
+    core_status st = tok_login_lock_acquire(token, err);
 
     if (st != ST_OK)
         return st;
-    st = tok_login_again_in_turn(token, err);
-    tok_turn_give(&token->login_turn);
+    st = tok_login_again_locked(token, err);
+    tok_timed_lock_release(&token->login_lock);
     return st;
 }
 
@@ -91,7 +91,7 @@ static core_status login_operation(tok_session *session, core_err *err)
     tok_token *token = session->token;
     core_secret pin = {0};
 
-    if (token->pin->sealed.length == 0 && !token->pin->typed) {
+    if (token->pin->cached_pin.length == 0 && !token->pin->typed) {
         return core_fail(
             err, ST_POLICY,
             "token \"%s\": this key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE); set "
@@ -102,7 +102,7 @@ static core_status login_operation(tok_session *session, core_err *err)
     if (st == ST_OK)
         st = tok_pin_kept_allowed(token, err);
     if (st == ST_OK && !token->pin->typed)
-        st = core_unseal(token->pin->sealed.data, token->pin->sealed.length, &pin);
+        st = core_unseal(token->pin->cached_pin.data, token->pin->cached_pin.length, &pin);
     if (st == ST_OK) {
         tok_pin_offer offer = {.session = session->handle,
                                .user = CKU_CONTEXT_SPECIFIC,
@@ -118,11 +118,11 @@ static core_status login_operation(tok_session *session, core_err *err)
 
 core_status tok_login_operation(tok_session *session, core_err *err)
 {
-    core_status st = tok_login_turn_take(session->token, err);
+    core_status st = tok_login_lock_acquire(session->token, err);
 
     if (st != ST_OK)
         return st;
     st = login_operation(session, err);
-    tok_turn_give(&session->token->login_turn);
+    tok_timed_lock_release(&session->token->login_lock);
     return st;
 }

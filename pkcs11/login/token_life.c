@@ -11,7 +11,7 @@ tok_token *tok_token_make(tok_context *ctx, const core_token_config *config)
         return NULL;
     token->ctx = ctx;
     token->config = config;
-    atomic_store(&token->epoch, 1);
+    atomic_store(&token->module_generation, 1);
     tok_token_locks(token);
     if (tok_pin_open(token) != ST_OK) {
         tok_token_free(token);
@@ -27,8 +27,8 @@ void tok_token_free(tok_token *token)
     tok_stale_forget(token);
     core_free(token->known);
     tok_pin_close(token);
-    tok_turn_destroy(&token->login_turn);
-    tok_turn_destroy(&token->key_turn);
+    tok_timed_lock_destroy(&token->login_lock);
+    tok_timed_lock_destroy(&token->key_lock);
     core_cond_destroy(&token->freed);
     core_cond_destroy(&token->proven);
     core_mutex_destroy(&token->lock);

@@ -12,7 +12,7 @@ void tok_gate_init_locks(tok_gate *gate)
 {
     core_mutex_init(&gate->lock);
     core_cond_init(&gate->moved);
-    tok_turn_init(&gate->serial);
+    tok_timed_lock_init(&gate->serial);
     core_mutex_init(&gate->notes.lock);
 }
 
@@ -60,8 +60,8 @@ static void begin_locked(tok_gate *gate)
     atomic_store(&gate->health.retry_at_us, 0);
     gate->health.backoff_ms = 0;
     gate->absent = (tok_health){0};
-    gate->look_at_us = gate->reset_after_us = 0;
-    gate->look_pause_ms = 0;
+    gate->next_probe_us = gate->reset_after_us = 0;
+    gate->probe_pause_ms = 0;
     gate->cause = (core_err){0};
 }
 

@@ -177,11 +177,11 @@ void tok_library_unmanage(tok_library *library)
 {
     library->f = library->direct;
     library->managed = false;
-    core_lock_take(&loaded_lock);
+    core_lock_acquire(&loaded_lock);
     for (loaded *l = loaded_list; l != NULL; l = l->next)
         if (l->library.gate == library->gate)
             l->library = *library;
-    core_lock_give(&loaded_lock);
+    core_lock_release(&loaded_lock);
 }
 
 core_status tok_library_load(const core_config *config, tok_library *out, core_err *err)
@@ -195,9 +195,9 @@ core_status tok_library_load(const core_config *config, tok_library *out, core_e
     core_status st = tok_module_path(config->module, &path, err);
     if (st != ST_OK)
         return st;
-    core_lock_take(&loaded_lock);
+    core_lock_acquire(&loaded_lock);
     st = load_once_locked(config, &path, out, err);
-    core_lock_give(&loaded_lock);
+    core_lock_release(&loaded_lock);
     core_free(path);
     return st;
 }
@@ -207,7 +207,7 @@ static CK_RV initialize_direct(const CK_FUNCTION_LIST *f, char *reserved, bool *
     /* NSS reads one pointer more than the standard's structure has. */
     struct {
         CK_C_INITIALIZE_ARGS args;
-        void *spare[2];
+        void *can_failover[2];
     } init;
     memset(&init, 0, sizeof init);
     init.args.flags = CKF_OS_LOCKING_OK;

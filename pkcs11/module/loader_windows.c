@@ -3,9 +3,9 @@
  * Loading a module on Windows, where there is no p11-kit: by its full path, and with its own folder
  * and System32 as the only places for the libraries it asks for.
  */
+#include <windows.h>
 #include <psapi.h>
 #include <string.h>
-#include <windows.h>
 #include "core/crypto.h"
 #include "core/log.h"
 #include "core/memory.h"

@@ -45,18 +45,18 @@ typedef struct tok_gate {
 
     core_mutex lock; /* guards all up to `contexts` */
     core_cond moved;
-    unsigned inside;     /* operations in the module */
-    bool closed;         /* a recovery is under way */
-    bool initialised;    /* the module is */
-    bool own;            /* and it was us, so that we may finalise it */
-    bool never;          /* one of the configurations says finalize = never */
-    bool cannot_lock;    /* the module is not safe with threads: it said CKR_CANT_LOCK */
-    bool serialize;      /* one operation in the module at a time; see `serial` */
-    tok_health health;   /* of the module */
-    core_err cause;      /* why the module is not initialised; empty text: not known */
-    tok_health absent;   /* of members of groups that were never seen */
-    uint64_t look_at_us; /* the module is not initialised to look for late tokens before then */
-    unsigned look_pause_ms;
+    unsigned inside;        /* operations in the module */
+    bool closed;            /* a recovery is under way */
+    bool initialised;       /* the module is */
+    bool own;               /* and it was us, so that we may finalise it */
+    bool never;             /* one of the configurations says finalize = never */
+    bool cannot_lock;       /* the module is not safe with threads: it said CKR_CANT_LOCK */
+    bool serialize;         /* one operation in the module at a time; see `serial` */
+    tok_health health;      /* of the module */
+    core_err cause;         /* why the module is not initialised; empty text: not known */
+    tok_health absent;      /* of members of groups that were never seen */
+    uint64_t next_probe_us; /* the module is not initialised to look for late tokens before then */
+    unsigned probe_pause_ms;
     uint64_t reset_after_us; /* no reset beside others at work before then */
     uint64_t alone_at_us;    /* the gate is not closed for a question before then */
     unsigned alone_wait_ms;  /* and for how long the next time */
@@ -66,7 +66,7 @@ typedef struct tok_gate {
 
     /* A call was told CKR_CRYPTOKI_NOT_INITIALIZED: another component finalised the module. */
     _Atomic bool uninitialised;
-    tok_turn serial; /* where `serialize` */
+    tok_timed_lock serial; /* where `serialize` */
     tok_notes notes;
 } tok_gate;
 

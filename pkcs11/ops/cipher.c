@@ -78,7 +78,7 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
         }
     }
     if (st != ST_OK)
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
     const bool begun = rv == CKR_OK;
     if (begun) {
@@ -94,7 +94,7 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
         st = core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes",
                        session->token->info.label, (unsigned long)length);
     job->length = length;
-    return tok_key_outcome(job->key, st);
+    return tok_key_invalidate_if_lost(job->key, st);
 }
 
 /* What came out of the token, without the padding that it left on, to where the caller wants it. */
@@ -128,14 +128,14 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
     if (st == ST_OK && !direct)
         st = scratch_room(session, job->in_len, err);
     if (st != ST_OK)
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     uint8_t *out = direct ? job->out : session->scratch.data;
     size_t room = direct ? job->room : session->scratch.capacity;
     CK_ULONG length = (CK_ULONG)room;
     CK_RV rv = session->f->C_DecryptInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_DecryptInit", rv, TOK_CALL_OTHER);
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     }
     rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, out, &length);
@@ -150,11 +150,12 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
         job->length = length;
         st = hand_over(job, pads, out, &job->length, err);
         if (job->failed == session->token && (st == ST_OK || st == ST_BUFFER_TOO_SMALL))
-            tok_facts_add(job->key, session->place, session->age, TOK_FACT_CBC_BARE);
+            tok_facts_add(job->key, session->member_index, session->handle_generation,
+                          TOK_FACT_CBC_BARE);
     }
     if (st != ST_OK || !direct)
         core_wipe(out, room);
-    return tok_key_outcome(job->key, st);
+    return tok_key_invalidate_if_lost(job->key, st);
 }
 
 static core_status check_iv(const tok_key *key, size_t iv_len, core_err *err)
@@ -175,7 +176,7 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
 
     core_status st = check_iv(key, iv_len, err);
     if (st == ST_OK)
-        st = tok_key_may(key, TOK_CAN_ENCRYPT, err);
+        st = tok_key_check_usage(key, TOK_CAN_ENCRYPT, err);
     if (st != ST_OK)
         return st;
     if (key->info.rsa)
@@ -184,7 +185,7 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
         *out_len = needed;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", needed);
     }
-    st = tok_run_twice(key->token, cbc_encrypt_op, &job, err);
+    st = tok_execute_twice(key->token, cbc_encrypt_op, &job, err);
     *out_len = st == ST_OK ? job.length : 0;
     return st;
 }
@@ -197,7 +198,7 @@ static core_status decrypt_bare(cbc_job *job, core_err *err)
     core_err second = {.status = ST_OK};
 
     job->bare = true;
-    core_status st = tok_run(job->key->token, cbc_decrypt_op, job, &second);
+    core_status st = tok_execute(job->key->token, cbc_decrypt_op, job, &second);
     if (st == ST_OK || st == ST_BUFFER_TOO_SMALL) {
         core_log(CORE_LOG_INFO, "token \"%s\" fails to take off its CBC padding: done here",
                  job->failed->info.label);
@@ -214,7 +215,7 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
 
     core_status st = check_iv(key, iv_len, err);
     if (st == ST_OK)
-        st = tok_key_may(key, TOK_CAN_DECRYPT, err);
+        st = tok_key_check_usage(key, TOK_CAN_DECRYPT, err);
     if (st != ST_OK)
         return st;
     if (key->info.rsa)
@@ -222,10 +223,10 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     if (in_len == 0 || in_len % block_of(key) != 0) {
         return tok_decrypt_failed(err);
     }
-    st = tok_run(key->token, cbc_decrypt_op, &job, err);
+    st = tok_execute(key->token, cbc_decrypt_op, &job, err);
     if (tok_second_try(st)) {
         job.failed = NULL;
-        st = tok_run(key->token, cbc_decrypt_op, &job, err);
+        st = tok_execute(key->token, cbc_decrypt_op, &job, err);
     }
     if (st == ST_DECRYPT_FAILED && job.failed != NULL)
         st = decrypt_bare(&job, err);

@@ -19,32 +19,32 @@ CORE_MUST_USE core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in
                                                  uint8_t *out, size_t *out_len, core_err *err);
 CORE_MUST_USE core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len,
                                               uint8_t *out, size_t *out_len, core_err *err);
-/* tok_key_may without a look at the token. */
+/* tok_key_check_usage without a look at the token. */
 CORE_MUST_USE core_status tok_key_allows(tok_key *key, unsigned can, core_err *err);
 /* The one failure of a decryption. */
 core_status tok_decrypt_failed(core_err *err);
 
-typedef enum tok_way {
-    TOK_WAY_BEST,  /* as is known of the key, and found on the way */
-    TOK_WAY_TOKEN, /* all by the token */
-    TOK_WAY_RAW    /* over CKM_RSA_X_509 */
-} tok_way;
+typedef enum tok_rsa_strategy {
+    TOK_RSA_AUTO,     /* as is known of the key, and found on the way */
+    TOK_RSA_BY_TOKEN, /* all by the token */
+    TOK_RSA_OVER_RAW  /* over CKM_RSA_X_509 */
+} tok_rsa_strategy;
 
 /* What one decryption came to, beside its status. */
 typedef struct tok_rsa_outcome {
-    tok_token *served; /* that tried; NULL: none was reached */
-    unsigned place;    /* of it in the group */
-    uint64_t age;      /* its generation then */
-    bool accepted;     /* C_DecryptInit took the padding itself */
-    bool raw;          /* it took raw RSA in its stead */
-    CK_RV refused;     /* neither: what it refused with; CKR_OK: it was not asked, or failed */
+    tok_token *served;          /* that tried; NULL: none was reached */
+    unsigned member_index;      /* of it in the group */
+    uint64_t handle_generation; /* its generation then */
+    bool accepted;              /* C_DecryptInit took the padding itself */
+    bool raw;                   /* it took raw RSA in its stead */
+    CK_RV refused; /* neither: what it refused with; CKR_OK: it was not asked, or failed */
 } tok_rsa_outcome;
 
 /* One RSA operation of rsa_decrypt.c or rsa_encrypt.c. */
 typedef struct tok_rsa_job {
     tok_key *key;
     core_padding padding;
-    tok_way way;
+    tok_rsa_strategy way;
     const uint8_t *in;
     size_t in_len;
     uint8_t *out;
@@ -56,10 +56,10 @@ typedef struct tok_rsa_job {
 
 /* Decrypts, on the member of the group at `place`, TOK_ANY: on whichever serves. */
 enum { TOK_ANY = -1 };
-CORE_MUST_USE core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way,
-                                              int place, const uint8_t *in, size_t in_len,
-                                              uint8_t *out, size_t *out_len, tok_rsa_outcome *how,
-                                              core_err *err);
+CORE_MUST_USE core_status tok_rsa_decrypt_by(tok_key *key, core_padding padding,
+                                             tok_rsa_strategy way, int member_index,
+                                             const uint8_t *in, size_t in_len, uint8_t *out,
+                                             size_t *out_len, tok_rsa_outcome *how, core_err *err);
 CORE_MUST_USE core_status tok_rsa_encrypt_software(tok_key *key, core_padding padding,
                                                    const uint8_t *in, size_t in_len, uint8_t *out,
                                                    size_t *out_len, core_err *err);

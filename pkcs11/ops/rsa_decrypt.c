@@ -94,10 +94,10 @@ static CK_RV decrypt_init(tok_session *session, const tok_rsa_job *job, bool raw
 static CK_RV decrypt_begin(tok_session *session, tok_rsa_job *job, CK_OBJECT_HANDLE object,
                            bool *raw)
 {
-    const bool best = job->way == TOK_WAY_BEST;
+    const bool best = job->way == TOK_RSA_AUTO;
     bool certain = false;
 
-    *raw = job->way == TOK_WAY_RAW ||
+    *raw = job->way == TOK_RSA_OVER_RAW ||
            (best && tok_goes_raw(job->key, job->padding, tok_facts(session, job->key)));
     CK_RV rv = decrypt_init(session, job, *raw, object);
     if (!*raw && best && tok_init_refuses(rv, &certain) && certain &&
@@ -105,7 +105,8 @@ static CK_RV decrypt_begin(tok_session *session, tok_rsa_job *job, CK_OBJECT_HAN
         *raw = true;
         rv = decrypt_init(session, job, true, object);
         if (rv == CKR_OK)
-            tok_facts_add(job->key, session->place, session->age, TOK_FACT_REFUSED << job->padding);
+            tok_facts_add(job->key, session->member_index, session->handle_generation,
+                          TOK_FACT_REFUSED << job->padding);
     }
     job->how.accepted = rv == CKR_OK && !*raw;
     job->how.raw = rv == CKR_OK && *raw;
@@ -120,14 +121,15 @@ static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
     CK_OBJECT_HANDLE object = 0;
     bool raw = false;
 
-    job->how =
-        (tok_rsa_outcome){.served = session->token, .place = session->place, .age = session->age};
+    job->how = (tok_rsa_outcome){.served = session->token,
+                                 .member_index = session->member_index,
+                                 .handle_generation = session->handle_generation};
     core_status st = tok_key_handle(session, key, &object, err);
     if (st != ST_OK)
-        return tok_key_outcome(key, st);
+        return tok_key_invalidate_if_lost(key, st);
     CK_RV rv = decrypt_begin(session, job, object, &raw);
     if (rv != CKR_OK)
-        return tok_key_outcome(key, tok_rsa_init_failed(job, "C_DecryptInit", rv, err));
+        return tok_key_invalidate_if_lost(key, tok_rsa_init_failed(job, "C_DecryptInit", rv, err));
     if (key->always_authenticate) {
         st = tok_login_operation(session, err);
         if (st != ST_OK)
@@ -135,7 +137,7 @@ static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
     }
     st = decrypt_finish(session, job, raw, err);
     session->dirty = job->padding == CORE_PAD_PKCS1;
-    return tok_key_outcome(key, st);
+    return tok_key_invalidate_if_lost(key, st);
 }
 
 core_status tok_rsa_encrypt_software(tok_key *key, core_padding padding, const uint8_t *in,
@@ -152,9 +154,9 @@ core_status tok_rsa_encrypt_software(tok_key *key, core_padding padding, const u
     return st == ST_OK ? st : core_fail(err, st, "key \"%s\": encryption failed", key->info.name);
 }
 
-core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way, int place,
-                                const uint8_t *in, size_t in_len, uint8_t *out, size_t *out_len,
-                                tok_rsa_outcome *how, core_err *err)
+core_status tok_rsa_decrypt_by(tok_key *key, core_padding padding, tok_rsa_strategy way,
+                               int member_index, const uint8_t *in, size_t in_len, uint8_t *out,
+                               size_t *out_len, tok_rsa_outcome *how, core_err *err)
 {
     tok_rsa_job job = {.key = key,
                        .padding = padding,
@@ -164,14 +166,15 @@ core_status tok_rsa_decrypt_way(tok_key *key, core_padding padding, tok_way way,
                        .out = out,
                        .out_len = out_len};
 
-    core_status st = place == TOK_ANY
-                         ? tok_run(key->token, decrypt_op, &job, err)
-                         : tok_group_run_at(key->token, (unsigned)place, decrypt_op, &job, err);
+    core_status st =
+        member_index == TOK_ANY
+            ? tok_execute(key->token, decrypt_op, &job, err)
+            : tok_group_execute_at(key->token, (unsigned)member_index, decrypt_op, &job, err);
     if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
         *out_len = 0;
     *how = job.how;
     if (st == ST_OK && how->served != NULL)
-        tok_facts_add(key, how->place, how->age,
+        tok_facts_add(key, how->member_index, how->handle_generation,
                       how->raw ? TOK_FACT_RAW : (unsigned)TOK_FACT_ACCEPTED << padding);
     return st;
 }

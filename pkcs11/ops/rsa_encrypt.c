@@ -19,7 +19,7 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
         return ST_OK;
     core_status st = tok_public_object(session, job->key, &object, err);
     if (st != ST_OK)
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     CK_RV rv = session->f->C_EncryptInit(session->handle, &mechanism, object);
     if (job->key->token->config->rsa_raw && tok_is_oaep(job->padding) &&
         tok_rv_refuses_mechanism(rv)) {
@@ -27,11 +27,13 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
         return ST_OK;
     }
     if (rv != CKR_OK)
-        return tok_key_outcome(job->key, tok_rsa_init_failed(job, "C_EncryptInit", rv, err));
+        return tok_key_invalidate_if_lost(job->key,
+                                          tok_rsa_init_failed(job, "C_EncryptInit", rv, err));
     rv = session->f->C_Encrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                (CK_ULONG)job->in_len, job->out, &length);
     if (rv != CKR_OK) {
-        return tok_key_outcome(job->key, tok_rv_input_fail(err, session, "C_Encrypt", rv));
+        return tok_key_invalidate_if_lost(job->key,
+                                          tok_rv_input_fail(err, session, "C_Encrypt", rv));
     }
     if (length != job->key->info.modulus_len) {
         return core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes for key \"%s\"",
@@ -66,7 +68,7 @@ core_status tok_rsa_encrypt(tok_key *key, core_padding padding, const uint8_t *i
             key->token->config->public_ops == CORE_WHERE_SOFTWARE || tok_oaep_raw(key, padding);
         if (job.software)
             break;
-        st = tok_run_twice(key->token, encrypt_op, &job, err);
+        st = tok_execute_twice(key->token, encrypt_op, &job, err);
         if (st != ST_OK)
             return st;
     }

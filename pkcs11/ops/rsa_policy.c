@@ -38,7 +38,7 @@ static void warn_once(tok_key *key, core_padding padding)
                                : i == 0             ? token
                                                     : NULL;
         if (one != NULL)
-            tok_facts_add(key, i, tok_token_age(one), TOK_FACT_WARNED);
+            tok_facts_add(key, i, tok_token_handle_generation(one), TOK_FACT_WARNED);
     }
     core_log(CORE_LOG_WARNING,
              "key \"%s\" on token \"%s\" refuses %s: new data is encrypted with %s (rsa_padding)",

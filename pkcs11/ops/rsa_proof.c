@@ -44,8 +44,8 @@ core_status tok_rsa_unproven(const tok_key *key, core_err *err)
 }
 
 /* One known answer on one token. ST_DECRYPT_FAILED: it did not come back. */
-static core_status known_answer(tok_key *key, core_padding padding, tok_way way, int place,
-                                tok_rsa_outcome *how, core_err *err)
+static core_status known_answer(tok_key *key, core_padding padding, tok_rsa_strategy way,
+                                int member_index, tok_rsa_outcome *how, core_err *err)
 {
     const size_t length = tok_answer_length(key, padding);
     uint8_t plain[ANSWER_LEN];
@@ -65,10 +65,10 @@ static core_status known_answer(tok_key *key, core_padding padding, tok_way way,
     st = tok_rsa_encrypt_software(key, padding, plain, length, cipher, &cipher_len, err);
     if (st != ST_OK)
         return st;
-    st = tok_rsa_decrypt_way(key, padding, way, place, cipher, cipher_len, back, &back_len, how,
-                             err);
+    st = tok_rsa_decrypt_by(key, padding, way, member_index, cipher, cipher_len, back, &back_len,
+                            how, err);
     if (st == ST_OK && back_len == length && core_equal_ct(back, plain, length)) {
-        tok_facts_add(key, how->place, how->age, TOK_FACT_PROVEN);
+        tok_facts_add(key, how->member_index, how->handle_generation, TOK_FACT_PROVEN);
     } else if (st == ST_OK || st == ST_BUFFER_TOO_SMALL) {
         st = ST_DECRYPT_FAILED;
     }
@@ -97,7 +97,7 @@ static core_padding confirming_padding(const tok_key *key, core_padding padding)
 /* The key refuses the padding. If the policy allows raw RSA, tries that. Otherwise confirms the
  * refusal by another padding that the key accepts in the same generation of its handles. ST_OK: raw
  * RSA is used. `moved`: another generation began in between, so both must be tried again. */
-static core_status when_refused(tok_key *key, core_padding padding, int place,
+static core_status when_refused(tok_key *key, core_padding padding, int member_index,
                                 const tok_rsa_outcome *refusal, core_status st, bool *moved,
                                 core_err *err)
 {
@@ -107,13 +107,14 @@ static core_status when_refused(tok_key *key, core_padding padding, int place,
     bool certain = false;
 
     if (key->token->config->rsa_raw && tok_is_oaep(padding) &&
-        known_answer(key, padding, TOK_WAY_RAW, place, &how, &ignored) == ST_OK) {
-        tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
+        known_answer(key, padding, TOK_RSA_OVER_RAW, member_index, &how, &ignored) == ST_OK) {
+        tok_facts_add(key, how.member_index, how.handle_generation, TOK_FACT_REFUSED << padding);
         return ST_OK;
     }
     if (other == CORE_PAD_COUNT)
         return st;
-    const core_status confirmed = known_answer(key, other, TOK_WAY_TOKEN, place, &how, &ignored);
+    const core_status confirmed =
+        known_answer(key, other, TOK_RSA_BY_TOKEN, member_index, &how, &ignored);
     if (confirmed != ST_OK) {
         return confirmed == ST_DECRYPT_FAILED || how.refused != CKR_OK
                    ? st
@@ -121,36 +122,37 @@ static core_status when_refused(tok_key *key, core_padding padding, int place,
     }
     (void)tok_init_refuses(refusal->refused, &certain);
     if (!certain) {
-        (void)known_answer(key, padding, TOK_WAY_TOKEN, place, &again, &ignored);
+        (void)known_answer(key, padding, TOK_RSA_BY_TOKEN, member_index, &again, &ignored);
         certain = again.refused == refusal->refused;
     }
-    *moved = how.served != refusal->served || how.age != refusal->age;
+    *moved = how.served != refusal->served || how.handle_generation != refusal->handle_generation;
     if (!certain || *moved)
         return st;
-    tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
+    tok_facts_add(key, how.member_index, how.handle_generation, TOK_FACT_REFUSED << padding);
     return tok_oaep_refuse(key, padding, "C_DecryptInit", refusal->refused, err);
 }
 
 /* The known answer did not come back. It may have been a passing failure, or a token that takes the
  * mechanism and does something else: raw RSA that gives it back tells. */
-static core_status when_failed(tok_key *key, core_padding padding, int place, core_err *err)
+static core_status when_failed(tok_key *key, core_padding padding, int member_index, core_err *err)
 {
     const bool raw = key->token->config->rsa_raw && tok_is_oaep(padding);
     tok_rsa_outcome how;
-    core_status st =
-        known_answer(key, padding, raw ? TOK_WAY_RAW : TOK_WAY_TOKEN, place, &how, err);
+    core_status st = known_answer(key, padding, raw ? TOK_RSA_OVER_RAW : TOK_RSA_BY_TOKEN,
+                                  member_index, &how, err);
 
     if (st == ST_OK && raw)
-        tok_facts_add(key, how.place, how.age, TOK_FACT_REFUSED << padding);
+        tok_facts_add(key, how.member_index, how.handle_generation, TOK_FACT_REFUSED << padding);
     return st == ST_DECRYPT_FAILED || st == ST_MECHANISM ? does_not_come_back(key, padding, err)
                                                          : st;
 }
 
 /* One try of ready_on; `moved` as when_refused. */
-static core_status ready_once(tok_key *key, const tok_token *token, int place, core_padding padding,
-                              bool *moved, core_err *err)
+static core_status ready_once(tok_key *key, const tok_token *token, int member_index,
+                              core_padding padding, bool *moved, core_err *err)
 {
-    const unsigned facts = tok_facts_at(key, token, place == TOK_ANY ? 0 : (unsigned)place);
+    const unsigned facts =
+        tok_facts_at(key, token, member_index == TOK_ANY ? 0 : (unsigned)member_index);
     const bool raw = tok_goes_raw(key, padding, facts);
     tok_rsa_outcome how;
 
@@ -158,23 +160,23 @@ static core_status ready_once(tok_key *key, const tok_token *token, int place, c
         return ST_OK;
     if (!raw && (facts & (TOK_FACT_REFUSED << padding)) != 0)
         return tok_oaep_refuse(key, padding, NULL, CKR_OK, err);
-    core_status st =
-        known_answer(key, padding, raw ? TOK_WAY_RAW : TOK_WAY_TOKEN, place, &how, err);
+    core_status st = known_answer(key, padding, raw ? TOK_RSA_OVER_RAW : TOK_RSA_BY_TOKEN,
+                                  member_index, &how, err);
     if (how.refused != CKR_OK)
-        return when_refused(key, padding, place, &how, st, moved, err);
-    return st == ST_DECRYPT_FAILED ? when_failed(key, padding, place, err) : st;
+        return when_refused(key, padding, member_index, &how, st, moved, err);
+    return st == ST_DECRYPT_FAILED ? when_failed(key, padding, member_index, err) : st;
 }
 
 /* On one token, or on the member of the group at `place`. */
-static core_status ready_on(tok_key *key, const tok_token *token, int place, core_padding padding,
-                            core_err *err)
+static core_status ready_on(tok_key *key, const tok_token *token, int member_index,
+                            core_padding padding, core_err *err)
 {
     core_status st = ST_OK;
     bool moved = true;
 
     for (unsigned i = 0; moved && i < TOK_PROOF_TRIES; i++) {
         moved = false;
-        st = ready_once(key, token, place, padding, &moved, err);
+        st = ready_once(key, token, member_index, padding, &moved, err);
     }
     return moved ? tok_rsa_unproven(key, err) : st;
 }
@@ -193,7 +195,8 @@ static core_status ready_on_members(tok_key *key, core_padding padding, core_err
             continue;
         st = ready_on(key, member, (int)i, padding, err);
         ready += st == ST_OK;
-        if (st != ST_OK && !tok_says_away(st) && core_status_class(st) != CORE_CLASS_HANDLE)
+        if (st != ST_OK && !tok_status_is_unavailable(st) &&
+            core_status_class(st) != CORE_CLASS_HANDLE)
             return st;
         away = st != ST_OK ? st : away;
     }
@@ -201,7 +204,7 @@ static core_status ready_on_members(tok_key *key, core_padding padding, core_err
         return ST_OK;
     /* None is there: the next operation looks for one, and the proof is made on it. */
     tok_rsa_outcome how;
-    core_status st = known_answer(key, padding, TOK_WAY_TOKEN, TOK_ANY, &how, err);
+    core_status st = known_answer(key, padding, TOK_RSA_BY_TOKEN, TOK_ANY, &how, err);
     return st == ST_OK || away == ST_OK ? st : away;
 }
 

@@ -36,13 +36,13 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
     if (st == ST_OK)
         st = tok_key_allows(job->key, TOK_CAN_SIGN, err);
     if (st != ST_OK)
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     if (whole.listed)
         mechanism.mechanism = CKM_SHA256_RSA_PKCS;
     CK_RV rv = session->f->C_SignInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_SignInit", rv, TOK_CALL_OTHER);
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     }
     if (job->key->always_authenticate) {
         st = tok_login_operation(session, err);
@@ -54,7 +54,7 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
         whole.listed ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig, &length);
     if (rv != CKR_OK) {
         st = tok_rv_input_fail(err, session, "C_Sign", rv);
-        return tok_key_outcome(job->key, st);
+        return tok_key_invalidate_if_lost(job->key, st);
     }
     job->sig_len = length;
     return ST_OK;
@@ -65,7 +65,7 @@ core_status tok_rsa_sign(tok_key *key, const uint8_t *data, size_t length, uint8
 {
     sign_job job = {key, data, length, sig, *sig_len};
 
-    core_status st = tok_key_may(key, TOK_CAN_SIGN, err);
+    core_status st = tok_key_check_usage(key, TOK_CAN_SIGN, err);
     if (st != ST_OK)
         return st;
     if (*sig_len < key->info.modulus_len) {
@@ -73,7 +73,7 @@ core_status tok_rsa_sign(tok_key *key, const uint8_t *data, size_t length, uint8
         return core_fail(err, ST_BUFFER_TOO_SMALL, "a signature has %zu bytes",
                          key->info.modulus_len);
     }
-    st = tok_run_twice(key->token, sign_op, &job, err);
+    st = tok_execute_twice(key->token, sign_op, &job, err);
     if (st == ST_OK && job.sig_len != key->info.modulus_len) {
         st = core_fail(err, ST_SIGN_FAILED, "token \"%s\": C_Sign gave %zu bytes for key \"%s\"",
                        key->token->info.label, job.sig_len, key->info.name);

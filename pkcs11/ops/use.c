@@ -161,7 +161,7 @@ core_status tok_key_allowed(const tok_key *key, core_err *err)
                      key->info.bits);
 }
 
-core_status tok_key_may(tok_key *key, unsigned can, core_err *err)
+core_status tok_key_check_usage(tok_key *key, unsigned can, core_err *err)
 {
     core_status st = tok_key_allowed(key, err);
     if (st == ST_OK)

@@ -132,8 +132,8 @@ static core_status wrap_op(tok_session *session, void *arg, core_err *err)
         st = transit_wrap(session, job, key, err);
     tok_transit_end(session, key, st);
     if (job->from != NULL)
-        (void)tok_key_outcome(job->from, st);
-    return tok_key_outcome(job->to, st);
+        (void)tok_key_invalidate_if_lost(job->from, st);
+    return tok_key_invalidate_if_lost(job->to, st);
 }
 
 static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
@@ -146,16 +146,16 @@ static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
                          "key \"%s\" cannot wrap into this", to->name);
     }
     job->out_len = *out_len;
-    core_status st = tok_key_may(job->to, TOK_CAN_WRAP, err);
+    core_status st = tok_key_check_usage(job->to, TOK_CAN_WRAP, err);
     if (st == ST_OK && job->from != NULL)
-        st = tok_key_may(job->from, TOK_CAN_UNWRAP, err);
+        st = tok_key_check_usage(job->from, TOK_CAN_UNWRAP, err);
     job->unproven = true;
     for (unsigned i = 0; st == ST_OK && job->unproven && i < TOK_PROOF_TRIES; i++) {
         st = tok_rsa_ready_to_wrap(job->to, err);
         if (st == ST_OK)
-            st = tok_run_twice(job->to->token, wrap_op, job, err);
+            st = tok_execute_twice(job->to->token, wrap_op, job, err);
         if (job->from != NULL && tok_second_try(st))
-            st = tok_run(job->to->token, wrap_op, job, err);
+            st = tok_execute(job->to->token, wrap_op, job, err);
     }
     if (st == ST_OK && job->unproven)
         st = tok_rsa_unproven(job->to, err);

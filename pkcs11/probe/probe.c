@@ -123,7 +123,7 @@ core_status tok_probe(tok_token *token, tok_probe_item **out, size_t *count, cor
     items = core_calloc(ROWS, sizeof *items);
     if (items == NULL)
         return core_fail(err, ST_NO_MEMORY, "probe: out of memory");
-    st = tok_run_once(token, run_all, items, err);
+    st = tok_execute_once(token, run_all, items, err);
     if (st != ST_OK) {
         core_free(items);
         return st;

@@ -179,7 +179,7 @@ core_status tok_mechanism_list(tok_token *token, tok_mechanism **out, size_t *co
 
     *out = NULL;
     *count = 0;
-    st = tok_run_once(token, list, &found, err);
+    st = tok_execute_once(token, list, &found, err);
     if (st == ST_OK) {
         *out = found.mechanisms;
         *count = found.count;

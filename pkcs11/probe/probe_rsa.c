@@ -145,28 +145,28 @@ static void judge_plaintext(probe *p, CK_RV rv, const uint8_t *out, CK_ULONG len
 
 void probe_rsa_decrypt(probe *p, const probe_row *row)
 {
-    uint8_t sealed[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t cached_pin[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG out_len = sizeof out;
     size_t length;
     CK_RV rv;
 
-    if (!seal(p, row, sealed, &length))
+    if (!seal(p, row, cached_pin, &length))
         return;
-    rv = probe_rsa_open(p, row, sealed, length, out, &out_len);
+    rv = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
     judge_plaintext(p, rv, out, out_len);
 }
 
 /* OAEP over raw RSA, as rsa_raw allows it. */
 void probe_rsa_raw(probe *p, const probe_row *row)
 {
-    uint8_t sealed[MODULUS_MAX], block[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t cached_pin[MODULUS_MAX], block[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG block_len = (CK_ULONG)p->modulus_len;
     size_t length, out_len = sizeof out;
     CK_RV rv;
 
-    if (!seal(p, row, sealed, &length))
+    if (!seal(p, row, cached_pin, &length))
         return;
-    rv = probe_rsa_open(p, row, sealed, length, block, &block_len);
+    rv = probe_rsa_open(p, row, cached_pin, length, block, &block_len);
     if (rv == CKR_OK &&
         core_oaep_open(row->hash, block, p->modulus_len, block_len, out, &out_len) != ST_OK) {
         probe_wrong(p, "the block is another");
@@ -181,7 +181,7 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
 {
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = probe_rsa_mechanism(row, &params);
-    uint8_t sealed[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t cached_pin[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG length = (CK_ULONG)p->modulus_len, out_len = sizeof out;
     CK_RV rv;
 
@@ -189,8 +189,8 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
         return;
     rv = p->f->C_EncryptInit(p->work, &mechanism, p->public_key);
     if (rv == CKR_OK) {
-        rv =
-            p->f->C_Encrypt(p->work, (CK_BYTE_PTR)(uintptr_t)message, MESSAGE_LEN, sealed, &length);
+        rv = p->f->C_Encrypt(p->work, (CK_BYTE_PTR)(uintptr_t)message, MESSAGE_LEN, cached_pin,
+                             &length);
     }
     if (rv != CKR_OK) {
         probe_refused(p, rv);
@@ -200,7 +200,7 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
         probe_wrong(p, "the ciphertext has another length");
         return;
     }
-    rv = probe_rsa_open(p, row, sealed, length, out, &out_len);
+    rv = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
     judge_plaintext(p, rv, out, out_len);
 }
 
@@ -208,7 +208,7 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
  * may be stuck in the operation and not be destroyed: so not with a key that would stay. */
 void probe_rsa_after_error(probe *p, const probe_row *row)
 {
-    uint8_t sealed[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t cached_pin[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG out_len = sizeof out;
     size_t length;
     CK_RV first, second;
@@ -219,17 +219,17 @@ void probe_rsa_after_error(probe *p, const probe_row *row)
         probe_no(p, "not tried: token keys only");
         return;
     }
-    if (!seal(p, row, sealed, &length))
+    if (!seal(p, row, cached_pin, &length))
         return;
-    sealed[length / 2] ^= 1;
-    first = probe_rsa_open(p, row, sealed, length, out, &out_len);
+    cached_pin[length / 2] ^= 1;
+    first = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
     if (first == CKR_OK) {
         probe_wrong(p, "it decrypts a changed ciphertext");
         return;
     }
-    sealed[length / 2] ^= 1;
+    cached_pin[length / 2] ^= 1;
     out_len = sizeof out;
-    second = probe_rsa_open(p, row, sealed, length, out, &out_len);
+    second = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
     judge_plaintext(p, second, out, out_len);
     if (second == CKR_OK && p->item->state == TOK_PROBE_YES) {
         probe_refused(p, first); /* for the name of its code */

@@ -150,7 +150,7 @@ typedef struct cipher_try {
     uint8_t iv[16];
     size_t iv_len;
     bool pad;
-    uint8_t in[PROBE_BYTES_MAX], sealed[PROBE_BYTES_MAX], expected[PROBE_BYTES_MAX],
+    uint8_t in[PROBE_BYTES_MAX], cached_pin[PROBE_BYTES_MAX], expected[PROBE_BYTES_MAX],
         opened[PROBE_BYTES_MAX];
     size_t expected_len;
 } cipher_try;
@@ -160,8 +160,9 @@ static CK_RV encrypt(probe *p, const probe_row *row, cipher_try *t, size_t lengt
     CK_MECHANISM mechanism = {row->mechanism, t->iv, (CK_ULONG)t->iv_len};
     CK_RV rv = p->f->C_EncryptInit(p->work, &mechanism, t->key->handle);
 
-    *out = sizeof t->sealed;
-    return rv != CKR_OK ? rv : p->f->C_Encrypt(p->work, t->in, (CK_ULONG)length, t->sealed, out);
+    *out = sizeof t->cached_pin;
+    return rv != CKR_OK ? rv
+                        : p->f->C_Encrypt(p->work, t->in, (CK_ULONG)length, t->cached_pin, out);
 }
 
 static CK_RV decrypt(probe *p, const probe_row *row, cipher_try *t, CK_ULONG length, CK_ULONG *out)
@@ -170,23 +171,24 @@ static CK_RV decrypt(probe *p, const probe_row *row, cipher_try *t, CK_ULONG len
     CK_RV rv = p->f->C_DecryptInit(p->work, &mechanism, t->key->handle);
 
     *out = sizeof t->opened;
-    return rv != CKR_OK ? rv : p->f->C_Decrypt(p->work, t->sealed, length, t->opened, out);
+    return rv != CKR_OK ? rv : p->f->C_Decrypt(p->work, t->cached_pin, length, t->opened, out);
 }
 
 /* One length there and back; NULL: right. */
 static const char *try_length(probe *p, const probe_row *row, cipher_try *t, size_t length,
                               CK_RV *rv)
 {
-    CK_ULONG sealed = 0, opened = 0;
+    CK_ULONG cached_pin = 0, opened = 0;
 
-    *rv = encrypt(p, row, t, length, &sealed);
+    *rv = encrypt(p, row, t, length, &cached_pin);
     if (*rv != CKR_OK)
         return "refused";
-    if (t->key->known && (!reference(row, t->key->value, t->iv, t->pad, t->in, length, t->expected,
-                                     &t->expected_len) ||
-                          sealed != t->expected_len || memcmp(t->sealed, t->expected, sealed) != 0))
+    if (t->key->known &&
+        (!reference(row, t->key->value, t->iv, t->pad, t->in, length, t->expected,
+                    &t->expected_len) ||
+         cached_pin != t->expected_len || memcmp(t->cached_pin, t->expected, cached_pin) != 0))
         return "OpenSSL encrypts otherwise";
-    *rv = decrypt(p, row, t, sealed, &opened);
+    *rv = decrypt(p, row, t, cached_pin, &opened);
     if (*rv != CKR_OK)
         return "refused";
     return opened == length && memcmp(t->opened, t->in, length) == 0 ? NULL
@@ -292,19 +294,19 @@ static CK_RV unwrap(probe *p, const probe_row *row, uint8_t *wrapped, size_t len
 static const char *judge_unwrapped(probe *p, const probe_row *row, CK_OBJECT_HANDLE key,
                                    const uint8_t value[32])
 {
-    CK_BYTE iv[16] = {0}, block[16] = {1}, sealed[32], expected[32];
+    CK_BYTE iv[16] = {0}, block[16] = {1}, cached_pin[32], expected[32];
     CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof iv};
-    CK_ULONG sealed_len = sizeof sealed;
+    CK_ULONG sealed_len = sizeof cached_pin;
     uint8_t found[32];
     size_t length = 0;
 
     if (read_value(p, key, found, &length))
         return length == 32 && memcmp(found, value, 32) == 0 ? NULL : "the key is another";
     if (row->cipher == NULL || p->f->C_EncryptInit(p->work, &cbc, key) != CKR_OK ||
-        p->f->C_Encrypt(p->work, block, sizeof block, sealed, &sealed_len) != CKR_OK ||
+        p->f->C_Encrypt(p->work, block, sizeof block, cached_pin, &sealed_len) != CKR_OK ||
         !reference(row, value, iv, false, block, sizeof block, expected, &length))
         return "";
-    return memcmp(sealed, expected, sizeof block) == 0 ? NULL : "the key is another";
+    return memcmp(cached_pin, expected, sizeof block) == 0 ? NULL : "the key is another";
 }
 
 void probe_unwrap(probe *p, const probe_row *row)

@@ -6,14 +6,14 @@
 #include "pkcs11/recovery/recovery_private.h"
 
 /* Waits for the flight that is under way, and says whether it is over. */
-bool tok_gate_await_flight_locked(tok_context *ctx, const tok_token *asker)
+bool tok_gate_wait_recovery_locked(tok_context *ctx, const tok_token *owner)
 {
     tok_gate *gate = ctx->gate;
     uint64_t until = core_deadline_us(ctx->config->defaults.session_wait_ms);
     bool in_time = true;
-    while ((gate->closed || (asker != NULL && asker->looking)) && in_time)
+    while ((gate->closed || (owner != NULL && owner->probing)) && in_time)
         in_time = core_cond_wait_until(&gate->moved, &gate->lock, until);
-    return !gate->closed && !(asker != NULL && asker->looking);
+    return !gate->closed && !(owner != NULL && owner->probing);
 }
 
 void tok_gate_open_locked(tok_gate *gate)
@@ -40,7 +40,8 @@ core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *
 }
 
 /* With the gate closed: `op`, without the gate's lock. Then it opens again. */
-core_status tok_gate_act_closed_locked(tok_context *ctx, tok_lone_op op, void *arg, core_err *err)
+core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, void *arg,
+                                       core_err *err)
 {
     core_sigpipe sigpipe;
 
@@ -87,7 +88,8 @@ static bool await_question_locked(tok_context *ctx, uint64_t until)
     return core_now_us() < until;
 }
 
-core_status tok_alone(tok_context *ctx, unsigned wait_ms, tok_lone_op op, void *arg, core_err *err)
+core_status tok_run_exclusive(tok_context *ctx, unsigned wait_ms, tok_exclusive_op op, void *arg,
+                              core_err *err)
 {
     const uint64_t until = core_deadline_us(wait_ms);
     core_status st = ST_OK;
@@ -95,7 +97,7 @@ core_status tok_alone(tok_context *ctx, unsigned wait_ms, tok_lone_op op, void *
 
     core_mutex_lock(&ctx->gate->lock);
     while (st == ST_OK && !closed) {
-        if (!tok_gate_await_flight_locked(ctx, NULL) || !ctx->gate->initialised)
+        if (!tok_gate_wait_recovery_locked(ctx, NULL) || !ctx->gate->initialised)
             st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                            core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
         else

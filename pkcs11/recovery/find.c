@@ -9,9 +9,9 @@
 static core_status list_present(tok_context *ctx, tok_token_info **out, size_t *count,
                                 core_err *err)
 {
-    tok_stay stay;
+    tok_call_scope scope;
     core_status silent = ST_OK;
-    core_status st = tok_enter(ctx, &stay, err);
+    core_status st = tok_module_enter(ctx, &scope, err);
 
     if (st != ST_OK)
         return st;
@@ -19,7 +19,7 @@ static core_status list_present(tok_context *ctx, tok_token_info **out, size_t *
     if (st == ST_OK && *count == 0 && silent != ST_OK)
         st = core_fail(err, silent, "module \"%s\": there is a token, but it does not answer",
                        ctx->config->module);
-    tok_leave(ctx, &stay, "C_GetSlotList");
+    tok_module_exit(ctx, &scope, "C_GetSlotList");
     return st;
 }
 
@@ -177,9 +177,9 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
     tok_token_info *infos = NULL;
     size_t count = 0;
     size_t found = 0;
-    tok_stay stay;
+    tok_call_scope scope;
 
-    core_status st = tok_enter(ctx, &stay, err);
+    core_status st = tok_module_enter(ctx, &scope, err);
     if (st != ST_OK)
         return st;
     st = tok_slot_list_tokens(ctx, &infos, &count, NULL, err);
@@ -199,7 +199,7 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
             st = core_fail(err, ST_NO_MEMORY, "out of memory");
     }
     core_free(infos);
-    tok_leave(ctx, &stay, identity);
+    tok_module_exit(ctx, &scope, identity);
     return st;
 }
 
@@ -211,7 +211,7 @@ core_status tok_single_find(tok_context *ctx, const char *identity, const char *
     *out = NULL;
     if (st == ST_OK)
         st = find(ctx, identity, selector, out, err);
-    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_look_again(ctx, false)) {
+    if (core_status_class(st) == CORE_CLASS_DEVICE && tok_context_probe_again(ctx, false)) {
         st = find(ctx, identity, selector, out, err);
         if (st == ST_OK)
             tok_context_found(ctx);

@@ -17,8 +17,8 @@ static core_status login_first(tok_token *token, tok_pin_offer *offer, core_err 
                  token->info.label);
     } else if (st == ST_OK) {
         if (another)
-            tok_pin_replaced(token);
-        tok_pin_good(token, offer->hash, offer->pin, offer->length);
+            tok_pin_record_superseded(token);
+        tok_pin_record_accepted(token, offer->hash, offer->pin, offer->length);
         token->pin->verified = offer->rv == CKR_OK; /* not where it is trusted */
     }
     return st;
@@ -33,7 +33,7 @@ static core_status login_lost(tok_token *token, tok_pin_offer *offer, core_err *
     if (st == ST_OK)
         st = tok_login_ask(token, offer, TOK_LOGIN_AGAIN, err);
     if (st == ST_AUTH_FAILED && offer->rv != CKR_OK)
-        tok_pin_replaced(token);
+        tok_pin_record_superseded(token);
     return st;
 }
 
@@ -78,8 +78,8 @@ static core_status login_hashed(login *l, core_err *err)
     }
     const bool same = core_equal_ct(pin->verifier, l->offer.hash, TOK_HASH);
     if (same) /* with the kept PIN, recovery logs in */
-        return is_lost(token) && pin->sealed.length == 0 ? login_lost(token, &l->offer, err)
-                                                         : ST_OK;
+        return is_lost(token) && pin->cached_pin.length == 0 ? login_lost(token, &l->offer, err)
+                                                             : ST_OK;
     return is_lost(token) ? login_first(token, &l->offer, err) : login_other(l, err);
 }
 
@@ -104,35 +104,35 @@ static core_status login_in_turn(login *l, core_err *err)
     return st;
 }
 
-static core_status login_turn(void *arg, core_err *err)
+static core_status login_lock(void *arg, core_err *err)
 {
     login *l = arg;
-    core_status st = tok_login_turn_take(l->token, err);
+    core_status st = tok_login_lock_acquire(l->token, err);
 
     if (st != ST_OK)
         return st;
     l->reached = true;
     st = login_in_turn(l, err);
-    tok_turn_give(&l->token->login_turn);
+    tok_timed_lock_release(&l->token->login_lock);
     return st;
 }
 
 static core_status login_with(login *l, core_err *err)
 {
     tok_token *token = l->token;
-    tok_stay stay;
+    tok_call_scope scope;
 
     l->alone = false;
     l->offer.doubtful = l->offer.again = false;
-    core_status st = tok_enter(token->ctx, &stay, err);
+    core_status st = tok_module_enter(token->ctx, &scope, err);
     if (st != ST_OK)
         return st;
-    st = login_turn(l, err);
-    tok_leave(token->ctx, &stay, token->info.label);
+    st = login_lock(l, err);
+    tok_module_exit(token->ctx, &scope, token->info.label);
     if (st == ST_OK && l->asks) {
         l->alone = true;
         l->reached = false;
-        st = tok_alone(token->ctx, tok_login_wait_ms(token), login_turn, l, err);
+        st = tok_run_exclusive(token->ctx, tok_login_wait_ms(token), login_lock, l, err);
         if (st == ST_POOL_TIMEOUT && !l->reached) {
             st = core_fail(err, ST_AUTH_FAILED,
                            "token \"%s\": not the PIN that is logged in, and not sent: calls of "
@@ -147,15 +147,15 @@ static core_status login_with(login *l, core_err *err)
 
 /* A second time where the first met a device or a session that was lost, unless the PIN may be what
  * is wrong and a second try is one too many. */
-static core_status login_or_heal(login *l, core_err *err)
+static core_status login_or_recover(login *l, core_err *err)
 {
-    const uint64_t epoch = atomic_load(&l->token->epoch);
+    const uint64_t module_generation = atomic_load(&l->token->module_generation);
     const core_status first = login_with(l, err);
     const bool final = l->offer.doubtful && !l->offer.again;
     core_status st = ST_OK;
 
     if (core_status_class(first) == CORE_CLASS_DEVICE)
-        st = tok_heal(l->token, first, epoch, final ? NULL : err);
+        st = tok_recover(l->token, first, module_generation, final ? NULL : err);
     else if (core_status_class(first) != CORE_CLASS_SESSION)
         return first;
     if (final)
@@ -187,7 +187,7 @@ core_status tok_single_login(tok_token *token, const char *pin, size_t pin_len, 
         pin_len = from_file.length;
     }
     login l = {.token = token, .offer = {.pin = pin, .length = pin_len}};
-    st = login_or_heal(&l, err);
+    st = login_or_recover(&l, err);
     core_secret_close(&from_file);
     return st;
 }

@@ -42,7 +42,7 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
                          " (the PIN is typed at the token: leave SECRET and pin_file empty, or "
                          "give the PIN for all sessions)",
                          err);
-    if (token->pin->sealed.length == 0)
+    if (token->pin->cached_pin.length == 0)
         return wrong_pin(token, " (a changed PIN needs all sessions closed: relogin = no)", err);
     /* A login that we only found (foreign_login = trust) is not ours to end. */
     if (!token->pin->verified)
@@ -58,7 +58,7 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
                       "(p11ekm doctor)",
                       token->info.label);
     }
-    if (st == ST_OK && tok_volatile_any(token)) {
+    if (st == ST_OK && tok_session_keys_any(token)) {
         st = core_fail(
             err, ST_AUTH_FAILED,
             "token \"%s\": not the PIN that is logged in; to try it would destroy volatile "
@@ -88,7 +88,7 @@ static bool may_start_anew(const tok_token *token)
 
     for (tok_token *other = NULL; (other = tok_gate_next(gate, other)) != NULL;) {
         if (other != token && tok_login_users(other) > 0 &&
-            (other->pin->sealed.length == 0 || tok_volatile_any(other)))
+            (other->pin->cached_pin.length == 0 || tok_session_keys_any(other)))
             may = false;
     }
     return may;
@@ -100,16 +100,16 @@ static core_status log_out(tok_token *token, core_err *err)
     CK_RV rv = CKR_SESSION_HANDLE_INVALID;
 
     for (int i = 0; i < 2 && tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST; i++) {
-        if (token->keeper == 0) {
-            CK_SESSION_HANDLE keeper = 0;
-            core_status st = tok_session_open(token, &keeper, err);
+        if (token->login_session == 0) {
+            CK_SESSION_HANDLE login_session = 0;
+            core_status st = tok_session_open(token, &login_session, err);
             if (st != ST_OK)
                 return st;
-            token->keeper = keeper;
+            token->login_session = login_session;
         }
-        rv = token->ctx->library.f->C_Logout(token->keeper);
+        rv = token->ctx->library.f->C_Logout(token->login_session);
         if (tok_rv_status(rv, TOK_CALL_OTHER) == ST_SESSION_LOST)
-            token->keeper = 0;
+            token->login_session = 0;
     }
     return rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN
                ? ST_OK
@@ -121,7 +121,7 @@ static void handles_are_lost(tok_token *token)
     core_mutex_lock(&token->lock);
     token->indexed_at_us = 0;
     core_mutex_unlock(&token->lock);
-    atomic_fetch_add(&token->epoch, 1);
+    atomic_fetch_add(&token->module_generation, 1);
 }
 
 core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err)
@@ -137,16 +137,15 @@ core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err
     }
     handles_are_lost(token);
     if (st == ST_OK) {
-        tok_pin_replaced(token);
-        tok_pin_good(token, offer->hash, offer->pin, offer->length);
+        tok_pin_record_superseded(token);
+        tok_pin_record_accepted(token, offer->hash, offer->pin, offer->length);
         token->pin->verified = true;
         tok_note(token->ctx->gate, CORE_LOG_INFO,
                  "token \"%s\": its PIN was changed, the new one is logged in", token->info.label);
         return ST_OK;
     }
     /* A module that does not start is a case for recovery, which logs in, too. */
-    core_status back =
-        token->ctx->gate->initialised ? tok_login_again_in_turn(token, &lost) : ST_OK;
+    core_status back = token->ctx->gate->initialised ? tok_login_again_locked(token, &lost) : ST_OK;
     if (back != ST_OK)
         tok_note_status(token->ctx->gate, CORE_LOG_ERROR,
                         "login lost over a PIN that is not the one logged in", back, &lost);

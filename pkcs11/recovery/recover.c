@@ -7,63 +7,64 @@
 #include "pkcs11/recovery/recovery_private.h"
 
 /* How long a reset beside others at work waits for their calls: they all wait with it. */
-enum { BESIDE_WAIT_MS = 200 };
+enum { SHARED_WAIT_MS = 200 };
 
 /* What is to be put right. */
-typedef struct healing {
+typedef struct recovery_job {
     tok_context *ctx;
-    tok_token *asker; /* NULL: the module */
+    tok_token *owner; /* NULL: the module */
     bool known;       /* that it is gone */
     bool found;       /* the token, in `slot` */
     CK_SLOT_ID slot;
-} healing;
+} recovery_job;
 
-static core_status reset_alone(void *arg, core_err *err)
+static core_status reset_exclusive(void *arg, core_err *err)
 {
-    const healing *h = arg;
-    return tok_reset_patiently(h->ctx, h->asker, h->known, err);
+    const recovery_job *h = arg;
+    return tok_reset_with_retries(h->ctx, h->owner, h->known, err);
 }
 
 static core_status reset_once(void *arg, core_err *err)
 {
-    const healing *h = arg;
-    return tok_reset(h->ctx, h->asker, err);
+    const recovery_job *h = arg;
+    return tok_reset(h->ctx, h->owner, err);
 }
 
-static core_status heal_beside(void *arg, core_err *err)
+static core_status recover_shared(void *arg, core_err *err)
 {
-    const healing *h = arg;
-    return h->found ? tok_move(h->asker, h->slot, err) : tok_reset_beside(h->ctx, h->asker, err);
+    const recovery_job *h = arg;
+    return h->found ? tok_rebind_slot(h->owner, h->slot, err)
+                    : tok_reset_shared(h->ctx, h->owner, err);
 }
 
-static core_status heal_alone_locked(tok_context *ctx, tok_token *asker, core_err *err)
+static core_status recover_exclusive_locked(tok_context *ctx, tok_token *owner, core_err *err)
 {
-    healing h = {.ctx = ctx, .asker = asker, .known = atomic_load(&ctx->gate->health.down)};
+    recovery_job h = {.ctx = ctx, .owner = owner, .known = atomic_load(&ctx->gate->health.down)};
 
-    h.known |= asker != NULL && atomic_load(&asker->health.down);
+    h.known |= owner != NULL && atomic_load(&owner->health.down);
     core_status st = tok_gate_close_locked(ctx, ctx->config->defaults.session_wait_ms, err);
-    return st == ST_OK ? tok_gate_act_closed_locked(ctx, reset_alone, &h, err) : st;
+    return st == ST_OK ? tok_gate_act_closed_locked(ctx, reset_exclusive, &h, err) : st;
 }
 
 /* Finds out where the token is, with the gate open: that may take as long as a dead line takes. */
-static core_status look_locked(tok_token *asker, CK_SLOT_ID *slot, core_err *err)
+static core_status probe_locked(tok_token *owner, CK_SLOT_ID *slot, core_err *err)
 {
-    tok_context *ctx = asker->ctx;
-    tok_stay stay;
+    tok_context *ctx = owner->ctx;
+    tok_call_scope scope;
 
-    asker->looking = true;
+    owner->probing = true;
     core_mutex_unlock(&ctx->gate->lock);
-    core_status st = tok_enter(ctx, &stay, err);
+    core_status st = tok_module_enter(ctx, &scope, err);
     if (st == ST_OK) {
-        st = tok_slot_look(asker, slot, err);
+        st = tok_slot_probe(owner, slot, err);
         if (st == ST_OK && !tok_slot_answers(ctx, *slot)) {
             st = core_fail(err, ST_DEVICE, "token \"%s\": it opens no session; %s",
-                           asker->info.label, core_status_next(ST_DEVICE));
+                           owner->info.label, core_status_next(ST_DEVICE));
         }
-        tok_leave(ctx, &stay, asker->info.label);
+        tok_module_exit(ctx, &scope, owner->info.label);
     }
     core_mutex_lock(&ctx->gate->lock);
-    asker->looking = false;
+    owner->probing = false;
     core_cond_broadcast(&ctx->gate->moved);
     return st;
 }
@@ -75,33 +76,33 @@ static bool works(tok_token *token)
 }
 
 /* Whether users are logged in to any token that works, other than `asker`. */
-static bool at_work_locked(const tok_gate *gate, const tok_token *asker)
+static bool at_work_locked(const tok_gate *gate, const tok_token *owner)
 {
     bool any = false;
     for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
-        any |= token != asker && works(token);
+        any |= token != owner && works(token);
     return any;
 }
 
 /* Whether a reset for the sake of one is due, and takes nothing of the others at work that does not
  * come back: a login whose PIN is not kept, a volatile key. */
-static bool may_reset_beside_locked(tok_context *ctx, const tok_token *asker,
+static bool may_reset_shared_locked(tok_context *ctx, const tok_token *owner,
                                     const tok_health *health)
 {
     bool may = tok_reset_due(ctx, health);
     for (tok_token *token = NULL; (token = tok_gate_next(ctx->gate, token)) != NULL;)
-        may &=
-            token == asker || !works(token) || (token->config->relogin && !tok_volatile_any(token));
+        may &= token == owner || !works(token) ||
+               (token->config->relogin && !tok_session_keys_any(token));
     return may;
 }
 
-static core_status heal_beside_locked(tok_context *ctx, tok_token *asker, core_err *err)
+static core_status recover_shared_locked(tok_context *ctx, tok_token *owner, core_err *err)
 {
-    healing h = {.ctx = ctx, .asker = asker};
-    core_status st = look_locked(asker, &h.slot, err);
+    recovery_job h = {.ctx = ctx, .owner = owner};
+    core_status st = probe_locked(owner, &h.slot, err);
 
     h.found = st == ST_OK;
-    if (h.found && asker->present && h.slot == asker->slot)
+    if (h.found && owner->present && h.slot == owner->slot)
         return ST_OK;
     if (ctx->gate->closed || !ctx->gate->initialised) { /* somebody has been faster */
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
@@ -109,21 +110,22 @@ static core_status heal_beside_locked(tok_context *ctx, tok_token *asker, core_e
     }
     /* Another component finalised the module: it is gone for all of us. */
     if (atomic_load(&ctx->gate->uninitialised))
-        return heal_alone_locked(ctx, asker, err);
+        return recover_exclusive_locked(ctx, owner, err);
     /* The waiting for a reset begins with the loss, which is noted afterwards. */
     if (!h.found &&
-        (!atomic_load(&asker->health.down) || !may_reset_beside_locked(ctx, asker, &asker->health)))
+        (!atomic_load(&owner->health.down) || !may_reset_shared_locked(ctx, owner, &owner->health)))
         return st;
-    st = tok_gate_close_locked(ctx, BESIDE_WAIT_MS, err);
-    return st == ST_OK ? tok_gate_act_closed_locked(ctx, heal_beside, &h, err) : st;
+    st = tok_gate_close_locked(ctx, SHARED_WAIT_MS, err);
+    return st == ST_OK ? tok_gate_act_closed_locked(ctx, recover_shared, &h, err) : st;
 }
 
 /* Whether there is anything left to heal; decided under the gate, and again after each wait. */
-static bool healed_locked(const tok_gate *gate, tok_token *asker, uint64_t epoch)
+static bool is_recovered_locked(const tok_gate *gate, tok_token *owner, uint64_t module_generation)
 {
     if (!gate->initialised || atomic_load(&gate->uninitialised))
         return false;
-    return asker == NULL || (asker->present && atomic_load(&asker->epoch) != epoch);
+    return owner == NULL ||
+           (owner->present && atomic_load(&owner->module_generation) != module_generation);
 }
 
 /* Nothing is tried yet. While the module does not initialise, its answer is the better message. */
@@ -138,41 +140,42 @@ static core_status resting(const tok_context *ctx, core_err *err)
 }
 
 /* Recovers, and notes what came of it. */
-static core_status fly_locked(tok_context *ctx, tok_token *asker, core_err *err)
+static core_status recover_locked(tok_context *ctx, tok_token *owner, core_err *err)
 {
     tok_gate *gate = ctx->gate;
     core_err why = {0};
-    core_status st = asker != NULL && gate->initialised && at_work_locked(gate, asker)
-                         ? heal_beside_locked(ctx, asker, &why)
-                         : heal_alone_locked(ctx, asker, &why);
+    core_status st = owner != NULL && gate->initialised && at_work_locked(gate, owner)
+                         ? recover_shared_locked(ctx, owner, &why)
+                         : recover_exclusive_locked(ctx, owner, &why);
 
     if (st == ST_OK)
-        tok_health_back(ctx, asker);
+        tok_health_back(ctx, owner);
     else
-        tok_health_lost(ctx, asker, st, &why);
+        tok_health_lost(ctx, owner, st, &why);
     gate->cause = (core_err){0};
     if (st == ST_MODULE_INIT && !gate->initialised)
         gate->cause = why;
     return st == ST_OK ? st : core_fail(err, st, "%s", core_err_text(&why, st));
 }
 
-static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_err *err)
+static core_status recover_once(tok_context *ctx, tok_token *owner, uint64_t module_generation,
+                                core_err *err)
 {
     tok_gate *gate = ctx->gate;
     core_status st = ST_OK;
-    bool flown = false;
+    bool tried = false;
 
     core_mutex_lock(&gate->lock);
-    if (!tok_gate_await_flight_locked(ctx, asker)) {
+    if (!tok_gate_wait_recovery_locked(ctx, owner)) {
         st = core_fail(err, ST_DEVICE, "module \"%s\": its recovery takes long; %s",
                        ctx->config->module, core_status_next(ST_DEVICE));
-    } else if (!healed_locked(gate, asker, epoch)) {
-        flown = !tok_health_resting(ctx, asker);
-        st = flown ? fly_locked(ctx, asker, err) : resting(ctx, err);
+    } else if (!is_recovered_locked(gate, owner, module_generation)) {
+        tried = !tok_health_resting(ctx, owner);
+        st = tried ? recover_locked(ctx, owner, err) : resting(ctx, err);
     }
     core_mutex_unlock(&gate->lock);
     tok_notes_flush(gate);
-    if (flown)
+    if (tried)
         tok_gate_visit(gate, tok_login_tidy);
     return st;
 }
@@ -180,7 +183,7 @@ static core_status fly(tok_context *ctx, tok_token *asker, uint64_t epoch, core_
 core_status tok_context_ready(tok_context *ctx, core_err *err)
 {
     tok_fork_check(ctx);
-    return fly(ctx, NULL, 0, err);
+    return recover_once(ctx, NULL, 0, err);
 }
 
 /* Whether any context has users logged in to a token, even to one that is lost. */
@@ -193,72 +196,72 @@ static bool in_use_locked(const tok_gate *gate)
 }
 
 /* Whether a look that initialises the module may be taken now. */
-static bool may_look_locked(tok_context *ctx, bool beside)
+static bool may_probe_locked(tok_context *ctx, bool shared)
 {
     tok_gate *gate = ctx->gate;
 
     if (gate->closed || !gate->initialised || !tok_gate_may_finalize(gate) ||
-        core_now_us() < gate->look_at_us)
+        core_now_us() < gate->next_probe_us)
         return false;
     if (!in_use_locked(gate))
         return true;
-    if (beside && !at_work_locked(gate, NULL))
+    if (shared && !at_work_locked(gate, NULL))
         return true;
-    if (beside && gate->absent.reset_s == 0) { /* the first time: now the waiting begins */
+    if (shared && gate->absent.reset_s == 0) { /* the first time: now the waiting begins */
         gate->absent.reset_s = ctx->config->shared_reset_seconds;
         gate->absent.reset_at_us = core_now_us() + (uint64_t)gate->absent.reset_s * 1000000;
     }
-    return beside && may_reset_beside_locked(ctx, NULL, &gate->absent);
+    return shared && may_reset_shared_locked(ctx, NULL, &gate->absent);
 }
 
 /* Each look is followed by a pause that doubles, for most tokens that are looked for in vain are
  * typing errors. It begins anew when a token is found. */
-static void pause_looks_locked(tok_gate *gate)
+static void pause_probes_locked(tok_gate *gate)
 {
     enum { FIRST_MS = 1000, LAST_MS = 10000 };
-    const unsigned twice = gate->look_pause_ms * 2;
+    const unsigned twice = gate->probe_pause_ms * 2;
 
-    gate->look_pause_ms = twice == 0 ? FIRST_MS : twice < LAST_MS ? twice : LAST_MS;
-    gate->look_at_us = core_now_us() + (uint64_t)gate->look_pause_ms * 1000;
+    gate->probe_pause_ms = twice == 0 ? FIRST_MS : twice < LAST_MS ? twice : LAST_MS;
+    gate->next_probe_us = core_now_us() + (uint64_t)gate->probe_pause_ms * 1000;
 }
 
-static bool look_for_late(tok_context *ctx, bool beside)
+static bool probe_for_late(tok_context *ctx, bool shared)
 {
-    healing h = {.ctx = ctx};
+    recovery_job h = {.ctx = ctx};
     core_status st = ST_DEVICE;
 
     core_mutex_lock(&ctx->gate->lock);
-    const bool looks = may_look_locked(ctx, beside);
-    if (looks) {
-        pause_looks_locked(ctx->gate);
+    const bool probes = may_probe_locked(ctx, shared);
+    if (probes) {
+        pause_probes_locked(ctx->gate);
         st = tok_gate_close_locked(
-            ctx, beside ? BESIDE_WAIT_MS : ctx->config->defaults.session_wait_ms, NULL);
+            ctx, shared ? SHARED_WAIT_MS : ctx->config->defaults.session_wait_ms, NULL);
     }
     if (st == ST_OK)
-        st = tok_gate_act_closed_locked(ctx, beside ? heal_beside : reset_once, &h, NULL);
+        st = tok_gate_act_closed_locked(ctx, shared ? recover_shared : reset_once, &h, NULL);
     core_mutex_unlock(&ctx->gate->lock);
     tok_notes_flush(ctx->gate);
-    if (looks)
+    if (probes)
         tok_gate_visit(ctx->gate, tok_login_tidy);
     return st == ST_OK;
 }
 
-bool tok_context_look_again(tok_context *ctx, bool beside)
+bool tok_context_probe_again(tok_context *ctx, bool shared)
 {
     if (atomic_load(&ctx->gate->uninitialised))
-        return fly(ctx, NULL, 0, NULL) == ST_OK;
-    return look_for_late(ctx, beside);
+        return recover_once(ctx, NULL, 0, NULL) == ST_OK;
+    return probe_for_late(ctx, shared);
 }
 
 void tok_context_found(tok_context *ctx)
 {
     core_mutex_lock(&ctx->gate->lock);
-    ctx->gate->look_pause_ms = 0;
+    ctx->gate->probe_pause_ms = 0;
     ctx->gate->absent.reset_s = 0;
     core_mutex_unlock(&ctx->gate->lock);
 }
 
-void tok_mark_lost(tok_token *token, core_status st, const core_err *err)
+void tok_mark_unavailable(tok_token *token, core_status st, const core_err *err)
 {
     tok_gate *gate = token->ctx->gate;
 
@@ -269,27 +272,29 @@ void tok_mark_lost(tok_token *token, core_status st, const core_err *err)
     tok_notes_flush(gate);
 }
 
-core_status tok_heal_login(tok_token *token, core_err *err)
+core_status tok_recover_login(tok_token *token, core_err *err)
 {
-    tok_stay stay;
-    core_status st = tok_enter(token->ctx, &stay, err);
+    tok_call_scope scope;
+    core_status st = tok_module_enter(token->ctx, &scope, err);
 
     if (st == ST_OK) {
         st = tok_login_again(token, err);
-        tok_leave(token->ctx, &stay, token->info.label);
+        tok_module_exit(token->ctx, &scope, token->info.label);
         tok_login_tidy(token);
     }
     return st;
 }
 
-core_status tok_heal(tok_token *token, core_status st, uint64_t epoch, core_err *err)
+core_status tok_recover(tok_token *token, core_status st, uint64_t module_generation, core_err *err)
 {
     const bool present = token->present;
 
     /* Nobody can log in to a token that is known to be gone. */
     if (core_status_class(st) == CORE_CLASS_DEVICE || !present)
-        return fly(token->ctx, token, epoch, err);
-    st = tok_heal_login(token, err);
+        return recover_once(token->ctx, token, module_generation, err);
+    st = tok_recover_login(token, err);
     /* That is how some losses come to light. */
-    return core_status_class(st) == CORE_CLASS_DEVICE ? fly(token->ctx, token, epoch, err) : st;
+    return core_status_class(st) == CORE_CLASS_DEVICE
+               ? recover_once(token->ctx, token, module_generation, err)
+               : st;
 }

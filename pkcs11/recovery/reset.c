@@ -70,19 +70,19 @@ static void forget_sessions(tok_token *token)
     core_mutex_lock(&token->lock);
     for (const tok_session *s = token->idle; s != NULL; s = s->next)
         tok_stale_add_locked(token, s->handle);
-    for (const tok_key *key = token->passing; key != NULL; key = key->next)
-        if (key->own_session != 0 && key->own_epoch == atomic_load(&token->epoch))
+    for (const tok_key *key = token->session_keys; key != NULL; key = key->next)
+        if (key->own_session != 0 && key->own_generation == atomic_load(&token->module_generation))
             tok_stale_add_locked(token, key->own_session);
-    if (token->keeper != 0)
-        tok_stale_add_locked(token, token->keeper);
+    if (token->login_session != 0)
+        tok_stale_add_locked(token, token->login_session);
     core_mutex_unlock(&token->lock);
     tok_pool_drain(token, true);
-    token->keeper = 0;
+    token->login_session = 0;
     tok_login_lost(token);
     core_mutex_lock(&token->lock); /* against those who do not wait at the gate */
     token->indexed_at_us = 0;
     core_mutex_unlock(&token->lock);
-    atomic_fetch_add(&token->epoch, 1);
+    atomic_fetch_add(&token->module_generation, 1);
 }
 
 /* With the gate closed. A token that is not there now does not keep the others from working. */
@@ -96,7 +96,7 @@ static core_status token_revive(tok_token *token, core_err *err)
     if (st == ST_OK && tok_login_users(token) > 0)
         st = tok_login_again(token, err);
     if (st == ST_OK)
-        tok_mark_back(token);
+        tok_mark_available(token);
     return st;
 }
 
@@ -128,28 +128,28 @@ static core_status initialize_anew(tok_context *ctx, core_err *err)
     return st;
 }
 
-static void revive_others(tok_context *ctx, const tok_token *asker)
+static void revive_others(tok_context *ctx, const tok_token *owner)
 {
     core_err other = {0};
     for (tok_token *token = NULL; (token = tok_gate_next(ctx->gate, token)) != NULL;)
-        if (token != asker)
+        if (token != owner)
             (void)token_revive(token, &other);
 }
 
 /* With the gate closed: nobody is in the module. `asker` is the token whose failure is being
  * healed, NULL when only the module is to be initialised. */
-core_status tok_reset(tok_context *ctx, tok_token *asker, core_err *err)
+core_status tok_reset(tok_context *ctx, tok_token *owner, core_err *err)
 {
-    if (ctx->gate->initialised && asker != NULL && asker->present && token_answers(asker))
+    if (ctx->gate->initialised && owner != NULL && owner->present && token_answers(owner))
         return ST_OK;
     core_status st = initialize_anew(ctx, err);
     if (st != ST_OK)
         return st;
-    revive_others(ctx, asker);
-    if (asker != NULL) {
-        st = token_revive(asker, err);
+    revive_others(ctx, owner);
+    if (owner != NULL) {
+        st = token_revive(owner, err);
         if (st == ST_OK)
-            atomic_fetch_add(&asker->recoveries, 1);
+            atomic_fetch_add(&owner->recoveries, 1);
     }
     return st;
 }
@@ -168,20 +168,20 @@ core_status tok_reset_for_login(tok_token *token, core_err *err)
 /* The first failure is looked at a few times in half a second: a daemon that many processes turn to
  * at one moment (the children of a fork) sends some of them away. What is known to be gone is tried
  * once. */
-core_status tok_reset_patiently(tok_context *ctx, tok_token *asker, bool known, core_err *err)
+core_status tok_reset_with_retries(tok_context *ctx, tok_token *owner, bool known, core_err *err)
 {
     enum { TRIES = 4, PAUSE_MS = 50 };
-    core_status st = tok_reset(ctx, asker, err);
+    core_status st = tok_reset(ctx, owner, err);
 
     for (unsigned i = 1; i < TRIES && !known && core_status_class(st) == CORE_CLASS_DEVICE; i++) {
         core_sleep_ms((unsigned)PAUSE_MS << i);
-        st = tok_reset(ctx, asker, err);
+        st = tok_reset(ctx, owner, err);
     }
     return st;
 }
 
 /* With the gate closed: the token is in another slot, or back in its old one. */
-core_status tok_move(tok_token *token, CK_SLOT_ID slot, core_err *err)
+core_status tok_rebind_slot(tok_token *token, CK_SLOT_ID slot, core_err *err)
 {
     forget_sessions(token);
     tok_stale_close(token); /* while the slot is the old one */
@@ -194,10 +194,10 @@ core_status tok_move(tok_token *token, CK_SLOT_ID slot, core_err *err)
 }
 
 /* For the sake of one token, with the gate closed. */
-core_status tok_reset_beside(tok_context *ctx, tok_token *asker, core_err *err)
+core_status tok_reset_shared(tok_context *ctx, tok_token *owner, core_err *err)
 {
     uint64_t since = core_now_us();
-    core_status st = tok_reset(ctx, asker, err);
-    tok_reset_done(ctx, asker != NULL ? &asker->health : &ctx->gate->absent, core_now_us() - since);
+    core_status st = tok_reset(ctx, owner, err);
+    tok_reset_done(ctx, owner != NULL ? &owner->health : &ctx->gate->absent, core_now_us() - since);
     return st;
 }

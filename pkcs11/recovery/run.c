@@ -8,27 +8,27 @@
 /* What came of one try: whether `op` was reached, and the epoch in which it failed. */
 typedef struct attempt {
     bool reached;
-    uint64_t epoch;
+    uint64_t module_generation;
 } attempt;
 
-static core_status run_try(tok_token *token, const tok_run_how *run, tok_op op, void *arg,
+static core_status run_try(tok_token *token, const tok_exec_options *run, tok_op op, void *arg,
                            attempt *how, core_err *err)
 {
-    tok_stay stay;
+    tok_call_scope scope;
     tok_session *session = NULL;
 
     how->reached = false;
-    how->epoch = atomic_load(&token->epoch);
-    core_status st = tok_enter(token->ctx, &stay, err);
+    how->module_generation = atomic_load(&token->module_generation);
+    core_status st = tok_module_enter(token->ctx, &scope, err);
     if (st != ST_OK)
         return st;
-    how->epoch = atomic_load(&token->epoch);
+    how->module_generation = atomic_load(&token->module_generation);
     st = tok_pool_take(token, &session, err);
     if (st == ST_OK) {
         how->reached = true;
-        session->asker = run->asker;
-        session->place = run->place;
-        session->age = tok_token_age(token);
+        session->owner = run->owner;
+        session->member_index = run->member_index;
+        session->handle_generation = tok_token_handle_generation(token);
         st = op(session, arg, err);
         /* Whatever failed may have left an operation active, and a session is cheaper than a doubt.
          */
@@ -38,17 +38,17 @@ static core_status run_try(tok_token *token, const tok_run_how *run, tok_op op, 
         }
         tok_pool_give(token, session);
     }
-    tok_leave(token->ctx, &stay, token->info.label);
+    tok_module_exit(token->ctx, &scope, token->info.label);
     return st;
 }
 
 /* What may still be done for one operation. One loss can hide another: behind lost sessions a lost
  * login, behind that a lost handle, behind that a token that is gone. Each is healed once. */
-typedef struct remedies {
+typedef struct retry_budget {
     bool counted;
     unsigned sessions; /* a token that dropped one may have dropped all in the pool */
     unsigned healed;   /* set of classes */
-} remedies;
+} retry_budget;
 
 static unsigned sessions_open(tok_token *token)
 {
@@ -59,12 +59,14 @@ static unsigned sessions_open(tok_token *token)
 }
 
 /* ST_OK: try again. */
-static core_status remedy(tok_token *token, const tok_run_how *run, remedies *left, core_status st,
-                          uint64_t epoch, core_err *err)
+static core_status recover_for_retry(tok_token *token, const tok_exec_options *run,
+                                     retry_budget *left, core_status st, uint64_t module_generation,
+                                     core_err *err)
 {
     core_class class = core_status_class(st);
     /* A spare is none while the module they share is not there. */
-    bool spare = run->spare && (class != CORE_CLASS_DEVICE || tok_module_there(token->ctx));
+    bool can_failover =
+        run->can_failover && (class != CORE_CLASS_DEVICE || tok_module_there(token->ctx));
 
     switch (class) {
     case CORE_CLASS_SESSION: /* another session is all it takes */
@@ -75,12 +77,13 @@ static core_status remedy(tok_token *token, const tok_run_how *run, remedies *le
     case CORE_CLASS_DEVICE:
     case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
     case CORE_CLASS_LOGIN:
-        if (class == CORE_CLASS_DEVICE && spare)
+        if (class == CORE_CLASS_DEVICE && can_failover)
             return st;
         if ((left->healed & (1u << class)) != 0)
             return st;
         left->healed |= 1u << class;
-        return spare ? tok_heal_login(token, err) : tok_heal(token, st, epoch, err);
+        return can_failover ? tok_recover_login(token, err)
+                            : tok_recover(token, st, module_generation, err);
     case CORE_CLASS_NONE:
     case CORE_CLASS_DATA:
     case CORE_CLASS_USAGE:
@@ -93,9 +96,10 @@ static core_status remedy(tok_token *token, const tok_run_how *run, remedies *le
     }
 }
 
-core_status tok_run_on(tok_token *token, tok_run_how *run, tok_op op, void *arg, core_err *err)
+core_status tok_execute_on_token(tok_token *token, tok_exec_options *run, tok_op op, void *arg,
+                                 core_err *err)
 {
-    remedies left = {0};
+    retry_budget left = {0};
     attempt how;
 
     for (;;) {
@@ -106,11 +110,11 @@ core_status tok_run_on(tok_token *token, tok_run_how *run, tok_op op, void *arg,
         if (how.reached && run->once) {
             /* The next operation finds the login made again, or known to be lost. */
             core_status healed =
-                core_status_class(st) == CORE_CLASS_LOGIN ? tok_heal_login(token, NULL) : ST_OK;
+                core_status_class(st) == CORE_CLASS_LOGIN ? tok_recover_login(token, NULL) : ST_OK;
             (void)healed;
             return st;
         }
-        st = remedy(token, run, &left, st, how.epoch, err);
+        st = recover_for_retry(token, run, &left, st, how.module_generation, err);
         if (st != ST_OK)
             return st;
     }

@@ -6,7 +6,7 @@
 #include "pkcs11/session/key_private.h"
 
 /* Joins the operations in the module, or says why not. */
-static bool join(tok_context *ctx, tok_stay *stay)
+static bool join(tok_context *ctx, tok_call_scope *scope)
 {
     tok_gate *gate = ctx->gate;
 
@@ -20,7 +20,7 @@ static bool join(tok_context *ctx, tok_stay *stay)
     const bool open = !gate->closed && gate->initialised;
     if (open)
         gate->inside++;
-    stay->serial = gate->serialize;
+    scope->serial = gate->serialize;
     core_mutex_unlock(&gate->lock);
     return open;
 }
@@ -33,33 +33,34 @@ static void part(tok_gate *gate)
     core_mutex_unlock(&gate->lock);
 }
 
-core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err)
+core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *err)
 {
     tok_fork_check(ctx);
-    if (!join(ctx, stay)) {
+    if (!join(ctx, scope)) {
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
-    if (stay->serial && !tok_turn_take(&ctx->gate->serial, ctx->config->defaults.session_wait_ms)) {
+    if (scope->serial &&
+        !tok_timed_lock_acquire(&ctx->gate->serial, ctx->config->defaults.session_wait_ms)) {
         part(ctx->gate);
         return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
                          ctx->config->module);
     }
     if (ctx->mask_sigpipe)
-        core_sigpipe_block(&stay->sigpipe);
-    stay->since_us = ctx->config->slow_call_ms > 0 ? core_now_us() : 0;
+        core_sigpipe_block(&scope->sigpipe);
+    scope->since_us = ctx->config->slow_call_ms > 0 ? core_now_us() : 0;
     return ST_OK;
 }
 
-void tok_leave(tok_context *ctx, tok_stay *stay, const char *what)
+void tok_module_exit(tok_context *ctx, tok_call_scope *scope, const char *what)
 {
     const unsigned slow_ms = ctx->config->slow_call_ms;
-    const uint64_t took_ms = slow_ms > 0 ? (core_now_us() - stay->since_us) / 1000 : 0;
+    const uint64_t took_ms = slow_ms > 0 ? (core_now_us() - scope->since_us) / 1000 : 0;
 
     if (ctx->mask_sigpipe)
-        core_sigpipe_restore(&stay->sigpipe);
-    if (stay->serial)
-        tok_turn_give(&ctx->gate->serial);
+        core_sigpipe_restore(&scope->sigpipe);
+    if (scope->serial)
+        tok_timed_lock_release(&ctx->gate->serial);
     part(ctx->gate);
     tok_notes_flush(ctx->gate);
     if (slow_ms > 0 && took_ms > slow_ms) {

@@ -8,43 +8,45 @@
 
 enum { FACT_BITS = 16, FACT_MASK = (1 << FACT_BITS) - 1 };
 
-static unsigned facts_of(const tok_place *place, uint64_t age)
+static unsigned facts_of(const tok_key_handles *handles, uint64_t handle_generation)
 {
-    const uint64_t word = atomic_load(&place->facts);
-    return word >> FACT_BITS == age ? (unsigned)(word & FACT_MASK) : 0;
+    const uint64_t word = atomic_load(&handles->facts);
+    return word >> FACT_BITS == handle_generation ? (unsigned)(word & FACT_MASK) : 0;
 }
 
 unsigned tok_facts(const tok_session *session, const tok_key *key)
 {
-    return facts_of(&key->at[session->place], session->age);
+    return facts_of(&key->handles[session->member_index], session->handle_generation);
 }
 
-unsigned tok_facts_at(const tok_key *key, const tok_token *token, unsigned place)
+unsigned tok_facts_at(const tok_key *key, const tok_token *token, unsigned member_index)
 {
-    return facts_of(&key->at[place], tok_token_age(token));
+    return facts_of(&key->handles[member_index], tok_token_handle_generation(token));
 }
 
-void tok_facts_add(tok_key *key, unsigned place, uint64_t age, unsigned facts)
+void tok_facts_add(tok_key *key, unsigned member_index, uint64_t handle_generation, unsigned facts)
 {
-    _Atomic uint64_t *word = &key->at[place].facts;
+    _Atomic uint64_t *word = &key->handles[member_index].facts;
     uint64_t seen = atomic_load(word);
     uint64_t next;
 
     do {
-        const uint64_t known = seen >> FACT_BITS == age ? seen & FACT_MASK : 0;
-        if (seen >> FACT_BITS > age || (known & facts) == facts)
+        const uint64_t known = seen >> FACT_BITS == handle_generation ? seen & FACT_MASK : 0;
+        if (seen >> FACT_BITS > handle_generation || (known & facts) == facts)
             return; /* found too late, or known already */
-        next = age << FACT_BITS | known | facts;
+        next = handle_generation << FACT_BITS | known | facts;
     } while (!atomic_compare_exchange_weak(word, &seen, next));
 }
 
 void tok_facts_inherit(tok_key *key, const tok_key *old)
 {
     for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
-        const uint64_t word = atomic_load(&old->at[i].facts), age = word >> FACT_BITS;
-        if (age != 0 && atomic_load(&old->at[i].age) == age &&
-            atomic_load(&key->at[i].age) == age &&
-            atomic_load(&old->at[i].handle) == atomic_load(&key->at[i].handle))
-            tok_facts_add(key, i, age, (unsigned)(word & FACT_MASK));
+        const uint64_t word = atomic_load(&old->handles[i].facts),
+                       handle_generation = word >> FACT_BITS;
+        if (handle_generation != 0 &&
+            atomic_load(&old->handles[i].handle_generation) == handle_generation &&
+            atomic_load(&key->handles[i].handle_generation) == handle_generation &&
+            atomic_load(&old->handles[i].handle) == atomic_load(&key->handles[i].handle))
+            tok_facts_add(key, i, handle_generation, (unsigned)(word & FACT_MASK));
     }
 }

@@ -9,11 +9,11 @@ static void token_forget_process(tok_token *token)
     tok_token_locks(token);
     tok_pool_drain(token, true);
     tok_stale_forget(token);
-    token->keeper = 0;
+    token->login_session = 0;
     token->indexed_at_us = 0;
     tok_login_lost(token);
-    token->looking = false;
-    atomic_fetch_add(&token->epoch, 1);
+    token->probing = false;
+    atomic_fetch_add(&token->module_generation, 1);
 }
 
 static void context_forget_process(tok_context *ctx)

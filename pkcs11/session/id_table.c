@@ -14,7 +14,7 @@ int tok_id_compare(const void *a, const void *b)
 bool tok_ids_known(tok_token *token)
 {
     core_mutex_lock(&token->lock);
-    bool known = token->ids_age == tok_token_age(token);
+    bool known = token->ids_generation == tok_token_handle_generation(token);
     core_mutex_unlock(&token->lock);
     return known;
 }
@@ -26,7 +26,7 @@ bool tok_ids_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_id *
 
     memcpy(wanted.id, thumb, TOK_THUMB_LEN);
     core_mutex_lock(&token->lock);
-    if (token->ids_age == tok_token_age(token) && token->id_count > 0)
+    if (token->ids_generation == tok_token_handle_generation(token) && token->id_count > 0)
         found = bsearch(&wanted, token->ids, token->id_count, sizeof *token->ids, tok_id_compare);
     if (found != NULL)
         *out = *found;
@@ -40,7 +40,7 @@ void tok_ids_forget(tok_token *token)
     tok_id *old = token->ids;
     token->ids = NULL;
     token->id_count = 0;
-    token->ids_age = 0;
+    token->ids_generation = 0;
     core_mutex_unlock(&token->lock);
     core_free(old);
 }

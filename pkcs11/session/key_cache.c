@@ -10,7 +10,7 @@ static unsigned bucket_of(const uint8_t thumb[TOK_THUMB_LEN])
     return (thumb[0] | ((unsigned)thumb[1] << 8)) % TOK_KEY_BUCKETS;
 }
 
-const tok_key_info *tok_key_about(const tok_key *key)
+const tok_key_info *tok_key_info_of(const tok_key *key)
 {
     return &key->info;
 }
@@ -31,7 +31,7 @@ void tok_key_release(tok_key *key)
     if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1)
         return;
     if (!key->info.persistent)
-        tok_volatile_destroy(key);
+        tok_session_key_destroy(key);
     core_rsa_free(atomic_load(&key->software));
     core_free(key);
 }

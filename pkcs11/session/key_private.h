@@ -10,24 +10,25 @@
 #include "pkcs11/session/session_private.h"
 
 /* Whether a volatile key is alive. */
-bool tok_volatile_any(tok_token *token);
+bool tok_session_keys_any(tok_token *token);
 /* Ends the sessions of all volatile keys; inside the gate. */
-void tok_volatile_end(tok_token *token);
+void tok_session_keys_end(tok_token *token);
 /* Drops the cache; keys still held by callers find their handles again. */
 void tok_keys_forget(tok_token *token);
 
-/* Where the key is on one token. The handles are good while `age` is the token's (tok_token_age);
- * 0: find them again. Noted with the token's lock, voided without. */
-typedef struct tok_place {
-    _Atomic uint64_t age;
+/* Where the key is on one token. The handles are good while `age` is the token's
+ * (tok_token_handle_generation); 0: find them again. Noted with the token's lock, voided without.
+ */
+typedef struct tok_key_handles {
+    _Atomic uint64_t handle_generation;
     _Atomic uint64_t proven_us; /* when the token last showed that the handle names the key */
     bool proving;               /* a thread is asking for that; guarded by the token's lock */
     _Atomic CK_OBJECT_HANDLE handle;
     _Atomic uint64_t facts; /* facts.c: a generation and tok_fact bits */
-} tok_place;
+} tok_key_handles;
 
 /* What is known of one key on one token. It is forgotten with the token's generation
- * (tok_token_age), and never learned from a data operation that failed. */
+ * (tok_token_handle_generation), and never learned from a data operation that failed. */
 enum tok_fact {
     TOK_FACT_PROVEN = 1,   /* modulus and exponent belong to the private key */
     TOK_FACT_RAW = 2,      /* raw RSA gave a known answer back */
@@ -58,11 +59,12 @@ struct tok_key {
     _Atomic unsigned ever; /* all uses that it was seen with */
     _Atomic unsigned silent;
     _Atomic uint64_t said_us[TOK_NOTICE_COUNT]; /* when the log last had each notice (use.c) */
-    tok_place at[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
+    tok_key_handles
+        handles[CORE_GROUP_MOST]; /* by the place of the token in the group; else the first */
     /* Of a volatile key, which lives in it (0: it has ended), and when it was opened; guarded by
      * the token's lock. */
     CK_SESSION_HANDLE own_session;
-    uint64_t own_epoch;
+    uint64_t own_generation;
     _Atomic(EVP_PKEY *) software; /* the public part, made when first needed */
 };
 
@@ -86,16 +88,16 @@ bool tok_ids_find(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN], tok_id *
 void tok_ids_forget(tok_token *token);
 
 /* Gives a volatile key the session it was made in, which is closed with it. */
-void tok_volatile_add(tok_key *key, CK_SESSION_HANDLE session);
+void tok_session_key_add(tok_key *key, CK_SESSION_HANDLE session);
 /* Enters the key in the cache (in place of an older description) and adds a reference for it. */
 void tok_keys_put(tok_key *key);
 void tok_keys_remove(tok_key *key);
 /* What is known of the key on the session's token; on the member `place` of its group (0 for a
  * token that is no group), as of now. */
 unsigned tok_facts(const tok_session *session, const tok_key *key);
-unsigned tok_facts_at(const tok_key *key, const tok_token *token, unsigned place);
+unsigned tok_facts_at(const tok_key *key, const tok_token *token, unsigned member_index);
 /* Adds facts that were found in the generation `age` of the token. Any thread, no lock. */
-void tok_facts_add(tok_key *key, unsigned place, uint64_t age, unsigned facts);
+void tok_facts_add(tok_key *key, unsigned member_index, uint64_t handle_generation, unsigned facts);
 /* What is known of `old`, an older description of a key with this thumbprint, is known of `key`
  * where both are the same object in the same generation. */
 void tok_facts_inherit(tok_key *key, const tok_key *old);
@@ -104,6 +106,6 @@ void tok_key_notices_copy(tok_key *key, const tok_key *older);
 tok_key *tok_keys_cached(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN]);
 /* A key whose token does not tell CKA_TOKEN may be released inside the gate; it has no session, and
  * the gate is not entered twice. */
-void tok_volatile_destroy(tok_key *key);
+void tok_session_key_destroy(tok_key *key);
 
 #endif

@@ -20,7 +20,7 @@ CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 }
 
 /* For the session that holds the login. */
-static CK_RV open_keeper(const tok_token *token, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
+static CK_RV open_login_session(const tok_token *token, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 {
     const CK_FUNCTION_LIST *f = token->ctx->library.f;
     const bool reads = token->info.max_rw_sessions == 1 && token->info.max_sessions != 1;
@@ -33,11 +33,12 @@ static CK_RV open_keeper(const tok_token *token, CK_SLOT_ID slot, CK_SESSION_HAN
     return rv == CKR_OK || !reads ? rv : tok_slot_open(token->ctx, slot, out);
 }
 
-static core_status open_session(tok_token *token, bool keeper, CK_SESSION_HANDLE *out,
+static core_status open_session(tok_token *token, bool login_session, CK_SESSION_HANDLE *out,
                                 core_err *err)
 {
     const CK_SLOT_ID slot = atomic_load(&token->slot);
-    CK_RV rv = keeper ? open_keeper(token, slot, out) : tok_slot_open(token->ctx, slot, out);
+    CK_RV rv =
+        login_session ? open_login_session(token, slot, out) : tok_slot_open(token->ctx, slot, out);
     if (rv != CKR_OK)
         return tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
     /* A token put in the other's place gets neither its PIN nor its work. */
@@ -54,7 +55,7 @@ core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err 
     return open_session(token, false, out, err);
 }
 
-core_status tok_session_open_keeper(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+core_status tok_session_open_for_login(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
 {
     return open_session(token, true, out, err);
 }
@@ -231,12 +232,12 @@ static void note_room(tok_token *token)
 
 /* A token with room for one session only: the session that holds the login does the work, too.
  * *out NULL: it is at work. */
-static core_status borrow_keeper(tok_token *token, tok_session **out, core_err *err)
+static core_status borrow_login_session(tok_token *token, tok_session **out, core_err *err)
 {
-    const CK_SESSION_HANDLE keeper = token->keeper;
+    const CK_SESSION_HANDLE login_session = token->login_session;
 
     core_mutex_lock(&token->lock);
-    const bool mine = token->open == 0 && keeper != 0;
+    const bool mine = token->open == 0 && login_session != 0;
     if (mine)
         token->open = token->limit = 1;
     if (mine && token->grow_ms == 0 && pool_limit(token) > 1) {
@@ -245,12 +246,12 @@ static core_status borrow_keeper(tok_token *token, tok_session **out, core_err *
     }
     core_mutex_unlock(&token->lock);
     if (!mine) {
-        return keeper != 0
+        return login_session != 0
                    ? ST_OK
                    : core_fail(err, ST_TOKEN_FULL, "token \"%s\": %s; %s", token->info.label,
                                core_status_text(ST_TOKEN_FULL), core_status_next(ST_TOKEN_FULL));
     }
-    core_status st = session_new(token, keeper, out, err);
+    core_status st = session_new(token, login_session, out, err);
     if (st != ST_OK)
         unclaim(token);
     return st;
@@ -258,14 +259,14 @@ static core_status borrow_keeper(tok_token *token, tok_session **out, core_err *
 
 /* It stays open for the login, so that an operation that was left active is ended. When the token
  * does not know it any more, the login is gone with it. */
-static void give_keeper_back(tok_token *token, tok_session *session)
+static void return_login_session(tok_token *token, tok_session *session)
 {
     const CK_FUNCTION_LIST *f = session->f;
     CK_ULONG length = (CK_ULONG)session->scratch.capacity;
     CK_SESSION_HANDLE handle = session->handle;
 
     if (session->gone) {
-        if (atomic_compare_exchange_strong(&token->keeper, &handle, 0))
+        if (atomic_compare_exchange_strong(&token->login_session, &handle, 0))
             tok_login_lost(token);
     } else if (session->dirty) {
         (void)f->C_FindObjectsFinal(handle);
@@ -297,7 +298,7 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
         }
         if (unclaim_full(token))
             continue;
-        st = borrow_keeper(token, out, err);
+        st = borrow_login_session(token, out, err);
         if (st != ST_OK || *out != NULL)
             return st;
     }
@@ -306,7 +307,7 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
 void tok_pool_give(tok_token *token, tok_session *session)
 {
     if (session->borrowed) {
-        give_keeper_back(token, session);
+        return_login_session(token, session);
         return;
     }
     core_mutex_lock(&token->lock);

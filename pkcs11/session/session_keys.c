@@ -5,24 +5,24 @@
  */
 #include "pkcs11/session/key_private.h"
 
-void tok_volatile_add(tok_key *key, CK_SESSION_HANDLE session)
+void tok_session_key_add(tok_key *key, CK_SESSION_HANDLE session)
 {
     tok_token *token = key->token;
 
     core_mutex_lock(&token->lock);
     key->own_session = session;
-    key->own_epoch = atomic_load(&token->epoch);
-    key->next = token->passing;
-    token->passing = key;
+    key->own_generation = atomic_load(&token->module_generation);
+    key->next = token->session_keys;
+    token->session_keys = key;
     core_mutex_unlock(&token->lock);
 }
 
 /* Takes one (NULL: any) out of the list, for its session to be closed; false: there is none. */
-static bool volatile_take(tok_token *token, const tok_key *key, CK_SESSION_HANDLE *session)
+static bool session_key_take(tok_token *token, const tok_key *key, CK_SESSION_HANDLE *session)
 {
     *session = 0;
     core_mutex_lock(&token->lock);
-    tok_key **at = &token->passing;
+    tok_key **at = &token->session_keys;
     while (*at != NULL && key != NULL && *at != key)
         at = &(*at)->next;
     tok_key *found = *at;
@@ -30,28 +30,30 @@ static bool volatile_take(tok_token *token, const tok_key *key, CK_SESSION_HANDL
         *at = found->next;
         found->next = NULL;
         /* Sessions of another epoch are gone, and their numbers may be others' by now. */
-        *session = found->own_epoch == atomic_load(&token->epoch) ? found->own_session : 0;
+        *session = found->own_generation == atomic_load(&token->module_generation)
+                       ? found->own_session
+                       : 0;
         found->own_session = 0;
     }
     core_mutex_unlock(&token->lock);
     return found != NULL;
 }
 
-bool tok_volatile_any(tok_token *token)
+bool tok_session_keys_any(tok_token *token)
 {
     core_mutex_lock(&token->lock);
-    const tok_key *key = token->passing;
-    while (key != NULL && key->own_epoch != atomic_load(&token->epoch))
+    const tok_key *key = token->session_keys;
+    while (key != NULL && key->own_generation != atomic_load(&token->module_generation))
         key = key->next;
     core_mutex_unlock(&token->lock);
     return key != NULL;
 }
 
-void tok_volatile_end(tok_token *token)
+void tok_session_keys_end(tok_token *token)
 {
     CK_SESSION_HANDLE session;
 
-    while (volatile_take(token, NULL, &session))
+    while (session_key_take(token, NULL, &session))
         if (session != 0)
             (void)token->ctx->library.f->C_CloseSession(session);
 }
@@ -66,19 +68,19 @@ static bool has_session(tok_key *key)
 
 /* A key whose token does not tell CKA_TOKEN may be released inside the gate; it has no session, and
  * the gate is not entered twice. */
-void tok_volatile_destroy(tok_key *key)
+void tok_session_key_destroy(tok_key *key)
 {
     tok_token *token = key->token;
     CK_SESSION_HANDLE session;
-    tok_stay stay;
+    tok_call_scope scope;
 
     if (!has_session(key))
         return;
-    bool entered = tok_enter(token->ctx, &stay, NULL) == ST_OK;
+    bool entered = tok_module_enter(token->ctx, &scope, NULL) == ST_OK;
 
     /* Its object lives and dies with the session. */
-    if (volatile_take(token, key, &session) && session != 0 && entered)
+    if (session_key_take(token, key, &session) && session != 0 && entered)
         (void)token->ctx->library.f->C_CloseSession(session);
     if (entered)
-        tok_leave(token->ctx, &stay, token->info.label);
+        tok_module_exit(token->ctx, &scope, token->info.label);
 }

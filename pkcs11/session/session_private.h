@@ -12,7 +12,7 @@
 typedef struct tok_public {
     uint8_t thumb[TOK_THUMB_LEN]; /* of the key */
     CK_OBJECT_HANDLE object;      /* 0: free */
-    uint64_t age;                 /* tok_token_age when it was made or found */
+    uint64_t handle_generation;   /* tok_token_handle_generation when it was made or found */
     bool ours;                    /* a session object made here; else the token's own */
 } tok_public;
 enum { TOK_SESSION_PUBLICS = 4 };
@@ -20,9 +20,9 @@ enum { TOK_SESSION_PUBLICS = 4 };
 struct tok_session {
     CK_SESSION_HANDLE handle;
     tok_token *token;
-    tok_token *asker; /* whose operation it is: the token, or a group that it is a member of */
-    unsigned place;   /* of the token in that group */
-    uint64_t age;     /* of the token when the operation began */
+    tok_token *owner;      /* whose operation it is: the token, or a group that it is a member of */
+    unsigned member_index; /* of the token in that group */
+    uint64_t handle_generation; /* of the token when the operation began */
     const CK_FUNCTION_LIST *f;
     bool dirty;    /* an operation may still be active: close it, do not give it back */
     bool borrowed; /* it is the session that holds the login */
@@ -40,7 +40,7 @@ struct tok_session {
 core_status tok_rv_data_fail(core_err *err, const tok_session *session, const char *function,
                              CK_RV rv);
 /* The same for C_Encrypt, C_Sign and C_WrapKey, of codes that the standard does not have:
- * ST_FAILURE, for tok_run_twice. */
+ * ST_FAILURE, for tok_execute_twice. */
 core_status tok_rv_input_fail(core_err *err, const tok_session *session, const char *function,
                               CK_RV rv);
 /* --- gate.c: operations. --- */
@@ -48,13 +48,13 @@ typedef core_status (*tok_op)(tok_session *session, void *arg, core_err *err);
 
 /* Enters and leaves the gate without a session, for slot and login work. Between the two, calls
  * into the module are allowed. ST_DEVICE while it is not initialised. */
-typedef struct tok_stay {
+typedef struct tok_call_scope {
     core_sigpipe sigpipe;
     uint64_t since_us;
     bool serial; /* this operation keeps all others out */
-} tok_stay;
-CORE_MUST_USE core_status tok_enter(tok_context *ctx, tok_stay *stay, core_err *err);
-void tok_leave(tok_context *ctx, tok_stay *stay, const char *what);
+} tok_call_scope;
+CORE_MUST_USE core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *err);
+void tok_module_exit(tok_context *ctx, tok_call_scope *scope, const char *what);
 
 /* Called first by every public function: after a fork the child gets fresh locks and no sessions.
  */
@@ -78,8 +78,8 @@ void tok_pool_drain(tok_token *token, bool forget);
 CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out);
 CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
 /* The same for the session that holds the login: for reading where sessions for writing are few. */
-CORE_MUST_USE core_status tok_session_open_keeper(tok_token *token, CK_SESSION_HANDLE *out,
-                                                  core_err *err);
+CORE_MUST_USE core_status tok_session_open_for_login(tok_token *token, CK_SESSION_HANDLE *out,
+                                                     core_err *err);
 /* Fails with the device, never for a mechanism that is not there. */
 CORE_MUST_USE core_status tok_mech(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *out,
                                    core_err *err);

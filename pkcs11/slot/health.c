@@ -80,7 +80,7 @@ void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us)
     ctx->gate->reset_after_us = now + took_us * SHARE;
 }
 
-void tok_mark_back(tok_token *token)
+void tok_mark_available(tok_token *token)
 {
     tok_gate *gate = token->ctx->gate;
 

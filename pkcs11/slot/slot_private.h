@@ -56,12 +56,13 @@ struct tok_token {
     _Atomic unsigned refs;
     const core_token_config *config;
     tok_token_info info;
-    _Atomic uint64_t epoch;   /* changes only while nobody is inside */
-    _Atomic uint64_t granted; /* logins: what was known of private objects before is void */
+    _Atomic uint64_t module_generation; /* changes only while nobody is inside */
+    _Atomic uint64_t
+        login_generation; /* logins: what was known of private objects before is void */
     _Atomic CK_SLOT_ID slot;
     char *slot_uri;       /* the URI that found it, if that names its slot; else NULL */
     _Atomic bool present; /* set while nobody is inside */
-    bool looking; /* guarded by the gate, as the next: somebody is finding out where it is */
+    bool probing; /* guarded by the gate, as the next: somebody is finding out where it is */
     tok_health health;
     struct tok_group *group; /* of a group, which is no token itself; NULL */
 
@@ -74,25 +75,27 @@ struct tok_token {
                           * it is not */
     uint64_t grow_at_us; /* the next one */
     unsigned users;
-    tok_login_state login;            /* changes in the login turn, or with the gate closed */
-    _Atomic CK_SESSION_HANDLE keeper; /* never used for work: holds the login; set in its turn */
-    CK_SESSION_HANDLE *stale;         /* see stale.c */
+    tok_login_state login; /* changes in the login turn, or with the gate closed */
+    _Atomic CK_SESSION_HANDLE
+        login_session;        /* never used for work: holds the login; set in its turn */
+    CK_SESSION_HANDLE *stale; /* see stale.c */
     size_t stale_count;
-    tok_key *passing; /* volatile keys, each in a session of its own */
+    tok_key *session_keys; /* volatile keys, each in a session of its own */
     tok_key *keys[TOK_KEY_BUCKETS];
     uint8_t (*known)[TOK_THUMB_LEN]; /* known.c */
     size_t known_count, known_room;
-    struct tok_id *ids; /* see id_index.c; good while ids_age is tok_token_age */
+    struct tok_id
+        *ids; /* see id_index.c; good while ids_generation is tok_token_handle_generation */
     size_t id_count;
-    uint64_t ids_age;
+    uint64_t ids_generation;
     uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
 
     _Atomic unsigned mech_known;     /* set of rows of `mech` that the token has answered */
     _Atomic uint64_t mech_ask_at_us; /* the others are not asked again before then */
     tok_mech_info mech[TOK_MECH_COUNT];
-    tok_turn login_turn;       /* guards pin */
+    tok_timed_lock login_lock; /* guards pin */
     struct tok_pin_state *pin; /* in locked memory, see login_private.h */
-    tok_turn key_turn;         /* creations, and the index; guards `passed` */
+    tok_timed_lock key_lock;   /* creations, and the index; guards `passed` */
     tok_passed passed;         /* by the last search for `passed_thumb` */
     uint8_t passed_thumb[TOK_THUMB_LEN];
     _Atomic uint64_t recoveries, logins, searches;
@@ -104,11 +107,11 @@ struct tok_token {
 core_status tok_rv_fail(core_err *err, const tok_token *token, const char *function, CK_RV rv,
                         tok_call kind);
 /* Notes that the token answers: a user has logged in to it, or it was found again. */
-void tok_mark_back(tok_token *token);
+void tok_mark_available(tok_token *token);
 /* Finds the token's slot again by what it says of itself. Inside the gate or with it closed. */
 CORE_MUST_USE core_status tok_slot_resolve(tok_token *token, core_err *err);
 /* Where the token is now, without noting it. */
-CORE_MUST_USE core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err);
+CORE_MUST_USE core_status tok_slot_probe(tok_token *token, CK_SLOT_ID *slot, core_err *err);
 /* Whether what a slot says is said by this very token; whether that slot holds it. */
 bool tok_info_is(tok_token *token, const tok_token_info *info);
 /* Whether that slot holds this very token. */
@@ -119,7 +122,7 @@ CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out);
 CORE_MUST_USE core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out,
                                         CK_FLAGS *flags);
 /* Another number, and a greater one, when handles of private objects are no good any more. */
-uint64_t tok_token_age(const tok_token *token);
+uint64_t tok_token_handle_generation(const tok_token *token);
 void tok_token_locks(tok_token *token);
 unsigned tok_login_users(tok_token *token);
 /* The sessions that held the login are gone. With the gate closed, or in the login turn. */
@@ -128,7 +131,7 @@ void tok_login_lost(tok_token *token);
 void tok_login_found(tok_token *token);
 
 /* Whether a status says that the device is away, so that another member may serve. */
-static inline bool tok_says_away(core_status st)
+static inline bool tok_status_is_unavailable(core_status st)
 {
     return core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF;
 }

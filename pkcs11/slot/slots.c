@@ -21,7 +21,7 @@ static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
         from++;
     memcpy(out, field + from, length - from);
     out[length - from] = '\0';
-    core_text_clean(out, "");
+    core_text_sanitize(out, "");
 }
 
 /* Another component finalised the module: recovery then does not wait, but initialises it. */
@@ -235,7 +235,7 @@ bool tok_slot_holds(tok_token *token, CK_SLOT_ID slot)
     return tok_slot_info(token->ctx, slot, &now, NULL) == ST_OK && tok_info_is(token, &now);
 }
 
-core_status tok_slot_look(tok_token *token, CK_SLOT_ID *slot, core_err *err)
+core_status tok_slot_probe(tok_token *token, CK_SLOT_ID *slot, core_err *err)
 {
     *slot = atomic_load(&token->slot);
     return tok_slot_holds(token, *slot) ? ST_OK : find_slot(token, slot, err);

@@ -42,13 +42,13 @@ void tok_token_locks(tok_token *token)
     core_mutex_init(&token->lock);
     core_cond_init(&token->freed);
     core_cond_init(&token->proven);
-    tok_turn_init(&token->login_turn);
-    tok_turn_init(&token->key_turn);
+    tok_timed_lock_init(&token->login_lock);
+    tok_timed_lock_init(&token->key_lock);
 }
 
-uint64_t tok_token_age(const tok_token *token)
+uint64_t tok_token_handle_generation(const tok_token *token)
 {
-    return atomic_load(&token->epoch) + atomic_load(&token->granted);
+    return atomic_load(&token->module_generation) + atomic_load(&token->login_generation);
 }
 
 tok_token *tok_token_ref(tok_token *token)
@@ -68,7 +68,7 @@ const core_token_config *tok_token_config(const tok_token *token)
     return token->config;
 }
 
-const tok_token_info *tok_token_about(const tok_token *token)
+const tok_token_info *tok_token_info_of(const tok_token *token)
 {
     return &token->info;
 }
@@ -80,11 +80,11 @@ tok_context *tok_token_context(const tok_token *token)
 
 void tok_single_stats(tok_token *token, tok_token_stats *out)
 {
-    out->epoch = atomic_load(&token->epoch);
+    out->module_generation = atomic_load(&token->module_generation);
     out->recoveries = atomic_load(&token->recoveries);
     out->logins = atomic_load(&token->logins);
     out->searches = atomic_load(&token->searches);
     core_mutex_lock(&token->lock);
-    out->sessions = token->open + (token->keeper != 0 ? 1u : 0u);
+    out->sessions = token->open + (token->login_session != 0 ? 1u : 0u);
     core_mutex_unlock(&token->lock);
 }

@@ -118,7 +118,7 @@ bool grp_served_by(grp_world *w, const char *member)
 
     if (st != ST_OK)
         fprintf(stderr, "%s\n", err.text);
-    return st == ST_OK && err.member != NULL && strcmp(err.member, member) == 0;
+    return st == ST_OK && err.served_by != NULL && strcmp(err.served_by, member) == 0;
 }
 
 long grp_until(grp_world *w, const char *member, unsigned most_ms)
@@ -127,7 +127,7 @@ long grp_until(grp_world *w, const char *member, unsigned most_ms)
 
     for (;;) {
         core_err err = {0};
-        if (grp_decrypt(w, &err) == ST_OK && strcmp(err.member, member) == 0)
+        if (grp_decrypt(w, &err) == ST_OK && strcmp(err.served_by, member) == 0)
             return (long)((core_now_us() - from) / 1000);
         if (core_now_us() - from > (uint64_t)most_ms * 1000) {
             fprintf(stderr, "still: %s\n", err.text);

@@ -32,7 +32,7 @@ static void *work(void *arg)
             fprintf(stderr, "failed: %s\n", err.text);
         else if (st == ST_OK)
             atomic_fetch_add(&good, 1);
-        if (st == ST_OK && strcmp(err.member, "pair-1") == 0)
+        if (st == ST_OK && strcmp(err.served_by, "pair-1") == 0)
             atomic_fetch_add(&by_second, 1);
     }
     return NULL;

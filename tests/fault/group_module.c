@@ -163,7 +163,7 @@ static void a_look_waits_for_a_slow_call(void)
 
 /* One is lost, and who is at work on the other could not log in again, or would lose a volatile
  * key: for the lost one's sake the module is not initialised anew. */
-static void a_reset_spares(const char *globals, bool passing)
+static void a_reset_spares(const char *globals, bool session_keys)
 {
     tok_key_spec spec = {"passing", CORE_ALG_RSA_2048, TOK_CAN_SIGN, false, false};
     tok_token *one = NULL;
@@ -173,7 +173,7 @@ static void a_reset_spares(const char *globals, bool passing)
     core_status st = ST_OK;
 
     CU_ASSERT_FATAL(grp_open_with(&w, globals, ""));
-    if (passing) {
+    if (session_keys) {
         CU_ASSERT_EQUAL_FATAL(tok_token_find(w.ctx, "one", &one, NULL), ST_OK);
         CU_ASSERT_EQUAL(grp_login(one, getenv("PIN"), NULL), ST_OK);
         CU_ASSERT_EQUAL_FATAL(tok_key_create(one, &spec, &key, NULL), ST_OK);
@@ -183,14 +183,14 @@ static void a_reset_spares(const char *globals, bool passing)
         core_err err = {0};
         size_t out_len = sizeof out;
         st = grp_decrypt(&w, &err);
-        if (st == ST_OK && passing)
+        if (st == ST_OK && session_keys)
             st = tok_rsa_sign(key, (const uint8_t *)"x", 1, out, &out_len, &err);
         if (st != ST_OK)
             printf("%s ", err.text);
     }
     CU_ASSERT_EQUAL(st, ST_OK);
     CU_ASSERT(grp_setup("plug-0"));
-    if (passing) {
+    if (session_keys) {
         tok_key_release(key);
         tok_token_logout(one);
         tok_token_release(one);

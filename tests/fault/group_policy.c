@@ -41,11 +41,11 @@ static void by_preference(void)
     tok_key *again = NULL;
 
     CU_ASSERT_FATAL(grp_open(&w, ""));
-    CU_ASSERT_STRING_EQUAL(tok_token_about(w.group)->label, "ha");
+    CU_ASSERT_STRING_EQUAL(tok_token_info_of(w.group)->label, "ha");
     CU_ASSERT_PTR_EQUAL(tok_key_token(w.rsa), w.group);
     for (unsigned i = 0; i < 6; i++)
         CU_ASSERT(grp_served_by(&w, "pair-0"));
-    CU_ASSERT_EQUAL(tok_key_by_thumb(w.group, tok_key_about(w.rsa)->thumb, &again, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_by_thumb(w.group, tok_key_info_of(w.rsa)->thumb, &again, NULL), ST_OK);
     CU_ASSERT_PTR_EQUAL(again, w.rsa);
     tok_key_release(again);
     tok_token_stats_get(w.group, &stats);
@@ -61,7 +61,7 @@ static void in_turn(void)
     for (unsigned i = 0; i < 20; i++) {
         core_err err = {0};
         CU_ASSERT_EQUAL(grp_decrypt(&w, &err), ST_OK);
-        served[err.member != NULL && strcmp(err.member, "pair-1") == 0]++;
+        served[err.served_by != NULL && strcmp(err.served_by, "pair-1") == 0]++;
     }
     CU_ASSERT_EQUAL(served[0], 10);
     CU_ASSERT_EQUAL(served[1], 10);
@@ -102,7 +102,7 @@ static void one_wrong_pin_is_wrong(void)
     CU_ASSERT_EQUAL(tok_token_login(group, NULL, 0, &err), ST_OK);
     tok_token_logout(group);
     CU_ASSERT_EQUAL(grp_login(group, "4321", &err), ST_AUTH_FAILED);
-    CU_ASSERT_STRING_EQUAL(err.member, "pair-0"); /* and the next was not asked */
+    CU_ASSERT_STRING_EQUAL(err.served_by, "pair-0"); /* and the next was not asked */
     tok_token_release(group);
     tok_context_close(w.ctx);
 }
@@ -123,7 +123,7 @@ static void creates_by_policy(void)
     CU_ASSERT_EQUAL(tok_key_create(w.group, &spec, &key, &err), ST_POLICY);
     spec.persistent = true;
     CU_ASSERT_EQUAL_FATAL(tok_key_create(w.group, &spec, &key, &err), ST_OK);
-    CU_ASSERT_STRING_EQUAL(err.member, "pair-0");
+    CU_ASSERT_STRING_EQUAL(err.served_by, "pair-0");
     CU_ASSERT_EQUAL(member_has("zero", "made"), ST_OK);
     CU_ASSERT_EQUAL(member_has("one", "made"), ST_NOT_FOUND);
     /* What only one has cannot be retired on both: nothing is done. */
@@ -155,7 +155,7 @@ static void retires_all_or_none(void)
     size_t count = 0;
     CU_ASSERT_EQUAL_FATAL(tok_key_list(w.group, &keys, &count, &err), ST_OK);
     for (size_t i = 0; i < count; i++)
-        if (tok_key_about(keys[i])->retired)
+        if (tok_key_info_of(keys[i])->retired)
             CU_ASSERT_EQUAL(tok_key_restore(keys[i], &err), ST_OK);
     tok_key_list_free(keys, count);
     CU_ASSERT_EQUAL(member_has("zero", "shared"), ST_OK);
@@ -184,7 +184,7 @@ static void missing_is_missing(void)
     CU_ASSERT_EQUAL_FATAL(tok_key_create(one, &spec, &key, &err), ST_OK);
     tok_key *there = NULL;
     CU_ASSERT_EQUAL(tok_key_by_name(w.group, "only-1", &there, &err), ST_NOT_FOUND);
-    CU_ASSERT_EQUAL(tok_key_by_thumb(w.group, tok_key_about(key)->thumb, &there, &err),
+    CU_ASSERT_EQUAL(tok_key_by_thumb(w.group, tok_key_info_of(key)->thumb, &there, &err),
                     ST_NOT_FOUND);
     CU_ASSERT_EQUAL(tok_key_destroy(key, &err), ST_OK);
     tok_key_release(key);

@@ -282,7 +282,7 @@ static void impossible_lengths_are_not_sent(void)
     CU_ASSERT_FATAL(begin(""));
     memset(longest, '1', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    if (tok_token_about(token)->max_pin < sizeof longest) {
+    if (tok_token_info_of(token)->max_pin < sizeof longest) {
         CU_ASSERT_EQUAL(login(longest), ST_AUTH_FAILED);
         CU_ASSERT_EQUAL(judge.get("C_Login"), 0);
         CU_ASSERT_EQUAL(judge.get("C_Logout"), 0);

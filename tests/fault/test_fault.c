@@ -187,8 +187,8 @@ static void finds_everything_twice(void)
     core_status st = tok_key_by_name(token, "fault", &key, NULL);
     CU_ASSERT(st == ST_OK || st == ST_KEY_AMBIGUOUS);
     if (st == ST_OK)
-        CU_ASSERT_EQUAL(memcmp(tok_key_about(key)->thumb, tok_key_about(rsa)->thumb, TOK_THUMB_LEN),
-                        0);
+        CU_ASSERT_EQUAL(
+            memcmp(tok_key_info_of(key)->thumb, tok_key_info_of(rsa)->thumb, TOK_THUMB_LEN), 0);
     tok_key_release(key);
     plan("");
     CU_ASSERT_EQUAL(decrypt(), ST_OK);

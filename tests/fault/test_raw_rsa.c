@@ -41,7 +41,7 @@ static void begin(const char *policy, const char *plan)
     CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "main", &token, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(token, pin, strlen(pin), &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, &err), ST_OK);
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     public = core_rsa_public(info->modulus, info->modulus_len, info->exponent, info->exponent_len);
     CU_ASSERT_PTR_NOT_NULL_FATAL(public);
     judge.reset();
@@ -232,7 +232,7 @@ static void a_key_that_may_not(void)
 /* The block as it stands, under the public key. */
 static void raw_seal(const uint8_t block[SIZE], uint8_t out[SIZE])
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     BN_CTX *bn = BN_CTX_new();
     BIGNUM *m = BN_bin2bn(block, SIZE, NULL);
     BIGNUM *n = BN_bin2bn(info->modulus, (int)info->modulus_len, NULL);

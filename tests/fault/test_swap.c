@@ -45,13 +45,13 @@ static core_status login(const char *name, tok_token **out)
 static bool give_id(const char *on, const char *label, const tok_key *like)
 {
     raw_token raw;
-    uint8_t id[sizeof tok_key_about(like)->id];
-    const size_t length = tok_key_about(like)->id_len;
+    uint8_t id[sizeof tok_key_info_of(like)->id];
+    const size_t length = tok_key_info_of(like)->id_len;
     const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY};
     char home[64];
     bool good = true;
 
-    memcpy(id, tok_key_about(like)->id, length);
+    memcpy(id, tok_key_info_of(like)->id, length);
     (void)snprintf(home, sizeof home, "%s", getenv("TOKEN"));
     (void)setenv("TOKEN", on, 1);
     good = raw_open(&raw);

@@ -165,7 +165,7 @@ static tok_key *find_thumb(world *w, const uint8_t thumb[TOK_THUMB_LEN])
     if (tok_key_list(w->token, &keys, &count, NULL) != ST_OK)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        if (found == NULL && memcmp(tok_key_about(keys[i])->thumb, thumb, TOK_THUMB_LEN) == 0)
+        if (found == NULL && memcmp(tok_key_info_of(keys[i])->thumb, thumb, TOK_THUMB_LEN) == 0)
             found = tok_key_ref(keys[i]);
     tok_key_list_free(keys, count);
     return found;
@@ -174,14 +174,14 @@ static tok_key *find_thumb(world *w, const uint8_t thumb[TOK_THUMB_LEN])
 static core_status do_retire(world *w)
 {
     uint8_t thumb[TOK_THUMB_LEN];
-    memcpy(thumb, tok_key_about(w->aes)->thumb, sizeof thumb);
+    memcpy(thumb, tok_key_info_of(w->aes)->thumb, sizeof thumb);
 
     core_status st = tok_key_retire(w->aes, NULL);
     judge.plan("");
     tok_key *now = find_thumb(w, thumb);
     if (now == NULL)
         return ST_FAILURE; /* lost */
-    if (tok_key_about(now)->retired && tok_key_restore(now, NULL) != ST_OK)
+    if (tok_key_info_of(now)->retired && tok_key_restore(now, NULL) != ST_OK)
         st = ST_FAILURE;
     tok_key_release(now);
     now = find_thumb(w, thumb);

@@ -176,8 +176,8 @@ static void foreign_login_ended_pin_is_verified(void)
     *(void **)&get = dlsym(library, "C_GetFunctionList");
     CU_ASSERT_FATAL(get != NULL && get(&f) == CKR_OK);
     world_open(&w, "foreign_login = logout\n");
-    CU_ASSERT_EQUAL(f->C_OpenSession((CK_SLOT_ID)tok_token_about(w.token)->slot, CKF_SERIAL_SESSION,
-                                     NULL, NULL, &theirs),
+    CU_ASSERT_EQUAL(f->C_OpenSession((CK_SLOT_ID)tok_token_info_of(w.token)->slot,
+                                     CKF_SERIAL_SESSION, NULL, NULL, &theirs),
                     CKR_OK);
     CU_ASSERT_EQUAL(f->C_Login(theirs, CKU_USER, pin, 4), CKR_OK);
     memory.quirks(NULL);

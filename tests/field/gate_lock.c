@@ -53,7 +53,7 @@ static void *lose(void *arg)
 {
     const core_err err = {.status = ST_DEVICE, .text = "gone"};
     (void)arg;
-    tok_mark_lost(two.token, ST_DEVICE, &err);
+    tok_mark_unavailable(two.token, ST_DEVICE, &err);
     return NULL;
 }
 

@@ -25,7 +25,8 @@ static void wait_until_back(gate_world *w)
 static void notice_outage(gate_world *w)
 {
     core_err err = {0};
-    core_status st = tok_heal(w->token, ST_DEVICE, atomic_load(&w->token->epoch), &err);
+    core_status st =
+        tok_recover(w->token, ST_DEVICE, atomic_load(&w->token->module_generation), &err);
     CU_ASSERT_EQUAL(core_status_class(st), CORE_CLASS_DEVICE);
 }
 
@@ -94,7 +95,7 @@ static void sessions_that_may_be_another_components_are_not_closed(void)
     gate_reset();
     another_initialises();
     gate_login(&one, getenv("TOKEN"), DIRECT);
-    const CK_SLOT_ID slot = tok_token_about(one.token)->slot;
+    const CK_SLOT_ID slot = tok_token_info_of(one.token)->slot;
     CU_ASSERT_EQUAL(gate_search(&one, NULL), ST_NOT_FOUND);
     CU_ASSERT_EQUAL(module->C_CloseAllSessions(slot), CKR_OK);
     for (; count < 1; count++)
@@ -122,7 +123,7 @@ static void login_brings_a_lost_token_back(void)
     gate_login(&one, getenv("TOKEN"), DIRECT);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(one.ctx, "other", &two.token, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(two.token, pin, strlen(pin), &err), ST_OK);
-    atomic_store(&knobs->gone_slot, tok_token_about(one.token)->slot);
+    atomic_store(&knobs->gone_slot, tok_token_info_of(one.token)->slot);
     notice_outage(&one);
     CU_ASSERT(atomic_load(&one.token->health.down));
     tok_token_logout(one.token);
@@ -131,9 +132,10 @@ static void login_brings_a_lost_token_back(void)
     CU_ASSERT_FALSE(atomic_load(&one.token->health.down));
     CU_ASSERT(one.token->present);
     const int finalised = atomic_load(&knobs->finalised);
-    atomic_store(&knobs->gone_slot, tok_token_about(two.token)->slot);
+    atomic_store(&knobs->gone_slot, tok_token_info_of(two.token)->slot);
     for (int i = 0; i < 20; i++, core_sleep_ms(10)) {
-        core_status st = tok_heal(two.token, ST_DEVICE, atomic_load(&two.token->epoch), &err);
+        core_status st =
+            tok_recover(two.token, ST_DEVICE, atomic_load(&two.token->module_generation), &err);
         CU_ASSERT_NOT_EQUAL(st, ST_OK);
         CU_ASSERT_EQUAL(gate_search(&one, &err), ST_NOT_FOUND);
     }

@@ -31,7 +31,7 @@ static void recovery_waits_for_the_calls_of_another_configuration(void)
     gate_login(&one, getenv("TOKEN"), DIRECT "shared_reset_seconds = 1\n");
     gate_start(&two, "other", DIRECT);
     gate_hold(&call, &two);
-    atomic_store(&knobs->gone_slot, tok_token_about(one.token)->slot);
+    atomic_store(&knobs->gone_slot, tok_token_info_of(one.token)->slot);
     CU_ASSERT_EQUAL(pthread_create(&thread, NULL, search_one, &st), 0);
     pthread_join(thread, NULL);
     CU_ASSERT_EQUAL(core_status_class(st), CORE_CLASS_DEVICE);
@@ -58,7 +58,7 @@ static void reset_by_one_configuration_revives_the_other(void)
     gate_reset();
     gate_login(&one, getenv("TOKEN"), DIRECT "shared_reset_seconds = 1\n");
     gate_start(&two, "other", DIRECT);
-    atomic_store(&knobs->gone_slot, tok_token_about(one.token)->slot);
+    atomic_store(&knobs->gone_slot, tok_token_info_of(one.token)->slot);
     const int logins = atomic_load(&knobs->logins);
     for (int i = 0; atomic_load(&knobs->finalised) == 0 && i < 400; i++) {
         (void)gate_search(&one, NULL);

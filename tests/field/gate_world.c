@@ -113,8 +113,9 @@ void gate_import(gate_world *w, const char *label)
         {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
         {CKA_VALUE, value, sizeof value},
     };
-    CU_ASSERT_EQUAL(module->C_CreateObject(w->token->keeper, t, sizeof t / sizeof t[0], &object),
-                    CKR_OK);
+    CU_ASSERT_EQUAL(
+        module->C_CreateObject(w->token->login_session, t, sizeof t / sizeof t[0], &object),
+        CKR_OK);
 }
 
 core_status gate_work(gate_world *w, core_err *err)

@@ -171,9 +171,9 @@ tok_key *world_make(const char *name, core_algorithm algorithm)
 core_status world_round_trip(tok_key *key)
 {
     static const uint8_t plain[] = "what was encrypted";
-    const bool rsa = tok_key_about(key)->rsa;
+    const bool rsa = tok_key_info_of(key)->rsa;
     uint8_t iv[16] = {0}, in[512], out[512];
-    const size_t iv_len = rsa ? 0 : tok_key_about(key)->algorithm == CORE_ALG_3DES ? 8 : 16;
+    const size_t iv_len = rsa ? 0 : tok_key_info_of(key)->algorithm == CORE_ALG_3DES ? 8 : 16;
     size_t in_len = sizeof in, out_len = sizeof out;
 
     core_status st =

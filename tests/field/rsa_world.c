@@ -29,7 +29,7 @@ void world_begin(world *w, const char *lines)
     *(void **)&get = dlsym(library, "C_GetFunctionList");
     CU_ASSERT_EQUAL_FATAL(get(&f), CKR_OK);
     w->f = f;
-    CU_ASSERT_EQUAL_FATAL(f->C_OpenSession(tok_token_about(w->token)->slot,
+    CU_ASSERT_EQUAL_FATAL(f->C_OpenSession(tok_token_info_of(w->token)->slot,
                                            CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
                                            &w->attacker),
                           CKR_OK);
@@ -99,7 +99,7 @@ CK_RV world_plant(const world *w, const tok_key_info *like, const uint8_t *expon
 
 unsigned world_publics(const world *w, const tok_key *key, bool destroy)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     CK_ATTRIBUTE t[] = {
         {CKA_CLASS, &class_public, sizeof class_public},
         {CKA_TOKEN, &yes, sizeof yes},
@@ -206,7 +206,7 @@ bool world_reads(const uint8_t *cipher, size_t length)
 
 void world_seal(const tok_key *key, const char *hash, uint8_t out[WORLD_BLOCK])
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     size_t length = WORLD_BLOCK;
     EVP_PKEY *public =
         core_rsa_public(info->modulus, info->modulus_len, info->exponent, info->exponent_len);

@@ -40,7 +40,7 @@ static void unusable_label_opens_by_thumbprint(void)
             (void)(rsa ? world_rsa(&labels[i]) : world_aes(&labels[i], 1));
             tok_key *key = listed_key();
             CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-            core_hex(tok_key_about(key)->thumb, TOK_THUMB_LEN, hex);
+            core_hex(tok_key_info_of(key)->thumb, TOK_THUMB_LEN, hex);
             CU_ASSERT_EQUAL(world_use(hex), ST_OK);
             tok_key_release(key);
             world_close();
@@ -63,7 +63,7 @@ static void padded_label_opens_by_name(void)
             (void)(rsa ? world_rsa(&labels[i]) : world_aes(&labels[i], 1));
             CU_ASSERT_EQUAL(world_use("padded"), ST_OK);
             key = listed_key();
-            CU_ASSERT(key != NULL && strcmp(tok_key_about(key)->name, "padded") == 0);
+            CU_ASSERT(key != NULL && strcmp(tok_key_info_of(key)->name, "padded") == 0);
             tok_key_release(key);
             CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, NULL), ST_KEY_EXISTS);
             world_close();
@@ -86,7 +86,7 @@ static void long_id_leaves_key_usable(void)
         (void)world_rsa(&o);
         CU_ASSERT_EQUAL(world_use("long"), ST_OK);
         CU_ASSERT_EQUAL(tok_key_by_name(world.token, "long", &key, NULL), ST_OK);
-        CU_ASSERT_EQUAL(tok_key_about(key)->id_len, lengths[i] <= 256 ? lengths[i] : 0);
+        CU_ASSERT_EQUAL(tok_key_info_of(key)->id_len, lengths[i] <= 256 ? lengths[i] : 0);
         world.lose_sessions();
         CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
         tok_key_release(key);
@@ -131,11 +131,11 @@ static void untold_length_is_found_or_least(void)
     (void)world_aes(&open, 1);
     CU_ASSERT_EQUAL(world_use("open"), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "open", &key, NULL), ST_OK);
-    CU_ASSERT_EQUAL(tok_key_about(key)->algorithm, CORE_ALG_AES_256);
-    CU_ASSERT_FALSE(tok_key_about(key)->bits_unknown);
+    CU_ASSERT_EQUAL(tok_key_info_of(key)->algorithm, CORE_ALG_AES_256);
+    CU_ASSERT_FALSE(tok_key_info_of(key)->bits_unknown);
     tok_key_release(key);
     key = listed_key();
-    CU_ASSERT(key != NULL && tok_key_about(key)->algorithm == CORE_ALG_AES_256);
+    CU_ASSERT(key != NULL && tok_key_info_of(key)->algorithm == CORE_ALG_AES_256);
     tok_key_release(key);
     world_close();
 
@@ -145,8 +145,8 @@ static void untold_length_is_found_or_least(void)
     CU_ASSERT_EQUAL(world_use("shut"), ST_OK);
     key = listed_key();
     CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-    CU_ASSERT_EQUAL(tok_key_about(key)->algorithm, CORE_ALG_AES_128);
-    CU_ASSERT_TRUE(tok_key_about(key)->bits_unknown);
+    CU_ASSERT_EQUAL(tok_key_info_of(key)->algorithm, CORE_ALG_AES_128);
+    CU_ASSERT_TRUE(tok_key_info_of(key)->bits_unknown);
     tok_key_release(key);
     world_close();
 
@@ -196,7 +196,7 @@ static void untold_token_flag_is_known(void)
     tok_key_release(world_make("stays", CORE_ALG_RSA_2048));
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "stays", &key, NULL), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_key_create(world.token, &spec, &passing, NULL), ST_OK);
-    CU_ASSERT_FALSE(tok_key_about(passing)->persistent);
+    CU_ASSERT_FALSE(tok_key_info_of(passing)->persistent);
     CU_ASSERT_EQUAL(world_round_trip(passing), ST_OK);
     world.lose_sessions();
     CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
@@ -216,7 +216,7 @@ static void policy_binds_every_use(void)
     world_open("algorithms = RSA_3072, AES_256");
     (void)world_rsa(&o);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_label_id(world.token, "rsa", NULL, 0, &key, NULL), ST_OK);
-    CU_ASSERT_EQUAL(tok_key_may(key, TOK_CAN_DECRYPT, NULL), ST_POLICY);
+    CU_ASSERT_EQUAL(tok_key_check_usage(key, TOK_CAN_DECRYPT, NULL), ST_POLICY);
     tok_key_release(key);
     world_close();
     world_open("algorithms = RSA_2048");
@@ -243,8 +243,8 @@ static void immutable_token_makes_usable_keys(void)
             world.refuse_change(NULL, refusals[i]);
             tok_key *key = world_make("fixed", algorithms[a]);
             CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
-            memcpy(thumb, tok_key_about(key)->thumb, sizeof thumb);
-            CU_ASSERT_NOT_EQUAL(tok_key_about(key)->id_len, TOK_THUMB_LEN);
+            memcpy(thumb, tok_key_info_of(key)->thumb, sizeof thumb);
+            CU_ASSERT_NOT_EQUAL(tok_key_info_of(key)->id_len, TOK_THUMB_LEN);
             tok_key_release(key);
             world.lose_sessions();
             CU_ASSERT_EQUAL(world_use("fixed"), ST_OK);
@@ -272,7 +272,7 @@ static void silent_refusal_is_noticed(void)
         tok_key_release(key);
         world.as_usual();
         CU_ASSERT_EQUAL(tok_key_by_name(world.token, "kept", &again, NULL), ST_OK);
-        CU_ASSERT_FALSE(tok_key_about(again)->retired);
+        CU_ASSERT_FALSE(tok_key_info_of(again)->retired);
         CU_ASSERT_EQUAL(tok_key_retire(again, &err), ST_OK);
         tok_key_release(again);
         world_close();

@@ -21,7 +21,7 @@ static tok_context *ctx;
 static tok_token *token;
 static tok_key *rsa, *aes;
 static core_err err;
-static uint8_t sealed[SIZE], cell[SIZE];
+static uint8_t cached_pin[SIZE], cell[SIZE];
 static size_t sealed_len, cell_len;
 static const uint8_t iv[16] = {1}, plain[] = "a database encryption key, or so";
 
@@ -67,9 +67,9 @@ static void begin(const char *policy)
         CU_ASSERT_EQUAL_FATAL(
             tok_encrypt(aes, iv, sizeof iv, plain, sizeof plain, cell, &cell_len, &err), ST_OK);
     }
-    sealed_len = sizeof sealed;
-    CU_ASSERT_EQUAL_FATAL(tok_encrypt(rsa, NULL, 0, plain, sizeof plain, sealed, &sealed_len, &err),
-                          ST_OK);
+    sealed_len = sizeof cached_pin;
+    CU_ASSERT_EQUAL_FATAL(
+        tok_encrypt(rsa, NULL, 0, plain, sizeof plain, cached_pin, &sealed_len, &err), ST_OK);
     judge.reset();
 }
 
@@ -93,7 +93,7 @@ static core_status open_rsa(void)
     uint8_t out[SIZE];
     size_t length = sizeof out;
     err = (core_err){0};
-    core_status st = tok_decrypt(rsa, NULL, 0, sealed, sealed_len, out, &length, &err);
+    core_status st = tok_decrypt(rsa, NULL, 0, cached_pin, sealed_len, out, &length, &err);
     return st == ST_OK && (length != sizeof plain || memcmp(out, plain, length) != 0) ? ST_FAILURE
                                                                                       : st;
 }
@@ -113,7 +113,7 @@ static core_status rewrap(void)
     uint8_t out[SIZE];
     size_t length = sizeof out;
     err = (core_err){0};
-    return tok_rewrap(rsa, rsa, sealed, sealed_len, 32, out, &length, &err);
+    return tok_rewrap(rsa, rsa, cached_pin, sealed_len, 32, out, &length, &err);
 }
 
 /* Codes that a device, a session or a login gives by definition, and those about room. */
@@ -219,13 +219,13 @@ static void pkcs1_is_tried_once(void)
 {
     begin("rsa_unwrap = oaep-sha1, pkcs1\n");
     CU_ASSERT_EQUAL(
-        tok_rsa_encrypt(rsa, CORE_PAD_PKCS1, plain, sizeof plain, sealed, &sealed_len, &err),
+        tok_rsa_encrypt(rsa, CORE_PAD_PKCS1, plain, sizeof plain, cached_pin, &sealed_len, &err),
         ST_OK);
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
     judge.reset();
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
     const unsigned long tries = judge.get("C_Decrypt"), calls = judge.get(NULL);
-    sealed[sealed_len - 1] ^= 1;
+    cached_pin[sealed_len - 1] ^= 1;
     judge.reset();
     CU_ASSERT_EQUAL(open_rsa(), ST_DECRYPT_FAILED);
     CU_ASSERT_EQUAL(judge.get("C_Decrypt"), tries);

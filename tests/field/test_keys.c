@@ -31,7 +31,7 @@ static surveyed survey(const char *name)
                     ST_OK);
     found.all = count;
     for (size_t i = 0; i < count; i++)
-        found.listed += strcmp(tok_key_about(keys[i])->name, name) == 0;
+        found.listed += strcmp(tok_key_info_of(keys[i])->name, name) == 0;
     for (size_t i = 0; i < ignored_count; i++) {
         if (strcmp(ignored[i].name, name) != 0)
             continue;
@@ -51,7 +51,7 @@ static size_t listed(const char *name)
 
     CU_ASSERT_EQUAL(tok_key_list(world.token, &keys, &count, NULL), ST_OK);
     for (size_t i = 0; i < count; i++)
-        found += strcmp(tok_key_about(keys[i])->name, name) == 0;
+        found += strcmp(tok_key_info_of(keys[i])->name, name) == 0;
     tok_key_list_free(keys, count);
     return found;
 }
@@ -104,7 +104,7 @@ static void passed_over_key_says_why(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "key \"free\" is not on token"));
 
     key = world_make("old", CORE_ALG_RSA_2048);
-    memcpy(thumb, tok_key_about(key)->thumb, sizeof thumb);
+    memcpy(thumb, tok_key_info_of(key)->thumb, sizeof thumb);
     CU_ASSERT_EQUAL(tok_key_retire(key, NULL), ST_OK);
     tok_key_release(key);
     for (unsigned i = 0; i < 2; i++) { /* the second without a search */
@@ -129,7 +129,7 @@ static void planted_twin_is_not_taken_for_ours(void)
         world_open("");
         tok_key *key = world_make("ours", algorithms[i]);
         tok_key *again = NULL;
-        const tok_key_info *info = tok_key_about(key);
+        const tok_key_info *info = tok_key_info_of(key);
         const world_object twin = {"ours", 4, info->thumb, TOK_THUMB_LEN, false, true};
         (void)world_rsa(&twin);
         (void)world_aes(&twin, 9);
@@ -250,14 +250,14 @@ static void unreadable_dates_are_none(void)
     tok_key_release(made);
     world.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_GENERAL_ERROR);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "dated", &key, NULL), ST_OK);
-    CU_ASSERT_TRUE(tok_key_about(key)->dates_unreadable);
-    CU_ASSERT_EQUAL(tok_key_about(key)->end_date, 0);
+    CU_ASSERT_TRUE(tok_key_info_of(key)->dates_unreadable);
+    CU_ASSERT_EQUAL(tok_key_info_of(key)->end_date, 0);
     CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
     tok_key_release(key);
     world.as_usual();
     world.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_ATTRIBUTE_TYPE_INVALID);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "dated", &key, NULL), ST_OK);
-    CU_ASSERT_FALSE(tok_key_about(key)->dates_unreadable);
+    CU_ASSERT_FALSE(tok_key_info_of(key)->dates_unreadable);
     tok_key_release(key);
     world_close();
 }
@@ -306,7 +306,7 @@ static void listing_uses_no_key(void)
     tok_key *rsa = world_make("rsa", CORE_ALG_RSA_2048);
     tok_key *aes = world_make("aes", CORE_ALG_AES_256);
     uint8_t thumb[TOK_THUMB_LEN];
-    memcpy(thumb, tok_key_about(rsa)->thumb, sizeof thumb);
+    memcpy(thumb, tok_key_info_of(rsa)->thumb, sizeof thumb);
     for (uint8_t i = 0; i < 5; i++)
         (void)world_aes(OBJECT("other", true), i);
     tok_key_release(rsa);
@@ -351,7 +351,7 @@ static void key_without_id_is_found_after_outage(void)
         world.refuse_attribute("imported", CKO_SECRET_KEY, CKA_LABEL, CKR_OK);
         world.lose_sessions();
         CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
-        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, tok_key_about(key)->thumb, &again, NULL),
+        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, tok_key_info_of(key)->thumb, &again, NULL),
                         ST_OK);
         tok_key_release(again);
         tok_key_release(key);

@@ -33,7 +33,7 @@ static void make_cmk(const char *name, uint8_t thumb[FX_THUMB])
     size_t length = sizeof sealed;
 
     CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, NULL), ST_OK);
-    memcpy(thumb, tok_key_about(key)->thumb, FX_THUMB);
+    memcpy(thumb, tok_key_info_of(key)->thumb, FX_THUMB);
     CU_ASSERT_EQUAL_FATAL(
         tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, cek, sizeof cek - 1, sealed, &length, NULL),
         ST_OK);
@@ -66,7 +66,7 @@ static void remove_key(const uint8_t *thumb)
 
     CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, NULL), ST_OK);
     for (size_t i = 0; i < count; i++)
-        if (memcmp(tok_key_about(keys[i])->thumb, thumb, FX_THUMB) == 0)
+        if (memcmp(tok_key_info_of(keys[i])->thumb, thumb, FX_THUMB) == 0)
             CU_ASSERT_EQUAL(tok_key_destroy(keys[i], NULL), ST_OK);
     tok_key_list_free(keys, count);
 }

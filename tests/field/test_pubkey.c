@@ -14,7 +14,7 @@ static const uint8_t one[] = {1}, three[] = {3}, f4[] = {1, 0, 1}, even[] = {4};
  */
 static void plant_twenty(const world *w, const tok_key *key)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
 
     for (unsigned i = 0; i < 5; i++) {
         CU_ASSERT_EQUAL(world_plant(w, info, one, sizeof one), CKR_OK);
@@ -61,7 +61,7 @@ static void planted_objects_are_not_used(void)
         while (round == 0 && world_publics(&w, key, true) > 1) {
         }
         if (round == 0)
-            CU_ASSERT_EQUAL(world_plant(&w, tok_key_about(key), one, sizeof one), CKR_OK);
+            CU_ASSERT_EQUAL(world_plant(&w, tok_key_info_of(key), one, sizeof one), CKR_OK);
         if (round == 1)
             CU_ASSERT_EQUAL(tok_key_destroy(key, &w.err), ST_OK);
         tok_key_release(key);
@@ -132,7 +132,7 @@ static void own_object_is_compared_each_time(void)
     while (world_publics(&w, key, true) > 1) {
     }
     CU_ASSERT_EQUAL(world_judge.plan(""), 0);
-    CU_ASSERT_EQUAL(world_plant(&w, tok_key_about(key), one, sizeof one), CKR_OK);
+    CU_ASSERT_EQUAL(world_plant(&w, tok_key_info_of(key), one, sizeof one), CKR_OK);
     CU_ASSERT_EQUAL(world_judge.plan(refuses), 0);
     CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_MECHANISM);
     CU_ASSERT_PTR_NOT_NULL(strstr(w.err.text, "public_ops = software"));
@@ -199,7 +199,7 @@ static void exponent_not_told_is_proven(void)
         CU_ASSERT_EQUAL_FATAL(world_import(&w, pair, keys[i].name), CKR_OK);
         tok_key *told = world_find(&w, keys[i].name);
         CU_ASSERT_PTR_NOT_NULL_FATAL(told);
-        tok_key_info before = *tok_key_about(told);
+        tok_key_info before = *tok_key_info_of(told);
         tok_key_release(told);
         CU_ASSERT_EQUAL(world_plant(&w, &before, one, sizeof one), CKR_OK);
         CU_ASSERT_EQUAL(world_plant(&w, &before, even, sizeof even), CKR_OK);
@@ -209,8 +209,8 @@ static void exponent_not_told_is_proven(void)
         hide_exponent(&w, keys[i].name);
         tok_key *key = world_find(&w, keys[i].name);
         CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-        CU_ASSERT(memcmp(tok_key_about(key)->thumb, before.thumb, TOK_THUMB_LEN) == 0);
-        CU_ASSERT_EQUAL(tok_key_about(key)->exponent_len, keys[i].length);
+        CU_ASSERT(memcmp(tok_key_info_of(key)->thumb, before.thumb, TOK_THUMB_LEN) == 0);
+        CU_ASSERT_EQUAL(tok_key_info_of(key)->exponent_len, keys[i].length);
         CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
         CU_ASSERT_EQUAL(world_judge.plan(""), 0);
         CU_ASSERT_EQUAL(tok_key_destroy(key, &w.err), ST_OK);

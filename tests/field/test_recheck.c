@@ -27,7 +27,7 @@ static tok_token *token;
 static other outside;
 static const char *log_path;
 static uint8_t rsa[FX_THUMB], aes[FX_THUMB];
-static uint8_t sealed[SIZE], cell[SIZE];
+static uint8_t cached_pin[SIZE], cell[SIZE];
 static size_t sealed_len, cell_len;
 static const uint8_t plain[] = "a database encryption key, or so";
 
@@ -62,7 +62,7 @@ static SqlCpError unseal(const uint8_t *thumb, const uint8_t *in, size_t in_len)
 
 static SqlCpError open_rsa(void)
 {
-    return unseal(rsa, sealed, sealed_len);
+    return unseal(rsa, cached_pin, sealed_len);
 }
 
 static SqlCpError open_aes(void)
@@ -84,7 +84,7 @@ static void begin(const char *policy)
     CU_ASSERT_TRUE_FATAL(other_open(&outside));
     CU_ASSERT_EQUAL_FATAL(fx_create(session, "RK", CORE_ALG_RSA_2048, 0, rsa), scp_err_Success);
     CU_ASSERT_EQUAL_FATAL(fx_create(session, "SK", CORE_ALG_AES_256, 0, aes), scp_err_Success);
-    CU_ASSERT_EQUAL_FATAL(seal(rsa, sealed, &sealed_len), scp_err_Success);
+    CU_ASSERT_EQUAL_FATAL(seal(rsa, cached_pin, &sealed_len), scp_err_Success);
     CU_ASSERT_EQUAL_FATAL(seal(aes, cell, &cell_len), scp_err_Success);
     CU_ASSERT_EQUAL_FATAL(open_rsa(), scp_err_Success);
     CU_ASSERT_EQUAL_FATAL(open_aes(), scp_err_Success);
@@ -93,7 +93,7 @@ static void begin(const char *policy)
 
 static bool ours(tok_key *key)
 {
-    const char *name = tok_key_about(key)->name;
+    const char *name = tok_key_info_of(key)->name;
     const size_t length = strlen(name);
     return length >= 2 && (strcmp(name + length - 2, "RK") == 0 ||
                            strcmp(name + length - 2, "SK") == 0 || strstr(name, "own-") != NULL);
@@ -127,8 +127,8 @@ static void period(void)
     for (unsigned i = 0; i < TOK_KEY_BUCKETS; i++) {
         for (tok_key *key = token->keys[i]; key != NULL; key = key->next) {
             atomic_fetch_sub(&key->state_us, atomic_load(&key->state_us) > by ? by : 0);
-            atomic_fetch_sub(&key->at[0].proven_us,
-                             atomic_load(&key->at[0].proven_us) > by ? by : 0);
+            atomic_fetch_sub(&key->handles[0].proven_us,
+                             atomic_load(&key->handles[0].proven_us) > by ? by : 0);
         }
     }
     core_mutex_unlock(&token->lock);
@@ -173,7 +173,7 @@ static void use_in_period_costs_no_call(void)
     SqlCpKeyThumbprint t = {FX_THUMB, rsa};
     SqlCpData out = {0, NULL};
     CU_ASSERT_EQUAL(SqlCryptDecrypt(&session, &t, 1, NULL, 0,
-                                    &(SqlCpData){(SqlCpUlong)sealed_len, sealed}, &out),
+                                    &(SqlCpData){(SqlCpUlong)sealed_len, cached_pin}, &out),
                     scp_err_InsufficientBuffer);
     CU_ASSERT_EQUAL(SqlCryptEncrypt(&session, &t, 1, NULL, 0,
                                     &(SqlCpData){4, (SqlCpByte *)(uintptr_t)plain}, &out),
@@ -523,7 +523,7 @@ static tok_key *listed_as(const char *name)
 
     CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, NULL), ST_OK);
     for (size_t i = 0; i < count; i++)
-        if (found == NULL && strcmp(tok_key_about(keys[i])->name, name) == 0)
+        if (found == NULL && strcmp(tok_key_info_of(keys[i])->name, name) == 0)
             found = tok_key_ref(keys[i]);
     tok_key_list_free(keys, count);
     return found;

@@ -13,7 +13,7 @@ static core_status find(const char *identity, uint64_t *slot, core_err *err)
     core_status st = tok_token_find(world.ctx, identity, &token, err);
 
     if (st == ST_OK && slot != NULL)
-        *slot = tok_token_about(token)->slot;
+        *slot = tok_token_info_of(token)->slot;
     tok_token_release(token);
     return st;
 }

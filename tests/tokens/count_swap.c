@@ -33,7 +33,7 @@ static bool bears(const CK_TOKEN_INFO *info, const char *label)
 }
 
 /* The slots of the module; the two that are swapped are remembered. */
-static CK_RV look_locked(CK_SLOT_ID slots[SLOTS], CK_ULONG *count)
+static CK_RV probe_locked(CK_SLOT_ID slots[SLOTS], CK_ULONG *count)
 {
     bool first = false, second = false;
     *count = SLOTS;
@@ -65,7 +65,7 @@ void count_swap_set(bool other)
     if (!other_label())
         return;
     (void)pthread_mutex_lock(&state.lock);
-    if (state.other != other && look_locked(slots, &count) == CKR_OK && state.known) {
+    if (state.other != other && probe_locked(slots, &count) == CKR_OK && state.known) {
         state.other = other;
         (void)count_real()->C_CloseAllSessions(other ? state.first : state.second);
     }
@@ -90,7 +90,7 @@ bool count_swap_list(const count_call *call, CK_RV *rv)
         return false;
     room = *call->slot_count;
     (void)pthread_mutex_lock(&state.lock);
-    *rv = look_locked(slots, &count);
+    *rv = probe_locked(slots, &count);
     for (CK_ULONG i = 0; *rv == CKR_OK && i < count; i++) {
         if (state.known && slots[i] == state.second)
             continue;

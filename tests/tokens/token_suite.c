@@ -102,6 +102,6 @@ tok_key *suite_make(tok_token *token, core_algorithm algorithm, unsigned can, co
 void suite_destroy(tok_key *key)
 {
     if (key != NULL && tok_key_destroy(key, NULL) != ST_OK)
-        fprintf(stderr, "key \"%s\" is left on the token\n", tok_key_about(key)->name);
+        fprintf(stderr, "key \"%s\" is left on the token\n", tok_key_info_of(key)->name);
     tok_key_release(key);
 }

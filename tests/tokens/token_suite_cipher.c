@@ -81,7 +81,7 @@ static void rsa_agrees_with_openssl(void)
     unsigned works = 0;
 
     NEED(key);
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     EVP_PKEY *public =
         core_rsa_public(info->modulus, info->modulus_len, info->exponent, info->exponent_len);
     CU_ASSERT_PTR_NOT_NULL_FATAL(public);
@@ -161,7 +161,7 @@ static void symmetric_round_trip(void)
             return;
         }
         NEED(key);
-        CU_ASSERT_EQUAL(tok_key_about(key)->algorithm, cases[a].algorithm);
+        CU_ASSERT_EQUAL(tok_key_info_of(key)->algorithm, cases[a].algorithm);
         bool done = cbc_round_trip(key, cases[a].block);
         suite_destroy(key);
         if (!done)

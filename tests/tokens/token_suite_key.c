@@ -27,7 +27,7 @@ static void creates_with_the_right_attributes(void)
     tok_key *found = NULL;
 
     NEED(key);
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     CU_ASSERT_STRING_EQUAL(info->name, name);
     CU_ASSERT(info->rsa && info->persistent && info->sensitive && !info->extractable &&
               !info->retired);
@@ -39,7 +39,7 @@ static void creates_with_the_right_attributes(void)
     CU_ASSERT_PTR_EQUAL(found, key);
     tok_key_release(found);
     CU_ASSERT_EQUAL(tok_key_by_name(token, name, &found, NULL), ST_OK);
-    CU_ASSERT_EQUAL(memcmp(tok_key_about(found)->thumb, info->thumb, TOK_THUMB_LEN), 0);
+    CU_ASSERT_EQUAL(memcmp(tok_key_info_of(found)->thumb, info->thumb, TOK_THUMB_LEN), 0);
     tok_key_release(found);
     suite_destroy(key);
 }
@@ -108,7 +108,7 @@ static void retires_and_restores(void)
     uint8_t thumb[TOK_THUMB_LEN];
 
     NEED(key);
-    memcpy(thumb, tok_key_about(key)->thumb, sizeof thumb);
+    memcpy(thumb, tok_key_info_of(key)->thumb, sizeof thumb);
     CU_ASSERT_EQUAL(tok_key_retire(key, NULL), ST_OK);
     tok_key_release(key);
     CU_ASSERT_EQUAL(tok_key_by_name(token, name, &found, NULL), ST_NOT_FOUND);
@@ -116,15 +116,15 @@ static void retires_and_restores(void)
 
     CU_ASSERT_EQUAL_FATAL(tok_key_list(token, &all, &count, NULL), ST_OK);
     for (size_t i = 0; i < count; i++)
-        if (memcmp(tok_key_about(all[i])->thumb, thumb, sizeof thumb) == 0)
+        if (memcmp(tok_key_info_of(all[i])->thumb, thumb, sizeof thumb) == 0)
             retired = tok_key_ref(all[i]);
     tok_key_list_free(all, count);
     CU_ASSERT_PTR_NOT_NULL_FATAL(retired);
-    CU_ASSERT(tok_key_about(retired)->retired);
+    CU_ASSERT(tok_key_info_of(retired)->retired);
     CU_ASSERT_EQUAL(tok_key_restore(retired, NULL), ST_OK);
     tok_key_release(retired);
     CU_ASSERT_EQUAL(tok_key_by_thumb(token, thumb, &found, NULL), ST_OK);
-    CU_ASSERT_STRING_EQUAL(tok_key_about(found)->name, name);
+    CU_ASSERT_STRING_EQUAL(tok_key_info_of(found)->name, name);
     suite_destroy(found);
 }
 
@@ -146,7 +146,7 @@ static void volatile_keys_end(void)
     if (st == ST_MECHANISM)
         TEST_SKIP(err.text);
     CU_ASSERT_EQUAL_FATAL(st, ST_OK);
-    CU_ASSERT(!tok_key_about(key)->persistent);
+    CU_ASSERT(!tok_key_info_of(key)->persistent);
     CU_ASSERT_EQUAL(tok_key_by_name(token, spec.name, &found, NULL), ST_NOT_FOUND);
     uint8_t iv[16] = {1};
     uint8_t out[64];

@@ -19,15 +19,15 @@ static void finds_by_alias_label_and_uri(void)
     CU_ASSERT_EQUAL_FATAL(tok_context_open(suite_config("find.conf", ""), &ctx, NULL), ST_OK);
     CU_ASSERT_EQUAL(tok_token_find(ctx, "main", &by_alias, NULL), ST_OK);
     CU_ASSERT_EQUAL(tok_token_find(ctx, getenv("TOKEN"), &by_label, NULL), ST_OK);
-    tok_uri parts = {.token = (char *)(uintptr_t)tok_token_about(by_alias)->label,
-                     .serial = (char *)(uintptr_t)tok_token_about(by_alias)->serial};
+    tok_uri parts = {.token = (char *)(uintptr_t)tok_token_info_of(by_alias)->label,
+                     .serial = (char *)(uintptr_t)tok_token_info_of(by_alias)->serial};
     tok_uri_format(&parts, &uri);
     CU_ASSERT_EQUAL(tok_token_find(ctx, core_str_get(&uri), &by_uri, NULL), ST_OK);
     CU_ASSERT_PTR_EQUAL(by_alias, by_label);
     CU_ASSERT_PTR_EQUAL(by_alias, by_uri);
     core_str_free(&uri);
     CU_ASSERT_STRING_EQUAL(tok_token_config(by_label)->alias, "main");
-    CU_ASSERT_STRING_EQUAL(tok_token_about(by_uri)->label, getenv("TOKEN"));
+    CU_ASSERT_STRING_EQUAL(tok_token_info_of(by_uri)->label, getenv("TOKEN"));
     tok_token_release(by_alias);
     tok_token_release(by_label);
     tok_token_release(by_uri);

@@ -66,7 +66,7 @@ static void *work(void *arg)
                 tok_token_logout(token);
             break;
         case 1:
-            good = tok_key_by_thumb(token, tok_key_about(rsa)->thumb, &key, NULL) == ST_OK;
+            good = tok_key_by_thumb(token, tok_key_info_of(rsa)->thumb, &key, NULL) == ST_OK;
             tok_key_release(key);
             break;
         default:

@@ -178,7 +178,7 @@ uint64_t fake_state(void)
     return sum;
 }
 
-const tok_key_info *tok_key_about(const tok_key *key)
+const tok_key_info *tok_key_info_of(const tok_key *key)
 {
     return &key->info;
 }

@@ -195,7 +195,7 @@ const core_token_config *tok_token_config(const tok_token *token)
     return config ? config : &token->context->config->defaults;
 }
 
-const tok_token_info *tok_token_about(const tok_token *token)
+const tok_token_info *tok_token_info_of(const tok_token *token)
 {
     return &token->info;
 }

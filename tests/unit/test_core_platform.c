@@ -411,10 +411,10 @@ static core_lock shared_lock = CORE_LOCK_INIT;
 
 static void *hold_lock(void *gate)
 {
-    core_lock_take(&shared_lock);
+    core_lock_acquire(&shared_lock);
     (void)pthread_barrier_wait(gate); /* held */
     (void)pthread_barrier_wait(gate); /* forked */
-    core_lock_give(&shared_lock);
+    core_lock_release(&shared_lock);
     return NULL;
 }
 
@@ -430,8 +430,8 @@ static void lock_survives_a_fork(void)
     if (child == 0) {
         (void)alarm(5); /* an old lock would hold us for ever */
         for (int i = 0; i < 3; i++) {
-            core_lock_take(&shared_lock);
-            core_lock_give(&shared_lock);
+            core_lock_acquire(&shared_lock);
+            core_lock_release(&shared_lock);
         }
         _exit(0);
     }

@@ -117,7 +117,7 @@ static void cleans_what_is_printed(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[64];
         (void)snprintf(text, sizeof text, "%s", rows[i].text);
-        core_text_clean(text, rows[i].keep);
+        core_text_sanitize(text, rows[i].keep);
         CU_ASSERT_STRING_EQUAL(text, rows[i].clean);
         CU_ASSERT_EQUAL(core_text_is_clean(rows[i].text), strchr(rows[i].clean, '?') == NULL);
     }

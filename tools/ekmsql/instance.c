@@ -55,17 +55,19 @@ bool sql_engine_open(sql_engine *e, const char *dir, bool trace)
     *e = (sql_engine){.dir = dir, .trace = trace, .logins = {1}};
     e->arena = sql_arena_new();
     if (!host_dir_make(dir) || !load_master_key(e)) {
-        return sql_refuse(e,
-                          "ekmsql cannot use '%s' as its folder: it must be a folder of yours, or "
-                          "one that can be made",
-                          dir);
+        return sql_error_text(
+            e,
+            "ekmsql cannot use '%s' as its folder: it must be a folder of yours, or "
+            "one that can be made",
+            dir);
     }
     e->master = sql_store_open(sql_path(e, "master.mdf"), NULL);
     if (e->master == NULL) {
-        return sql_refuse(e,
-                          "ekmsql cannot open the catalogue in '%s': another ekmsql may be using "
-                          "this instance",
-                          dir);
+        return sql_error_text(
+            e,
+            "ekmsql cannot open the catalogue in '%s': another ekmsql may be using "
+            "this instance",
+            dir);
     }
     if (sqlite3_exec(e->master, schema, NULL, NULL, NULL) != SQLITE_OK ||
         !sql_keys_prepare(e->master)) {

@@ -97,7 +97,7 @@ static bool substitute(sql_script *x, const char *line, size_t len, sql_buf *out
         sql_buf_add(&name, line + i + 2, (size_t)(close - line) - i - 2);
         const char *value = get(x, sql_buf_text(&name));
         if (value == NULL) {
-            sql_say("'%s' scripting variable not defined.", sql_buf_text(&name));
+            sql_print("'%s' scripting variable not defined.", sql_buf_text(&name));
             x->e->errors++;
             x->stopped = true;
             sql_buf_free(&name);
@@ -153,7 +153,7 @@ static void command(sql_script *x, char *line)
     } else if (sql_same(name, ":quit") || sql_same(name, ":exit")) {
         x->stopped = true;
     } else {
-        sql_say("ekmsql does not implement the command '%s'.", name);
+        sql_print("ekmsql does not implement the command '%s'.", name);
         x->e->errors++;
     }
 }
@@ -223,7 +223,7 @@ bool sql_script_run_file(sql_script *x, const char *path)
     uint8_t *text = NULL;
     size_t len = 0;
     if (x->includes == MAX_INCLUDES || !host_file_read(path, &text, &len)) {
-        sql_say("ekmsql cannot read the script '%s'.", path);
+        sql_print("ekmsql cannot read the script '%s'.", path);
         x->e->errors++;
         x->stopped = true;
         return false;

@@ -45,7 +45,7 @@ core_status cli_name_check(cli_call *call, const char *option, const char *name,
 
 core_status cli_path_of(const tok_token *token, const char *name, core_str *path)
 {
-    const tok_token_info *info = tok_token_about(token);
+    const tok_token_info *info = tok_token_info_of(token);
     char label[sizeof info->label], object[TOK_LABEL_MAX + 1] = "";
     memcpy(label, info->label, sizeof label);
     memcpy(object, name, strnlen(name, TOK_LABEL_MAX));

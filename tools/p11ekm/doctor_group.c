@@ -21,7 +21,7 @@ typedef struct member_keys {
 static bool holds(const member_keys *member, const tok_key_info *key)
 {
     for (size_t i = 0; i < member->count; i++) {
-        const tok_key_info *info = tok_key_about(member->keys[i]);
+        const tok_key_info *info = tok_key_info_of(member->keys[i]);
         if (memcmp(info->thumb, key->thumb, sizeof key->thumb) == 0) {
             return info->retired == key->retired;
         }
@@ -33,7 +33,7 @@ static unsigned report_missing(doctor *d, const member_keys *has, const member_k
 {
     unsigned missing = 0;
     for (size_t i = 0; i < has->count; i++) {
-        const tok_key_info *key = tok_key_about(has->keys[i]);
+        const tok_key_info *key = tok_key_info_of(has->keys[i]);
         if (!key->retired && !holds(lacks, key)) {
             doctor_report(d, DOCTOR_WARN,
                           "copy it there by the means of the HSM, or retire it everywhere",

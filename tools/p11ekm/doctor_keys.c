@@ -25,7 +25,7 @@ enum { DAYS_OF_NOTICE = 30 };
 
 static void check_dates(doctor *d, const tok_key *key)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     if (info->dates_unreadable) {
         doctor_report(d, DOCTOR_WARN, "keep its dates elsewhere: no expiry is applied to it",
                       "key \"%s\": the token refuses to tell its dates", info->name);
@@ -50,7 +50,7 @@ static void check_dates(doctor *d, const tok_key *key)
 
 static void check_protection(doctor *d, const tok_key *key)
 {
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     if (info->unprotected) {
         doctor_report(d, DOCTOR_WARN, "rotate to a key made with CKA_PRIVATE = TRUE",
                       "key \"%s\": anybody can have put it on the token without the PIN "
@@ -102,7 +102,7 @@ static bool used_today(const doctor *d, const char *plain_name)
 
 static void check_retired(doctor *d, const tok_key *key)
 {
-    const char *name = cli_key_plain_name(tok_key_about(key));
+    const char *name = cli_key_plain_name(tok_key_info_of(key));
     if (used_today(d, name)) {
         doctor_report(d, DOCTOR_FAIL, "p11ekm key restore, then rotate what it protects",
                       "key \"%s\" is retired, and a running server decrypted with it today: its "
@@ -147,7 +147,7 @@ bool doctor_check_keys(doctor *d)
         return true;
     }
     for (size_t i = 0; i < keys.count; i++) {
-        if (tok_key_about(keys.keys[i])->retired) {
+        if (tok_key_info_of(keys.keys[i])->retired) {
             retired++;
             check_retired(d, keys.keys[i]);
             continue;

@@ -60,16 +60,16 @@ bool doctor_check_pin(doctor *d)
     const core_token_config *config = tok_token_config(d->session.token);
     const char *pin_file = config->pin_file;
     const char *given = cli_value(d->call, "--pin-file");
-    if (!pin_state(d, tok_token_about(d->session.token))) {
+    if (!pin_state(d, tok_token_info_of(d->session.token))) {
         return false;
     }
     d->pin_known = true;
     if (given == NULL && cli_value(d->call, "--pin-fd") == NULL && !cli_pin_configured(config) &&
         config->member_count == 0 &&
-        (tok_token_about(d->session.token)->protected_path ||
-         !tok_token_about(d->session.token)->login_required)) {
+        (tok_token_info_of(d->session.token)->protected_path ||
+         !tok_token_info_of(d->session.token)->login_required)) {
         doctor_report(d, DOCTOR_OK, "", "%s",
-                      tok_token_about(d->session.token)->protected_path
+                      tok_token_info_of(d->session.token)->protected_path
                           ? "is typed at the token"
                           : "none is needed: the token has no user login");
         return true;

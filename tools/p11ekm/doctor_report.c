@@ -16,7 +16,7 @@ void doctor_report(doctor *d, doctor_state state, const char *fix, const char *f
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    core_text_clean(text, "");
+    core_text_sanitize(text, "");
     d->count[state]++;
     if (d->call->json) {
         json_t *item = json_object();

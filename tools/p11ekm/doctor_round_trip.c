@@ -24,7 +24,7 @@ static core_algorithm first_allowed(unsigned set, bool rsa)
 static core_status there_and_back(tok_key *key, core_err *err)
 {
     uint8_t plain[32], iv[16] = {0}, cipher[1024], back[1024];
-    size_t iv_len = core_algorithm_iv_bits(tok_key_about(key)->algorithm) / 8;
+    size_t iv_len = core_algorithm_iv_bits(tok_key_info_of(key)->algorithm) / 8;
     size_t cipher_len = sizeof cipher, back_len = sizeof back;
     core_status st = core_random(plain, sizeof plain);
     if (st == ST_OK) {
@@ -59,7 +59,7 @@ static how how_of(const tok_key *key, bool rsa)
 static tok_key *first_usable(const cli_keys *keys, bool rsa)
 {
     for (size_t i = 0; i < keys->count; i++) {
-        const tok_key_info *info = tok_key_about(keys->keys[i]);
+        const tok_key_info *info = tok_key_info_of(keys->keys[i]);
         if (info->rsa == rsa && !info->retired && info->algorithm != CORE_ALG_COUNT &&
             (info->can & TOK_CAN_DECRYPT) != 0) {
             return keys->keys[i];
@@ -88,7 +88,7 @@ static void try_existing(doctor *d, bool rsa, const char *why)
     } else {
         const how h = how_of(key, rsa);
         doctor_report(d, DOCTOR_OK, "", "key \"%s\": encrypted%s%s%s, decrypted, in %u ms (%s)",
-                      cli_show(tok_key_about(key)->name).text, h.with, h.padding, h.raw,
+                      cli_show(tok_key_info_of(key)->name).text, h.with, h.padding, h.raw,
                       (unsigned)((core_now_us() - started) / 1000), why);
     }
     cli_keys_free(&keys);

@@ -78,7 +78,7 @@ bool doctor_check_token(doctor *d)
         if (st != ST_OK) {
             doctor_failed(d, st, &err);
         } else {
-            const tok_token_info *info = tok_token_about(other);
+            const tok_token_info *info = tok_token_info_of(other);
             if (config->tokens[i].members != NULL) {
                 doctor_report(d, DOCTOR_OK, "", "%s is the group of %s", info->alias,
                               config->tokens[i].members);
@@ -107,7 +107,7 @@ bool doctor_check_login(doctor *d)
         return false;
     }
     doctor_report(d, DOCTOR_OK, "", "as \"%s\" on token \"%s\"", d->identity,
-                  tok_token_about(d->session.token)->label);
+                  tok_token_info_of(d->session.token)->label);
     if (doctor_is_group(d)) {
         doctor_report_group(d);
     }

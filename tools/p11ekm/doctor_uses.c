@@ -61,13 +61,13 @@ bool doctor_check_uses(doctor *d)
         return true;
     }
     for (size_t i = 0; i < keys.count; i++) {
-        const tok_key_info *info = tok_key_about(keys.keys[i]);
+        const tok_key_info *info = tok_key_info_of(keys.keys[i]);
         const bool used = !info->retired && info->algorithm != CORE_ALG_COUNT;
         masters += used && is_column_master_key(info);
         others += used && !is_column_master_key(info);
     }
     for (size_t i = 0; masters > 0 && i < keys.count; i++) {
-        const tok_key_info *info = tok_key_about(keys.keys[i]);
+        const tok_key_info *info = tok_key_info_of(keys.keys[i]);
         if (!info->retired && info->algorithm != CORE_ALG_COUNT && is_column_master_key(info)) {
             report_master_key(d, info, others > 0);
         }

@@ -11,8 +11,8 @@
 
 static int compare(const void *a, const void *b)
 {
-    const tok_key_info *left = tok_key_about(*(tok_key *const *)a);
-    const tok_key_info *right = tok_key_about(*(tok_key *const *)b);
+    const tok_key_info *left = tok_key_info_of(*(tok_key *const *)a);
+    const tok_key_info *right = tok_key_info_of(*(tok_key *const *)b);
     int order = strcmp(cli_key_plain_name(left), cli_key_plain_name(right));
     return order != 0 ? order : memcmp(left->thumb, right->thumb, TOK_THUMB_LEN);
 }
@@ -45,7 +45,7 @@ cli_shown cli_show(const char *name)
 {
     cli_shown shown;
     snprintf(shown.text, sizeof shown.text, "%s", name);
-    core_text_clean(shown.text, "");
+    core_text_sanitize(shown.text, "");
     return shown;
 }
 
@@ -78,7 +78,7 @@ static tok_key *find(const cli_keys *keys, const char *name, const uint8_t *thum
     *found = 0;
     for (size_t pass = 0; *found == 0 && pass < (which == CLI_ANY_KEY ? 2U : 1U); pass++) {
         for (size_t i = 0; i < keys->count; i++) {
-            if (wanted(tok_key_about(keys->keys[i]), name, thumb, passes[pass])) {
+            if (wanted(tok_key_info_of(keys->keys[i]), name, thumb, passes[pass])) {
                 key = keys->keys[i];
                 ++*found;
             }

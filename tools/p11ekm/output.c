@@ -128,7 +128,7 @@ static void print_json(const char *text)
 static void print_text(core_str *text)
 {
     if (text->text != NULL) {
-        core_text_clean(text->text, "\n\t");
+        core_text_sanitize(text->text, "\n\t");
         fputs(text->text, cli_stdout());
     }
 }

@@ -53,7 +53,7 @@ core_status cli_session_find(cli_call *call, cli_session *session, core_err *err
 /* A token with a keypad of its own, or without a user login, is asked without a PIN. */
 static bool needs_no_pin(const cli_call *call, const tok_token *token)
 {
-    const tok_token_info *info = tok_token_about(token);
+    const tok_token_info *info = tok_token_info_of(token);
     return tok_token_config(token)->member_count == 0 &&
            (info->protected_path || !info->login_required) &&
            cli_value(call, "--pin-file") == NULL && cli_value(call, "--pin-fd") == NULL;
@@ -127,9 +127,9 @@ core_status cli_audit_begin(const cli_session *session, const char *operation, c
         .kind = CORE_AUDIT_KEY,
         .operation = operation,
         .identity = session->identity,
-        .token = tok_token_about(session->token)->label,
+        .token = tok_token_info_of(session->token)->label,
         .key = name,
-        .thumb = key == NULL ? NULL : tok_key_about(key)->thumb,
+        .thumb = key == NULL ? NULL : tok_key_info_of(key)->thumb,
     };
     return core_audit_begin(&record, err);
 }
@@ -142,9 +142,10 @@ core_status cli_audit_key(const cli_session *session, const char *operation, con
         .kind = CORE_AUDIT_KEY,
         .operation = operation,
         .identity = session->identity,
-        .token = tok_token_about(session->token)->label,
+        .token = tok_token_info_of(session->token)->label,
         .key = name,
-        .thumb = key == NULL || !tok_key_about(key)->has_thumb ? NULL : tok_key_about(key)->thumb,
+        .thumb =
+            key == NULL || !tok_key_info_of(key)->has_thumb ? NULL : tok_key_info_of(key)->thumb,
         .result = result,
         .microseconds = core_now_us() - started,
     };

@@ -27,7 +27,7 @@ const cli_option cli_cmk_sql_options[] = {
 static void report(cli_call *call, const tok_key *key, const char *path)
 {
     char thumb[2 * TOK_THUMB_LEN + 1];
-    const tok_key_info *info = tok_key_about(key);
+    const tok_key_info *info = tok_key_info_of(key);
     core_hex(info->thumb, TOK_THUMB_LEN, thumb);
     if (call->json) {
         call->doc = json_pack("{s:o,s:s,s:o}", "name", cli_json_text(info->name), "thumbprint",
@@ -104,7 +104,7 @@ core_status cli_cmk_list(cli_call *call, core_err *err)
         call->doc = json_pack("{s:o}", "keys", list);
     }
     for (size_t i = 0; st == ST_OK && i < keys.count; i++) {
-        const tok_key_info *info = tok_key_about(keys.keys[i]);
+        const tok_key_info *info = tok_key_info_of(keys.keys[i]);
         char algorithm[32];
         core_str path = {0};
         if (!is_cmk(info)) {

@@ -103,11 +103,11 @@ core_status cli_key_list(cli_call *call, core_err *err)
         call->doc = json_object();
         list = json_array();
         json_object_set_new(call->doc, "token",
-                            cli_json_text(tok_token_about(session.token)->label));
+                            cli_json_text(tok_token_info_of(session.token)->label));
         json_object_set_new(call->doc, "keys", list);
     }
     for (size_t i = 0; i < keys.count; i++) {
-        const tok_key_info *info = tok_key_about(keys.keys[i]);
+        const tok_key_info *info = tok_key_info_of(keys.keys[i]);
         if (call->json) {
             json_array_append_new(list, key_object(info));
         } else {
@@ -117,7 +117,7 @@ core_status cli_key_list(cli_call *call, core_err *err)
     add_ignored(call, &keys);
     if (!call->json && keys.count == 0 && keys.ignored_count == 0) {
         core_str_addf(&call->text, "no keys on token \"%s\"\n",
-                      tok_token_about(session.token)->label);
+                      tok_token_info_of(session.token)->label);
     }
 done:
     cli_keys_free(&keys);
@@ -180,8 +180,8 @@ core_status cli_key_show(cli_call *call, core_err *err)
         st = cli_keys_find(&keys, call->operands[0], CLI_ANY_KEY, &key, err);
     }
     if (st == ST_OK) {
-        tok_token_info token = *tok_token_about(session.token);
-        tok_key_info info = *tok_key_about(key);
+        tok_token_info token = *tok_token_info_of(session.token);
+        tok_key_info info = *tok_key_info_of(key);
         const tok_uri uri = {.token = token.label,
                              .object = info.name,
                              .id = info.id,

@@ -34,7 +34,7 @@ const cli_option cli_key_purge_options[] = {
 static void report(cli_call *call, const tok_key *key, const char *name, const char *done)
 {
     char thumb[2 * TOK_THUMB_LEN + 1];
-    core_hex(tok_key_about(key)->thumb, TOK_THUMB_LEN, thumb);
+    core_hex(tok_key_info_of(key)->thumb, TOK_THUMB_LEN, thumb);
     if (call->json) {
         call->doc = json_object();
         json_object_set_new(call->doc, "name", cli_json_text(name));
@@ -119,7 +119,7 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
         st = cli_keys_find(&keys, call->operands[0], what->which, &key, err);
     }
     if (st == ST_OK) {
-        const char *plain = cli_key_plain_name(tok_key_about(key));
+        const char *plain = cli_key_plain_name(tok_key_info_of(key));
         memcpy(name, plain, strlen(plain) + 1);
         st = cli_audit_begin(&session, what->operation, name, key, err);
     }
@@ -176,7 +176,7 @@ static core_status ask_first(cli_call *call, core_err *err)
         st = cli_keys_find(&keys, call->operands[0], CLI_LIVE_KEY, &key, err);
     }
     if (st == ST_OK) {
-        st = fail_until_asked(tok_key_about(key), call->operands[0], err);
+        st = fail_until_asked(tok_key_info_of(key), call->operands[0], err);
     }
     cli_keys_free(&keys);
     cli_session_close(&session);

@@ -37,8 +37,8 @@ static bool passed(const tok_probe_item *items, size_t count, const char *check)
     return false;
 }
 
-static const char *oaep_way(const tok_probe_item *items, size_t count, const char *check,
-                            bool raw_allowed)
+static const char *oaep_strategy(const tok_probe_item *items, size_t count, const char *check,
+                                 bool raw_allowed)
 {
     if (passed(items, count, check)) {
         return "token";
@@ -57,8 +57,9 @@ static void add_json(cli_call *call, const tok_token_info *token, bool raw_allow
     json_t *list = json_array();
     json_t *ways = json_object();
     for (size_t i = 0; i < OAEP_COUNT; i++) {
-        json_object_set_new(ways, core_padding_name(oaep[i].padding),
-                            json_string(oaep_way(items, item_count, oaep[i].check, raw_allowed)));
+        json_object_set_new(
+            ways, core_padding_name(oaep[i].padding),
+            json_string(oaep_strategy(items, item_count, oaep[i].check, raw_allowed)));
     }
     for (size_t i = 0; i < item_count; i++) {
         json_array_append_new(checks, json_pack("{s:s,s:s,s:o}", "name", items[i].name, "result",
@@ -94,7 +95,7 @@ static void add_text(core_str *out, const tok_token_info *token, bool raw_allowe
     core_str_add(out, "\nOAEP, as the configuration has it done\n");
     for (size_t i = 0; i < OAEP_COUNT; i++) {
         core_str_addf(out, "  %-12s %s\n", core_padding_name(oaep[i].padding),
-                      oaep_way(items, item_count, oaep[i].check, raw_allowed));
+                      oaep_strategy(items, item_count, oaep[i].check, raw_allowed));
     }
     core_str_add(out, "\nchecks, by doing\n");
     for (size_t i = 0; i < item_count; i++) {
@@ -136,10 +137,10 @@ core_status cli_probe(cli_call *call, core_err *err)
     }
     const bool raw_allowed = tok_token_config(session.token)->rsa_raw;
     if (call->json) {
-        add_json(call, tok_token_about(session.token), raw_allowed, items, item_count, mechanisms,
+        add_json(call, tok_token_info_of(session.token), raw_allowed, items, item_count, mechanisms,
                  mechanism_count);
     } else {
-        add_text(&call->text, tok_token_about(session.token), raw_allowed, items, item_count,
+        add_text(&call->text, tok_token_info_of(session.token), raw_allowed, items, item_count,
                  mechanisms, mechanism_count);
     }
 done:

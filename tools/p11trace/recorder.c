@@ -58,7 +58,7 @@ static void write_line(const core_str *line)
 {
     static const char full[] = "{\"full\":true}\n";
 
-    core_lock_take(&recorder.lock);
+    core_lock_acquire(&recorder.lock);
     open_locked();
     if (recorder.file && recorder.written + line->length <= FILE_LIMIT) {
         (void)fwrite(line->text, 1, line->length, recorder.file);
@@ -69,23 +69,23 @@ static void write_line(const core_str *line)
         recorder.file = NULL;
         recorder.refused = true;
     }
-    core_lock_give(&recorder.lock);
+    core_lock_release(&recorder.lock);
 }
 
 void trace_reopen(void)
 {
-    core_lock_take(&recorder.lock);
+    core_lock_acquire(&recorder.lock);
     recorder.refused = recorder.written >= FILE_LIMIT;
-    core_lock_give(&recorder.lock);
+    core_lock_release(&recorder.lock);
 }
 
 void trace_close(void)
 {
-    core_lock_take(&recorder.lock);
+    core_lock_acquire(&recorder.lock);
     if (recorder.file)
         (void)fclose(recorder.file);
     recorder.file = NULL;
-    core_lock_give(&recorder.lock);
+    core_lock_release(&recorder.lock);
 }
 
 void trace_begin(trace_call *call, const char *function)

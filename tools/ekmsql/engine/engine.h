@@ -47,9 +47,9 @@ bool sql_raise(sql_engine *e, int number, int state, const char *const *args);
 #define SQL_RAISE(e, number, state, ...) \
     sql_raise((e), (number), (state), (const char *const[]){__VA_ARGS__, NULL})
 /* What SQL Server has no number for: Msg 50000 with the double's own text. */
-bool sql_refuse(sql_engine *e, const char *format, ...) SQL_PRINTF(2, 3);
+bool sql_error_text(sql_engine *e, const char *format, ...) SQL_PRINTF(2, 3);
 bool sql_storage_error(sql_engine *e, sqlite3 *db);
-void sql_say(const char *format, ...) SQL_PRINTF(1, 2);
+void sql_print(const char *format, ...) SQL_PRINTF(1, 2);
 /* "5" and "Authentication Failure" for messages with a provider's error code. */
 const char *sql_code_text(sql_engine *e, uint32_t code);
 const char *sql_code_meaning(uint32_t code);

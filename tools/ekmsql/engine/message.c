@@ -216,7 +216,7 @@ bool sql_raise(sql_engine *e, int number, int state, const char *const *args)
     return false;
 }
 
-bool sql_refuse(sql_engine *e, const char *format, ...)
+bool sql_error_text(sql_engine *e, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -228,11 +228,11 @@ bool sql_refuse(sql_engine *e, const char *format, ...)
 
 bool sql_storage_error(sql_engine *e, sqlite3 *db)
 {
-    return sql_refuse(e, "ekmsql cannot read or write the instance's files: %s",
-                      db == NULL ? "cannot open" : sqlite3_errmsg(db));
+    return sql_error_text(e, "ekmsql cannot read or write the instance's files: %s",
+                          db == NULL ? "cannot open" : sqlite3_errmsg(db));
 }
 
-void sql_say(const char *format, ...)
+void sql_print(const char *format, ...)
 {
     va_list args;
     va_start(args, format);

@@ -62,7 +62,7 @@ static bool read_header(sql_engine *e, sql_database *d)
     bool ok = host_file_read(sql_header_path(e, d->name), &text, &len) &&
               sql_header_parse((const char *)text, &d->header);
     free(text);
-    return ok || sql_refuse(e, "ekmsql cannot read the header of database '%s'", d->name);
+    return ok || sql_error_text(e, "ekmsql cannot read the header of database '%s'", d->name);
 }
 
 /* What a crash left: data files of other generations than the header's. */
@@ -97,7 +97,7 @@ static bool open_file(sql_engine *e, sql_database *d)
     d->db = host_file_exists(path) ? sql_store_open(path, d->header.encrypted ? key : NULL) : NULL;
     OPENSSL_cleanse(key, sizeof key);
     if (d->db == NULL) {
-        return sql_refuse(e, "ekmsql cannot open the data file '%s'", path);
+        return sql_error_text(e, "ekmsql cannot open the data file '%s'", path);
     }
     return sql_keys_prepare(d->db) || sql_storage_error(e, d->db);
 }
@@ -114,7 +114,7 @@ bool sql_database_open(sql_engine *e, sql_database *d)
     d->state = ok ? SQL_ONLINE : SQL_RECOVERY_PENDING;
     if (!ok) {
         sql_database_close(d);
-        sql_say("Database '%s' is RECOVERY_PENDING, for the reason above.", d->name);
+        sql_print("Database '%s' is RECOVERY_PENDING, for the reason above.", d->name);
         sql_errorlog(e, "Database '%s' is RECOVERY_PENDING.", d->name);
     }
     return ok;
@@ -194,10 +194,10 @@ bool sql_database_name_ok(sql_engine *e, const char *name)
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_- ";
     return (len <= 64 && strspn(name, letters) == len) ||
-           sql_refuse(e,
-                      "ekmsql takes database names of up to 64 letters, digits, '_', '-' and "
-                      "spaces only: '%s'",
-                      name);
+           sql_error_text(e,
+                          "ekmsql takes database names of up to 64 letters, digits, '_', '-' and "
+                          "spaces only: '%s'",
+                          name);
 }
 
 /* ---- a data file written anew ---- */
@@ -210,7 +210,7 @@ bool sql_database_switch(sql_engine *e, sql_database *d, sql_dbheader *h, const 
     const char *path = sql_data_path(e, d->name, h->generation);
     bool ok = !h->encrypted || sql_dek_page_key(h, dek, key);
     ok = ok && (sql_store_export(d->db, path, h->encrypted ? key : NULL) ||
-                sql_refuse(e, "ekmsql cannot write '%s': %s", path, sqlite3_errmsg(d->db)));
+                sql_error_text(e, "ekmsql cannot write '%s': %s", path, sqlite3_errmsg(d->db)));
     OPENSSL_cleanse(key, sizeof key);
     if (!ok) {
         return false;

@@ -94,7 +94,7 @@ bool sql_header_write(sql_engine *e, const char *name, const sql_dbheader *h)
     sql_header_print(&text, h);
     bool ok = host_file_write(sql_header_path(e, name), text.p, text.len);
     sql_buf_free(&text);
-    return ok || sql_refuse(e, "ekmsql cannot write the header of database '%s'", name);
+    return ok || sql_error_text(e, "ekmsql cannot write the header of database '%s'", name);
 }
 
 void sql_header_copy(sql_dbheader *to, const sql_dbheader *from)

@@ -93,7 +93,7 @@ bool sql_crypt_error(sql_engine *e, int number, SqlCpError code)
 {
     code = code == SQL_CP_BROKEN ? 0 : code;
     SQL_RAISE(e, number, 1, NULL);
-    sql_say("Provider error code: %u. (%s)", (unsigned)code, sql_code_meaning(code));
+    sql_print("Provider error code: %u. (%s)", (unsigned)code, sql_code_meaning(code));
     return false;
 }
 

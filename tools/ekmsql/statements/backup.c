@@ -49,7 +49,7 @@ static bool check_options(sql_engine *e, const sql_stmt *s)
     }
     const char *algorithm = sql_option_value(s, "ALGORITHM");
     if (algorithm == NULL || !sql_same(algorithm, "AES_256")) {
-        return sql_refuse(e, "ekmsql encrypts backups with ALGORITHM = AES_256 only");
+        return sql_error_text(e, "ekmsql encrypts backups with ALGORITHM = AES_256 only");
     }
     return sql_option_value(s, "SERVER_KEY") != NULL || SQL_RAISE(e, 102, 1, "ENCRYPTION");
 }
@@ -112,7 +112,7 @@ bool sql_do_backup_database(sql_engine *e, const sql_stmt *s)
         return abnormal(e, "BACKUP");
     }
     if (d->id == SQL_SYSTEM_MASTER) {
-        return sql_refuse(e, "ekmsql does not back up master");
+        return sql_error_text(e, "ekmsql does not back up master");
     }
     sql_header_print(&b.text, &d->header);
     sql_buf_printf(&b.text, "database=%s\n", d->name);
@@ -127,7 +127,7 @@ bool sql_do_backup_database(sql_engine *e, const sql_stmt *s)
     if (!ok) {
         return abnormal(e, "BACKUP");
     }
-    sql_say("BACKUP DATABASE successfully processed '%s'.", d->name);
+    sql_print("BACKUP DATABASE successfully processed '%s'.", d->name);
     return true;
 }
 
@@ -225,6 +225,6 @@ done:
     if (!ok) {
         return abnormal(e, "RESTORE");
     }
-    sql_say("RESTORE DATABASE successfully processed '%s'.", name);
+    sql_print("RESTORE DATABASE successfully processed '%s'.", name);
     return true;
 }

@@ -25,7 +25,7 @@ bool sql_do_create_database(sql_engine *e, const sql_stmt *s)
     bool ok = db != NULL && sql_keys_prepare(db);
     sqlite3_close_v2(db);
     if (!ok) {
-        return sql_refuse(e, "ekmsql cannot make the data file '%s'", path);
+        return sql_error_text(e, "ekmsql cannot make the data file '%s'", path);
     }
     sql_database *d = sql_header_write(e, name, &h) ? sql_database_register(e, name) : NULL;
     return d != NULL && sql_database_open(e, d);

@@ -189,7 +189,7 @@ static bool alter_key(sql_engine *e, const sql_stmt *s, char kind)
         goto done;
     }
     if (key.provider_guid.len == 0) {
-        sql_refuse(e, "The symmetric key '%s' is not in a provider.", key.name);
+        sql_error_text(e, "The symmetric key '%s' is not in a provider.", key.name);
         goto done;
     }
     if (!sql_key_session(e, &key, &p, &session)) {
@@ -241,8 +241,8 @@ static bool drop_key(sql_engine *e, const sql_stmt *s, char kind)
     }
     if (server_key &&
         sql_store_int(e->master, 0, "SELECT 1 FROM logins WHERE key_id=?", "i", key.id) == 1) {
-        sql_refuse(e, "The asymmetric key '%s' cannot be dropped: a login is made from it.",
-                   key.name);
+        sql_error_text(e, "The asymmetric key '%s' cannot be dropped: a login is made from it.",
+                       key.name);
         goto done;
     }
     if (s->flag) {
@@ -256,7 +256,8 @@ static bool drop_key(sql_engine *e, const sql_stmt *s, char kind)
     ok = sql_store_run(e->current->db, "DELETE FROM ekmsql_keys WHERE id=?", "i", key.id) ||
          sql_storage_error(e, e->current->db);
     if (ok && !s->flag && key.provider_guid.len > 0) {
-        sql_say("Warning: the key with thumbprint '%s' stays in the provider.", hex(e, &key.thumb));
+        sql_print("Warning: the key with thumbprint '%s' stays in the provider.",
+                  hex(e, &key.thumb));
     }
 done:
     sql_key_free(&key);

@@ -29,7 +29,8 @@ static bool new_material(sql_engine *e, const char *algorithm, sql_buf *material
             return ok || SQL_RAISE(e, 15209, 1, NULL);
         }
     }
-    return sql_refuse(e, "ekmsql makes native symmetric keys of AES_128, AES_192 and AES_256 only");
+    return sql_error_text(
+        e, "ekmsql makes native symmetric keys of AES_128, AES_192 and AES_256 only");
 }
 
 bool sql_do_create_native_key(sql_engine *e, const sql_stmt *s)

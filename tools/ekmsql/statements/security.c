@@ -358,8 +358,8 @@ bool sql_do_drop_login(sql_engine *e, const sql_stmt *s)
     }
     for (size_t i = 0; i <= e->impersonations; i++) {
         if (e->logins[i] == id || id == 1) {
-            return sql_refuse(e, "The login '%s' cannot be dropped: it is in use.",
-                              s->slot[SQL_NAME]);
+            return sql_error_text(e, "The login '%s' cannot be dropped: it is in use.",
+                                  s->slot[SQL_NAME]);
         }
     }
     int64_t credential = sql_store_int(

@@ -82,7 +82,7 @@ bool sql_do_create_table(sql_engine *e, const sql_stmt *s)
     sql_buf sql = {0};
     if (e->current->id == SQL_SYSTEM_MASTER || strchr(name, '.') != NULL ||
         strncmp(name, "ekmsql_", 7) == 0) {
-        return sql_refuse(e, "ekmsql keeps tables in user databases and in schema dbo only");
+        return sql_error_text(e, "ekmsql keeps tables in user databases and in schema dbo only");
     }
     if (!sql_database_writable(e)) {
         return false;

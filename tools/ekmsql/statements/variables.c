@@ -41,7 +41,7 @@ bool sql_do_print_text(sql_engine *e, const sql_stmt *s)
     if (!sql_eval(e, s->items->expr, NULL, &value)) {
         return false;
     }
-    sql_say("%s", value.null ? "" : sql_show(e, &value));
+    sql_print("%s", value.null ? "" : sql_show(e, &value));
     return true;
 }
 

@@ -263,7 +263,7 @@ static bool fill_sessions(sql_engine *e, const view *v, const sql_value *args, s
 {
     (void)v;
     if (args[0].null || (args[0].n != 0 && args[0].n != 1)) {
-        return sql_refuse(e, "sys.dm_cryptographic_provider_sessions takes 0 or 1");
+        return sql_error_text(e, "sys.dm_cryptographic_provider_sessions takes 0 or 1");
     }
     for (const sql_crypto_session *s = e->sessions; s != NULL; s = s->next) {
         if (args[0].n == 0 && s->login != e->logins[e->impersonations]) {

@@ -5,20 +5,20 @@
  */
 #include "pkcs11/base/base_private.h"
 
-void tok_turn_init(tok_turn *turn)
+void tok_timed_lock_init(tok_timed_lock *turn)
 {
     core_mutex_init(&turn->lock);
     core_cond_init(&turn->given);
     turn->busy = false;
 }
 
-void tok_turn_destroy(tok_turn *turn)
+void tok_timed_lock_destroy(tok_timed_lock *turn)
 {
     core_cond_destroy(&turn->given);
     core_mutex_destroy(&turn->lock);
 }
 
-bool tok_turn_take(tok_turn *turn, unsigned wait_ms)
+bool tok_timed_lock_acquire(tok_timed_lock *turn, unsigned wait_ms)
 {
     const uint64_t until = core_deadline_us(wait_ms);
     bool in_time = true;
@@ -33,7 +33,7 @@ bool tok_turn_take(tok_turn *turn, unsigned wait_ms)
     return taken;
 }
 
-void tok_turn_give(tok_turn *turn)
+void tok_timed_lock_release(tok_timed_lock *turn)
 {
     core_mutex_lock(&turn->lock);
     turn->busy = false;

@@ -17,25 +17,26 @@ static bool in_doubt(const tok_key *key, core_padding padding, const tok_rsa_out
 {
     return key->token->config->rsa_raw && tok_is_oaep(padding) && how->served != NULL &&
            how->accepted && (key->info.can & TOK_CAN_DECRYPT) != 0 &&
-           (tok_facts_at(key, how->served, how->place) & (TOK_FACT_ACCEPTED << padding)) == 0;
+           (tok_facts_at(key, how->served, how->member_index) & (TOK_FACT_ACCEPTED << padding)) ==
+               0;
 }
 
 static core_status decrypt_one(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
                                uint8_t *out, size_t *out_len, tok_rsa_outcome *how, core_err *err)
 {
     const size_t room = *out_len;
-    core_status st = tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out,
-                                         out_len, how, err);
+    core_status st =
+        tok_rsa_decrypt_by(key, padding, TOK_RSA_AUTO, TOK_ANY, in, in_len, out, out_len, how, err);
 
     if (st != ST_DECRYPT_FAILED || !in_doubt(key, padding, how))
         return st;
     /* A known answer tells bad data from a token that cannot; its failure is not the data's. */
     if (tok_rsa_ready(key, padding, NULL) != ST_OK ||
-        !tok_goes_raw(key, padding, tok_facts_at(key, how->served, how->place)))
+        !tok_goes_raw(key, padding, tok_facts_at(key, how->served, how->member_index)))
         return st;
     *out_len = room;
-    return tok_rsa_decrypt_way(key, padding, TOK_WAY_BEST, TOK_ANY, in, in_len, out, out_len, how,
-                               err);
+    return tok_rsa_decrypt_by(key, padding, TOK_RSA_AUTO, TOK_ANY, in, in_len, out, out_len, how,
+                              err);
 }
 
 core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *in, size_t in_len,
@@ -65,8 +66,10 @@ static void note_refusals(tok_key *key, const tok_rsa_outcome hows[CORE_PAD_COUN
         for (core_padding other = 0; other < CORE_PAD_COUNT; other++) {
             if (hows[p].refused != CKR_OK && hows[other].accepted &&
                 tok_init_refuses(hows[p].refused, &certain) && certain &&
-                hows[other].served == hows[p].served && hows[other].age == hows[p].age)
-                tok_facts_add(key, hows[p].place, hows[p].age, TOK_FACT_REFUSED << p);
+                hows[other].served == hows[p].served &&
+                hows[other].handle_generation == hows[p].handle_generation)
+                tok_facts_add(key, hows[p].member_index, hows[p].handle_generation,
+                              TOK_FACT_REFUSED << p);
         }
     }
 }
