@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 01: allow EKM providers on this server. Needs no restart.
--- 'EKM provider enabled' is an advanced option, so those are shown first.
+-- 01: allow EKM providers on this server. No restart is needed.
+-- 'EKM provider enabled' is an advanced option, so the script first shows advanced options.
 USE master;
 GO
 EXEC sp_configure 'show advanced options', 1;

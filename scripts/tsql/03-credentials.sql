@@ -1,13 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 03: credentials for the token.
---   $(TOKEN)      IDENTITY: the token's alias, label or PKCS#11 URI. It is visible in views: no secret
+-- 03: create credentials for the token.
+--   $(TOKEN)      IDENTITY: the token's alias, label or PKCS#11 URI. Views show it: do not
+--                 put a secret into it
 --   $(PIN)        SECRET: the token's PIN
 --   $(DBA_LOGIN)  the login that administers keys: your own, as SELECT ORIGINAL_LOGIN() prints it;
---                 with that of another, 04 ends with error 33046
--- One credential belongs to one login, so each login that uses the provider has its own:
--- the administrator now; the logins of the TDE key (04) and of the backup key (06) later.
--- SQL Server does not check the PIN here: a wrong one shows at the first use (error 33028).
--- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+--                 with another login, 04 ends with error 33046
+-- One credential belongs to one login, so each login that uses the provider has its own credential:
+-- the administrator here, the logins of the TDE key (04) and of the backup key (06) later.
+-- SQL Server does not check the PIN here: a wrong PIN fails at the first use (error 33028).
+-- In SSMS turn on SQLCMD mode and remove the "--" from these lines; in sqlcmd they override -v.
 -- :setvar TOKEN "hsm"
 -- :setvar PIN "..."
 -- :setvar DBA_LOGIN "DOMAIN\you"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- 04: transparent data encryption of a new database, P11EKM_Demo.
--- The asymmetric key is made inside the token and never leaves it. It wraps the database encryption
--- key, which SQL Server keeps in the database in wrapped form only.
+-- The token generates the asymmetric key, and the key never leaves it. It wraps the database
+-- encryption key, which SQL Server stores in the database in wrapped form only.
 USE master;
 GO
 CREATE ASYMMETRIC KEY P11EKM_TDE_1
@@ -10,7 +10,8 @@ CREATE ASYMMETRIC KEY P11EKM_TDE_1
          PROVIDER_KEY_NAME = 'P11EKM_TDE_1',
          CREATION_DISPOSITION = CREATE_NEW;
 GO
--- When SQL Server starts, nobody is logged in: this login and its credential open the token then.
+-- When SQL Server starts, nobody is logged in: it then opens the token with the credential of this
+-- login.
 CREATE LOGIN P11EKM_TDE_1_LOGIN FROM ASYMMETRIC KEY P11EKM_TDE_1;
 ALTER LOGIN P11EKM_TDE_1_LOGIN ADD CREDENTIAL P11EKM_TDE_CRED;
 GO

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 05: cell encryption, three ways, in P11EKM_Demo:
---   an AES key in the token    each value is one call of the token; opened automatically
+-- 05: cell encryption with three kinds of keys, in P11EKM_Demo:
+--   an AES key in the token    each value costs one token call; SQL Server opens the key by itself
 --   an RSA key in the token    for values of up to about 190 bytes
---   a native AES key, wrapped  the token is asked once, at OPEN SYMMETRIC KEY; SQL Server does the
---   by the RSA key             rest: the fast way for many values
+--   a native AES key, wrapped  one token call, at OPEN SYMMETRIC KEY; SQL Server encrypts values:
+--   by the RSA key             the fastest for many of them
 USE P11EKM_Demo;
 GO
 CREATE SYMMETRIC KEY P11EKM_CELL_AES
@@ -41,7 +41,7 @@ SELECT Name,
        CAST(DecryptByKey(CardByNative) AS NVARCHAR(20)) AS ByNative
 FROM Customers;
 GO
--- Once closed, the native key gives NULL; the token's own keys need no opening.
+-- After CLOSE the native key returns NULL; keys in the token need no OPEN.
 CLOSE SYMMETRIC KEY P11EKM_CELL_NATIVE;
 SELECT Name,
        CAST(DecryptByKey(CardByAes) AS NVARCHAR(20)) AS ByAes,

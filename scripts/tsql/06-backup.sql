@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 06: backups of the encrypted database.
+-- 06: back up the encrypted database.
 --   $(BACKUP_DIR)  a folder that SQL Server can write to
--- A plain backup of a TDE database is encrypted all the same, under its database encryption key.
--- WITH ENCRYPTION adds a key of the backup's own, under an asymmetric key that should not be the one
--- of TDE. Keep the keys of both in the token for as long as the backups are kept.
--- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- A plain backup of a TDE database is also encrypted, under the database encryption key.
+-- WITH ENCRYPTION adds a separate key for the backup, under an asymmetric key. That key should not
+-- be the TDE key. Keep both keys in the token as long as you keep the backups.
+-- In SSMS turn on SQLCMD mode and remove the "--" from these lines; in sqlcmd they override -v.
 -- :setvar BACKUP_DIR "C:\Backup"
 USE master;
 GO

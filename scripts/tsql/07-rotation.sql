@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- 07: rotation.
 --   $(TOKEN), $(PIN)  as in 03
--- A new protector: the database encryption key is unwrapped with the old key and wrapped with the
--- new one. No data is re-encrypted, it takes seconds, and both keys must be reachable.
--- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- A new protector: the token unwraps the database encryption key with the old key and wraps it with
+-- the new one. No data is re-encrypted, it takes seconds, and both keys must be available.
+-- In SSMS turn on SQLCMD mode and remove the "--" from these lines; in sqlcmd they override -v.
 -- :setvar TOKEN "hsm"
 -- :setvar PIN "..."
 USE master;

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 08: restore on another server. Run 01, 02 and 03 there first; its token must hold the same keys
--- (the same token, a replica, or a copy): they are found by thumbprint, whatever their names are.
+-- 08: restore on another server. Run 01, 02 and 03 there first. Its token must hold the same keys
+-- (the same token, a replica, or a copy). They are found by thumbprint, whatever their names are.
 --   $(BACKUP_DIR)  the folder with the backups of 06
--- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- In SSMS turn on SQLCMD mode and remove the "--" from these lines; in sqlcmd they override -v.
 -- :setvar BACKUP_DIR "C:\Backup"
 USE master;
 GO
--- OPEN_EXISTING takes no ALGORITHM: the key is what it is.
+-- OPEN_EXISTING accepts no ALGORITHM: the key exists already.
 CREATE ASYMMETRIC KEY P11EKM_TDE_1
     FROM PROVIDER P11EKM
     WITH PROVIDER_KEY_NAME = 'P11EKM_TDE_1', CREATION_DISPOSITION = OPEN_EXISTING;

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 09: what SQL Server shows of the provider, its keys and the databases under them.
+-- 09: show the provider, its keys and the databases that they protect, in SQL Server's views.
 USE master;
 GO
 SELECT provider_id, name, version, is_enabled FROM sys.cryptographic_providers;

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 99: take everything of these scripts out of the server again. The database P11EKM_Demo is lost.
+-- 99: remove everything that these scripts created in the server. The database P11EKM_Demo is lost.
 --   $(DBA_LOGIN)  as in 03
--- The keys stay in the token, because backups may need them. To drop one in the token, too, write
+-- The keys stay in the token, because backups may need them. To drop a key in the token, too, use
 -- DROP ASYMMETRIC KEY name REMOVE PROVIDER KEY.
--- In SSMS turn on SQLCMD mode and take the "--" off these lines; in sqlcmd they would override -v.
+-- In SSMS turn on SQLCMD mode and remove the "--" from these lines; in sqlcmd they override -v.
 -- :setvar DBA_LOGIN "DOMAIN\you"
 USE master;
 GO
