@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes and condition variables, and a mutex for process-wide state that survives a fork. All
- * components lock through these functions. None of them can fail.
+ * Mutexes and condition variables, a mutex for process-wide state that survives a fork, and threads
+ * for the tools. All components lock through these functions. Only core_thread_start can fail.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H
@@ -28,6 +28,12 @@ void core_cond_wait(core_cond *cond, core_mutex *mutex);
 bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_us);
 void core_cond_signal(core_cond *cond);
 void core_cond_broadcast(core_cond *cond);
+
+/* Starts a thread that calls run(argument). False where the system gives none; nothing is to be
+ * joined then. *thread is not moved or read before core_thread_join, which waits until `run` has
+ * returned and is called once. For programs: the library starts no thread in its host. */
+bool core_thread_start(core_thread *thread, void (*run)(void *argument), void *argument);
+void core_thread_join(core_thread *thread);
 
 /* The time of core_now_us() that is `wait_ms` milliseconds from now. */
 uint64_t core_deadline_us(unsigned wait_ms);

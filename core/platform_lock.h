@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The types behind core/lock.h: pthreads on POSIX systems; slim reader/writer locks and condition
- * variables on Windows, so that the DLL brings no thread library and no exception handler of one
- * into the host. Include core/lock.h instead.
+ * The types behind core/lock.h: pthreads on POSIX systems; slim reader/writer locks, condition
+ * variables and threads of the system on Windows, so that the DLL brings no thread library and no
+ * exception handler of one into the host. Include core/lock.h instead.
  */
 #ifndef CORE_PLATFORM_LOCK_H
 #define CORE_PLATFORM_LOCK_H
@@ -16,6 +16,11 @@ typedef struct core_mutex {
 typedef struct core_cond {
     void *word;
 } core_cond;
+typedef struct core_thread {
+    void *handle;
+    void (*run)(void *argument);
+    void *argument;
+} core_thread;
 #define CORE_MUTEX_INIT \
     {                   \
         0               \
@@ -35,6 +40,11 @@ typedef struct core_mutex {
 typedef struct core_cond {
     pthread_cond_t cond;
 } core_cond;
+typedef struct core_thread {
+    pthread_t id;
+    void (*run)(void *argument);
+    void *argument;
+} core_thread;
 #define CORE_MUTEX_INIT           \
     {                             \
         PTHREAD_MUTEX_INITIALIZER \

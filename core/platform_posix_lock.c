@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes and condition variables on POSIX systems. Timed waits use the clock of core_now_us(),
- * which no administrator sets back.
+ * Mutexes, condition variables and threads on POSIX systems. Timed waits use the clock of
+ * core_now_us(), which no administrator sets back.
  */
 #include <sched.h>
 #include <time.h>
@@ -65,4 +65,23 @@ void core_cond_broadcast(core_cond *cond)
 void core_thread_yield(void)
 {
     (void)sched_yield();
+}
+
+static void *run_thread(void *argument)
+{
+    const core_thread *thread = argument;
+    thread->run(thread->argument);
+    return NULL;
+}
+
+bool core_thread_start(core_thread *thread, void (*run)(void *argument), void *argument)
+{
+    thread->run = run;
+    thread->argument = argument;
+    return pthread_create(&thread->id, NULL, run_thread, thread) == 0;
+}
+
+void core_thread_join(core_thread *thread)
+{
+    (void)pthread_join(thread->id, NULL);
 }

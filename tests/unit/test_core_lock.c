@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes and condition variables of core/lock.h, on each system's own primitives.
+ * Mutexes, condition variables and threads of core/lock.h, on each system's own primitives.
  */
 #include <pthread.h>
 #include <string.h>
@@ -95,10 +95,35 @@ static void broadcast_wakes_every_timed_wait(void)
     CU_ASSERT_TRUE(seen[0] && seen[1]);
 }
 
+static void count_in_thread(void *rounds)
+{
+    for (unsigned i = 0; i < *(const unsigned *)rounds; i++) {
+        core_mutex_lock(&shared.mutex);
+        shared.count++;
+        core_mutex_unlock(&shared.mutex);
+    }
+}
+
+static void joined_threads_have_run_with_their_arguments(void)
+{
+    core_thread threads[THREADS];
+    unsigned rounds[THREADS], all = 0;
+    shared.count = 0;
+    for (unsigned i = 0; i < THREADS; i++) {
+        rounds[i] = 100 * (i + 1);
+        all += rounds[i];
+        CU_ASSERT_TRUE_FATAL(core_thread_start(&threads[i], count_in_thread, &rounds[i]));
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        core_thread_join(&threads[i]);
+    CU_ASSERT_EQUAL(shared.count, all);
+}
+
 static const test_case cases[] = {
     {"mutex_excludes_threads", mutex_excludes_threads},
     {"timed_wait_without_signal_ends_at_the_deadline",
      timed_wait_without_signal_ends_at_the_deadline},
     {"broadcast_wakes_every_timed_wait", broadcast_wakes_every_timed_wait},
+    {"joined_threads_have_run_with_their_arguments", joined_threads_have_run_with_their_arguments},
     {NULL, NULL}};
 const test_suite core_lock_suite = {.name = "lock", .cases = cases};
