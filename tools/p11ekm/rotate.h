@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A rotation of a column master key, as verb_rotate.c runs it and rotate_output.c writes it down.
+ * A rotation of a column master key, as verb_rotate.c runs it, rotate_jobs.c makes the new values
+ * and rotate_output.c writes them down.
  *
  * The output has one line for each value, in the order of the export. Each line carries the SHA-256
  * digest of the value that it replaces ("replaces"): a file that is there is resumed only if every
@@ -28,6 +29,7 @@ typedef struct cli_rotation {
     intptr_t lock;      /* that file, locked; CORE_NO_LOCK_FILE: not open */
     FILE *output;       /* open for appending; NULL before the first line of a new file */
     size_t fresh;       /* values made in this run */
+    unsigned jobs;      /* values made at a time */
 } cli_rotation;
 
 /* The row of the output that replaces `old`, with this value (NULL, 0: none yet); `digest` has room
@@ -50,5 +52,12 @@ CORE_MUST_USE core_status cli_rotation_prove(const cli_rotation *r, const cli_ro
  */
 CORE_MUST_USE core_status cli_rotation_write(cli_rotation *r, const cli_row *row, core_err *err);
 CORE_MUST_USE core_status cli_rotation_close(cli_rotation *r, core_err *err);
+
+/* rotate_jobs.c: r->jobs from --jobs. Wrong use where that is no number from 1 to 64. */
+CORE_MUST_USE core_status cli_rotation_jobs(cli_rotation *r, core_err *err);
+/* Makes and writes the values that r->done lacks, r->jobs at a time, or with a line on stderr as
+ * many as the token has sessions; closes --output. All threads have ended when it returns. The
+ * failure is that of the first row that failed, before which all are written. */
+CORE_MUST_USE core_status cli_rotation_rewrap(cli_rotation *r, core_err *err);
 
 #endif

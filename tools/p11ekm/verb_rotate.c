@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * p11ekm cmk rotate: wraps the encrypted values of an export with a new master key, inside the
- * token. The administrator names both keys; the export says only which values there are. Each new
- * value is written down before the next is begun, so that a run that was cut short is resumed. When
- * all are there the T-SQL is written: ADD VALUE for now, DROP VALUE for when every client reads
- * with the new key. The old values stay valid until then.
+ * token. The administrator names both keys; the export says only which values there are. The new
+ * values are written down in the order of the export, so that a run that was cut short is resumed.
+ * When all are there the T-SQL is written: ADD VALUE for now, DROP VALUE for when every client
+ * reads with the new key. The old values stay valid until then.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/rotate.h"
@@ -25,6 +25,7 @@ const cli_option cli_cmk_rotate_options[] = {
      "new file for the new values, or an unfinished one of this rotation"},
     {"--add", "FILE", true, "new file for the T-SQL that adds the new values"},
     {"--drop", "FILE", true, "new file for the T-SQL that later drops the old values"},
+    {"--jobs", "N", false, "rewrap so many values at a time, 1 to 64; default: 1"},
     {"--software", NULL, false, "unwrap and wrap in this machine's memory, not in the token"},
     CLI_END_OPTIONS,
 };
@@ -37,7 +38,10 @@ static core_status check_options(cli_rotation *r, core_err *err)
     r->file = cli_value(call, "--output");
     r->new_cmk = cli_value(call, "--to-cmk");
     r->old_cmk = cli_value(call, "--from-cmk");
-    core_status st = cli_name_check(call, "--to-cmk", r->new_cmk, err);
+    core_status st = cli_rotation_jobs(r, err);
+    if (st == ST_OK) {
+        st = cli_name_check(call, "--to-cmk", r->new_cmk, err);
+    }
     if (st == ST_OK && r->old_cmk != NULL) {
         st = cli_name_check(call, "--from-cmk", r->old_cmk, err);
     }
@@ -122,42 +126,6 @@ static core_status find_keys(cli_rotation *r, core_err *err)
         st = cli_usage(r->call, err, "--from and --to are the same key");
     }
     return st;
-}
-
-static core_status rewrap_row(cli_rotation *r, const cli_row *old, core_err *err)
-{
-    uint8_t ecek[CLI_ECEK_MAX];
-    char digest[CLI_DIGEST_DIGITS + 1];
-    size_t length = sizeof ecek;
-    cli_row row;
-    core_err why = {0};
-    cmk_where where =
-        cli_value(r->call, "--software") == NULL ? CMK_IN_TOKEN : CMK_SOFTWARE_ALLOWED;
-    core_status st =
-        cmk_rewrap_cek(r->store.store, core_str_get(&r->from), core_str_get(&r->to), old->algorithm,
-                       old->value, old->value_len, where, ecek, &length, &why);
-    if (st != ST_OK) {
-        return core_fail(err, st, "column encryption key \"%s\": %s", old->cek,
-                         core_err_text(&why, st));
-    }
-    st = cli_rotation_row(r, old, ecek, length, digest, &row);
-    if (st == ST_OK) {
-        st = cli_rotation_write(r, &row, err);
-    }
-    r->fresh += st == ST_OK ? 1 : 0;
-    return st;
-}
-
-static core_status rewrap_all(cli_rotation *r, core_err *err)
-{
-    uint64_t told = core_now_us();
-    core_status st = ST_OK;
-    for (size_t i = r->done.count; st == ST_OK && i < r->chosen_count; i++) {
-        st = rewrap_row(r, &r->old.rows[r->chosen[i]], err);
-        cli_progress(&told, i + 1, r->chosen_count);
-    }
-    const core_status closed = cli_rotation_close(r, st == ST_OK ? err : NULL);
-    return st == ST_OK ? closed : st;
 }
 
 static void add_statements(const cli_rotation *r, const cli_row *row, core_str *add, core_str *drop)
@@ -264,7 +232,7 @@ core_status cli_cmk_rotate(cli_call *call, core_err *err)
         st = cli_rotation_resume(&r, err);
     }
     if (st == ST_OK) {
-        st = rewrap_all(&r, err);
+        st = cli_rotation_rewrap(&r, err);
     }
     if (st == ST_OK) {
         st = write_sql(&r, err);
