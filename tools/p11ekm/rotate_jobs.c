@@ -64,7 +64,7 @@ static unsigned pool_of(const core_token_config *config)
 static unsigned sessions_of(const tok_token *token)
 {
     const core_token_config *config = tok_token_config(token);
-    const tok_token_info *info = tok_token_about(token);
+    const tok_token_info *info = tok_token_info_of(token);
     unsigned most = config->member_count == 0 ? pool_of(config) : JOBS_MAX;
     for (size_t i = 0; i < config->member_count; i++)
         most = least(most, pool_of(config->member[i]));
@@ -83,7 +83,7 @@ static void limit_jobs(cli_rotation *r)
         fprintf(stderr,
                 "p11ekm: --jobs %u: token \"%s\" has %u session%s for them (max_sessions); "
                 "%u job%s run\n",
-                r->jobs, cli_show(tok_token_about(r->store.session.token)->label).text, sessions,
+                r->jobs, cli_show(tok_token_info_of(r->store.session.token)->label).text, sessions,
                 sessions == 1 ? "" : "s", sessions, sessions == 1 ? "" : "s");
         r->jobs = sessions;
     }
