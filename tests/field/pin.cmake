@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # PIN tries: what reaches the token, whoever sends it.
-add_library(field_login_world STATIC login_world.c)
-target_link_libraries(field_login_world PUBLIC p11ekm_testing tok ${CMAKE_DL_LIBS})
-add_executable(field_pin field_pin.c)
-target_link_libraries(field_pin PRIVATE field_login_world)
-p11ekm_on_token(field_pin memory COMMAND $<TARGET_FILE:field_pin>)
-add_executable(field_pin_memory field_pin_memory.c)
-target_link_libraries(field_pin_memory PRIVATE field_login_world)
-p11ekm_on_token(field_pin_memory memory COMMAND $<TARGET_FILE:field_pin_memory>)
-if(TARGET ekm)
-    add_executable(field_pin_ekm field_pin_ekm.c ${CMAKE_SOURCE_DIR}/tests/unit/ekm_fixture.c)
-    target_link_libraries(field_pin_ekm PRIVATE ekm field_login_world)
-    p11ekm_on_token(field_pin_ekm memory COMMAND $<TARGET_FILE:field_pin_ekm>)
+add_library(p11ekm_test_field_login STATIC login_world.c)
+target_link_libraries(p11ekm_test_field_login PUBLIC p11ekm_test_support p11ekm_tok ${CMAKE_DL_LIBS})
+p11ekm_executable(field_pin field_pin.c)
+target_link_libraries(p11ekm_field_pin PRIVATE p11ekm_test_field_login)
+p11ekm_on_token(field_pin memory COMMAND $<TARGET_FILE:p11ekm_field_pin>)
+p11ekm_executable(field_pin_memory field_pin_memory.c)
+target_link_libraries(p11ekm_field_pin_memory PRIVATE p11ekm_test_field_login)
+p11ekm_on_token(field_pin_memory memory COMMAND $<TARGET_FILE:p11ekm_field_pin_memory>)
+if(TARGET p11ekm_ekm)
+    p11ekm_executable(field_pin_ekm
+        field_pin_ekm.c
+        ${PROJECT_SOURCE_DIR}/tests/unit/ekm_fixture.c
+    )
+    target_link_libraries(p11ekm_field_pin_ekm PRIVATE p11ekm_ekm p11ekm_test_field_login)
+    p11ekm_on_token(field_pin_ekm memory COMMAND $<TARGET_FILE:p11ekm_field_pin_ekm>)
 endif()

@@ -6,9 +6,9 @@ if(TARGET p11ekm_cli)
     foreach(test rotate rotate_jobs)
         add_test(NAME field_${test}_softhsm
                  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/test_${test}.py)
-        set(environment P11EKM_CLI=$<TARGET_FILE:p11ekm_cli> P11COUNT=$<TARGET_FILE:p11count>
+        set(environment P11EKM_CLI=$<TARGET_FILE:p11ekm_cli> P11COUNT=$<TARGET_FILE:p11ekm_p11count>
             P11EKM_SANITIZE=${P11EKM_SANITIZE}
-            TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:intercept_tls_get_addr=0)
+            TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:intercept_tls_get_addr=0)
         set_tests_properties(field_${test}_softhsm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120
                              ENVIRONMENT "${environment}")
     endforeach()

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # The key store of cmk/ on tokens, behind the counting module.
-if(TARGET cmk)
-    add_executable(test_cmk_token cmk_suite.c cmk_suite_open.c cmk_suite_make.c cmk_suite_door.c
-                   cmk_suite_host.c ../unit/test_cmk_vectors.c)
-    target_link_libraries(test_cmk_token PRIVATE p11ekm_testing p11ekm_raw cmk)
+if(TARGET p11ekm_cmk)
+    p11ekm_executable(test_cmk_token
+        cmk_suite.c
+        cmk_suite_open.c
+        cmk_suite_make.c
+        cmk_suite_door.c
+        cmk_suite_host.c
+        ../unit/test_cmk_vectors.c
+    )
+    target_link_libraries(p11ekm_test_cmk_token PRIVATE p11ekm_test_support p11ekm_test_raw p11ekm_cmk)
     foreach(kind softhsm opencryptoki nss memory)
-        p11ekm_on_token(cmk_${kind} ${kind} COUNTED COMMAND $<TARGET_FILE:test_cmk_token>)
+        p11ekm_on_token(cmk_${kind} ${kind} COUNTED COMMAND $<TARGET_FILE:p11ekm_test_cmk_token>)
     endforeach()
 endif()

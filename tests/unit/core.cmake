@@ -1,5 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Jansson, a JSON parser that is not ours, reads the audit trail back.
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-p11ekm_unit(core core PkgConfig::JANSSON)
-target_sources(test_core PRIVATE oaep_draft.c ${CMAKE_SOURCE_DIR}/tests/tokens/wycheproof.c)
+p11ekm_unit(core SOURCES
+    test_core.c
+    test_core_config.c
+    test_core_crypto.c
+    test_core_lock.c
+    test_core_log.c
+    test_core_memory.c
+    test_core_oaep.c
+    test_core_platform.c
+    test_core_status.c
+    test_core_text.c
+    oaep_draft.c
+    ${PROJECT_SOURCE_DIR}/tests/tokens/wycheproof.c
+    LIBS p11ekm_core PkgConfig::JANSSON
+)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# URIs have a program of their own, because p11-kit's parser is their judge.
-if(TARGET tok AND NOT WIN32)
-    p11ekm_unit(uri tok PkgConfig::P11KIT)
-    target_sources(test_uri PRIVATE ../fuzz/uri_oracle.c)
+# URIs have a separate program: it compares the results with those of the parser of p11-kit.
+if(TARGET p11ekm_tok AND NOT WIN32)
+    p11ekm_unit(uri SOURCES
+        test_uri.c
+        ../fuzz/uri_oracle.c
+        LIBS p11ekm_tok PkgConfig::P11KIT
+    )
 endif()

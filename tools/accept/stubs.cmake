@@ -1,41 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-# The stub providers: one library each, NAME and what it does wrong (stub.h). p11acc_stub_names lists
-# them for the tests and the kit. The number is the last byte of the GUID: stubs with the same number
-# can take each other's place by ALTER CRYPTOGRAPHIC PROVIDER ... FROM FILE.
+# The stub providers: one library each, with its name and its fault (stub.h). p11acc_stub_names lists
+# them for the tests and the kit. The number is the last byte of the GUID: ALTER CRYPTOGRAPHIC PROVIDER
+# ... FROM FILE can replace a stub by another one with the same number.
 set(p11acc_stub_names "")
-set(p11acc_stub_folder ${CMAKE_BINARY_DIR}/accept/stubs)
+set(p11acc_stub_folder ${PROJECT_BINARY_DIR}/accept/stubs)
 
 # Exports all 17 functions, except the one named after HIDDEN.
 function(p11acc_add_stub name objects)
     cmake_parse_arguments(arg "" "HIDDEN" "" ${ARGN})
     set(exported ${p11acc_exports})
     list(REMOVE_ITEM exported "${arg_HIDDEN}")
-    add_library(stub_${name} MODULE $<TARGET_OBJECTS:${objects}>)
-    target_link_libraries(stub_${name} PRIVATE p11ekm_flags)
-    set_target_properties(stub_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+    p11ekm_module(stub_${name} $<TARGET_OBJECTS:${objects}>)
+    target_link_libraries(p11ekm_stub_${name} PRIVATE p11ekm_flags)
+    set_target_properties(p11ekm_stub_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${p11acc_stub_folder}
         RUNTIME_OUTPUT_DIRECTORY ${p11acc_stub_folder})
-    set(list ${CMAKE_BINARY_DIR}/generated/stub_${name})
+    set(list ${PROJECT_BINARY_DIR}/generated/stub_${name})
     if(WIN32)
         list(JOIN exported "\n    " lines)
         file(CONFIGURE OUTPUT ${list}.def CONTENT "LIBRARY @name@.dll\nEXPORTS\n    @lines@\n" @ONLY)
-        target_sources(stub_${name} PRIVATE ${list}.def)
-        target_link_options(stub_${name} PRIVATE -s)
+        target_sources(p11ekm_stub_${name} PRIVATE ${list}.def)
+        target_link_options(p11ekm_stub_${name} PRIVATE -s)
     else()
         list(JOIN exported "; " lines)
         file(CONFIGURE OUTPUT ${list}.map CONTENT "{ global: @lines@; local: *; };\n" @ONLY)
-        target_link_options(stub_${name} PRIVATE LINKER:--version-script=${list}.map)
+        target_link_options(p11ekm_stub_${name} PRIVATE LINKER:--version-script=${list}.map)
     endif()
     set(p11acc_stub_names ${p11acc_stub_names} ${name} PARENT_SCOPE)
 endfunction()
 
 # p11acc_stub(NAME NUMBER DEFINITION...)
 macro(p11acc_stub name number)
-    add_library(stub_objects_${name} OBJECT stub.c stub_keys.c)
-    set_target_properties(stub_objects_${name} PROPERTIES C_VISIBILITY_PRESET default)
-    target_link_libraries(stub_objects_${name} PRIVATE p11ekm_flags)
-    target_compile_definitions(stub_objects_${name} PRIVATE STUB_NUMBER=${number} ${ARGN})
-    p11acc_add_stub(${name} stub_objects_${name})
+    add_library(p11ekm_stub_objects_${name} OBJECT
+        stub.c
+        stub_keys.c
+    )
+    set_target_properties(p11ekm_stub_objects_${name} PROPERTIES C_VISIBILITY_PRESET default)
+    target_link_libraries(p11ekm_stub_objects_${name} PRIVATE p11ekm_flags)
+    target_compile_definitions(p11ekm_stub_objects_${name} PRIVATE STUB_NUMBER=${number} ${ARGN})
+    p11acc_add_stub(${name} p11ekm_stub_objects_${name})
 endmacro()
 
 p11acc_stub(ok 0)
@@ -81,5 +84,5 @@ p11acc_stub(keeps-closed 45 STUB_KEEPS_CLOSED=true)
 set(state 0)
 foreach(export ${p11acc_exports})
     math(EXPR state "${state} + 1")
-    p11acc_add_stub(no-export-${state} stub_objects_ok HIDDEN ${export})
+    p11acc_add_stub(no-export-${state} p11ekm_stub_objects_ok HIDDEN ${export})
 endforeach()
