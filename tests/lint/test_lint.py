@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of scripts/lint_sources.py (layers, sizes) and scripts/cycles on small trees with known faults."""
+"""Tests of scripts/lint_sources.py (layers, sizes, words, source lists), scripts/lint_commits.py and
+scripts/cycles on small trees with known faults."""
 
 import contextlib
 import importlib.machinery
@@ -29,6 +30,7 @@ def script(name, path):
 
 lint = script("lint_sources", SCRIPTS / "lint_sources.py")
 cycles = script("cycles", SCRIPTS / "cycles")
+commits = script("lint_commits", SCRIPTS / "lint_commits.py")
 
 
 class Tree(unittest.TestCase):
@@ -99,6 +101,57 @@ class Sizes(unittest.TestCase):
     def test_limits(self):
         sizes = {"core/a.c": 500, "core/b.c": 501, "core/a.h": 150, "core/b_private.h": 151, "ekm/sqlcp.h": 198}
         self.assertEqual([name for name, _, _ in lint.size_findings(sizes)], ["core/b.c", "core/b_private.h"])
+
+
+class Words(Tree):
+    def found(self, name, text):
+        lint.findings.clear()
+        lint.check_words(name, text)
+        return lint.findings
+
+    def test_banned_words_are_refused(self):
+        for text in ("made anew", "Whoever has the PIN", "the back door", "a front-door", "the keepers", "for its sake"):
+            with self.subTest(text):
+                self.assertEqual(len(self.found("docs/x.md", text)), 1)
+
+    def test_phrase_over_two_lines_is_refused(self):
+        self.assertEqual(self.found("tools/x.c", "/* One\n * left in\n * peace. */")[0][:12], "tools/x.c:2:")
+        self.assertEqual(len(self.found("scripts/x", "# the back\n# door")), 1)
+
+    def test_plain_words_are_accepted(self):
+        text = "back up the door; a bookkeeper, in pieces; back and forth; heed the gatekeeper"
+        self.assertEqual(self.found("docs/x.md", text), [])
+
+    def test_folder_not_yet_enforced_is_accepted(self):
+        with mock.patch.object(lint, "WORDS_NOT_YET", ("core/",)):
+            self.assertEqual(self.found("core/x.c", "anew"), [])
+            self.assertEqual(len(self.found("ekm/x.c", "anew")), 1)
+
+
+class SourceLists(Tree):
+    def found(self, names, text):
+        lint.findings.clear()
+        lint.check_listed(names, {"CMakeLists.txt": text})
+        return lint.findings
+
+    def test_listed_source_is_accepted(self):
+        self.assertEqual(self.found(["core/a.c"], "add_library(x\n    a.c\n)"), [])
+
+    def test_source_that_is_not_listed_is_refused(self):
+        self.assertEqual(len(self.found(["core/a.c"], "add_library(x\n    ba.c\n)")), 1)
+
+    def test_glob_and_top_level_directory_are_refused(self):
+        self.assertEqual(len(self.found([], "file(GLOB sources *.c)")), 1)
+        self.assertEqual(len(self.found([], "set(x ${CMAKE_SOURCE_DIR}/x)")), 1)
+        self.assertEqual(self.found([], "set_property(GLOBAL PROPERTY x ${PROJECT_SOURCE_DIR})"), [])
+
+
+class Commits(unittest.TestCase):
+    def test_subjects(self):
+        for subject in ("core: move the journal", "Add a license", "tools, docs: x", "tests/field: y"):
+            self.assertEqual(list(commits.faults(subject)), [], subject)
+        for subject in ("core: move the journal.", "move the journal", "core: " + "x" * 67, "core:x"):
+            self.assertEqual(len(list(commits.faults(subject))), 1, subject)
 
 
 class Cycles(Tree):
