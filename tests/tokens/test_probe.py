@@ -23,7 +23,7 @@ REFUSALS = {
     "tpm2": (
         (("doctor",), ("CKM_RSA_PKCS_KEY_PAIR_GEN is offered from 1024 to 3072 bits, not 4096",
                        "CKM_DES3_KEY_GEN is not offered", "TRIPLE_DES_3KEY",
-                       "the token makes no throw-away keys")),
+                       "the token makes no temporary keys")),
         (("key", "create", "new", "--algorithm", "RSA_4096"),
          ("CKM_RSA_PKCS_KEY_PAIR_GEN from 1024 to 3072, not 4096",)),
         (("key", "create", "new", "--algorithm", "AES_256"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The key store for the cmk and cek verbs, and how they hand over what they made: see cmk_ops.h.
+ * The key store of the cmk and cek verbs, and the output of their results: see cmk_ops.h.
  */
 #include "tools/p11ekm/cmk_ops.h"
 
@@ -85,7 +85,8 @@ static core_status deliver(cli_call *call, const char *name, const core_str *tex
         return ST_NO_MEMORY;
     }
     if (file != NULL) {
-        /* The answer first: a file that is there would be in the way of the next attempt. */
+        /* Write the answer before the file: if the answer fails, no file is left to stop the
+         * next attempt. */
         if (call->json) {
             call->doc = json_pack("{s:o}", "file", cli_json_text(file));
         } else {
@@ -106,7 +107,7 @@ core_status cli_deliver(cli_call *call, const char *name, const core_str *text, 
     return deliver(call, name, text, cli_file_write, err);
 }
 
-/* What receives the standard output decides by its own code page how it reads these bytes. */
+/* The program that reads standard output interprets the bytes in its own code page. */
 core_status cli_sql_deliver(cli_call *call, const core_str *sql, core_err *err)
 {
     if (!call->json && cli_value(call, "--output") == NULL && !cli_output_is_terminal() &&

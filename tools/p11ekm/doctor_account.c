@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm doctor --account: every file of the configuration as another account finds it, such as the
- * one that SQL Server's service runs as. The rights are computed from the access lists; nothing is
- * opened or made with them.
+ * p11ekm doctor --account: checks the access of another account, such as the one that runs SQL
+ * Server, to every file of the configuration. The rights are computed from the access control
+ * lists; no file is opened or created for the check.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -23,7 +23,7 @@ static void check_file(doctor *d, const char *path, core_file_kind kind, const c
     }
 }
 
-/* The log or audit file that this account writes. */
+/* The log or audit file that this account would write. */
 static void check_log(doctor *d, const char *log, const char *pattern)
 {
     core_err err = {0};
@@ -41,7 +41,7 @@ static void check_log(doctor *d, const char *log, const char *pattern)
     core_free(path);
 }
 
-/* A token has the pin_file of all, if it has none of its own. */
+/* A token without its own pin_file has the global one, which is reported once. */
 static bool was_before(const core_config *config, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
@@ -73,8 +73,8 @@ bool doctor_check_account(doctor *d)
     if (cli_value(d->call, "--account") == NULL) {
         if (core_service_account() != NULL) {
             doctor_report(d, DOCTOR_SKIP, "",
-                          "rights are those of whoever runs this; for SQL Server's: --account "
-                          "\"%s\"",
+                          "the rights checked are those of the account that runs this; for SQL "
+                          "Server's: --account \"%s\"",
                           core_service_account());
         }
         return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The checks of p11ekm doctor that need no token: configuration, log, audit, the module's file.
+ * The checks of p11ekm doctor that need no token: configuration, log, audit, module file.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -23,8 +23,8 @@ bool doctor_check_configuration(doctor *d)
     return true;
 }
 
-/* Where the log is there, a line is written to it; else a file of another name shows whether one
- * could be made. Nothing is left that belongs to whoever runs the doctor. */
+/* If the log exists, writes a line to it. Otherwise creates and removes a file of another name
+ * in its folder, so that no log is left that belongs to the account that runs doctor. */
 static core_status check_log(const char *path, bool *there, core_err *err)
 {
     static const char line[] = "p11ekm doctor: the log can be written\n";
@@ -61,8 +61,8 @@ static void report_file(void *context, const char *path, const char *account, co
     }
 }
 
-/* The files of all accounts. On Windows a single file for all is the first account's, and locks out
- * the others. */
+/* Reports the files of all accounts. On Windows, a single file for all accounts belongs to the
+ * first account that writes it, and the others cannot write it. */
 static void report_accounts(doctor *d, const char *path, const char *pattern)
 {
     if (pattern != NULL) {
@@ -93,7 +93,7 @@ bool doctor_check_log(doctor *d)
     return true;
 }
 
-/* Who may write a directory on the way can rename the trail away, and begin another. */
+/* An account that may write a directory of the path can rename the trail and start another one. */
 static void check_audit_directory(doctor *d)
 {
     core_err err = {0};

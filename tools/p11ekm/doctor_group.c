@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Doctor on a group of tokens: whether its members serve, and whether they hold the same keys.
+ * The checks of p11ekm doctor for a group of tokens: its members are available, and they hold the
+ * same keys.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -11,7 +12,7 @@ bool doctor_is_group(const doctor *d)
     return tok_token_config(d->session.token)->members != NULL;
 }
 
-/* One member's keys; each is known by its thumbprint. */
+/* The keys of one member, identified by their thumbprints. */
 typedef struct member_keys {
     const char *alias;
     tok_key **keys;
@@ -35,10 +36,10 @@ static unsigned report_missing(doctor *d, const member_keys *has, const member_k
     for (size_t i = 0; i < has->count; i++) {
         const tok_key_info *key = tok_key_info_of(has->keys[i]);
         if (!key->retired && !holds(lacks, key)) {
-            doctor_report(d, DOCTOR_WARN,
-                          "copy it there by the means of the HSM, or retire it everywhere",
-                          "key \"%s\" is on \"%s\" and not on \"%s\": what needs it fails there",
-                          key->name, has->alias, lacks->alias);
+            doctor_report(
+                d, DOCTOR_WARN, "copy it there by the means of the HSM, or retire it everywhere",
+                "key \"%s\" is on \"%s\" and not on \"%s\": operations with it fail there",
+                key->name, has->alias, lacks->alias);
             missing++;
         }
     }
@@ -57,7 +58,7 @@ static core_status report_ignored(doctor *d, tok_token *token, core_err *err)
     return st;
 }
 
-/* The group has logged in to its members, so their keys can be read. */
+/* The group has logged in to its members, so that their keys can be read. */
 static bool read_keys(doctor *d, member_keys *member)
 {
     core_err err = {0};
@@ -87,7 +88,7 @@ static bool report_member(doctor *d, const tok_member_info *member)
                       "\"%s\" does not take the PIN of the group", member->alias);
     } else {
         doctor_report(d, DOCTOR_WARN, "bring it back: the others stand in for it meanwhile",
-                      "\"%s\" is away", member->alias);
+                      "\"%s\" is not available", member->alias);
     }
     return member->serves;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The key check of p11ekm doctor: what an auditor would ask about each key that is in use. A new
- * question is a function and a row in key_checks.
+ * The key check of p11ekm doctor: what an auditor would check of each key in use. To add a check,
+ * add a function and a row in key_checks.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -59,15 +59,15 @@ static void check_protection(doctor *d, const tok_key *key)
     }
     if (!info->sensitive) {
         doctor_report(d, DOCTOR_WARN, "rotate to a key made on the token",
-                      "key \"%s\": its value can be read by whoever has the PIN", info->name);
+                      "key \"%s\": its value can be read with the PIN", info->name);
     } else if (info->extractable) {
         doctor_report(d, DOCTOR_WARN, "rotate to a key that is not, unless copies are wanted",
                       "key \"%s\" is extractable: it can leave the token, wrapped", info->name);
     }
 }
 
-/* True if the log says today (UTC) that a running provider decrypts with the retired key: use.c
- * writes such a line once a minute. */
+/* True if the log of today (UTC) has a line that says that a running provider decrypts with the
+ * retired key; use.c writes one a minute. */
 static bool used_today(const doctor *d, const char *plain_name)
 {
     enum { TAIL = 1 << 20, DAY = 10 };
@@ -111,7 +111,7 @@ static void check_retired(doctor *d, const tok_key *key)
     }
 }
 
-/* What is asked of each key that is in use. */
+/* The checks of each key in use. */
 static void (*const key_checks[])(doctor *d, const tok_key *key) = {check_dates, check_protection};
 
 void doctor_report_ignored(doctor *d, const tok_ignored_key *ignored, size_t count)

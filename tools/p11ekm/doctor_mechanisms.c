@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The mechanism check of p11ekm doctor: what the provider uses and the token does not offer.
+ * The mechanism check of p11ekm doctor: which mechanisms the provider uses and the token does not
+ * offer.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -9,7 +10,7 @@
 
 #include "pkcs11/probe.h"
 
-/* What the provider uses, and what is missing without it. */
+/* The mechanisms that the provider uses, and what does not work without them. */
 static const struct {
     const char *name;
     const char *without;
@@ -32,8 +33,9 @@ static const tok_mechanism *listed(const tok_mechanism *list, size_t count, cons
     return NULL;
 }
 
-/* Algorithms that the policy allows to be made and the token does not: said now, not when a key of
- * that kind is wanted. Sizes of 3DES keys are in bits here and in bytes there, and all alike. */
+/* Reports algorithms that the policy allows for new keys and the token does not support, before
+ * such a key is needed. A size of a 3DES key may be in bits or in bytes; all 3DES keys have the
+ * same size. */
 static size_t check_algorithms(doctor *d, const tok_mechanism *list, size_t count)
 {
     const core_token_config *config = tok_token_config(d->session.token);
@@ -50,7 +52,7 @@ static size_t check_algorithms(doctor *d, const tok_mechanism *list, size_t coun
             continue;
         }
         (void)snprintf(fix, sizeof fix, "take %s out of 'algorithms'", core_algorithm_tag(a));
-        if (found == NULL && des3) { /* the others are in the table above */
+        if (found == NULL && des3) { /* the table above has the others */
             doctor_report(d, DOCTOR_WARN, fix, "%s is not offered", name);
             missing++;
         } else if (found != NULL && !des3 && found->max_bits != 0 &&

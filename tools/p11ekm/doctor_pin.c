@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The PIN check of p11ekm doctor: the token's flags about its PIN, and where the PIN comes from.
+ * The PIN check of p11ekm doctor: the token's flags about its PIN, and the source of the PIN.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -8,7 +8,7 @@
 
 #include "core/platform.h"
 
-/* Flags of the token about its PIN, worst first. */
+/* The flags of the token about its PIN, most serious first. */
 static bool pin_state(doctor *d, const tok_token_info *token)
 {
     const struct {
@@ -40,7 +40,7 @@ static bool pin_state(doctor *d, const tok_token_info *token)
     return true;
 }
 
-/* A file of --pin-file may be named by a link, that of the configuration may not. */
+/* The value of --pin-file may be a link; pin_file of the configuration may not. */
 static bool check_file(doctor *d, const char *path, bool follow)
 {
     core_err err = {0};

@@ -11,30 +11,30 @@ typedef enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_SKIP } d
 
 typedef struct doctor {
     cli_call *call;
-    const char *check; /* the name of the check that runs */
+    const char *check; /* the name of the current check */
     core_config *config;
     cli_session session;
     const char *identity;
     json_t *list;
     unsigned count[DOCTOR_SKIP + 1];
-    bool pin_known; /* there is a PIN to try */
+    bool pin_known; /* a PIN is available */
 } doctor;
 
 /* doctor_report.c */
-/* One line of the report. `fix`: what to do, "" where nothing is to be done. */
+/* Adds one line to the report. `fix` is what to do; "" if there is nothing to do. */
 void doctor_report(doctor *d, doctor_state state, const char *fix, const char *format, ...)
     CORE_PRINTF(4, 5);
-/* FAIL by a failed call: its own words and its next step (core_err_next). */
+/* Adds a FAIL line for a failed call: the text of the error, and its next step (core_err_next). */
 void doctor_failed(doctor *d, core_status st, const core_err *err);
 
-/* doctor_group.c: whether the identity is a group of tokens. */
+/* doctor_group.c: true if the identity is a group of tokens. */
 bool doctor_is_group(const doctor *d);
 void doctor_report_group(doctor *d);
 /* doctor_keys.c: a line for each key that is ignored. */
 void doctor_report_ignored(doctor *d, const tok_ignored_key *ignored, size_t count);
 
-/* The checks. Each reports at least one line; false: what follows cannot be checked. A new check is
- * a file of its own, its declaration here and its row in verb_doctor.c. */
+/* The checks. Each adds at least one line; false: the checks after it cannot be done. To add a
+ * check, add a file, its declaration here and its row in verb_doctor.c. */
 bool doctor_check_configuration(doctor *d);
 bool doctor_check_account(doctor *d);
 bool doctor_check_log(doctor *d);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The report of p11ekm doctor: a line, or with --json an object, for each result of a check.
+ * The report of p11ekm doctor: one line, or with --json one object, for each result of a check.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -37,7 +37,7 @@ void doctor_failed(doctor *d, core_status st, const core_err *err)
 {
     const char *text = err->text[0] == '\0' ? core_status_text(st) : err->text;
     const char *next = core_err_next(err, st);
-    const bool inside = next != core_status_next(st); /* after "; " of the text */
+    const bool inside = next != core_status_next(st); /* `next` starts after "; " in the text */
     const size_t length = inside ? (size_t)(next - text) - 2 : strlen(text);
     doctor_report(d, DOCTOR_FAIL, next, "%.*s (%s, %u)", (int)length, text, core_status_name(st),
                   core_status_code(st));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Doctor encrypts and decrypts on the token: with throw-away keys, else with keys that are there.
+ * The round-trip check of p11ekm doctor: encrypts and decrypts on the token, with temporary keys
+ * if the token can make them, otherwise with existing keys.
  */
 #include "tools/p11ekm/doctor_private.h"
 
@@ -9,7 +10,7 @@
 #include "core/crypto.h"
 #include "core/platform.h"
 
-/* The first algorithm of the kind that the policy allows; CORE_ALG_COUNT: none. */
+/* The first algorithm of the kind that the policy allows, or CORE_ALG_COUNT. */
 static core_algorithm first_allowed(unsigned set, bool rsa)
 {
     for (core_algorithm a = 0; a < CORE_ALG_COUNT; a++) {
@@ -43,7 +44,7 @@ static core_status there_and_back(tok_key *key, core_err *err)
     return st;
 }
 
-/* How, for RSA: " with OAEP-SHA256 over raw RSA". */
+/* How RSA was done: " with OAEP-SHA256 over raw RSA". */
 typedef struct how {
     const char *with, *padding, *raw;
 } how;
@@ -68,7 +69,7 @@ static tok_key *first_usable(const cli_keys *keys, bool rsa)
     return NULL;
 }
 
-/* With a key that is there, since `why` no other can be made. */
+/* With an existing key; `why` no temporary one can be made. */
 static void try_existing(doctor *d, bool rsa, const char *why)
 {
     core_err err = {0};
@@ -94,7 +95,7 @@ static void try_existing(doctor *d, bool rsa, const char *why)
     cli_keys_free(&keys);
 }
 
-/* With a new key that lives for the session. */
+/* With a new session key. */
 static void try_new(doctor *d, core_algorithm algorithm)
 {
     const bool rsa = core_algorithm_is_rsa(algorithm);
@@ -103,8 +104,8 @@ static void try_new(doctor *d, core_algorithm algorithm)
     core_err err = {0};
     tok_key *key = NULL;
     core_status st = tok_key_create(d->session.token, &spec, &key, &err);
-    if (core_status_class(st) == CORE_CLASS_QUIRK) { /* a TPM keeps no such keys */
-        try_existing(d, rsa, "the token makes no throw-away keys");
+    if (core_status_class(st) == CORE_CLASS_QUIRK) { /* a TPM does not support session keys */
+        try_existing(d, rsa, "the token makes no temporary keys");
         return;
     }
     if (st == ST_OK) {
@@ -137,7 +138,7 @@ bool doctor_check_round_trip(doctor *d)
         if (config->create) {
             try_new(d, algorithm);
         } else {
-            try_existing(d, rsa == 1, "'create = no': no throw-away key may be made");
+            try_existing(d, rsa == 1, "'create = no': no temporary key may be made");
         }
     }
     return true;

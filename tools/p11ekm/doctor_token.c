@@ -56,8 +56,7 @@ static void report_several(doctor *d)
     core_str_free(&fix);
 }
 
-/* The token to check in depth is the one of --token or the only one; the others must at least be
- * found. */
+/* Checks in depth the token of --token or the only one. The other tokens must at least be found. */
 bool doctor_check_token(doctor *d)
 {
     core_err err = {0};

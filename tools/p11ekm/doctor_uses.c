@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The use check of p11ekm doctor: whether one token holds keys of both uses, the server's keys for
- * EKM and the column master keys of Always Encrypted. The account of SQL Server has the PIN of all.
+ * The use check of p11ekm doctor: whether one token holds keys for both uses, for EKM and as
+ * column master keys of Always Encrypted. The account of SQL Server has the PIN of all of them.
  */
 #include "tools/p11ekm/doctor_private.h"
 
 #include <stdio.h>
 
-/* As `cmk create` makes it: no other verb, and no statement of SQL Server, makes such a key. */
+/* True for a key as `cmk create` makes it. No other verb and no statement of SQL Server makes
+ * such a key. */
 static bool is_column_master_key(const tok_key_info *info)
 {
     const unsigned both = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
     return info->rsa && (info->can & both) == both;
 }
 
-/* What the EKM provider refuses, by the rule of ekm/policy.c. The key of another tool, imported
- * with every use allowed, looks like a column master key: where SQL Server uses the token, that is
- * a database that does not open. */
+/* Reports keys that the EKM provider refuses by the rule in ekm/policy.c. A key that another
+ * tool imported with every use allowed looks like a column master key; if SQL Server uses it, a
+ * database cannot be opened. */
 static void report_refused(doctor *d, const tok_key_info *info, bool server_uses_token)
 {
     char fix[TOK_LABEL_MAX + 128];

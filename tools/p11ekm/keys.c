@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The keys of a token as the verbs see them: sorted, and found by name or thumbprint with the
- * retired ones among them, which no search of the token layer finds.
+ * The keys of a token as the verbs use them: sorted, and found by name or thumbprint. Retired
+ * keys are included, which the searches of the token layer do not find.
  */
 #include "tools/p11ekm/session.h"
 
@@ -69,7 +69,7 @@ static bool wanted(const tok_key_info *info, const char *name, const uint8_t *th
            (thumb != NULL && info->has_thumb && memcmp(info->thumb, thumb, TOK_THUMB_LEN) == 0);
 }
 
-/* The last that is meant; *found: how many are. */
+/* The last key that matches; *found is the number of matches. */
 static tok_key *find(const cli_keys *keys, const char *name, const uint8_t *thumb, cli_which which,
                      size_t *found)
 {
@@ -87,7 +87,7 @@ static tok_key *find(const cli_keys *keys, const char *name, const uint8_t *thum
     return key;
 }
 
-/* One that cannot be identified has no thumbprint to be found by. */
+/* A key that cannot be identified has no thumbprint, and is not found by it. */
 static void identify_all(const cli_keys *keys)
 {
     for (size_t i = 0; i < keys->count; i++) {
@@ -96,8 +96,8 @@ static void identify_all(const cli_keys *keys)
     }
 }
 
-/* A retired key and its successor may have one name: the one in use is meant, unless the verb wants
- * a retired one. */
+/* A retired key and its successor may have the same name: finds the one in use, unless the verb
+ * wants a retired one. */
 core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb, cli_which which,
                           tok_key **out, core_err *err)
 {
@@ -111,7 +111,7 @@ core_status cli_keys_find(const cli_keys *keys, const char *name_or_thumb, cli_w
         *out = find(keys, name_or_thumb, bytes, which, &found);
     }
     if (found == 1) {
-        /* A key that may not be used is shown, retired and purged without its thumbprint. */
+        /* A key that may not be used can be shown, retired and purged without its thumbprint. */
         core_err why = {0};
         tok_key_identify(*out, &why);
         return ST_OK;

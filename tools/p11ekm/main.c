@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm: runs the verb that the command line names.
+ * p11ekm: runs the verb of the command line.
  */
 #include "tools/p11ekm/cli.h"
 

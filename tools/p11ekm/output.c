@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What p11ekm prints: results on stdout, text or one JSON document; errors on stderr as object,
- * cause and next step, and with --json as a document {"error": ...} on stdout, too. A PKCS#11
- * module may write to stdout, which would break both; it gets stderr in its place.
+ * The output of p11ekm: results on stdout, as text or as one JSON document; errors on stderr as
+ * object, cause and next step, and with --json also as a document {"error": ...} on stdout. A
+ * PKCS#11 module may write to stdout, which would damage both, so its output is redirected to
+ * stderr.
  */
 #include "tools/p11ekm/cli.h"
 
@@ -12,14 +13,14 @@
 
 #include "core/platform.h"
 
-static FILE *kept; /* the process's standard output; NULL: it was not moved */
+static FILE *kept; /* the standard output of the process; NULL: it was not redirected */
 
 FILE *cli_stdout(void)
 {
     return kept != NULL ? kept : stdout;
 }
 
-/* Leaves everything as it is where a test reads what is printed, or where stderr is closed. */
+/* Does nothing if a test reads the output, or if stderr is closed. */
 static void keep_stdout(void)
 {
     kept = NULL;
@@ -100,7 +101,8 @@ void cli_add_set(core_str *out, unsigned set, const char *const *names, size_t c
     }
 }
 
-/* Control characters that JSON allows as they are, but terminals and readers of lines do not. */
+/* Escapes control characters that JSON allows unescaped, but terminals and line-based readers do
+ * not handle. */
 static void put_json(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -133,7 +135,8 @@ static void print_text(core_str *text)
     }
 }
 
-/* err->text names object, cause and next step; the table speaks where nothing was said. */
+/* err->text names object, cause and next step; if it is empty, the text of the status table is
+ * printed. */
 static void print_error(const cli_call *call, core_status st, const core_err *err)
 {
     const char *text = err->text[0] != '\0' ? err->text : core_status_text(st);
@@ -167,7 +170,8 @@ void cli_progress(uint64_t *told, size_t done, size_t total)
     }
 }
 
-/* "key create": what has worked although its result is not seen. */
+/* The status of a change, such as "key create", that succeeded although its result could not be
+ * printed. */
 static core_status done_but(const cli_call *call, core_status st, const char *why, core_err *err)
 {
     const char *group = call->verb->group;

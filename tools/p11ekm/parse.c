@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line: global options anywhere, a verb of one or two words, then its own options and
- * operands. `--name value` and `--name=value` mean the same; `--` ends the options. There is no
- * option that takes a PIN or another secret: command lines are visible to every user of a machine.
+ * The command line: global options anywhere, a verb of one or two words, then its options and
+ * operands. `--name value` and `--name=value` are the same; `--` ends the options. No option
+ * takes a PIN or another secret, because command lines are visible to every user of a machine.
  */
 #include "tools/p11ekm/verbs.h"
 
@@ -13,7 +13,7 @@ typedef struct parser {
     char **argv;
     int at;
     bool no_more_options;
-    const char *group; /* the first word of a verb of two */
+    const char *group; /* the first word of a verb of two words */
     cli_call *call;
 } parser;
 
@@ -124,7 +124,8 @@ static core_status check_complete(parser *p, core_err *err)
     return ST_OK;
 }
 
-/* Whether a failure is to be a document: known although the command line may not be understood. */
+/* True if errors are to be printed as a document. Works for a command line that cannot be
+ * parsed. */
 static bool wants_json(int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {

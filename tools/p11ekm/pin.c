@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where a PIN comes from: a file that only its owner can read, an open file descriptor, or a person
+ * The sources of a PIN: a file that only its owner can read, an open file descriptor, or a person
  * at the terminal. Never the command line and never the environment, which others can see.
  */
 #include "tools/p11ekm/cli.h"
@@ -15,16 +15,16 @@
 #include "core/platform.h"
 #include "pkcs11/token.h"
 
-/* One byte more than a value may have, to notice a longer one, and a terminator. */
-enum { INPUT_ROOM = CLI_MAX_PIN + 2 };
+/* One byte more than the longest value, to detect a longer one, and a terminator. */
+enum { INPUT_SIZE = CLI_MAX_PIN + 2 };
 
-/* Up to CLI_MAX_PIN + 1 bytes; false where reading fails. */
+/* Reads up to CLI_MAX_PIN + 1 bytes; false if reading fails. */
 static bool read_descriptor(int fd, core_secret *out)
 {
     while (out->length <= CLI_MAX_PIN) {
-        /* Windows counts in unsigned. */
-        const unsigned room = (unsigned)(CLI_MAX_PIN + 1 - out->length);
-        const ssize_t got = read(fd, out->data + out->length, room);
+        /* The count is unsigned int on Windows. */
+        const unsigned free_bytes = (unsigned)(CLI_MAX_PIN + 1 - out->length);
+        const ssize_t got = read(fd, out->data + out->length, free_bytes);
         if (got == 0) {
             break;
         }
@@ -56,7 +56,7 @@ core_status cli_read_descriptor(cli_call *call, const char *option, core_secret 
                          "%s takes the number of an open file descriptor; see p11ekm --help",
                          option);
     }
-    core_status st = core_secret_open(out, INPUT_ROOM);
+    core_status st = core_secret_open(out, INPUT_SIZE);
     if (st != ST_OK) {
         return st;
     }
@@ -69,9 +69,10 @@ core_status cli_read_descriptor(cli_call *call, const char *option, core_secret 
     return out->length <= CLI_MAX_PIN ? ST_OK : too_long(option, err);
 }
 
-/* OpenSSL's own prompt: it knows the terminals of all systems, hides what is typed and restores the
- * terminal when interrupted. It writes a terminator after the length that it is given.
- * A PIN that is to be stored is typed twice: a slip in it would cost tries of the token's PIN. */
+/* Uses the prompt of OpenSSL: it handles the terminals of all systems, hides the input and
+ * restores the terminal when interrupted. It writes a terminator after the length that it is
+ * given. A PIN that is to be stored is typed twice, because a typing error in it would use up
+ * PIN tries of the token. */
 static core_status ask(core_secret *pin, bool twice, core_err *err)
 {
     if (!isatty(STDIN_FILENO)) {
@@ -79,7 +80,7 @@ static core_status ask(core_secret *pin, bool twice, core_err *err)
                          "no PIN: there is no terminal to ask at; give --pin-file or --pin-fd, or "
                          "name pin_file in the configuration");
     }
-    core_status st = core_secret_open(pin, INPUT_ROOM);
+    core_status st = core_secret_open(pin, INPUT_SIZE);
     if (st != ST_OK) {
         return st;
     }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A rotation of a column master key, as verb_rotate.c runs it, rotate_jobs.c makes the new values
- * and rotate_output.c writes them down.
+ * A rotation of a column master key: verb_rotate.c runs it, rotate_jobs.c makes the new values
+ * and rotate_output.c writes them.
  *
- * The output has one line for each value, in the order of the export. Each line carries the SHA-256
- * digest of the value that it replaces ("replaces"): a file that is there is resumed only if every
- * byte of it is such a line of this very rotation, and the new key as it is now signed each value.
+ * The output has one line for each value, in the order of the export. Each line has the SHA-256
+ * digest of the value that it replaces ("replaces"). An existing file is resumed only if every
+ * byte of it belongs to such a line of this rotation, and the new key, as it is now, signed each
+ * value.
  */
 #ifndef TOOLS_P11EKM_ROTATE_H
 #define TOOLS_P11EKM_ROTATE_H
@@ -20,7 +21,7 @@ typedef struct cli_rotation {
     core_str from, to; /* key paths */
     tok_key_info from_key, to_key;
     cli_rows old;   /* the export */
-    cli_rows done;  /* what --output has already */
+    cli_rows done;  /* the values that --output already has */
     size_t *chosen; /* rows of the export that are rotated, in its order */
     size_t chosen_count;
     const char *old_cmk, *new_cmk;
@@ -32,32 +33,34 @@ typedef struct cli_rotation {
     unsigned jobs;      /* values made at a time */
 } cli_rotation;
 
-/* The row of the output that replaces `old`, with this value (NULL, 0: none yet); `digest` has room
- * for CLI_DIGEST_DIGITS and a NUL, and is part of the row. */
+/* Fills *row with the row of the output that replaces `old` by this value (NULL, 0: none yet).
+ * `digest` is a buffer of CLI_DIGEST_DIGITS + 1 bytes, and belongs to the row. */
 CORE_MUST_USE core_status cli_rotation_row(const cli_rotation *r, const cli_row *old,
                                            const uint8_t *value, size_t length, char *digest,
                                            cli_row *row);
-/* Locks --output against other runs until cli_rotation_unlock, which takes any r. ST_IO where
- * another run has it. */
+/* Locks --output against other runs until cli_rotation_unlock, which accepts any r. ST_IO if
+ * another run holds the lock. */
 CORE_MUST_USE core_status cli_rotation_lock(cli_rotation *r, core_err *err);
 void cli_rotation_unlock(cli_rotation *r);
-/* Proves that --output is a new file, or the output of this rotation so far: fills r->done with the
- * first r->done.count of r->chosen. ST_IO, ST_FORMAT, ST_UNSAFE_FILE; the file is as it was. */
+/* Verifies that --output is a new file, or an incomplete output of this rotation. Fills r->done
+ * with the first r->done.count of r->chosen. Does not change the file. ST_IO, ST_FORMAT,
+ * ST_UNSAFE_FILE. */
 CORE_MUST_USE core_status cli_rotation_resume(cli_rotation *r, core_err *err);
-/* Proves that these are the first rows of the output of this rotation: what they replace, and that
- * the new key, as it is now, signed their values. Calls the token. ST_FORMAT, ... */
+/* Verifies that these rows are the first rows of the output of this rotation: they replace the
+ * right values, and the new key, as it is now, signed them. Calls the token. ST_FORMAT, ... */
 CORE_MUST_USE core_status cli_rotation_prove(const cli_rotation *r, const cli_rows *rows,
                                              core_err *err);
-/* Writes one line. After a failure the file may end in half a line, which the next run takes off.
- */
+/* Writes one line. After a failure the file may end in an incomplete line, which the next run
+ * removes. */
 CORE_MUST_USE core_status cli_rotation_write(cli_rotation *r, const cli_row *row, core_err *err);
 CORE_MUST_USE core_status cli_rotation_close(cli_rotation *r, core_err *err);
 
-/* rotate_jobs.c: r->jobs from --jobs. Wrong use where that is no number from 1 to 64. */
+/* rotate_jobs.c: sets r->jobs from --jobs. Fails as cli_usage() unless it is a number from 1 to
+ * 64. */
 CORE_MUST_USE core_status cli_rotation_jobs(cli_rotation *r, core_err *err);
-/* Makes and writes the values that r->done lacks, r->jobs at a time, or with a line on stderr as
- * many as the token has sessions; closes --output. All threads have ended when it returns. The
- * failure is that of the first row that failed, before which all are written. */
+/* Makes and writes the values that r->done lacks, r->jobs at a time, or fewer (with a line on
+ * stderr) if the token has fewer sessions. Closes --output. All threads have ended when it
+ * returns. Returns the failure of the first row that failed; all rows before it are written. */
 CORE_MUST_USE core_status cli_rotation_rewrap(cli_rotation *r, core_err *err);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The work of cmk rotate: one value after another, or --jobs threads at a time. The threads take
- * rows in their order and leave the new values in a ring of slots; the calling thread writes the
- * values in the order of the rows. So the output is that of one job at each moment: whole lines of
- * the first rows, and it is resumed by the same rules. A kill loses the values of the ring.
+ * The work of cmk rotate, with one value at a time or with --jobs threads. The threads take rows
+ * in order and put the new values into a ring of slots; the calling thread writes the values in
+ * the order of the rows. So at each moment the output is the same as that of one job: whole lines
+ * of the first rows, which are resumed by the same rules. If the process is killed, the values in
+ * the ring are lost.
  */
 #include "tools/p11ekm/rotate.h"
 
@@ -11,25 +12,27 @@
 #include "core/platform.h"
 
 enum { JOBS_MAX = 64, SLOTS_PER_JOB = 2 };
-enum { POOL_DEFAULT = 32 }; /* sessions that the token layer opens where max_sessions is 0 */
+enum { POOL_DEFAULT = 32 }; /* number of sessions of the token layer if max_sessions is 0 */
 
-/* The new value of one row, or why there is none. */
+/* The new value of one row, or the reason for its failure. */
 typedef struct slot {
     uint8_t ecek[CLI_ECEK_MAX];
     size_t length;
     core_status status;
     core_err why;
-    bool ready; /* guarded by the queue's lock; the rest belongs to the thread that works on it */
+    bool ready; /* guarded by the lock of the queue; the other fields belong to the thread that
+                   works on the slot */
 } slot;
 
 typedef struct queue {
     cli_rotation *r;
     core_mutex lock;
-    core_cond room;  /* a slot became free, or no row is to be taken any more */
+    core_cond room;  /* a slot became free, or no further row is to be taken */
     core_cond ready; /* a slot became ready */
-    slot *slots;     /* that of row i is i % slot_count */
+    slot *slots;     /* row i uses slot i % slot_count */
     size_t slot_count;
-    size_t next;    /* the first row that no thread has taken; guarded, as the two below */
+    size_t
+        next; /* the first row that no thread has taken; guarded by the lock, as are the next two */
     size_t written; /* the first row that is not in the output */
     bool stopped;   /* no further row is taken */
 } queue;
@@ -59,8 +62,8 @@ static unsigned pool_of(const core_token_config *config)
     return config->max_sessions != 0 ? config->max_sessions : POOL_DEFAULT;
 }
 
-/* The sessions that the token layer opens with the token at most; the token has one more for the
- * login. Any member of a group may have to serve all jobs. */
+/* The largest number of sessions that the token layer opens with the token; one more holds the
+ * login. Any one member of a group may have to serve all jobs. */
 static unsigned sessions_of(const tok_token *token)
 {
     const core_token_config *config = tok_token_config(token);
@@ -75,7 +78,7 @@ static unsigned sessions_of(const tok_token *token)
     return most > 1 ? most : 1;
 }
 
-/* More jobs than sessions would only wait for one another. */
+/* With more jobs than sessions, jobs would only wait for each other. */
 static void limit_jobs(cli_rotation *r)
 {
     const unsigned sessions = sessions_of(r->store.session.token);
@@ -89,7 +92,7 @@ static void limit_jobs(cli_rotation *r)
     }
 }
 
-/* Makes the new value of row `i` of the chosen ones. Called by many threads at once. */
+/* Makes the new value of row `i` of the chosen ones. Called by several threads at a time. */
 static void rewrap_row(const cli_rotation *r, size_t i, slot *out)
 {
     const cli_row *old = &r->old.rows[r->chosen[i]];
@@ -102,7 +105,7 @@ static void rewrap_row(const cli_rotation *r, size_t i, slot *out)
                        old->value, old->value_len, where, out->ecek, &out->length, &out->why);
 }
 
-/* Writes down what was made of row `i`, or says why it was not. */
+/* Writes the new value of row `i` to the output, or returns the reason why there is none. */
 static core_status write_row(cli_rotation *r, size_t i, const slot *made, core_err *err)
 {
     const cli_row *old = &r->old.rows[r->chosen[i]];
@@ -118,7 +121,7 @@ static core_status write_row(cli_rotation *r, size_t i, const slot *made, core_e
     return st;
 }
 
-static core_status rewrap_in_turn(cli_rotation *r, core_err *err)
+static core_status rewrap_one_by_one(cli_rotation *r, core_err *err)
 {
     uint64_t told = core_now_us();
     slot *made = core_calloc(1, sizeof *made);
@@ -132,8 +135,8 @@ static core_status rewrap_in_turn(cli_rotation *r, core_err *err)
     return st;
 }
 
-/* A thread's work. After a failure no row is taken any more: all rows before the failed one are
- * taken by then, so the writer comes to the first failure in the order of the rows. */
+/* Main function of a thread. After a failure no further row is taken. All rows before the failed
+ * one have been taken by then, so the writer reaches the first failure in the order of the rows. */
 static void run_job(void *argument)
 {
     queue *q = argument;
@@ -222,7 +225,7 @@ static core_status rewrap_at_once(cli_rotation *r, core_err *err)
 core_status cli_rotation_rewrap(cli_rotation *r, core_err *err)
 {
     limit_jobs(r);
-    core_status st = r->jobs > 1 ? rewrap_at_once(r, err) : rewrap_in_turn(r, err);
+    core_status st = r->jobs > 1 ? rewrap_at_once(r, err) : rewrap_one_by_one(r, err);
     const core_status closed = cli_rotation_close(r, st == ST_OK ? err : NULL);
     return st == ST_OK ? closed : st;
 }

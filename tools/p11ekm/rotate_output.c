@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The output of cmk rotate: see rotate.h. A file that exists is read and proven before anything is
- * written to it, through the descriptor that was opened first, so that it cannot be exchanged in
- * between.
+ * The output of cmk rotate: see rotate.h. An existing file is read and verified before anything
+ * is written to it. It is written through the descriptor that was opened first, so that the file
+ * cannot be exchanged in between.
  */
 #include "tools/p11ekm/rotate.h"
 
@@ -40,8 +40,8 @@ static core_status refuse(const cli_rotation *r, const char *why, core_err *err)
                      r->file, why);
 }
 
-/* Row `i` of the output must be what this rotation would write for its row `i`, but for the value.
- */
+/* Row `i` of the output must be equal to the row that this rotation would write, except for the
+ * value. */
 static core_status prove_row(const cli_rotation *r, const cli_row *row, size_t i, core_err *err)
 {
     char digest[CLI_DIGEST_DIGITS + 1], why[256];
@@ -65,8 +65,8 @@ static core_status prove_row(const cli_rotation *r, const cli_row *row, size_t i
     return refuse(r, why, err);
 }
 
-/* A key path is a name, which may have been given to another key since the value was made: the key
- * that has it now must have signed the value. */
+/* A key path contains a name, which may have been given to another key since the value was made:
+ * the key that has the name now must have signed the value. */
 static core_status prove_value(const cli_rotation *r, const cli_row *row, size_t i, core_err *err)
 {
     char why[512];
@@ -98,7 +98,8 @@ core_status cli_rotation_prove(const cli_rotation *r, const cli_rows *rows, core
     return st;
 }
 
-/* Every whole line parsed and formatted again must give the same bytes, and be proven. */
+/* Every complete line must give the same bytes when it is parsed and formatted again, and must
+ * be verified. */
 static core_status prove_lines(cli_rotation *r, const char *text, size_t length, core_err *err)
 {
     core_str copy = {.limit = length + 1}, again = {.limit = length + 1};
@@ -124,8 +125,8 @@ static core_status prove_lines(cli_rotation *r, const char *text, size_t length,
     return st;
 }
 
-/* A line that was cut off must be the beginning of the next one. Its value is not known, but is
- * nothing but hexadecimal. */
+/* An incomplete last line must be the beginning of the next row. The rest of its value is not
+ * known, but it must be hexadecimal. */
 static core_status prove_tail(const cli_rotation *r, const char *tail, core_err *err)
 {
     char digest[CLI_DIGEST_DIGITS + 1];
@@ -167,7 +168,8 @@ static core_status prove(cli_rotation *r, core_str *text, core_err *err)
         st = refuse(r, "another file took its name meanwhile", err);
     }
     if (st == ST_OK && whole < text->length) {
-        /* The proven lines without the cut one; then that file is the one to append to. */
+        /* Write the verified lines without the incomplete one to a new file, and append to that
+         * file. */
         (void)fclose(r->output);
         r->output = NULL;
         st = core_file_replace(r->file, text->text, whole, err);
@@ -177,10 +179,10 @@ static core_status prove(cli_rotation *r, core_str *text, core_err *err)
     return st;
 }
 
-/* The lock is on a file of its own, because on Windows others cannot read a locked file. A lock on
- * a file that was removed in the meantime is no lock: the run that removed it has just ended. A
- * file that is not locked by us is never removed: it may be another run's. An empty one that stays
- * so is taken and removed by the next run. */
+/* The lock is on a separate file, because on Windows other processes cannot read a locked file.
+ * A lock on a file that was removed since does not count: the run that removed it has just
+ * ended. Never remove a file that this process has not locked: it may belong to another run. An
+ * empty lock file that is left over is locked and removed by the next run. */
 core_status cli_rotation_lock(cli_rotation *r, core_err *err)
 {
     core_str_addf(&r->lock_path, "%s.lock", r->file);
@@ -203,7 +205,8 @@ core_status cli_rotation_lock(cli_rotation *r, core_err *err)
 void cli_rotation_unlock(cli_rotation *r)
 {
     if (r->lock != CORE_NO_LOCK_FILE) {
-        (void)remove(core_str_get(&r->lock_path)); /* while it is held: no other run has it */
+        (void)remove(core_str_get(
+            &r->lock_path)); /* remove it while the lock is held: no other run can have it */
     }
     core_lock_file_close(r->lock);
     r->lock = CORE_NO_LOCK_FILE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the command line to a token that is logged in, and the audit records of what is done there.
+ * Opens the token of the command line, logs in to it, and writes the audit records of the changes
+ * made there.
  */
 #include "tools/p11ekm/session.h"
 
@@ -50,7 +51,8 @@ core_status cli_session_find(cli_call *call, cli_session *session, core_err *err
     return st;
 }
 
-/* A token with a keypad of its own, or without a user login, is asked without a PIN. */
+/* A token with a protected authentication path (a keypad), or without a user login, needs no PIN
+ * from us. */
 static bool needs_no_pin(const cli_call *call, const tok_token *token)
 {
     const tok_token_info *info = tok_token_info_of(token);
@@ -59,7 +61,8 @@ static bool needs_no_pin(const cli_call *call, const tok_token *token)
            cli_value(call, "--pin-file") == NULL && cli_value(call, "--pin-fd") == NULL;
 }
 
-/* Names the source of the PIN, where one was given. Each run of the program sends it again. */
+/* Adds the source of the PIN to the error, if an option gave it. Each run of the program sends
+ * the PIN again. */
 static core_status name_source(const cli_call *call, const cli_session *session, core_err *err)
 {
     const char *source = cli_value(call, "--pin-file");
@@ -75,7 +78,7 @@ static core_status name_source(const cli_call *call, const cli_session *session,
     if (source == NULL && !cli_pin_configured(tok_token_config(session->token))) {
         source = "that was typed";
     }
-    if (source == NULL) { /* a group: its members' files */
+    if (source == NULL) { /* a group: the files of its members */
         return ST_AUTH_FAILED;
     }
     return core_fail(err, ST_AUTH_FAILED, "%.*s; correct the PIN %s%s%s",

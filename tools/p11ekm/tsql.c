@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * T-SQL that is written for the DBA to run: see values.h. The texts in it have passed
- * core_text_fault, so that quoting is all that is left to do here.
+ * T-SQL for the DBA to run: see values.h. The texts in it have passed core_text_fault, so that
+ * this file only has to quote them.
  */
 #include "tools/p11ekm/values.h"
 

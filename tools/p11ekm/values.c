@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encrypted values in and out: see values.h.
+ * Reads and writes encrypted values: see values.h.
  */
 #include "tools/p11ekm/values.h"
 
@@ -37,12 +37,12 @@ core_status cli_file_read(const char *file, core_str *text, core_err *err)
     if (!text->failed) {
         return ST_OK;
     }
-    /* A string fails where it would pass its limit, and for want of memory. */
+    /* A string fails if it would exceed its limit, or if there is no memory. */
     return total > FILE_LIMIT ? core_fail(err, ST_FORMAT, "%s: longer than 64 MiB; split it", file)
                               : ST_NO_MEMORY;
 }
 
-/* What PowerShell and SSMS save: UTF-16 little endian, or UTF-8, with a byte-order mark. */
+/* Accepts what PowerShell and SSMS save: UTF-16 little endian, or UTF-8, with a byte-order mark. */
 static core_status to_utf8(const char *file, core_str *text, core_err *err)
 {
     const uint8_t *bytes = (const uint8_t *)core_str_get(text);
@@ -64,7 +64,7 @@ static core_status to_utf8(const char *file, core_str *text, core_err *err)
     return st == ST_OK && text->failed ? ST_NO_MEMORY : st;
 }
 
-/* Line ends and the mark of UTF-8 go: see values.h. */
+/* Removes line ends and the mark of UTF-8: see values.h. */
 static void strip(core_str *text)
 {
     size_t to = 0;
@@ -78,7 +78,7 @@ static void strip(core_str *text)
     text->text[to] = '\0';
 }
 
-/* A member's text, which is there, and keeps the rule of core_text_fault. */
+/* Takes the text of a member, which must exist and pass core_text_fault. */
 static core_status take_text(const json_t *object, const char *name, size_t most_units,
                              const char **out, core_err *err)
 {
@@ -113,7 +113,7 @@ static core_status take_binary(const json_t *object, const char *name, cli_row *
     return ST_OK;
 }
 
-/* The digest of the value that this one replaces, in an output of cmk rotate; no other has it. */
+/* Takes the digest of the value that this one replaces. Only an output of cmk rotate has it. */
 static core_status take_replaces(const json_t *object, cli_row *row, core_err *err)
 {
     static const char digits[] = "0123456789abcdef";
@@ -134,7 +134,7 @@ static core_status take_row(const json_t *object, cli_row_kind kind, cli_row *ro
         const char *name;
         const char **out;
         size_t most_units; /* as in the database's catalog views */
-        bool of_values;    /* a master key's row does without */
+        bool of_values;    /* not required in the row of a master key */
     } members[] = {
         {"cmk", &row->cmk, CORE_NAME_UNITS, false},
         {"provider", &row->provider, CORE_NAME_UNITS, false},
@@ -194,7 +194,7 @@ static core_status take_value(cli_rows *rows, cli_row_kind kind, const json_t *v
     return st;
 }
 
-/* One JSON value behind the other, blanks between them. */
+/* Parses JSON values that follow each other, with blanks between them. */
 static core_status parse_all(const char *file, cli_row_kind kind, const core_str *text,
                              cli_rows *rows, core_err *err)
 {
@@ -212,12 +212,12 @@ static core_status parse_all(const char *file, cli_row_kind kind, const core_str
             return ST_NO_MEMORY;
         }
         if (value == NULL) {
-            return core_fail(err, ST_FORMAT, "%s: not JSON behind object %zu: %s; export it again",
+            return core_fail(err, ST_FORMAT, "%s: not JSON after object %zu: %s; export it again",
                              file, rows->count, problem.text);
         }
         at += (size_t)problem.position;
         if (json_array_append_new(rows->documents, value) != 0) {
-            return ST_NO_MEMORY; /* and the value is gone */
+            return ST_NO_MEMORY; /* the value is freed */
         }
         st = take_value(rows, kind, value, &inner);
         if (st != ST_OK && st != ST_NO_MEMORY) {
@@ -301,7 +301,7 @@ const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *
     return NULL;
 }
 
-/* By column encryption key, the values of one in the order of the file. */
+/* Sorts by column encryption key, and the values of one key in the order of the file. */
 static int compare_rows(const void *a, const void *b)
 {
     const cli_row *left = *(cli_row *const *)a, *right = *(cli_row *const *)b;
@@ -309,7 +309,8 @@ static int compare_rows(const void *a, const void *b)
     return names != 0 ? names : left < right ? -1 : 1;
 }
 
-/* What SQL Server would not take: a key has two values at most, of different master keys. */
+/* Refuses what SQL Server would refuse: a key has two values at most, with different master
+ * keys. */
 static core_status check_pair(const char *file, const cli_row *first, const cli_row *second,
                               core_err *err)
 {

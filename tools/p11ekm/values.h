@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The files that cross the gap between the two roles: encrypted column encryption keys as JSON
- * objects, in an array (what the DBA's query with FOR JSON gives) or one behind the other. The
- * format is part of p11ekm(1), FILES. Nothing in them is secret.
+ * The files that are exchanged between the two roles: encrypted column encryption keys as JSON
+ * objects, in an array (the result of the query of the DBA with FOR JSON) or one after the other.
+ * The format is described in p11ekm(1), FILES. The files contain no secret.
  */
 #ifndef TOOLS_P11EKM_VALUES_H
 #define TOOLS_P11EKM_VALUES_H
@@ -18,17 +18,18 @@
 enum { CLI_PATH_UNITS = 4000, CLI_DIGEST_DIGITS = 64 };
 
 /* One encrypted value of a column encryption key and the master key it is encrypted with; or one
- * master key, whose value is its signature (cek and algorithm are NULL then). Texts and value
- * belong to somebody else, in cli_rows to its documents and to `block`. */
+ * master key, with its signature as value (cek and algorithm are NULL then). A row does not own
+ * its texts and value; those of cli_rows belong to its documents and to `block`. */
 typedef struct cli_row {
     const char *cek, *cmk, *provider, *path, *algorithm;
     const char *replaces; /* SHA-256 of the value that this one replaces, lower-case hexadecimal;
-                             NULL where there is none */
+                             NULL if there is none */
     const uint8_t *value;
     size_t value_len;
     uint8_t *block;
-    const struct cli_row *other; /* the second value of the same key, NULL; cli_rows_link */
-    bool leads;                  /* it is the first of its key; cli_rows_link */
+    const struct cli_row
+        *other; /* the second value of the same key, or NULL; set by cli_rows_link */
+    bool leads; /* it is the first value of its key; set by cli_rows_link */
 } cli_row;
 
 typedef enum cli_row_kind { CLI_ROWS_VALUES, CLI_ROWS_MASTER_KEYS } cli_row_kind;
@@ -36,36 +37,36 @@ typedef enum cli_row_kind { CLI_ROWS_VALUES, CLI_ROWS_MASTER_KEYS } cli_row_kind
 typedef struct cli_rows {
     cli_row *rows;
     size_t count, room;
-    json_t *documents; /* the rows' texts are in here */
+    json_t *documents; /* holds the texts of the rows */
 } cli_rows;
 
-/* Reads a file ("-": standard input), UTF-8 or UTF-16 with its mark. Line ends count for nothing,
- * also inside a string: sqlcmd breaks long lines anywhere. ST_IO, ST_FORMAT with the number of the
- * object. Release with cli_rows_free. */
+/* Reads a file ("-": standard input) of UTF-8, or of UTF-16 with its mark. Ignores line ends,
+ * also inside a string: sqlcmd breaks long lines anywhere. ST_IO; ST_FORMAT with the number of
+ * the object. Release with cli_rows_free. */
 CORE_MUST_USE core_status cli_rows_read(const char *file, cli_row_kind kind, cli_rows *rows,
                                         core_err *err);
-/* The same of text that was read; `file` names it in errors. *text is changed. */
+/* The same for text in memory; `file` names it in errors. Changes *text. */
 CORE_MUST_USE core_status cli_rows_parse(const char *file, cli_row_kind kind, core_str *text,
                                          cli_rows *rows, core_err *err);
 void cli_rows_free(cli_rows *rows);
-/* Finds the two values of a key (`other`, `leads`). ST_FORMAT: two values under one master key, or
- * a third value. */
+/* Links the two values of each key (`other`, `leads`). ST_FORMAT: two values with one master
+ * key, or a third value. */
 CORE_MUST_USE core_status cli_rows_link(const char *file, cli_rows *rows, core_err *err);
-/* One object and a line end, appended. */
+/* Appends one object and a line end. */
 void cli_row_format(const cli_row *row, core_str *line);
-/* The row of this column encryption key and master key, NULL where there is none. */
+/* The row of this column encryption key and master key, or NULL. */
 const cli_row *cli_rows_find(const cli_rows *rows, const char *cek, const char *cmk);
-/* All of a file ("-": standard input) of 64 MiB at most. ST_IO, ST_FORMAT. */
+/* Reads a whole file ("-": standard input) of at most 64 MiB. ST_IO, ST_FORMAT. */
 CORE_MUST_USE core_status cli_file_read(const char *file, core_str *text, core_err *err);
-/* Writes a new file, whole or not at all; ST_IO where something has the name already. */
+/* Writes a new file, completely or not at all. ST_IO if the name exists already. */
 CORE_MUST_USE core_status cli_file_write(const char *path, const core_str *text, core_err *err);
 
-/* tsql.c: T-SQL. [name], N'text' and 0x..., with what they need doubled. */
+/* tsql.c: append [name], N'text' and 0x... as T-SQL, with ] and ' doubled. */
 void cli_sql_name(core_str *out, const char *name);
 void cli_sql_text(core_str *out, const char *text);
 void cli_sql_binary(core_str *out, const uint8_t *bytes, size_t length);
-/* Writes T-SQL to a new file. One that is not all ASCII gets the byte-order mark of UTF-8, without
- * which sqlcmd and SSMS read it in the code page of their machine. */
+/* Writes T-SQL to a new file. If it is not all ASCII, the file begins with the byte-order mark
+ * of UTF-8; without it sqlcmd and SSMS read it in the code page of their machine. */
 CORE_MUST_USE core_status cli_sql_write(const char *path, const core_str *sql, core_err *err);
 
 #endif

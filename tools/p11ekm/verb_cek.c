@@ -40,7 +40,7 @@ const cli_option cli_cek_verify_options[] = {
     CLI_END_OPTIONS,
 };
 
-/* An encrypted value in the making. */
+/* An encrypted value that is being made. */
 typedef struct cli_ecek {
     uint8_t bytes[CLI_ECEK_MAX];
     size_t length;
@@ -49,7 +49,7 @@ typedef struct cli_ecek {
 typedef core_status (*make_ecek)(cli_call *call, cmk_store *store, const char *path, cli_ecek *out,
                                  core_err *err);
 
-/* The object of cek create and import: one line of the interchange format. */
+/* The object that cek create and import print: one line of the interchange format. */
 static core_status deliver_value(cli_call *call, const char *path, cli_ecek *ecek, core_err *err)
 {
     core_str line = {0};
@@ -113,7 +113,8 @@ core_status cli_cek_create(cli_call *call, core_err *err)
     return make_value(call, create, err);
 }
 
-/* 64 hex digits, with or without a line end, become 32 bytes; 32 bytes stay as they are. */
+/* Converts 64 hexadecimal digits, with or without a line end, to 32 bytes; leaves 32 bytes as
+ * they are. */
 static core_status from_hex(core_secret *cek, core_err *err)
 {
     uint8_t bytes[CMK_CEK_LEN];
@@ -172,7 +173,7 @@ static void add_value(core_str *sql, const cli_row *row)
     core_str_add(sql, ")");
 }
 
-/* A statement for each key; a key has two values while its master key is rotated. */
+/* Prints a statement for each key. A key has two values during a rotation of its master key. */
 core_status cli_cek_sql(cli_call *call, core_err *err)
 {
     cli_rows rows = {0};

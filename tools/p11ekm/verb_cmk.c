@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm cmk create, list, sql, verify: column master keys of Always Encrypted. They work with the
- * token only; what the database is to do leaves as T-SQL.
+ * p11ekm cmk create, list, sql, verify: column master keys of Always Encrypted. They use the
+ * token only; the statements for the database are printed as T-SQL.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/cmk_ops.h"
@@ -127,8 +127,8 @@ core_status cli_cmk_list(cli_call *call, core_err *err)
     return st;
 }
 
-/* The signature is made in any case: a key that is not there or may not sign shows here, not at the
- * DBA's. */
+/* Always makes the signature, so that a key that is missing or may not sign is reported here and
+ * not when the DBA runs the statement. */
 core_status cli_cmk_sql(cli_call *call, core_err *err)
 {
     cli_store store = {0};
@@ -169,7 +169,7 @@ core_status cli_cmk_sql(cli_call *call, core_err *err)
     return st;
 }
 
-/* A signature covers name and path as the database has them. */
+/* A signature covers name and path as they are in the database. */
 static core_status verify_row(const cli_store *store, const cli_row *row, core_err *err)
 {
     if (strcmp(row->provider, CMK_PROVIDER_NAME) != 0) {

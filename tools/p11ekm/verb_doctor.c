@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm doctor: checks everything from the configuration file to a round trip on the token, each
- * with its fix. To be run as the account of the service: rights are checked as it has them. It
+ * p11ekm doctor: checks everything from the configuration file to a round trip on the token, and
+ * prints a fix for each problem. Run it as the account of the service, whose rights it checks. It
  * changes nothing; its keys are session keys.
  */
 #include "tools/p11ekm/verbs.h"
@@ -34,7 +34,7 @@ core_status cli_doctor(cli_call *call, core_err *err)
     doctor d = {.call = call};
     bool going = true;
     core_log_make_no_files();
-    (void)err; /* what is wrong is the result here, not a failure */
+    (void)err; /* problems are results of doctor, not errors of it */
     if (call->json) {
         call->doc = json_object();
         d.list = json_array();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm init: writes a configuration with every key and its meaning in it.
+ * p11ekm init: writes a configuration that contains every key with its explanation.
  */
 #include "tools/p11ekm/verbs.h"
 
@@ -28,9 +28,9 @@ static core_status check_paths(cli_call *call, const char *module, const char *p
     return core_file_check(module, CORE_FILE_MODULE, err);
 }
 
-/* What was written is read back by the parser first, so that init never leaves a file behind that
- * the provider refuses. The directory is made where it is missing, as /etc/p11ekm is on a new
- * machine, and removed again where the file cannot be written. */
+/* Parses the text before writing it, so that init never leaves a file that the provider refuses.
+ * Creates the directory if it does not exist, as /etc/p11ekm on a new machine, and removes it
+ * again if the file cannot be written. */
 static core_status write_checked(const char *path, const core_str *text, core_err *err)
 {
     core_config *config = NULL;
@@ -53,10 +53,10 @@ static core_status write_checked(const char *path, const core_str *text, core_er
     return st;
 }
 
-/* On Windows, where administrators and SQL Server's account would lock each other out of one file,
- * the audit trail is set up at once: a file for each account in the folder "log" beside the
- * configuration, if the installation made that folder. */
-static const char *audit_beside(const char *path, core_str *out)
+/* On Windows, one audit file would be writable either for administrators or for the account of
+ * SQL Server. So init sets up the audit trail at once, with a file for each account in the
+ * folder "log" next to the configuration, if the installation made that folder. */
+static const char *audit_folder_of(const char *path, core_str *out)
 {
     static const char name[] = "\\audit-%u.log";
     const char *end = path + strlen(path);
@@ -88,7 +88,7 @@ core_status cli_init(cli_call *call, core_err *err)
         goto done;
     }
     core_config_sample(&sample, module, alias, cli_value(call, "--token"), pin_file,
-                       audit_beside(path, &audit));
+                       audit_folder_of(path, &audit));
     st = sample.failed ? ST_NO_MEMORY : write_checked(path, &sample, err);
     if (st != ST_OK) {
         goto done;

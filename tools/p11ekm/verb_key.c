@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm key list and key show: what is on the token, retired keys included.
+ * p11ekm key list and key show: the keys on the token, including retired ones.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/session.h"
@@ -67,7 +67,7 @@ static json_t *ignored_object(const tok_ignored_key *ignored)
     return item;
 }
 
-/* What is on the token and takes part in nothing. */
+/* Adds the objects on the token that are ignored. */
 static void add_ignored(cli_call *call, const cli_keys *keys)
 {
     json_t *list = call->json ? json_array() : NULL;

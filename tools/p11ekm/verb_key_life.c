@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm key create, retire, restore, purge: changes to keys. Each is audited, and refused
- * beforehand where its record could not be written. A key is destroyed in two steps only: retired
- * first, then purged with its name typed again.
+ * p11ekm key create, retire, restore, purge: changes to keys. Each is audited, and refused in
+ * advance if its record could not be written. Destroying a key takes two steps: it must be
+ * retired first, and purge requires its name to be typed again.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/cmk_ops.h"
@@ -97,9 +97,10 @@ core_status cli_key_create(cli_call *call, core_err *err)
     return st;
 }
 
-/* The three changes to a key that exists differ in what they look for and what they call. */
+/* The three changes to an existing key differ in the keys that they look for and in the function
+ * that they call. */
 typedef struct change {
-    const char *operation; /* as the audit names it */
+    const char *operation; /* name in the audit record */
     const char *done;
     cli_which which;
     core_status (*apply)(tok_key *key, core_err *err);
@@ -136,8 +137,8 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
     return st;
 }
 
-/* Of a column master key a client asks, of any other the server. No "; " between the statements:
- * the next step is what follows the last one. */
+/* A column master key is used by clients, any other key by the server. The statements must not
+ * be separated by "; ": the next step is the text after the last one. */
 static core_status fail_until_asked(const tok_key_info *info, const char *operand, core_err *err)
 {
     char thumb[2 * TOK_THUMB_LEN + 1];
@@ -161,8 +162,8 @@ static core_status fail_until_asked(const tok_key_info *info, const char *operan
         thumb, thumb, operand);
 }
 
-/* What to ask the database administrator first: a server that starts after this does not find the
- * key. */
+/* Says what to ask the database administrator first: a server that is started after this does
+ * not find the key. */
 static core_status ask_first(cli_call *call, core_err *err)
 {
     cli_session session = {0};

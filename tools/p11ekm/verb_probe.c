@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm probe: what the token can really do. The output has a fixed order and nothing that differs
- * between two tokens of one kind (no serial number, no slot), so that it can be kept and compared.
+ * p11ekm probe: tests what the token supports. The output has a fixed order and contains nothing
+ * that differs between two tokens of one kind (no serial number, no slot), so that outputs can be
+ * compared.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/session.h"
@@ -19,7 +20,7 @@ static int compare_mechanisms(const void *a, const void *b)
     return strcmp(((const tok_mechanism *)a)->name, ((const tok_mechanism *)b)->name);
 }
 
-/* Which way the token's OAEP is done, under the policy as it is. */
+/* How OAEP is done on the token, under the current policy. */
 static const struct {
     core_padding padding;
     const char *check;

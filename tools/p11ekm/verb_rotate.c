@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * p11ekm cmk rotate: wraps the encrypted values of an export with a new master key, inside the
- * token. The administrator names both keys; the export says only which values there are. The new
- * values are written down in the order of the export, so that a run that was cut short is resumed.
- * When all are there the T-SQL is written: ADD VALUE for now, DROP VALUE for when every client
- * reads with the new key. The old values stay valid until then.
+ * token. The administrator names both keys; the export only says which values there are. The new
+ * values are written in the order of the export, so that an interrupted run can be resumed. When
+ * all are written, the T-SQL is written: ADD VALUE to run now, DROP VALUE to run when every
+ * client reads with the new key. The old values stay valid until then.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/rotate.h"
@@ -30,7 +30,8 @@ const cli_option cli_cmk_rotate_options[] = {
     CLI_END_OPTIONS,
 };
 
-/* Names that T-SQL may hold, and files that are not there: looked at before the token is. */
+/* Checks the names, which are used in T-SQL, and that the new files do not exist, before the
+ * token is used. */
 static core_status check_options(cli_rotation *r, core_err *err)
 {
     cli_call *call = r->call;
@@ -55,7 +56,7 @@ static core_status check_options(cli_rotation *r, core_err *err)
     return st == ST_OK ? core_file_absent(drop, err) : st;
 }
 
-/* Adds a row to those that are rotated; all of them are of one key. */
+/* Adds a row to the chosen ones, which must all have the same master key. */
 static core_status choose_row(cli_rotation *r, size_t i, core_err *err)
 {
     const cli_row *row = &r->old.rows[i];
@@ -82,7 +83,7 @@ static core_status choose_row(cli_rotation *r, size_t i, core_err *err)
     return ST_OK;
 }
 
-/* Which rows are meant: those of --from-cmk, or all where they have one master key. */
+/* Chooses the rows: those of --from-cmk, or all rows if they have one master key. */
 static core_status choose(cli_rotation *r, core_err *err)
 {
     core_status st = cli_rows_link(r->call->operands[0], &r->old, err);
@@ -108,7 +109,7 @@ static core_status choose(cli_rotation *r, core_err *err)
                : cli_usage(r->call, err, "--to-cmk is the column master key of the old values");
 }
 
-/* Both keys as they are on the token now. */
+/* Finds both keys as they are on the token now. */
 static core_status find_keys(cli_rotation *r, core_err *err)
 {
     const tok_token *token = r->store.session.token;
@@ -144,8 +145,8 @@ static void add_statements(const cli_rotation *r, const cli_row *row, core_str *
     core_str_add(drop, ");\n");
 }
 
-/* From the file as it is now on the disk, proven again: the T-SQL drops old values, so that a value
- * that nobody can open must not get into it. */
+/* Makes the T-SQL from the file as it is now on the disk, verified again: the T-SQL drops old
+ * values, so it must not contain a value that cannot be decrypted. */
 static core_status write_sql(cli_rotation *r, core_err *err)
 {
     cli_rows made = {0};
@@ -170,7 +171,7 @@ static core_status write_sql(cli_rotation *r, core_err *err)
     if (st == ST_OK) {
         st = cli_sql_write(cli_value(r->call, "--drop"), &drop, err);
         if (st != ST_OK) {
-            (void)remove(cli_value(r->call, "--add")); /* it would be in the way of the next run */
+            (void)remove(cli_value(r->call, "--add")); /* it would stop the next run */
         }
     }
     core_str_free(&add);

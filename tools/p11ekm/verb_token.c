@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm token list: the tokens the module shows, with the URI that names each exactly.
+ * p11ekm token list: the tokens of the module, each with a URI that selects exactly this token.
  */
 #include "tools/p11ekm/verbs.h"
 #include "tools/p11ekm/session.h"
@@ -9,7 +9,7 @@
 
 #include "pkcs11/uri.h"
 
-/* The flags worth a word, in the order of their gravity. */
+/* The flags that are reported, most serious first. */
 static void add_state(core_str *out, const tok_token_info *info)
 {
     const struct {
@@ -31,7 +31,7 @@ static void add_state(core_str *out, const tok_token_info *info)
     core_str_add(out, separator[0] == '\0' ? "ready" : "");
 }
 
-/* Two tokens may differ by their slots alone. */
+/* True if another token differs from this one by its slot only. */
 static bool has_twin(const tok_token_info *tokens, size_t count, size_t which)
 {
     size_t alike = 0;

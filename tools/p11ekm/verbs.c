@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of verbs. To add a verb: a row here, its function in the verb_*.c of its group, its
- * section in docs/man/p11ekm.1.md (tests/cli checks that).
+ * The table of verbs. To add a verb, add a row here, its function in the verb_*.c of its group,
+ * and its section in docs/man/p11ekm.1.md (tests/cli checks that).
  */
 #include "tools/p11ekm/verbs.h"
 

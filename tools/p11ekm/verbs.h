@@ -7,7 +7,7 @@
 
 #include "tools/p11ekm/cli.h"
 
-/* The row after the last has no name. */
+/* The name of the last row is NULL. */
 extern const cli_verb cli_verbs[];
 
 /* verb_*.c: the options of the verbs, and the verbs. */
