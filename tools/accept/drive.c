@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Drives a provider library as SQL Server does, step by step, and says of each step whether the
- * provider kept the rules of the interface. A step that fails ends the session's steps, because the
- * later ones rely on it. See drive.h.
+ * Calls a provider library as SQL Server does, step by step, and reports for each step whether
+ * the provider followed the rules of the interface. If a step fails, the other steps of the
+ * session are skipped, because they rely on it. See drive.h.
  */
 #include "tools/accept/drive.h"
 
@@ -29,7 +29,7 @@ static bool load(drive *d, const char *path)
     return true;
 }
 
-/* The first line of a file as a SECRET. */
+/* Reads the first line of a file as a SECRET. */
 static bool read_secret(const char *path, char *out, size_t room)
 {
     uint8_t *data = NULL;
@@ -88,7 +88,7 @@ static const struct {
 
 int accept_drive(int argc, char **argv)
 {
-    static drive d; /* too large for a small stack, and zero at start */
+    static drive d; /* static, because it is too large for a small stack; initially zero */
     bool good = read_options(&d, argc, argv);
     if (!good) {
         fprintf(stderr, "p11accept: %s\n", d.why);
@@ -97,7 +97,7 @@ int accept_drive(int argc, char **argv)
     good = load(&d, argv[0]);
     printf("%s I1 The 17 exports are there%s%s\n", good ? "ok  " : "FAIL", good ? "" : ": ", d.why);
     for (size_t i = 0; good && i < sizeof steps / sizeof steps[0]; i++) {
-        printf("run  %s\n", steps[i].id); /* the last line of a provider that crashes */
+        printf("run  %s\n", steps[i].id); /* so that the line is not lost if the provider crashes */
         (void)fflush(stdout);
         good = steps[i].run(&d);
         printf("%s %s %s%s%s\n", good ? "ok  " : "FAIL", steps[i].id, steps[i].title,

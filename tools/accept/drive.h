@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the steps of `p11accept drive` share. Each step returns whether the provider kept the rules;
- * `why` holds what it did instead.
+ * What the steps of `p11accept drive` share. Each step returns true if the provider followed the
+ * rules; otherwise `why` says what it did.
  */
 #ifndef P11ACC_DRIVE_H
 #define P11ACC_DRIVE_H

@@ -38,7 +38,7 @@ bool drive_create(drive *d)
     return true;
 }
 
-/* Asks twice; `by_name` or else by thumbprint. */
+/* Queries a key twice, by name or by thumbprint (`by_name`). */
 static SqlCpError ask_key(drive *d, size_t key, bool by_name, SqlCpKeyInfo *info)
 {
     SqlCpWchar room[64];
@@ -103,7 +103,8 @@ typedef SqlCpError (*data_call)(const SqlCpSession *, const SqlCpKeyThumbprint *
                                 const SqlCpEncryptionParam *, SqlCpUlong, const SqlCpData *,
                                 SqlCpData *);
 
-/* One direction: the size, then the data, within the size and the limit of time. */
+/* Encrypts or decrypts: queries the size, then gets the data, and checks the size and the time
+ * limit. */
 static bool run_data(drive *d, data_call call, const char *function, size_t key, SqlCpData *in,
                      SqlCpData *out)
 {

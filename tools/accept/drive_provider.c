@@ -73,7 +73,7 @@ bool drive_info_same(drive *d)
     SqlCpProviderInfo again;
     if (!fill(d, &again, room))
         return false;
-    again.name.ws = d->info.name.ws; /* another buffer each time */
+    again.name.ws = d->info.name.ws; /* a different buffer for each query */
     /* With its padding: the engine stores the structure as a whole.
      * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     return memcmp(&again, &d->info, sizeof again) == 0 ||
@@ -92,7 +92,8 @@ static const struct {
     {"TRIPLE_DES_3KEY", scp_kt_Symmetric, 192, 64},
 };
 
-/* One algorithm: its tag is asked for twice; a tag that the engine knows must be what it says. */
+/* Queries one algorithm twice. A tag that the engine knows must have the properties that the
+ * engine expects. */
 static bool check_algorithm(drive *d, SqlCpAlgId id)
 {
     SqlCpWchar tag[scp_MaxAlgTag / 2];
@@ -143,7 +144,7 @@ static SqlCpError open_session(drive *d, const char *secret, SqlCpSession *out)
     return d->call.SqlCryptOpenSession(&credential, out);
 }
 
-/* Of stubs only: on a token it would use up a try of the PIN. */
+/* For stubs only: with a token it would use up a PIN try. */
 bool drive_wrong_pin(drive *d)
 {
     SqlCpSession session = NULL;

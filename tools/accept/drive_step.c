@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every step of `p11accept drive` uses: the result of a step, and texts of the interface.
+ * Helpers of the steps of `p11accept drive`: the result of a step, and texts of the interface.
  */
 #include "tools/accept/drive.h"
 
@@ -20,7 +20,7 @@ bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError want
     return seen == wanted || drive_fail(d, "%s: %u, not %u", function, seen, wanted);
 }
 
-/* ASCII only, which is all that the steps use. */
+/* Accepts only ASCII, which is sufficient for the steps. */
 SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units)
 {
     SqlCpUlong n = 0;

@@ -11,7 +11,7 @@
 
 enum { FIRST_ERROR_LEVEL = 11, TOKEN = 256 };
 
-/* Whether an observation is of this kind; the text behind the tab. */
+/* The text after the tab if an observation is of this kind, else NULL. */
 static const char *of_kind(const char *line, const char *kind)
 {
     size_t length = strlen(kind);
@@ -39,7 +39,7 @@ static bool compare(const char *seen, const char *operator, const char * wanted)
     return strcmp(operator, "<=") == 0 && numbers && a <= b;
 }
 
-/* Copies the value of a field of "a=1<TAB>b=2"; false where there is no such field. */
+/* Copies the value of a field of "a=1<TAB>b=2"; false if there is no such field. */
 static bool field(const char *row, const char *name, char *out, size_t room)
 {
     size_t length = strlen(name);
@@ -53,7 +53,7 @@ static bool field(const char *row, const char *name, char *out, size_t room)
     return false;
 }
 
-/* One condition "NAME OPERATOR VALUE" in a row. */
+/* True if a condition "NAME OPERATOR VALUE" holds for a row. */
 static bool condition_holds(const char *row, const char *condition)
 {
     char name[TOKEN];
@@ -69,7 +69,7 @@ static bool condition_holds(const char *row, const char *condition)
            compare(seen, operator, condition + length + size);
 }
 
-/* Conditions separated by "; ". */
+/* True if all conditions, separated by "; ", hold for a row. */
 static bool row_holds(const char *row, const char *conditions)
 {
     for (const char *at = conditions; at;) {
@@ -114,7 +114,7 @@ static bool expect_every(const accept_lines *seen, const char *conditions)
     return count_rows(seen, conditions, &all) == all && all > 0;
 }
 
-/* "NAME=N": how often a function of the provider was called. */
+/* Checks "NAME=N": the number of calls of a function of the provider. */
 static bool expect_calls(const accept_lines *seen, const char *wanted)
 {
     char number[TOKEN];
@@ -131,7 +131,7 @@ static bool expect_calls(const accept_lines *seen, const char *wanted)
     return condition_holds(row, wanted);
 }
 
-/* The calls of the provider begin with these names. */
+/* Checks that the calls of the provider begin with these names. */
 static bool expect_order(const accept_lines *seen, const char *names)
 {
     size_t line = 0;
@@ -162,7 +162,7 @@ typedef struct message {
     long number, level, state; /* -1: any */
 } message;
 
-/* "msg<TAB>NUMBER<TAB>LEVEL<TAB>STATE<TAB>TEXT" of an error. */
+/* Parses the observation "msg<TAB>NUMBER<TAB>LEVEL<TAB>STATE<TAB>TEXT" of an error. */
 static bool seen_message(const char *line, message *out)
 {
     const char *at = of_kind(line, "msg");
@@ -175,7 +175,7 @@ static bool seen_message(const char *line, message *out)
     return out->level >= FIRST_ERROR_LEVEL;
 }
 
-/* "msg NUMBER [level N] [state N]" of an expectation. */
+/* Parses the expectation "msg NUMBER [level N] [state N]". */
 static bool wanted_message(const char *expectation, message *out)
 {
     if (strncmp(expectation, "msg ", 4) != 0)
@@ -194,7 +194,7 @@ static bool same(const message *wanted, const message *seen)
            (wanted->state < 0 || wanted->state == seen->state);
 }
 
-/* The errors seen are those listed under `key`, in their order, and no others. */
+/* True if the observed errors are exactly those listed under `key`, in this order. */
 static bool messages_hold(const accept_check *check, const char *key, const accept_lines *seen,
                           char why[ACCEPT_REASON])
 {
@@ -236,16 +236,16 @@ static bool one_holds(const accept_lines *seen, const char *expectation)
 {
     message ignored;
     if (wanted_message(expectation, &ignored))
-        return true; /* messages_hold looked at it */
+        return true; /* checked by messages_hold */
     for (size_t i = 0; i < sizeof expectations / sizeof expectations[0]; i++) {
         size_t length = strlen(expectations[i].word);
         if (strncmp(expectation, expectations[i].word, length) == 0)
             return expectations[i].holds(seen, expectation + length);
     }
-    return false; /* an unknown word expects what nothing fulfils */
+    return false; /* an unknown word is never satisfied */
 }
 
-/* All expectations under `key`. */
+/* True if all expectations under `key` hold. */
 static bool all_hold(const accept_check *check, const char *key, const accept_lines *seen,
                      char why[ACCEPT_REASON])
 {

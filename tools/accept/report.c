@@ -51,7 +51,7 @@ static void add_json(text *t, const char *key, const char *value)
     add(t, "\"");
 }
 
-/* A cell of a table of Markdown. */
+/* Appends a cell of a Markdown table. */
 static void add_cell(text *t, const char *value)
 {
     char one[3] = {0};

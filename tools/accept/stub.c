@@ -11,8 +11,8 @@
 
 enum { FIRST_HANDLE = 0x1000, MOST_SESSIONS = 4096 };
 
-/* A handle is a number, not an address: nothing is allocated. Handles are given again after 4096.
- */
+/* A handle is a number, not an address, so nothing is allocated. Handles repeat after 4096
+ * sessions. */
 static _Atomic uintptr_t sessions; /* opened so far */
 static atomic_bool open_sessions[MOST_SESSIONS];
 
@@ -149,7 +149,8 @@ static const struct {
     {"RSA_3072", scp_kt_Asymmetric, 3072, 0},
     {"RSA_4096", scp_kt_Asymmetric, 4096, 0},
     {"AES_256", scp_kt_Symmetric, 256, STUB_AES_IV_BITS},
-    {"P11ACC_CIPHER", scp_kt_Symmetric, 99, 0}, /* last: only where STUB_UNKNOWN_TAG */
+    {"P11ACC_CIPHER", scp_kt_Symmetric, 99,
+     0}, /* last, because it is listed only with STUB_UNKNOWN_TAG */
 };
 enum { ALGORITHMS = sizeof algorithms / sizeof algorithms[0] - (STUB_UNKNOWN_TAG ? 0 : 1) };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A stub provider: it has no token, keeps toy keys in memory, and does one thing wrong that the
- * build chooses (stubs.cmake). SQL Server's answer to it settles an assumption about SQL Server.
- * What it calls encryption protects nothing: never give a stub real data or a real PIN.
+ * A stub provider: it has no token, keeps toy keys in memory, and has one fault, which the build
+ * chooses (stubs.cmake). The reaction of SQL Server to the fault settles an assumption about SQL
+ * Server. Its encryption protects nothing: never give a stub real data or a real PIN.
  */
 #ifndef P11ACC_STUB_H
 #define P11ACC_STUB_H
@@ -14,7 +14,7 @@
 /* The only SECRET that opens a session. */
 #define STUB_PIN "P11ACC-PIN"
 
-/* What the build may choose. A _CODE is the result of the function; 0: it does its work. */
+/* Options of the build. An option _CODE is the result of the function; with 0 it does its work. */
 #ifndef STUB_NUMBER
 #define STUB_NUMBER 0 /* last byte of the GUID */
 #endif
@@ -46,7 +46,7 @@
 #define STUB_SIZE_ZERO 0 /* states a size of 0 for its name */
 #endif
 #ifndef STUB_OWN_POINTER
-#define STUB_OWN_POINTER 0 /* puts a pointer of its own into the caller's structure */
+#define STUB_OWN_POINTER 0 /* replaces the pointer in the caller's structure by its own */
 #endif
 #ifndef STUB_SUCCESS_FIRST
 #define STUB_SUCCESS_FIRST 0 /* answers the size query with success */
@@ -91,7 +91,7 @@
 #define STUB_UNSTEADY 0 /* states another version at each query */
 #endif
 #ifndef STUB_OTHER_ALGORITHM
-#define STUB_OTHER_ALGORITHM 0 /* says AES of an RSA key, and the other way round */
+#define STUB_OTHER_ALGORITHM 0 /* reports AES for an RSA key, and RSA for an AES key */
 #endif
 #ifndef STUB_KEEPS_CLOSED
 #define STUB_KEEPS_CLOSED false /* accepts the handle of a closed session */
@@ -109,14 +109,17 @@
 #define STUB_CRASH_DATA 0
 #endif
 
-enum { STUB_DELAY_MS = 120000 }; /* of the slow ones; P11STUB_DELAY_MS in the environment wins */
+enum {
+    STUB_DELAY_MS = 120000
+}; /* delay of the slow stubs; P11STUB_DELAY_MS in the environment overrides it */
 
 void stub_sleep(void);
-/* An access violation. */
+/* Causes an access violation. */
 void stub_crash(void);
 bool stub_session_open(const SqlCpSession *session);
 
-/* Write an ASCII text or bytes to a caller's buffer; false where it is too small. cb is set. */
+/* Write an ASCII text or bytes to the buffer of the caller and set cb; false if the buffer is
+ * too small. */
 bool stub_put_text(SqlCpStr *out, const char *ascii);
 bool stub_put_data(SqlCpData *out, const SqlCpByte *bytes, SqlCpUlong length);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stub provider: toy keys in memory and what it calls encryption (a reversible change of the bytes,
- * behind their length). Two keys exist from the start, P11ACC_RSA and P11ACC_AES.
+ * Stub provider: toy keys in memory and a toy encryption (a length followed by a reversible
+ * change of the bytes). Two keys exist from the start, P11ACC_RSA and P11ACC_AES.
  */
 #include "tools/accept/stub.h"
 
@@ -53,7 +53,7 @@ static void add_first_keys_locked(void)
     add_key_locked(aes, sizeof aes / sizeof aes[0], AES_ALG);
 }
 
-/* Copies the key at an index; false where there is none. */
+/* Copies the key at an index; false if there is none. */
 static bool key_at(size_t index, stub_key *out)
 {
     lock();
@@ -170,7 +170,7 @@ SqlCpError SqlCryptDropKey(const SqlCpSession *session, const SqlCpKeyThumbprint
     return key_by_thumb(thumb, &key) ? scp_err_Success : scp_err_NotFound;
 }
 
-/* An RSA1 blob with an odd modulus of the right size, of which nobody has the factors. */
+/* Returns an RSA1 blob with an odd modulus of the right size, whose factors are unknown. */
 SqlCpError SqlCryptExportKey(const SqlCpSession *session, const SqlCpKeyThumbprint *thumb,
                              const SqlCpKeyThumbprint *encryptor, SqlCpKeyBlobType type,
                              SqlCpKeyBlob *blob)
@@ -204,7 +204,7 @@ SqlCpError SqlCryptImportKey(const SqlCpSession *session, const SqlCpStr *name,
     return scp_err_NotSupported;
 }
 
-/* What encryption and decryption have in common before the work. */
+/* The part that encryption and decryption have in common. */
 static SqlCpError begin_data(const SqlCpSession *session, const SqlCpKeyThumbprint *thumb,
                              const SqlCpData *in, const SqlCpData *out, stub_key *key)
 {

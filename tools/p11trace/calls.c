@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The 17 exports of p11trace. Each records the arguments, calls the function of the same name of
- * ekm/abi.c, which this build compiles under the prefix p11trace_, and records the outputs.
+ * The 17 exports of p11trace. Each records its arguments, calls the function of the same name in
+ * ekm/abi.c, which this build compiles with the prefix p11trace_, and records the outputs.
  */
 #include "tools/p11trace/recorder.h"
 

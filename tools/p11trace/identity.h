@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The name and the GUID under which p11trace registers. ekm/provider.c is compiled with this header
- * forced in front, so SQL Server can hold p11trace and p11ekm at the same time. The GUID never
- * changes: {36e445d0-e500-4aed-899b-517984eb3963}.
+ * The name and the GUID of the provider p11trace. ekm/provider.c is compiled with -include of
+ * this header, so SQL Server can have p11trace and p11ekm registered at the same time. The GUID
+ * never changes: {36e445d0-e500-4aed-899b-517984eb3963}.
  */
 #ifndef P11TRACE_IDENTITY_H
 #define P11TRACE_IDENTITY_H

@@ -10,11 +10,12 @@
 #include "tools/p11trace/recorder.h"
 #include "tools/p11trace/thread.h"
 
-/* One process records 64 MiB at most, about 150,000 calls: the disk belongs to the server. */
+/* A process records at most 64 MiB, about 150,000 calls, so as not to fill the disk of the
+ * server. */
 enum { LINE_LIMIT = 4096, FILE_LIMIT = 64 * 1024 * 1024, MOST_PARAMS = 8, SESSION_MASK = 0xffff };
 
 static struct {
-    core_lock lock; /* guards what follows, but for the atomic counters */
+    core_lock lock; /* guards the fields below, except the atomic counters */
     FILE *file;
     bool refused; /* opening failed, or the file is full: no further attempt */
     size_t written;
@@ -140,8 +141,8 @@ void trace_flag(trace_call *call, const char *key, bool value)
     core_str_addf(&call->line, ",\"%s\":%s", key, value ? "true" : "false");
 }
 
-/* The low 16 bits of a handle are the index of its entry, the others are random (ekm/handle.c): a
- * line must not hold a whole handle, which opens the session to whoever knows it. */
+/* The low 16 bits of a handle are the index of its entry, the others are random (ekm/handle.c).
+ * A line must not contain a whole handle, because it gives access to the session. */
 void trace_session(trace_call *call, const char *key, const SqlCpSession *session)
 {
     if (session)

@@ -2,7 +2,7 @@
  *
  * The calling thread on Windows: id, stack limits, fiber state, and the token of a thread that
  * impersonates. SQL Server may impersonate the caller of a statement while it calls a provider;
- * whether it does is one of the things that p11trace is made to show.
+ * p11trace shows whether it does.
  */
 #include <stdio.h>
 #include <windows.h>
@@ -64,7 +64,7 @@ void trace_thread_describe(trace_thread *out)
     GetCurrentThreadStackLimits(&lowest, &highest);
     out->stack_size = highest - lowest;
     out->stack_left = (uintptr_t)__builtin_frame_address(0) - lowest;
-    /* A fiber runs on a stack of its own, outside the thread's limits. */
+    /* A fiber has its own stack, which is outside the limits of the thread. */
     if (out->stack_left > out->stack_size)
         out->stack_left = 0;
 }
