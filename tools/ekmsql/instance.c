@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The instance: opening its folder and catalogue, logins of the session, and running a batch.
+ * The instance: opening its folder and catalog, logins of the session, and running a batch.
  */
 #include "tools/ekmsql/instance.h"
 
@@ -32,18 +32,20 @@ static const char schema[] =
     " offline INTEGER);"
     "INSERT OR IGNORE INTO databases VALUES(1,'master',0);";
 
-/* The key that seals the catalogue's secrets is made at first use, and 0600 by host_file_write. */
+/* The key that seals the secrets in the catalog is made at the first use; host_file_write makes
+ * the file 0600. */
 static bool load_master_key(sql_engine *e)
 {
     const char *path = sql_path(e, "master.key");
     uint8_t *bytes = NULL;
     size_t len = 0;
     if (!host_file_exists(path)) {
-        return sql_random(e->smk, sizeof e->smk) && host_file_write(path, e->smk, sizeof e->smk);
+        return sql_random(e->service_master_key, sizeof e->service_master_key) &&
+               host_file_write(path, e->service_master_key, sizeof e->service_master_key);
     }
-    bool ok = host_file_read(path, &bytes, &len) && len == sizeof e->smk;
+    bool ok = host_file_read(path, &bytes, &len) && len == sizeof e->service_master_key;
     if (ok) {
-        memcpy(e->smk, bytes, sizeof e->smk);
+        memcpy(e->service_master_key, bytes, sizeof e->service_master_key);
         OPENSSL_cleanse(bytes, len);
     }
     free(bytes);
@@ -140,7 +142,7 @@ void sql_engine_batch(sql_engine *e, const char *text, size_t len)
     sql_stmt *batch = NULL;
     sql_problem problem = {0};
     if (!sql_parse(e->arena, text, len, &batch, &problem)) {
-        /* A batch with a syntax error runs not at all, as in SQL Server. */
+        /* As in SQL Server, nothing of a batch with a syntax error is run. */
         e->line = problem.line;
         SQL_RAISE(e, problem.number, 1, problem.text);
         return;

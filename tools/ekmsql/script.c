@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sqlcmd's side: see script.h.
+ * The features of sqlcmd: see script.h.
  */
 #include "tools/ekmsql/script.h"
 
@@ -81,7 +81,7 @@ static const char *get(const sql_script *x, const char *name)
     return NULL;
 }
 
-/* The line with its $(NAME)s replaced; an unknown one stops the script, as in sqlcmd. */
+/* Replaces each $(NAME) in the line; an unknown one ends the script, as in sqlcmd. */
 static bool substitute(sql_script *x, const char *line, size_t len, sql_buf *out)
 {
     for (size_t i = 0; i < len;) {
@@ -178,7 +178,7 @@ static void take_line(sql_script *x, const char *line, size_t len)
     sql_buf text = {0};
     long times = 0;
     len -= len > 0 && line[len - 1] == '\r';
-    /* Comments are not substituted in: they may speak of $(NAME). */
+    /* No substitution in comments: they may contain $(NAME). */
     size_t blank = strspn(line, " \t");
     bool comment = blank + 1 < len && line[blank] == '-' && line[blank + 1] == '-';
     if (comment || substitute(x, line, len, &text)) {
@@ -197,7 +197,7 @@ static void take_line(sql_script *x, const char *line, size_t len)
 
 bool sql_script_run_text(sql_script *x, const char *text, size_t len)
 {
-    /* A byte order mark is no T-SQL. */
+    /* Skip the byte-order mark. */
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         len -= 3;

@@ -85,7 +85,7 @@ static bool write_all(int fd, const uint8_t *data, size_t len)
     return fsync(fd) == 0;
 }
 
-/* -1: it cannot be opened. */
+/* Returns -1 if it cannot be opened. */
 static int open_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -99,9 +99,10 @@ static int open_folder_of(const char *path)
     return fd;
 }
 
-/* Once it has its name the file is written: who took a failure after that for none of it would
- * throw away what the name now leads to. So whatever can fail comes before, and should the folder
- * not be synced, only a power cut could still bring back the old file. */
+/* Renames the temporary file `beside` to `path`. After the rename the file is written; a caller
+ * that treated a later failure as "not written" would discard the data that the name now refers
+ * to. So everything that can fail is done before. If syncing the folder fails, only a power
+ * failure could bring the old file back. */
 static bool give_name(const char *beside, const char *path)
 {
     int folder = open_folder_of(path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * host.h for Windows. A provider is loaded only when its Authenticode signature holds, as SQL
- * Server itself has it: the digest is checked everywhere, the chain up to a trusted root wherever
- * WinVerifyTrust does so (Wine's does not).
+ * host.h for Windows. A provider is loaded only if its Authenticode signature is valid, as in SQL
+ * Server. The digest is always checked; the chain up to a trusted root is checked if
+ * WinVerifyTrust does so (that of Wine does not).
  */
 #include "tools/ekmsql/base/host.h"
 
@@ -14,7 +14,7 @@
 #include <wintrust.h>
 #include <softpub.h>
 
-/* The same bytes come out as on other systems. */
+/* Makes the output the same bytes as on other systems. */
 __attribute__((constructor)) static void binary_streams(void)
 {
     (void)_setmode(_fileno(stdin), _O_BINARY);
@@ -23,7 +23,7 @@ __attribute__((constructor)) static void binary_streams(void)
     (void)SetConsoleOutputCP(CP_UTF8);
 }
 
-/* To be freed; NULL when it is not UTF-8 or memory is out. */
+/* The caller frees the result; NULL if the text is not UTF-8 or there is no memory. */
 static wchar_t *wide(const char *text)
 {
     const int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
@@ -199,7 +199,7 @@ done:
     return ok;
 }
 
-/* Of a folder there is nothing to sync: the file system's journal keeps renames in order. */
+/* A folder needs no sync: the journal of the file system keeps renames in order. */
 bool host_file_sync(const char *path)
 {
     HANDLE file = open_file(path, GENERIC_WRITE, OPEN_EXISTING);
@@ -284,7 +284,7 @@ uint64_t host_microseconds(void)
     return t / f * 1000000 + t % f * 1000000 / f;
 }
 
-/* Between 1601, where Windows' clock starts, and 1970: seconds. */
+/* Seconds between 1601, the epoch of Windows, and 1970. */
 #define EPOCH_DISTANCE 11644473600LL
 
 int64_t host_unix_time(void)

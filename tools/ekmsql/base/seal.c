@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine's own cryptography: see seal.h.
+ * The cryptography of the engine: see seal.h.
  */
 #include "tools/ekmsql/base/seal.h"
 
@@ -21,7 +21,7 @@ bool sql_random(void *out, size_t len)
     return RAND_priv_bytes(out, (int)len) == 1;
 }
 
-/* header and in go through ctx; out gets what comes. */
+/* Passes header and in through ctx, and writes the result to out. */
 static bool pump(EVP_CIPHER_CTX *ctx, const sql_buf *header, const uint8_t *in, size_t len,
                  uint8_t *out, size_t *written)
 {

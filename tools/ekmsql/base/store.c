@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SQLCipher behind store.h.
+ * Implements store.h with SQLCipher.
  */
 #include "tools/ekmsql/base/store.h"
 
@@ -40,8 +40,8 @@ sqlite3 *sql_store_open(const char *path, const uint8_t *key)
         sql_buf_puts(&sql, "\"");
         ok = run_text(db, &sql);
     }
-    /* Reading the schema is what tells a wrong key, and what takes the lock: two ekmsql at one
-     * instance would undo each other's work. */
+    /* Reading the schema detects a wrong key and takes the lock. Without the lock, two processes
+     * of ekmsql on one instance would overwrite each other's changes. */
     ok = ok && sqlite3_exec(db,
                             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
                             "BEGIN EXCLUSIVE; SELECT count(*) FROM sqlite_master; COMMIT;",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine underneath: SQLCipher's C API, opened and queried in one line each. The catalogue and
- * databases without TDE are plain SQLite files; a database with TDE is a SQLCipher file keyed with
- * 32 raw bytes.
+ * The storage engine: SQLCipher's C API with functions to open and query in one line. The catalog
+ * and databases without TDE are plain SQLite files; a database with TDE is a SQLCipher file with
+ * a key of 32 raw bytes.
  */
 #ifndef EKMSQL_BASE_STORE_H
 #define EKMSQL_BASE_STORE_H
@@ -13,10 +13,9 @@
 
 #define SQL_PAGE_KEY 32
 
-/* key may be NULL (a plain file). NULL where the file cannot be opened or the key is not its key.
- */
+/* `key` is NULL for a plain file. Returns NULL if the file cannot be opened or the key is wrong. */
 sqlite3 *sql_store_open(const char *path, const uint8_t *key);
-/* Copies everything into a new file under another key (NULL: plain), synced. */
+/* Copies everything to a new, synced file with another key (NULL: plain). */
 bool sql_store_export(sqlite3 *db, const char *path, const uint8_t *key);
 
 /* types: i int64_t, t const char *, b const void * and size_t; NULL pointers bind NULL. */

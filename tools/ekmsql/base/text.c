@@ -159,7 +159,7 @@ void sql_buf_free(sql_buf *buf)
     *buf = (sql_buf){0};
 }
 
-/* One code point; ill-formed input gives U+FFFD and moves on by one byte. */
+/* Decodes one code point; ill-formed input gives U+FFFD and consumes one byte. */
 static uint32_t utf8_next(const uint8_t *p, size_t len, size_t *used)
 {
     static const struct {

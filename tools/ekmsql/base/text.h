@@ -11,13 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The build names another where "printf" means Microsoft's dialect to the compiler. */
+/* The build defines another one if the compiler takes "printf" for the Microsoft variant. */
 #ifndef SQL_PRINTF_DIALECT
 #define SQL_PRINTF_DIALECT printf
 #endif
 #define SQL_PRINTF(f, a) __attribute__((format(SQL_PRINTF_DIALECT, f, a)))
 
-/* ekmsql is a command: when memory is gone it says so and ends, so these never return NULL. */
+/* ekmsql is a command: if there is no memory it prints an error and exits, so these functions
+ * never return NULL. */
 #define SQL_NEVER_NULL __attribute__((returns_nonnull))
 void *sql_alloc(size_t size) SQL_NEVER_NULL;
 char *sql_strdup(const char *text) SQL_NEVER_NULL;
@@ -46,7 +47,7 @@ void sql_utf16_from_utf8(sql_buf *out, const char *text, size_t len);
 void sql_utf8_from_utf16(sql_buf *out, const uint8_t *utf16le, size_t len);
 
 void sql_hex_add(sql_buf *out, const uint8_t *data, size_t len);
-/* False where the text is no even number of hexadecimal digits. */
+/* False if the text is not an even number of hexadecimal digits. */
 bool sql_hex_parse(sql_buf *out, const char *text, size_t len);
 /* SQL Server's text of a GUID in its 16-byte memory layout. */
 void sql_guid_add(sql_buf *out, const uint8_t guid[16]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state of the instance: its catalogue, its databases, the loaded providers, and the one SQL
+ * The state of the instance: its catalog, its databases, the loaded providers, and the one SQL
  * session of the command; and its messages. Every statement handler gets it. Handlers and helpers
  * that can fail return false after they have reported the error by sql_raise.
  */
@@ -23,8 +23,8 @@ typedef struct sql_variable sql_variable;
 
 typedef struct sql_engine {
     const char *dir;
-    sqlite3 *master; /* the catalogue, and the database master */
-    uint8_t smk[32]; /* the stand-in of the service master key */
+    sqlite3 *master;                /* the catalog, and the database master */
+    uint8_t service_master_key[32]; /* takes the role of the service master key */
     sql_provider *providers;
     sql_crypto_session *sessions;
     sql_database *databases;
@@ -46,14 +46,14 @@ typedef struct sql_engine {
 bool sql_raise(sql_engine *e, int number, int state, const char *const *args);
 #define SQL_RAISE(e, number, state, ...) \
     sql_raise((e), (number), (state), (const char *const[]){__VA_ARGS__, NULL})
-/* What SQL Server has no number for: Msg 50000 with the double's own text. */
+/* Reports an error that SQL Server has no number for: Msg 50000 with a text of ekmsql. */
 bool sql_error_text(sql_engine *e, const char *format, ...) SQL_PRINTF(2, 3);
 bool sql_storage_error(sql_engine *e, sqlite3 *db);
 void sql_print(const char *format, ...) SQL_PRINTF(1, 2);
 /* "5" and "Authentication Failure" for messages with a provider's error code. */
 const char *sql_code_text(sql_engine *e, uint32_t code);
 const char *sql_code_meaning(uint32_t code);
-/* A line in the instance's ERRORLOG. */
+/* Writes a line to the ERRORLOG of the instance. */
 void sql_errorlog(sql_engine *e, const char *format, ...) SQL_PRINTF(2, 3);
 
 /* An arena copy of a formatted text, for messages. */

@@ -13,8 +13,7 @@
 #include <string.h>
 
 static const uint8_t cell_version[4] = {1, 0, 0, 0};
-/* In front of the plaintext under a native key, so that another key's output is not taken for it.
- */
+/* Precedes the plaintext of a native key, to detect a value that was encrypted with another key. */
 static const uint8_t cell_magic[4] = {0x0d, 0xf0, 0xad, 0xba};
 
 static sql_buf view_of(const sql_value *v)
@@ -69,7 +68,7 @@ done:
     return ok;
 }
 
-/* What is no plaintext of a native key gives NULL, without saying why. */
+/* Returns NULL, without a reason, if the result is not a plaintext of the native key. */
 static void decrypt_native(sql_engine *e, const sql_open_key *opened, const sql_value *cell,
                            sql_value *out)
 {
@@ -170,7 +169,7 @@ static bool asymkey_id(sql_engine *e, const sql_value *args, sql_value *out)
     return true;
 }
 
-/* Arguments that are not given are zero, which no database has as its id. */
+/* A missing argument is zero, which is not the id of any database. */
 static bool db_name(sql_engine *e, const sql_value *args, sql_value *out)
 {
     const sql_database *d = args[0].n == 0 ? e->current : e->databases;

@@ -65,7 +65,7 @@ static bool read_header(sql_engine *e, sql_database *d)
     return ok || sql_error_text(e, "ekmsql cannot read the header of database '%s'", d->name);
 }
 
-/* What a crash left: data files of other generations than the header's. */
+/* Data files that a crash left: those of other generations than the one in the header. */
 typedef struct leftovers {
     sql_engine *e;
     const sql_database *d;
@@ -160,7 +160,7 @@ void sql_databases_start(sql_engine *e)
             (void)sql_database_open(e, d);
         }
     }
-    /* What start-up found is said; it is no error of the first batch. */
+    /* Problems found at start-up are printed, and are not errors of the first batch. */
     e->errors = 0;
 }
 
@@ -187,7 +187,7 @@ sql_database *sql_database_register(sql_engine *e, const char *name)
     return append(e, sqlite3_last_insert_rowid(e->master), name);
 }
 
-/* Names become file names. */
+/* Database names are used as file names. */
 bool sql_database_name_ok(sql_engine *e, const char *name)
 {
     size_t len = strlen(name);
@@ -200,7 +200,7 @@ bool sql_database_name_ok(sql_engine *e, const char *name)
                           name);
 }
 
-/* ---- a data file written anew ---- */
+/* ---- replacing the data file ---- */
 
 bool sql_database_switch(sql_engine *e, sql_database *d, sql_dbheader *h, const sql_buf *dek)
 {
@@ -219,7 +219,7 @@ bool sql_database_switch(sql_engine *e, sql_database *d, sql_dbheader *h, const 
         host_file_remove(path);
         return false;
     }
-    /* From here the new file is the database. */
+    /* From now on the new file is the database. */
     sqlite3_close_v2(d->db);
     d->db = NULL;
     host_file_remove(old);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The database encryption key, wrapped by a server asymmetric key. Only the wrapped key is stored.
- * At start-up and for RESTORE the key is unwrapped through the login made FROM the asymmetric key
- * and that login's credential.
+ * The database encryption key (DEK), wrapped by a server asymmetric key. Only the wrapped key is
+ * stored. At start-up and for RESTORE the key is unwrapped with the login that was created FROM
+ * the asymmetric key and the credential of that login.
  */
 #include "tools/ekmsql/model/model_private.h"
 
@@ -34,8 +34,8 @@ int64_t sql_dek_bits(const char *algorithm)
     return (int64_t)dek_bytes(algorithm) * 8;
 }
 
-/* SQLCipher's pages are AES-256 whatever the DEK's algorithm: a 32-byte DEK is the page key, a
- * shorter one makes it. */
+/* SQLCipher always encrypts pages with AES-256: a DEK of 32 bytes is the page key, and from a
+ * shorter one the page key is derived. */
 bool sql_dek_page_key(const sql_dbheader *h, const sql_buf *dek, uint8_t key[SQL_PAGE_KEY])
 {
     if (dek->len == SQL_PAGE_KEY) {
@@ -49,7 +49,8 @@ bool sql_dek_page_key(const sql_dbheader *h, const sql_buf *dek, uint8_t key[SQL
 
 /* ---- the server key ---- */
 
-/* The login made from a server key; 0 with 33121 where there is none with a credential. */
+/* The login that was created from a server key; returns 0 and reports 33121 if there is none
+ * with a credential. */
 static int64_t key_login(sql_engine *e, const sql_key *key, const sql_provider *p)
 {
     int64_t login =
@@ -95,8 +96,9 @@ done:
     return ok;
 }
 
-/* The caller's own credential wraps where there is one, else that of the key's login, so that both
- * documented orders of setting up (one credential moved to the key's login, or two) work. */
+/* Wraps with the credential of the caller, or if there is none, of the login of the key, so that
+ * both documented orders of the set-up (one credential that is moved to the login of the key, or
+ * two) work. */
 bool sql_server_wrap(sql_engine *e, const char *name, const sql_buf *in, sql_buf *wrapped,
                      sql_buf *thumb)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The header file of a database, and the same lines in backups: text, one name=value a line.
+ * The header file of a database, whose lines are also part of backups: text, name=value on each
+ * line.
  */
 #include "tools/ekmsql/model/model.h"
 

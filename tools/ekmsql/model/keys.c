@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys in a database's catalogue: look-ups, and encryption by a key in a provider.
+ * Keys in the catalog of a database: look-ups, and encryption with a key in a provider.
  */
 #include "tools/ekmsql/model/model_private.h"
 

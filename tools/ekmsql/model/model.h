@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Databases. Each has a header file, NAME.header, and a data file, NAME.G.mdf, where G is a
- * generation that the header names: a data file written anew (encrypted, decrypted, restored) takes
- * effect when the header that names it replaces the old one, in one rename. The header also holds
- * the database encryption key as the provider wrapped it; master has neither file nor key.
+ * generation number in the header. A new version of the data file (encrypted, decrypted,
+ * restored) has a new generation; it takes effect when a new header replaces the old one by a
+ * rename. The header also has the wrapped database encryption key. master has neither file nor
+ * key.
  *
- * Asymmetric and symmetric keys in a database's own catalogue: EKM keys, which are names for keys
- * in a provider, and native symmetric keys, which are protected by an EKM asymmetric key.
+ * The asymmetric and symmetric keys in the catalog of a database: EKM keys, which are names of
+ * keys in a provider, and native symmetric keys, which are protected by an EKM asymmetric key.
  */
 #ifndef EKMSQL_MODEL_MODEL_H
 #define EKMSQL_MODEL_MODEL_H
@@ -17,10 +18,10 @@
 
 typedef struct sql_dbheader {
     int64_t generation;
-    bool encrypted;     /* the pages are */
-    char algorithm[17]; /* of the DEK; empty: there is none */
-    sql_buf wrapped;    /* the DEK under the encryptor's key */
-    sql_buf encryptor;  /* its thumbprint */
+    bool encrypted;     /* the pages are encrypted */
+    char algorithm[17]; /* of the DEK; empty: no DEK */
+    sql_buf wrapped;    /* the DEK, wrapped by the encryptor */
+    sql_buf encryptor;  /* thumbprint of the encryptor */
     int64_t created;
     int64_t regenerated;
     int64_t set;
@@ -34,51 +35,52 @@ struct sql_database {
     sql_dbstate state;
     sqlite3 *db;
     sql_dbheader header;
-    sql_buf dek; /* in memory while the database is open; empty until it is needed */
+    sql_buf dek; /* the DEK, in memory while the database is open; empty until it is needed */
     sql_database *next;
 };
 
-/* Start-up opens every database that is not OFFLINE; one whose key cannot be had becomes
- * RECOVERY_PENDING, with the reason printed. */
+/* Opens at start-up every database that is not OFFLINE. If its key is not available, the
+ * database becomes RECOVERY_PENDING and the reason is printed. */
 void sql_databases_start(sql_engine *e);
 void sql_databases_stop(sql_engine *e);
 
 sql_database *sql_database_find(const sql_engine *e, const char *name);
-/* Also reports why it is not ONLINE. */
+/* Also reports the reason if the database is not ONLINE. */
 sql_database *sql_database_online(sql_engine *e, const char *name);
 const char *sql_database_state(const sql_database *d);
 bool sql_database_open(sql_engine *e, sql_database *d);
 void sql_database_close(sql_database *d);
-/* The current database can be written; else the message is reported. */
+/* True if the current database can be written; otherwise reports the message. */
 bool sql_database_writable(sql_engine *e);
-/* A DEK of some database is wrapped under this key. */
+/* True if the DEK of any database is wrapped by this key. */
 bool sql_database_uses(const sql_engine *e, const sql_buf *thumb);
-/* Adds to the catalogue and the list; the files are there already. */
+/* Adds a database, whose files exist, to the catalog and the list. */
 sql_database *sql_database_register(sql_engine *e, const char *name);
 bool sql_database_name_ok(sql_engine *e, const char *name);
 
 const char *sql_header_path(sql_engine *e, const char *name);
 const char *sql_data_path(sql_engine *e, const char *name, int64_t generation);
-/* Replaces the header file; then h is what counts. */
+/* Replaces the header file, by which h takes effect. */
 bool sql_header_write(sql_engine *e, const char *name, const sql_dbheader *h);
 void sql_header_print(sql_buf *out, const sql_dbheader *h);
 bool sql_header_parse(const char *text, sql_dbheader *h);
 void sql_header_copy(sql_dbheader *to, const sql_dbheader *from);
 void sql_header_free(sql_dbheader *h);
-/* Writes the data anew as h wants it (its generation is set here) and makes h the header. */
+/* Writes a new data file as h describes it (and sets its generation in h), and then replaces the
+ * header by h. */
 bool sql_database_switch(sql_engine *e, sql_database *d, sql_dbheader *h, const sql_buf *dek);
 
 /* ---- the database encryption key ---- */
 
-/* Start-up's way to a wrapped key: the server key by thumbprint, its login, that login's
- * credential. name gets the key's name, where it is not NULL. */
+/* Unwraps a key as start-up does: finds the server key by its thumbprint, its login, and the
+ * credential of the login. `name` gets the name of the key, if it is not NULL. */
 bool sql_server_unwrap(sql_engine *e, const sql_buf *thumb, const sql_buf *wrapped, sql_buf *out);
-/* Wraps with a server key by name; thumb gets the key's thumbprint. */
+/* Wraps with the server key of this name; `thumb` gets its thumbprint. */
 bool sql_server_wrap(sql_engine *e, const char *key, const sql_buf *in, sql_buf *wrapped,
                      sql_buf *thumb);
-/* Makes d->dek available. */
+/* Unwraps d->dek if it is not in memory. */
 bool sql_dek_load(sql_engine *e, sql_database *d);
-/* A new DEK for the header, wrapped by the server key. */
+/* Makes a new DEK for the header, wrapped by the server key. */
 bool sql_dek_new(sql_engine *e, const char *algorithm, const char *key, sql_dbheader *h,
                  sql_buf *dek);
 int64_t sql_dek_bits(const char *algorithm);
@@ -95,10 +97,11 @@ typedef struct sql_key {
     char name[129];
     char algorithm[scp_MaxAlgTag / 2 + 1];
     int64_t bits;
-    sql_buf thumb;         /* EKM keys; a symmetric key's GUID is its first 16 bytes */
+    sql_buf thumb;         /* of EKM keys; the first 16 bytes are the GUID of a symmetric key */
     sql_buf provider_guid; /* empty: a native key */
     char provider_key[scp_MaxKeyName * 2];
-    sql_buf encryptor; /* native keys: the thumbprint of the asymmetric key, and what it wrapped */
+    sql_buf encryptor; /* of native keys: the thumbprint of the asymmetric key, and the key wrapped
+                          by it */
     sql_buf wrapped;
 } sql_key;
 
@@ -109,25 +112,26 @@ struct sql_open_key {
     sql_open_key *next;
 };
 
-/* Makes the table of keys where it is missing. */
+/* Creates the table of keys if it does not exist. */
 bool sql_keys_prepare(sqlite3 *db);
-/* By name, with message 15151 where there is none. */
+/* Finds a key by name; reports message 15151 if there is none. */
 bool sql_key_get(sql_engine *e, sqlite3 *db, char kind, const char *name, sql_key *key);
-/* Without a message. */
+/* The same by id, without a message. */
 bool sql_key_by_id(sqlite3 *db, char kind, int64_t id, sql_key *key);
 bool sql_key_by_thumb(sqlite3 *db, char kind, const uint8_t *thumb, size_t len, sql_key *key);
 void sql_key_free(sql_key *key);
-/* The kind as its column has it. */
+/* The name of the kind in its column. */
 const char *sql_key_kind(char kind);
 
-/* The provider and the caller's session for an EKM key; false with the message reported. */
+/* The provider and the session of the caller for an EKM key; false if a message was reported. */
 bool sql_key_session(sql_engine *e, const sql_key *key, sql_provider **p, sql_crypto_session **s);
-/* Encrypt or decrypt by an EKM key in the caller's session; 15209 or 15466 on failure. */
+/* Encrypt or decrypt with an EKM key in the session of the caller; report 15209 or 15466 on
+ * failure. */
 bool sql_key_encrypt(sql_engine *e, const sql_key *key, const sql_buf *in, sql_buf *out);
 bool sql_key_decrypt(sql_engine *e, const sql_key *key, const sql_buf *in, sql_buf *out);
 
 const sql_open_key *sql_key_opened(const sql_engine *e, const uint8_t guid[SQL_KEY_GUID]);
-/* False where it is not open. */
+/* False if it is not open. */
 bool sql_key_close(sql_engine *e, const uint8_t *guid);
 void sql_keys_close_all(sql_engine *e);
 

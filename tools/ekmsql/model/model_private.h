@@ -9,7 +9,7 @@
 
 /* dek.c: the key of the pages. */
 bool sql_dek_page_key(const sql_dbheader *h, const sql_buf *dek, uint8_t key[32]);
-/* 15209 or 15466 with the provider's code below. */
+/* Reports 15209 or 15466 with the code of the provider. */
 bool sql_crypt_error(sql_engine *e, int number, SqlCpError code);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of a provider library: load, check, list its algorithms, compare with the catalogue,
- * unload.
+ * Loads a provider library, checks it, lists its algorithms, compares it with the catalog, and
+ * unloads it.
  */
 #include "tools/ekmsql/provider/provider_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ALGORITHMS 256 /* an enumeration that does not end is a broken provider */
+#define MOST_ALGORITHMS 256 /* a longer enumeration is an error of the provider */
 
 /* The 17 names with the states of error 33085. */
 static const struct {
@@ -21,7 +21,7 @@ static const struct {
 #undef SQL_EXPORT
 };
 
-/* The tags the engine knows, with what their algorithms must be. */
+/* The tags that the engine knows, and the properties that their algorithms must have. */
 static const struct {
     const char *tag;
     SqlCpKeyType type;
@@ -78,8 +78,8 @@ static bool check_info(sql_engine *e, const sql_provider *p)
     return true;
 }
 
-/* An algorithm with a tag the engine does not know is left out; one with a known tag must be what
- * the tag says. */
+/* Ignores an algorithm with an unknown tag; one with a known tag must have the properties of the
+ * tag. */
 static bool check_algorithm(sql_engine *e, const sql_algorithm *a, bool *usable)
 {
     *usable = false;
@@ -198,7 +198,7 @@ bool sql_ekm_enabled(sql_engine *e)
                          "SELECT in_use FROM options WHERE name='EKM provider enabled'", "") == 1;
 }
 
-/* GUID and version are what was registered, or the library is another one. */
+/* Refuses the library if its GUID or version is not the registered one. */
 static bool check_catalogue(sql_engine *e, const sql_provider *p, const sql_buf *guid,
                             const char *version)
 {

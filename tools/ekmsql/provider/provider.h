@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Calling an EKM provider library as SQL Server does: load and check it, ask for every variable
- * output twice, refuse a provider that breaks the interface, and trace each call; and the crypto
- * sessions with it.
+ * Calls an EKM provider library as SQL Server does: loads and checks it, queries each variable
+ * output twice, refuses a provider that violates the interface, and traces each call. Also the
+ * crypto sessions of the provider.
  *
- * The functions named sql_cp_* return the provider's code; SQL_CP_BROKEN stands for a provider that
- * broke the interface (what it did is said on stderr).
+ * The functions sql_cp_* return the code of the provider, or SQL_CP_BROKEN if the provider
+ * violated the interface (stderr says how).
  */
 #ifndef EKMSQL_PROVIDER_PROVIDER_H
 #define EKMSQL_PROVIDER_PROVIDER_H
@@ -38,7 +38,7 @@ struct sql_provider {
     char *path;
     host_lib *lib;
     sql_calls call;
-    SqlCpProviderInfo info; /* info.name.ws is not kept: friendly_name is */
+    SqlCpProviderInfo info; /* info.name.ws is not valid after the query; use friendly_name */
     char *friendly_name;
     sql_algorithm *algorithms;
     bool trace;
@@ -52,12 +52,12 @@ typedef struct sql_key_info {
     SqlCpKeyFlags flags;
 } sql_key_info;
 
-/* Loads the library, resolves the 17 names, initialises it, checks its properties and lists its
- * algorithms. False with the message reported and nothing left loaded. */
+/* Loads the library, resolves the 17 names, initializes it, checks its properties and lists its
+ * algorithms. On failure it reports the message, unloads the library and returns false. */
 bool sql_provider_load(sql_engine *e, sql_provider *p);
 void sql_provider_free(sql_provider *p);
 
-/* The registered provider, loaded and checked against the catalogue; NULL with the message
+/* The registered provider, loaded and checked against the catalog; NULL if a message was
  * reported. */
 sql_provider *sql_provider_get(sql_engine *e, const char *name);
 sql_provider *sql_provider_by_guid(sql_engine *e, const sql_buf *guid);
@@ -90,8 +90,9 @@ SqlCpError sql_cp_encrypt(sql_provider *p, const SqlCpSession *s, const sql_buf 
 SqlCpError sql_cp_decrypt(sql_provider *p, const SqlCpSession *s, const sql_buf *thumb,
                           const sql_buf *in, sql_buf *out);
 
-/* Crypto sessions: one for a login and a provider, opened at first use with the login's credential,
- * closed when the provider is disabled, the credential changes, or at the end. */
+/* Crypto sessions: one for each login and provider. It is opened at the first use with the
+ * credential of the login, and closed when the provider is disabled, the credential changes, or
+ * the engine ends. */
 struct sql_crypto_session {
     sql_provider *provider;
     int64_t login;
@@ -101,12 +102,12 @@ struct sql_crypto_session {
     sql_crypto_session *next;
 };
 
-/* NULL with the message reported: no credential (33046), wrong one (33028), … */
+/* Returns NULL after reporting a message: no credential (33046), wrong credential (33028), ... */
 sql_crypto_session *sql_session_get(sql_engine *e, sql_provider *p, int64_t login);
-/* The session of the login in force. */
+/* The session of the current login. */
 sql_crypto_session *sql_session_of_caller(sql_engine *e, sql_provider *p);
 bool sql_login_has_credential(sql_engine *e, int64_t login, int64_t provider);
-/* Closes those of the provider and of the credential; 0 stands for any. */
+/* Closes the sessions of the provider and of the credential; 0 is any. */
 void sql_sessions_close(sql_engine *e, int64_t provider, int64_t credential);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One function for each call of the interface. Variable outputs are asked for twice: the first call
- * gets empty buffers and must answer InsufficientBuffer with every size set and no pointer of its
- * own; the second gets buffers of those sizes. A provider that does otherwise is broken.
+ * One function for each call of the interface. Variable outputs are queried twice: the first call
+ * gets empty buffers and must return InsufficientBuffer, set every size and set no pointer; the
+ * second gets buffers of those sizes. A provider that does anything else violates the interface.
  */
 #include "tools/ekmsql/provider/provider_private.h"
 
@@ -26,18 +26,18 @@ static SqlCpError broken(const sql_provider *p, const char *function, const char
     return SQL_CP_BROKEN;
 }
 
-/* One variable output, whatever its C type: pointers are compared as addresses only. */
+/* One variable output of any C type: pointers are only compared as addresses. */
 typedef struct output {
     const char *what;
     SqlCpUlong *cb;
-    const void *ours; /* what we put in */
-    const void *now;  /* what is there after the call */
+    const void *ours; /* value before the call */
+    const void *now;  /* value after the call */
     SqlCpUlong most;
     bool text;
     bool may_be_empty;
 } output;
 
-/* After the size call. */
+/* Checks the result of the size call. */
 static SqlCpError check_sizes(const sql_provider *p, const char *function, SqlCpError rc,
                               const output *out, size_t count)
 {
@@ -60,7 +60,7 @@ static SqlCpError check_sizes(const sql_provider *p, const char *function, SqlCp
     return rc;
 }
 
-/* After the second call: room[i] is what we had allocated. */
+/* Checks the result of the second call: room[i] is the size that was allocated. */
 static SqlCpError check_filled(const sql_provider *p, const char *function, SqlCpError rc,
                                const output *out, const SqlCpUlong *room, size_t count)
 {
@@ -295,7 +295,7 @@ SqlCpError sql_cp_drop_key(sql_provider *p, const SqlCpSession *s, const sql_buf
     return rc;
 }
 
-/* ---- functions with one binary output: one way to ask for all of them ---- */
+/* ---- functions with one binary output: all are called by the same function ---- */
 
 typedef struct request {
     const char *function;

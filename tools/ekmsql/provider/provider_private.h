@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by the files of this folder: the calls that only they make, and the trace of a call.
+ * Shared by the files of this folder: calls that only they make, and the trace of a call.
  */
 #ifndef EKMSQL_PROVIDER_PROVIDER_PRIVATE_H
 #define EKMSQL_PROVIDER_PROVIDER_PRIVATE_H

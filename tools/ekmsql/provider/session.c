@@ -26,7 +26,7 @@ bool sql_login_has_credential(sql_engine *e, int64_t login, int64_t provider)
     return sql_store_int(e->master, 0, "SELECT 1 " CREDENTIAL_OF, "ii", login, provider) == 1;
 }
 
-/* Opens with the credential in the row: id, name, identity, sealed secret. */
+/* Opens a session with the credential in the row: id, name, identity, sealed secret. */
 static sql_crypto_session *open_session(sql_engine *e, sql_provider *p, int64_t login,
                                         sqlite3_stmt *row)
 {
@@ -34,7 +34,7 @@ static sql_crypto_session *open_session(sql_engine *e, sql_provider *p, int64_t 
     sql_buf sealed = {0};
     sql_buf secret = {0};
     sql_store_blob(row, 3, &sealed);
-    if (sealed.len > 0 && !sql_unseal(e->smk, NULL, &sealed, &secret)) {
+    if (sealed.len > 0 && !sql_unseal(e->service_master_key, NULL, &sealed, &secret)) {
         SQL_RAISE(e, 33047, 1, sql_store_text(row, 1));
         goto done;
     }

@@ -27,14 +27,14 @@ typedef struct sql_token {
     int line; /* within the batch, from 1 */
 } sql_token;
 
-/* The first thing wrong with a batch, in SQL Server's numbers. */
+/* The first error in a batch, with the number of SQL Server. */
 typedef struct sql_problem {
     int number;
     int line;
-    const char *text; /* what the message names */
+    const char *text; /* the argument of the message */
 } sql_problem;
 
-/* An array that ends with SQL_TOK_END, or NULL with *problem set. */
+/* Returns an array that ends with SQL_TOK_END, or NULL with *problem set. */
 sql_token *sql_lex(sql_arena *arena, const char *text, size_t len, sql_problem *problem);
 
 #endif

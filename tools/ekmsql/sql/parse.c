@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements by pattern. Each pattern of statements.h is tried at the current token; the one that
- * gets furthest decides: a statement if it matched, else a syntax error at the token where it
- * stopped. A statement whose first words no pattern has is refused by name (number 0).
+ * Parses statements by patterns. Each pattern of statements.h is tried at the current token, and
+ * the one that matches most tokens is used: as a statement if it matched completely, otherwise
+ * for a syntax error at the token where it stopped. A statement whose first words are in no
+ * pattern is refused by its name (number 0).
  */
 #include "tools/ekmsql/sql/parse_private.h"
 
@@ -84,8 +85,8 @@ static bool take_element(parser *p, element e, sql_stmt *s)
     return at;
 }
 
-/* Matches one pattern; *leading counts the keywords matched before the first part of any other
- * kind, which tells an unknown statement from a known one with an error in it. */
+/* Matches one pattern. *leading is the number of keywords that matched before the first other
+ * element; it distinguishes an unknown statement from a known one with an error in it. */
 static bool match(parser *p, const char *pattern, sql_stmt *s, size_t *leading)
 {
     bool only_words = true;
@@ -140,7 +141,7 @@ static best try_patterns(parser *p)
     return found;
 }
 
-/* The words a statement begins with, for the refusal by name: at most three. */
+/* The first words of a statement, at most three, for the message that refuses it. */
 static const char *statement_name(parser *p, size_t start)
 {
     sql_buf text = {0};
@@ -157,7 +158,7 @@ static const char *statement_name(parser *p, size_t start)
 
 static bool starts_with_known_words(size_t leading, const parser *p, size_t start)
 {
-    /* CREATE, ALTER and DROP say nothing yet: the second word must be known, too. */
+    /* After CREATE, ALTER and DROP, the second word must be known, too. */
     bool verb = sql_is_keyword(&p->tokens[start], "CREATE", 6) ||
                 sql_is_keyword(&p->tokens[start], "ALTER", 5) ||
                 sql_is_keyword(&p->tokens[start], "DROP", 4);

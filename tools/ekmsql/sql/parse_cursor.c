@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parser's position in the tokens: what stands there, and taking it.
+ * The position of the parser in the tokens: tests and takes the current token.
  */
 #include "tools/ekmsql/sql/parse_private.h"
 

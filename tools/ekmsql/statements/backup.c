@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * BACKUP and RESTORE DATABASE. A backup is the database's header lines and its data file; that of a
- * TDE database so carries the wrapped DEK and its protector's thumbprint, by which another server
- * finds the key. WITH ENCRYPTION, the data is sealed under a backup key that a server asymmetric
- * key wrapped.
+ * BACKUP and RESTORE DATABASE. A backup consists of the header lines of the database and its data
+ * file. So the backup of a TDE database has the wrapped DEK and the thumbprint of its protector,
+ * by which another server finds the key. WITH ENCRYPTION, the data is sealed with a backup key
+ * that a server asymmetric key wrapped.
  */
 #include "tools/ekmsql/statements/handlers.h"
 
@@ -54,7 +54,7 @@ static bool check_options(sql_engine *e, const sql_stmt *s)
     return sql_option_value(s, "SERVER_KEY") != NULL || SQL_RAISE(e, 102, 1, "ENCRYPTION");
 }
 
-/* The key that protects the DEK must be there to back up a TDE database. */
+/* A TDE database can be backed up only if the key that protects its DEK is available. */
 static bool check_protector(sql_engine *e, const sql_dbheader *h)
 {
     sql_buf dek = {0};
@@ -68,7 +68,7 @@ static bool read_data(sql_engine *e, sql_database *d, sql_buf *data)
     uint8_t *bytes = NULL;
     size_t len = 0;
     const char *path = sql_data_path(e, d->name, d->header.generation);
-    /* The file is locked by its connection, and whole between statements. */
+    /* The connection holds a lock on the file, which is consistent between statements. */
     bool ok = host_file_read(path, &bytes, &len);
     if (ok) {
         sql_buf_set(data, bytes, len);
@@ -186,8 +186,8 @@ static bool unseal_data(sql_engine *e, const char *path, backup *b)
     return ok;
 }
 
-/* The new files, under the generation after the one that is there: nothing is lost before the
- * header is replaced. */
+/* Writes the new files with the generation after the current one, so that nothing is lost before
+ * the header is replaced. */
 static bool install(sql_engine *e, const char *name, sql_database *old, backup *b)
 {
     b->header.generation = old == NULL ? 1 : old->header.generation + 1;

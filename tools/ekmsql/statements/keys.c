@@ -56,7 +56,7 @@ static bool create_new(sql_engine *e, const char *tag, creation *c)
     if (asymmetric != (c->kind == SQL_ASYMMETRIC) || (support & scp_kf_Supported) == 0) {
         return SQL_RAISE(e, 33033, 1, tag);
     }
-    /* The engine looks whether the name is taken; the refusal is the provider's, by CreateKey. */
+    /* The engine queries whether the name exists; CreateKey of the provider refuses it. */
     (void)sql_cp_info_by_name(c->p, &c->s->handle, c->provider_key, &there);
     SqlCpError rc =
         sql_cp_create_key(c->p, &c->s->handle, c->provider_key, c->algorithm->id, &thumb);
@@ -174,7 +174,7 @@ bool sql_do_create_symmetric_key(sql_engine *e, const sql_stmt *s)
     return create_key(e, s, SQL_SYMMETRIC);
 }
 
-/* ---- ALTER … PROVIDER_KEY_NAME: the key got another name in the provider ---- */
+/* ---- ALTER … PROVIDER_KEY_NAME: the key was renamed in the provider ---- */
 
 static bool alter_key(sql_engine *e, const sql_stmt *s, char kind)
 {
@@ -225,7 +225,7 @@ bool sql_do_alter_symmetric_key(sql_engine *e, const sql_stmt *s)
 
 /* ---- DROP ---- */
 
-/* The key goes from the database whether or not the provider could drop it. */
+/* The key is removed from the database even if the provider could not drop it. */
 static bool drop_key(sql_engine *e, const sql_stmt *s, char kind)
 {
     sql_key key = {0};

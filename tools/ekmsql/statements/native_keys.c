@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Native symmetric keys: the engine's own AES keys, wrapped by an EKM asymmetric key. The provider
- * is asked once, at OPEN SYMMETRIC KEY, and not for every value.
+ * Native symmetric keys: AES keys of the engine, wrapped by an EKM asymmetric key. The provider
+ * is called once, at OPEN SYMMETRIC KEY, and not for every value.
  */
 #include "tools/ekmsql/statements/handlers.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements on the server's own objects: options, cryptographic providers, credentials and logins.
+ * Statements on objects of the server: options, cryptographic providers, credentials and logins.
  */
 #include "tools/ekmsql/statements/handlers.h"
 
@@ -53,7 +53,7 @@ static int64_t provider_id(sql_engine *e, const char *name)
     return id;
 }
 
-/* A provider that is loaded for its checks only. */
+/* Loads a provider only to check it. */
 static sql_provider *probe(sql_engine *e, const sql_stmt *s, int64_t id)
 {
     if (!sql_ekm_enabled(e)) {
@@ -178,7 +178,7 @@ bool sql_do_drop_provider(sql_engine *e, const sql_stmt *s)
 
 /* ---- credentials ---- */
 
-/* The SECRET under the instance's key; nothing where none is given. */
+/* Seals the SECRET with the key of the instance; an empty result if there is no SECRET. */
 static bool seal_secret(sql_engine *e, const sql_stmt *s, sql_buf *sealed)
 {
     const char *text = sql_option_value(s, "SECRET");
@@ -187,7 +187,7 @@ static bool seal_secret(sql_engine *e, const sql_stmt *s, sql_buf *sealed)
     }
     sql_buf secret = {0};
     sql_buf_puts(&secret, text);
-    bool ok = sql_seal(e->smk, NULL, &secret, sealed);
+    bool ok = sql_seal(e->service_master_key, NULL, &secret, sealed);
     sql_buf_free(&secret);
     return ok || SQL_RAISE(e, 15209, 1, NULL);
 }
@@ -242,7 +242,7 @@ bool sql_do_alter_credential(sql_engine *e, const sql_stmt *s)
     if (identity == NULL) {
         return SQL_RAISE(e, 102, 1, "WITH");
     }
-    /* As documented, a SECRET that is left out is removed. */
+    /* As documented, ALTER without a SECRET removes it. */
     bool ok = seal_secret(e, s, &sealed) &&
               (sql_store_run(e->master,
                              "UPDATE credentials SET identity=?, secret=?, modified=? WHERE id=?",
@@ -269,8 +269,8 @@ bool sql_do_drop_credential(sql_engine *e, const sql_stmt *s)
 
 /* ---- logins ---- */
 
-/* A login FROM ASYMMETRIC KEY serves the key at start-up. Passwords are neither kept nor asked
- * for: the double has no network. */
+/* A login FROM ASYMMETRIC KEY is used for the key at start-up. Passwords are neither stored nor
+ * checked, because ekmsql has no network. */
 bool sql_do_create_login(sql_engine *e, const sql_stmt *s)
 {
     const char *name = s->slot[SQL_NAME];
@@ -304,7 +304,7 @@ static int64_t login_id(sql_engine *e, const char *name)
     return id;
 }
 
-/* There is nothing to alter: passwords and policies are not kept. */
+/* There is nothing to alter: passwords and policies are not stored. */
 bool sql_do_alter_login(sql_engine *e, const sql_stmt *s)
 {
     return login_id(e, s->slot[SQL_NAME]) != 0;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rows of FROM; one row without columns where there is no FROM. */
+/* The rows of FROM; one row without columns if there is no FROM. */
 static sql_rowset *source(sql_engine *e, const sql_stmt *s)
 {
     const char *name = s->slot[SQL_TABLE];

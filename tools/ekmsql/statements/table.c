@@ -43,7 +43,7 @@ static sql_type declared_type(const char *text)
     return type;
 }
 
-/* False with the message reported. */
+/* False after reporting a message. */
 static bool open_table(sql_engine *e, const char *name, table *t)
 {
     if (!sql_database_writable(e)) {
@@ -194,7 +194,7 @@ static bool convert_for(sql_engine *e, const table *t, size_t column, const sql_
     return sql_assign(e, in, &t->types[column], false, out);
 }
 
-/* One VALUES row into values, by the column list where there is one. */
+/* Assigns one VALUES row to values, in the order of the column list if there is one. */
 static bool row_values(sql_engine *e, const sql_stmt *s, const table *t, const sql_row *row,
                        sql_value *values)
 {

@@ -19,7 +19,7 @@ static bool has_dek(sql_engine *e)
            (e->current->header.algorithm[0] != 0 || SQL_RAISE(e, 33104, 1, NULL));
 }
 
-/* The header takes effect without a change of the data file. */
+/* Writes the header without a change of the data file. */
 static bool commit_header(sql_engine *e, sql_database *d, sql_dbheader *h, const sql_buf *dek)
 {
     if (!sql_header_write(e, d->name, h)) {
@@ -54,7 +54,7 @@ bool sql_do_create_dek(sql_engine *e, const sql_stmt *s)
     return ok;
 }
 
-/* The name of the server key that a DEK is wrapped under. */
+/* The name of the server key that wrapped the DEK. */
 static const char *encryptor_name(sql_engine *e, const sql_dbheader *h)
 {
     sql_key key = {0};
@@ -85,8 +85,8 @@ bool sql_do_regenerate_dek(sql_engine *e, const sql_stmt *s)
     return ok;
 }
 
-/* The old protector unwraps in any case, even where the DEK is in memory: SQL Server needs both
- * keys for this. */
+/* Always unwraps with the old protector, even if the DEK is in memory: SQL Server needs both
+ * keys for this statement. */
 bool sql_do_rewrap_dek(sql_engine *e, const sql_stmt *s)
 {
     sql_database *d = e->current;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The system views, with their documented columns: one row of the table below for each. A column
- * the double has nothing to say for is left out.
+ * The system views, with their documented columns: one row of the table below for each. Columns
+ * for which ekmsql has no value are left out.
  */
 #include "tools/ekmsql/statements/source_private.h"
 
@@ -171,7 +171,7 @@ static void add_properties(sql_engine *e, sql_rowset *r, const sql_provider *p)
     support(row + 10, p->info.asymmKeySupport);
 }
 
-/* Every enabled provider, each asked now. */
+/* Queries every enabled provider. */
 static bool fill_properties(sql_engine *e, const view *v, const sql_value *args, sql_rowset *r)
 {
     (void)v;
@@ -235,7 +235,7 @@ static bool add_key(sql_engine *e, sql_rowset *r, sql_provider *p, const SqlCpSe
         }
     }
     sql_key_info_free(&info);
-    /* A key that went away between the two calls is no error. */
+    /* A key that disappeared between the two calls is not an error. */
     return rc == scp_err_Success || rc == scp_err_NotFound ||
            SQL_RAISE(e, 33022, 2, sql_code_text(e, rc == SQL_CP_BROKEN ? 0 : rc));
 }
@@ -258,7 +258,7 @@ static bool fill_keys(sql_engine *e, const view *v, const sql_value *args, sql_r
     return rc == scp_err_NotFound || SQL_RAISE(e, 33022, 3, sql_code_text(e, rc));
 }
 
-/* 0: the sessions of the login in force; 1: all. */
+/* 0: the sessions of the current login; 1: all. */
 static bool fill_sessions(sql_engine *e, const view *v, const sql_value *args, sql_rowset *r)
 {
     (void)v;
