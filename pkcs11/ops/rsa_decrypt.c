@@ -175,6 +175,6 @@ core_status tok_rsa_decrypt_by(tok_key *key, core_padding padding, tok_rsa_strat
     *how = job.how;
     if (st == ST_OK && how->served != NULL)
         tok_facts_add(key, how->member_index, how->handle_generation,
-                      how->raw ? TOK_FACT_RAW : (unsigned)TOK_FACT_ACCEPTED << padding);
+                      how->raw ? TOK_FACT_RAW : TOK_FACT_ACCEPTED << padding);
     return st;
 }

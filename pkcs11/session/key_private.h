@@ -33,10 +33,11 @@ enum tok_fact {
     TOK_FACT_PROVEN = 1,   /* modulus and exponent belong to the private key */
     TOK_FACT_RAW = 2,      /* raw RSA gave a known answer back */
     TOK_FACT_CBC_BARE = 4, /* the token fails to take the CBC padding off, and decrypts without */
-    TOK_FACT_WARNED = 8,   /* the log has said that new ciphertexts get a weaker padding */
-    TOK_FACT_ACCEPTED = 1 << 4, /* << core_padding: C_DecryptInit accepts it */
-    TOK_FACT_REFUSED = 1 << 8   /* << core_padding: it refuses it, and accepts another */
+    TOK_FACT_WARNED = 8    /* the log has said that new ciphertexts get a weaker padding */
 };
+/* One bit for each padding. Unsigned, which constants of an enum are not: they are shifted. */
+#define TOK_FACT_ACCEPTED (1U << 4) /* << core_padding: C_DecryptInit accepts it */
+#define TOK_FACT_REFUSED  (1U << 8) /* << core_padding: it refuses it, and accepts another */
 
 /* What the log says of a key in use, at most so often. */
 typedef enum tok_notice {
