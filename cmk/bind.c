@@ -12,6 +12,7 @@
 
 /* The login to a token. Made at the first use, and there until the store is closed. */
 static cmk_login *login_locked(const cmk_store *store, const tok_token *token)
+    CORE_REQUIRES(store->lock)
 {
     cmk_login *login = store->logins;
     while (login != NULL && login->token != token)
@@ -157,7 +158,7 @@ static core_status find_key(cmk_store *store, const char *path, tok_key **out, c
     return st;
 }
 
-static cmk_binding *binding_locked(cmk_store *store, const char *path)
+static cmk_binding *binding_locked(cmk_store *store, const char *path) CORE_REQUIRES(store->lock)
 {
     for (size_t i = 0; i < CMK_BINDINGS; i++) {
         cmk_binding *b = &store->bindings[i];
@@ -184,7 +185,7 @@ static void binding_release(cmk_binding *b)
 }
 
 /* The one of this path, else the least recently used; an empty one was never used. */
-static cmk_binding *place_locked(cmk_store *store, const char *path)
+static cmk_binding *place_locked(cmk_store *store, const char *path) CORE_REQUIRES(store->lock)
 {
     cmk_binding *best = binding_locked(store, path);
     if (best != NULL)
@@ -273,6 +274,7 @@ void cmk_unbind(cmk_store *store, const char *path)
 }
 
 void cmk_bind_close(cmk_store *store)
+    CORE_NO_ANALYSIS /* the last reference: no other thread has the store */
 {
     for (size_t i = 0; i < CMK_BINDINGS; i++)
         binding_release(&store->bindings[i]);

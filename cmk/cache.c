@@ -26,11 +26,13 @@ typedef struct cache_entry {
 
 struct cmk_cache {
     core_lock lock; /* guards all below */
-    uint32_t process;
+    uint32_t process CORE_GUARDED;
     uint64_t lifetime_us;
-    uint64_t first_expiry; /* nothing expires before; UINT64_MAX while empty */
-    unsigned size, count;
-    entry_index free, newest, oldest;
+    uint64_t first_expiry CORE_GUARDED; /* nothing expires before; UINT64_MAX while empty */
+    unsigned size;
+    unsigned count CORE_GUARDED;
+    entry_index free CORE_GUARDED;
+    entry_index newest CORE_GUARDED, oldest CORE_GUARDED;
     cache_entry *entries;
     entry_index *buckets; /* `size` of them */
     core_secret ceks;     /* `size` * CMK_CEK_LEN bytes */
@@ -48,7 +50,7 @@ static entry_index *bucket_of(cmk_cache *cache, const uint8_t digest[32])
     return &cache->buckets[hash % cache->size];
 }
 
-static void reset_locked(cmk_cache *cache)
+static void reset_locked(cmk_cache *cache) CORE_REQUIRES(cache->lock)
 {
     core_secret_clear(&cache->ceks);
     cache->count = 0;
@@ -63,7 +65,7 @@ static void reset_locked(cmk_cache *cache)
 
 /* Another thread may have been at work in it when the process forked, and locks on memory are not
  * inherited: a child does not use what it finds, nor release it. */
-static void take(cmk_cache *cache)
+static void take(cmk_cache *cache) CORE_ACQUIRE(cache->lock)
 {
     core_lock_acquire(&cache->lock);
     if (cache->process == core_process_id())
@@ -72,7 +74,8 @@ static void take(cmk_cache *cache)
     cache->process = core_process_id();
 }
 
-core_status cmk_cache_open(unsigned entries, unsigned seconds, cmk_cache **out)
+core_status cmk_cache_open(unsigned entries, unsigned seconds,
+                           cmk_cache **out) CORE_NO_ANALYSIS /* no other thread has the cache yet */
 {
     *out = NULL;
     if (entries == 0 || seconds == 0)
@@ -114,14 +117,14 @@ core_status cmk_cache_key_make(const char *path, const uint8_t *ecek, size_t len
     return core_sha256(path, strlen(path) + 1, ecek, length, NULL, 0, out->digest);
 }
 
-static void unlink_use(cmk_cache *cache, entry_index i)
+static void unlink_use(cmk_cache *cache, entry_index i) CORE_REQUIRES(cache->lock)
 {
     const cache_entry *e = &cache->entries[i];
     *(e->newer == NONE ? &cache->newest : &cache->entries[e->newer].older) = e->older;
     *(e->older == NONE ? &cache->oldest : &cache->entries[e->older].newer) = e->newer;
 }
 
-static void link_newest(cmk_cache *cache, entry_index i)
+static void link_newest(cmk_cache *cache, entry_index i) CORE_REQUIRES(cache->lock)
 {
     cache_entry *e = &cache->entries[i];
     e->newer = NONE;
@@ -130,7 +133,7 @@ static void link_newest(cmk_cache *cache, entry_index i)
     cache->newest = i;
 }
 
-static void remove_locked(cmk_cache *cache, entry_index i)
+static void remove_locked(cmk_cache *cache, entry_index i) CORE_REQUIRES(cache->lock)
 {
     cache_entry *e = &cache->entries[i];
     entry_index *at = bucket_of(cache, e->digest);
@@ -145,7 +148,7 @@ static void remove_locked(cmk_cache *cache, entry_index i)
     cache->count--;
 }
 
-static void expire_locked(cmk_cache *cache, uint64_t now_us)
+static void expire_locked(cmk_cache *cache, uint64_t now_us) CORE_REQUIRES(cache->lock)
 {
     if (now_us < cache->first_expiry)
         return;
@@ -161,6 +164,7 @@ static void expire_locked(cmk_cache *cache, uint64_t now_us)
 }
 
 static entry_index find_locked(cmk_cache *cache, const cmk_cache_key *key)
+    CORE_REQUIRES(cache->lock)
 {
     entry_index i = *bucket_of(cache, key->digest);
     while (i != NONE && memcmp(cache->entries[i].digest, key->digest, sizeof key->digest) != 0)
@@ -186,7 +190,7 @@ bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
     return i != NONE;
 }
 
-static entry_index claim_locked(cmk_cache *cache)
+static entry_index claim_locked(cmk_cache *cache) CORE_REQUIRES(cache->lock)
 {
     if (cache->free == NONE)
         remove_locked(cache, cache->oldest);

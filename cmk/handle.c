@@ -18,11 +18,14 @@ typedef struct open_handle {
 } open_handle;
 
 /* `lock` guards what follows. */
-static struct {
+struct handle_list {
     core_lock lock;
     uintptr_t last; /* never given out again */
     open_handle *open;
-} handles = {.lock = CORE_LOCK_INIT, .last = FIRST};
+};
+static struct handle_list handles; /* for the next line to name its lock */
+static struct handle_list handles CORE_GUARDED_BY(handles.lock) = {.lock = CORE_LOCK_INIT,
+                                                                   .last = FIRST};
 
 p11ekm_cmk *cmk_handle_new(cmk_store *store)
 {
@@ -39,7 +42,7 @@ p11ekm_cmk *cmk_handle_new(cmk_store *store)
     return number;
 }
 
-static open_handle **find_locked(const p11ekm_cmk *handle)
+static open_handle **find_locked(const p11ekm_cmk *handle) CORE_REQUIRES(handles.lock)
 {
     open_handle **at = &handles.open;
     while (*at != NULL && (*at)->number != (uintptr_t)handle)

@@ -30,12 +30,14 @@ static const uint16_t provider_name[] = WIDE(CMK_PROVIDER_NAME);
 enum { RELOADED_US = 1000000 };
 
 /* `lock` guards what follows. */
-static struct odbc_state {
+struct odbc_state {
     core_lock lock;
     cmk_store *store;     /* in force; NULL: none was opened yet */
     bool written;         /* it was opened by settings */
     uint64_t freed_at_us; /* since the last `init`; 0: not freed */
-} odbc = {.lock = CORE_LOCK_INIT};
+};
+static struct odbc_state odbc; /* for the next line to name its lock */
+static struct odbc_state odbc CORE_GUARDED_BY(odbc.lock) = {.lock = CORE_LOCK_INIT};
 
 /* Puts a store that was opened by settings in force, and closes the one before. */
 static void put_store(cmk_store *fresh)

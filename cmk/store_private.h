@@ -47,13 +47,13 @@ struct cmk_store {
 
     core_secret pin; /* of token_name until it has logged in; then empty. Guarded by its login */
 
-    core_lock lock;    /* guards the rest */
-    tok_token *token;  /* token_name, once found; constant from then on */
-    cmk_login *logins; /* one for each token used; only added to */
-    cmk_binding bindings[CMK_BINDINGS];
-    uint64_t uses;
-    uint8_t verified[CMK_VERIFIED][32]; /* see store.c; a ring */
-    unsigned next_verified;
+    core_lock lock;                 /* guards the rest */
+    tok_token *token CORE_GUARDED;  /* token_name, once found; constant from then on */
+    cmk_login *logins CORE_GUARDED; /* one for each token used; only added to */
+    cmk_binding bindings[CMK_BINDINGS] CORE_GUARDED;
+    uint64_t uses CORE_GUARDED;
+    uint8_t verified[CMK_VERIFIED][32] CORE_GUARDED; /* see store.c; a ring */
+    unsigned next_verified CORE_GUARDED;
 };
 
 /* --- bind.c --- */

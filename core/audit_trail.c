@@ -21,22 +21,24 @@ enum {
 /* `lock` guards what follows it. `list_lock` guards `next` and `users`. A caller of ours holds a
  * use of the trail, so that it stays. */
 struct audit_trail {
-    audit_trail *next;
-    unsigned users;
+    audit_trail *next CORE_GUARDED;
+    unsigned users CORE_GUARDED;
     core_lock lock;
     char *path, *lock_path;
     FILE *file;
-    intptr_t lock_file;       /* CORE_NO_LOCK_FILE: not open */
-    uint32_t lock_owner;      /* the process that opened it: a child of a fork has its parent's */
-    bool lock_lost;           /* the last attempt failed: it is tried now, and not waited for */
-    uint64_t lock_checked_us; /* when the lock file was last looked for */
-    uint64_t length; /* of the file after our last line: others have written where it differs */
-    bool lost;       /* the last attempt to write failed */
-    bool torn;       /* the file ends in half a line */
+    intptr_t lock_file; /* CORE_NO_LOCK_FILE: not open */
+    /* the process that opened it: a child of a fork has its parent's */
+    uint32_t lock_owner CORE_GUARDED;
+    bool lock_lost CORE_GUARDED; /* the last attempt failed: it is tried now, and not waited for */
+    uint64_t lock_checked_us CORE_GUARDED; /* when the lock file was last looked for */
+    /* of the file after our last line: others have written where it differs */
+    uint64_t length CORE_GUARDED;
+    bool lost CORE_GUARDED; /* the last attempt to write failed */
+    bool torn CORE_GUARDED; /* the file ends in half a line */
 };
 
 static core_lock list_lock = CORE_LOCK_INIT;
-static audit_trail *trails;
+static audit_trail *trails CORE_GUARDED_BY(list_lock);
 
 static void trail_free(audit_trail *trail)
 {
@@ -68,7 +70,7 @@ static audit_trail *trail_new(const char *path)
     return trail;
 }
 
-static audit_trail *find_locked(const char *path)
+static audit_trail *find_locked(const char *path) CORE_REQUIRES(list_lock)
 {
     audit_trail *trail = trails;
     while (trail != NULL && strcmp(trail->path, path) != 0)
@@ -121,7 +123,7 @@ void audit_trail_put(audit_trail *trail)
 }
 
 /* Opens the lock file where it is not open, was replaced, or was opened before a fork. */
-static core_status lock_ready_locked(audit_trail *trail, core_err *err)
+static core_status lock_ready_locked(audit_trail *trail, core_err *err) CORE_REQUIRES(trail->lock)
 {
     const uint32_t process = core_process_id();
     const uint64_t now = core_now_us();
@@ -144,7 +146,7 @@ static core_status lock_ready_locked(audit_trail *trail, core_err *err)
 }
 
 /* Whether the lock is held now. What keeps it from us is logged once. */
-static bool lock_locked(audit_trail *trail)
+static bool lock_locked(audit_trail *trail) CORE_REQUIRES(trail->lock)
 {
     core_err why = {.status = ST_OK};
     bool held = false;
@@ -166,7 +168,7 @@ static bool lock_locked(audit_trail *trail)
 }
 
 static core_status put_locked(audit_trail *trail, const core_audit_record *record, unsigned form,
-                              core_err *err)
+                              core_err *err) CORE_REQUIRES(trail->lock)
 {
     core_str line = {.limit = AUDIT_LINE_MAX};
     core_status st = ST_AUDIT;
@@ -193,7 +195,7 @@ done:
     return st;
 }
 
-static core_status open_locked(audit_trail *trail, core_err *err)
+static core_status open_locked(audit_trail *trail, core_err *err) CORE_REQUIRES(trail->lock)
 {
     core_err why = {.status = ST_OK};
     if (trail->file != NULL && core_file_moved(trail->file, trail->path)) {
@@ -210,7 +212,7 @@ static core_status open_locked(audit_trail *trail, core_err *err)
 }
 
 static core_status write_locked(audit_trail *trail, const core_audit_record *record, unsigned form,
-                                core_err *err)
+                                core_err *err) CORE_REQUIRES(trail->lock)
 {
     static const core_audit_record back = {.operation = "AuditBack", .result = ST_OK};
     core_status st = open_locked(trail, err);
@@ -232,6 +234,7 @@ static core_status write_locked(audit_trail *trail, const core_audit_record *rec
 }
 
 static void note_locked(audit_trail *trail, core_status st, bool *changed)
+    CORE_REQUIRES(trail->lock)
 {
     const bool lost = st != ST_OK;
     *changed = lost != trail->lost;

@@ -19,7 +19,7 @@ enum { SEAL_KEY = 32, SEAL_NONCE = 12, SEAL_TAG = 16 };
 /* `lock` guards `users` and the making and freeing of the rest, which is constant in between. */
 static struct crypto {
     core_lock lock;
-    unsigned users;
+    unsigned users CORE_GUARDED;
     OSSL_LIB_CTX *ctx;
     OSSL_PROVIDER *provider;
     EVP_MD *sha256;
@@ -30,10 +30,10 @@ static struct crypto {
 
 /* Between the last close and the next open: the context is never freed. Each thread that drew
  * random numbers from it has an exit handler that uses it, and a host's threads outlive us. */
-static struct crypto kept;
+static struct crypto kept CORE_GUARDED_BY(crypto.lock);
 
 /* Only before anything was drawn from it. */
-static void free_locked(void)
+static void free_locked(void) CORE_REQUIRES(crypto.lock)
 {
     EVP_CIPHER_free(crypto.gcm);
     EVP_MAC_free(crypto.hmac);
@@ -48,7 +48,7 @@ static void free_locked(void)
     crypto.ctx = NULL;
 }
 
-static void move_locked(struct crypto *to, struct crypto *from)
+static void move_locked(struct crypto *to, struct crypto *from) CORE_REQUIRES(crypto.lock)
 {
     to->ctx = from->ctx;
     to->provider = from->provider;
@@ -62,7 +62,7 @@ static void move_locked(struct crypto *to, struct crypto *from)
     from->ctx = NULL;
 }
 
-static core_status make_ctx_locked(void)
+static core_status make_ctx_locked(void) CORE_REQUIRES(crypto.lock)
 {
     if (kept.ctx != NULL) {
         move_locked(&crypto, &kept);
@@ -83,7 +83,7 @@ static core_status make_ctx_locked(void)
     return ST_OK;
 }
 
-static core_status make_locked(void)
+static core_status make_locked(void) CORE_REQUIRES(crypto.lock)
 {
     core_status st = make_ctx_locked();
     if (st != ST_OK)
@@ -97,7 +97,7 @@ static core_status make_locked(void)
     return ST_OK;
 }
 
-static void keep_locked(void)
+static void keep_locked(void) CORE_REQUIRES(crypto.lock)
 {
     core_secret_close(&crypto.seal_key);
     move_locked(&kept, &crypto);

@@ -15,17 +15,18 @@
  * static one. */
 void core_mutex_init(core_mutex *mutex);
 void core_mutex_destroy(core_mutex *mutex);
-void core_mutex_lock(core_mutex *mutex);
-void core_mutex_unlock(core_mutex *mutex);
+void core_mutex_lock(core_mutex *mutex) CORE_ACQUIRE(*mutex);
+void core_mutex_unlock(core_mutex *mutex) CORE_RELEASE(*mutex);
 
 /* A condition variable. The caller holds the mutex while it waits, and checks its condition in a
  * loop: a wait may return early. CORE_COND_INIT initializes a static one. */
 void core_cond_init(core_cond *cond);
 void core_cond_destroy(core_cond *cond);
-void core_cond_wait(core_cond *cond, core_mutex *mutex);
+void core_cond_wait(core_cond *cond, core_mutex *mutex) CORE_REQUIRES(*mutex);
 /* Waits until `deadline_us` at the latest, a time of core_now_us(); false when that has passed. A
  * change of the wall clock does not matter. */
-bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_us);
+bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_us)
+    CORE_REQUIRES(*mutex);
 void core_cond_signal(core_cond *cond);
 void core_cond_broadcast(core_cond *cond);
 
@@ -42,7 +43,7 @@ uint64_t core_deadline_us(unsigned wait_ms);
  * process forked, the child's copy would stay locked for ever. The first to lock it in a child
  * makes it new. What it guards may be half-changed then; guard only what stays valid at each step.
  */
-typedef struct core_lock {
+typedef struct CORE_CAPABILITY("mutex") core_lock {
     core_mutex mutex;
     _Atomic uint32_t process; /* whose mutex it is; a CORE_LOCK_ value in between */
 } core_lock;
@@ -55,9 +56,9 @@ typedef struct core_lock {
     }
 
 void core_lock_destroy(core_lock *lock);
-void core_lock_acquire(core_lock *lock);
-void core_lock_release(core_lock *lock);
+void core_lock_acquire(core_lock *lock) CORE_ACQUIRE(*lock);
+void core_lock_release(core_lock *lock) CORE_RELEASE(*lock);
 /* core_cond_wait with the lock held. */
-void core_lock_wait(core_lock *lock, core_cond *cond);
+void core_lock_wait(core_lock *lock, core_cond *cond) CORE_REQUIRES(*lock);
 
 #endif

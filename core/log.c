@@ -21,7 +21,7 @@ enum { TEXT_ROOM = 1024, LINE_ROOM = TEXT_ROOM + 96 };
 typedef enum log_target { LOG_TO_SYSTEM, LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_NONE } log_target;
 
 /* `lock` guards all but `level`. */
-static struct log {
+struct log {
     core_lock lock;
     unsigned users;
     log_target target;
@@ -30,7 +30,10 @@ static struct log {
     bool lost;            /* the file could not be opened again; said once */
     atomic_int level;     /* read before the lock is taken */
     atomic_bool no_files; /* none is made; see core_log_make_no_files */
-} state = {.lock = CORE_LOCK_INIT, .level = CORE_LOG_WARNING};
+};
+static struct log state; /* for the next line to name its lock */
+static struct log state CORE_GUARDED_BY(state.lock) = {.lock = CORE_LOCK_INIT,
+                                                       .level = CORE_LOG_WARNING};
 
 static const struct {
     const char *name;
@@ -59,7 +62,7 @@ static void compose(char line[LINE_ROOM], core_level level, const char *text)
 }
 
 /* The file, opened again where it was rotated away. NULL: use the system's log. */
-static FILE *file_locked(void)
+static FILE *file_locked(void) CORE_REQUIRES(state.lock)
 {
     if (state.file != NULL && !core_file_moved(state.file, state.path))
         return state.file;
@@ -80,7 +83,7 @@ static FILE *file_locked(void)
     return state.file;
 }
 
-static void write_locked(core_level level, const char *text)
+static void write_locked(core_level level, const char *text) CORE_REQUIRES(state.lock)
 {
     char line[LINE_ROOM];
     FILE *file = NULL;
@@ -128,7 +131,7 @@ void core_log_status(core_level level, const char *where, core_status st, const 
     core_log(level, "%s: %s: %s", where, core_status_name(st), core_err_text(err, st));
 }
 
-static void stop_locked(void)
+static void stop_locked(void) CORE_REQUIRES(state.lock)
 {
     if (state.file != NULL)
         (void)fclose(state.file);
@@ -152,14 +155,14 @@ static log_target target_of(const core_config *config)
 }
 
 /* Whether a configuration that comes later wants another log than the one that is open. */
-static bool differs_locked(const core_config *config)
+static bool differs_locked(const core_config *config) CORE_REQUIRES(state.lock)
 {
     const log_target target = target_of(config);
     return target != state.target ||
            (target == LOG_TO_FILE && strcmp(config->log, state.path) != 0);
 }
 
-static core_status start_locked(const core_config *config)
+static core_status start_locked(const core_config *config) CORE_REQUIRES(state.lock)
 {
     state.target = target_of(config);
     if (state.target == LOG_TO_FILE) {

@@ -7,10 +7,12 @@
 #ifndef CORE_PLATFORM_LOCK_H
 #define CORE_PLATFORM_LOCK_H
 
+#include "core/lock_check.h"
+
 #ifdef _WIN32
 
 /* SRWLOCK and CONDITION_VARIABLE are one pointer each; windows.h is kept out of our headers. */
-typedef struct core_mutex {
+typedef struct CORE_CAPABILITY("mutex") core_mutex {
     void *word;
 } core_mutex;
 typedef struct core_cond {
@@ -34,7 +36,7 @@ typedef struct core_thread {
 
 #include <pthread.h>
 
-typedef struct core_mutex {
+typedef struct CORE_CAPABILITY("mutex") core_mutex {
     pthread_mutex_t mutex;
 } core_mutex;
 typedef struct core_cond {

@@ -10,16 +10,18 @@
 #include "core/memory.h"
 #include "ekm/ekm_private.h"
 
-static struct {
+struct handle_table {
     core_lock lock; /* guards what follows and the `refs` of all sessions */
     ekm_session **slots;
     size_t room;
     size_t next; /* where the search for a free place begins */
-} table = {.lock = CORE_LOCK_INIT};
+};
+static struct handle_table table; /* for the next line to name its lock */
+static struct handle_table table CORE_GUARDED_BY(table.lock) = {.lock = CORE_LOCK_INIT};
 
 enum { FIRST_ROOM = 64, PLACE_BITS = 16 };
 
-static bool grow_locked(void)
+static bool grow_locked(void) CORE_REQUIRES(table.lock)
 {
     size_t room = table.room ? 2 * table.room : FIRST_ROOM;
     if (room > EKM_MAX_SESSIONS)
@@ -34,7 +36,7 @@ static bool grow_locked(void)
     return true;
 }
 
-static bool place_locked(size_t *place)
+static bool place_locked(size_t *place) CORE_REQUIRES(table.lock)
 {
     for (size_t n = 0; n < table.room; n++) {
         *place = (table.next + n) % table.room;
@@ -58,6 +60,7 @@ core_status ekm_handle_add(ekm_session *session, core_err *err)
     size_t place = 0;
     core_lock_acquire(&table.lock);
     bool placed = place_locked(&place);
+    const size_t room = table.room;
     if (placed) {
         session->handle = (tag >> PLACE_BITS << PLACE_BITS) | place;
         session->refs = 1;
@@ -66,12 +69,12 @@ core_status ekm_handle_add(ekm_session *session, core_err *err)
     }
     core_lock_release(&table.lock);
     if (!placed)
-        return core_fail(err, ST_NO_MEMORY, "no room for another session beside %zu", table.room);
+        return core_fail(err, ST_NO_MEMORY, "no room for another session beside %zu", room);
     return ST_OK;
 }
 
 /* The place of an open session's handle. */
-static ekm_session **slot_locked(const SqlCpSession *handle)
+static ekm_session **slot_locked(const SqlCpSession *handle) CORE_REQUIRES(table.lock)
 {
     uint64_t value = (uintptr_t)*handle;
     size_t place = value & ((1U << PLACE_BITS) - 1);

@@ -31,7 +31,7 @@ static int compare_names(const void *a, const void *b)
 /* Those of `keys` and the session's own that SQL Server may see, each thumbprint once: copies of a
  * key are one key. Returns how many; `refs` has room for all. */
 static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t count,
-                             key_ref *refs)
+                             key_ref *refs) CORE_REQUIRES(call->session->lock)
 {
     const ekm_session *s = call->session;
     size_t all = 0;
@@ -54,7 +54,7 @@ static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t 
     return kept;
 }
 
-static core_status reserve_locked(ekm_session *s, size_t more)
+static core_status reserve_locked(ekm_session *s, size_t more) CORE_REQUIRES(s->lock)
 {
     size_t size = (s->id_count + more) * sizeof(ekm_key_id);
     ekm_key_id *ids = core_realloc(s->ids, size);
@@ -66,7 +66,7 @@ static core_status reserve_locked(ekm_session *s, size_t more)
     return by_thumb ? ST_OK : ST_NO_MEMORY;
 }
 
-static bool mark_known_locked(ekm_session *s, key_ref key)
+static bool mark_known_locked(ekm_session *s, key_ref key) CORE_REQUIRES(s->lock)
 {
     ekm_key_id wanted = {0};
     memcpy(wanted.thumb, key->thumb, TOK_THUMB_LEN);
@@ -78,7 +78,7 @@ static bool mark_known_locked(ekm_session *s, key_ref key)
 }
 
 /* Marks what is there, and gives ids to what is new. */
-static core_status number_locked(ekm_session *s, key_ref *refs, size_t count)
+static core_status number_locked(ekm_session *s, key_ref *refs, size_t count) CORE_REQUIRES(s->lock)
 {
     core_status st = count ? reserve_locked(s, count) : ST_OK;
     if (st != ST_OK)

@@ -8,29 +8,32 @@
 #include "core/text.h"
 #include "ekm/ekm_private.h"
 
-static struct {
+struct provider_state {
     core_lock lock;       /* guards what follows */
     core_cond changed;    /* a call left, or Initialize or Free ended */
     tok_context *context; /* NULL: not initialised */
     unsigned calls;       /* between enter and leave */
     bool busy;            /* Initialize or Free is at work */
     bool closing;
-} provider = {.lock = CORE_LOCK_INIT, .changed = CORE_COND_INIT};
+};
+static struct provider_state provider; /* for the next line to name its lock */
+static struct provider_state provider CORE_GUARDED_BY(provider.lock) = {.lock = CORE_LOCK_INIT,
+                                                                        .changed = CORE_COND_INIT};
 
-static void wait_changed_locked(void)
+static void wait_changed_locked(void) CORE_REQUIRES(provider.lock)
 {
     core_lock_wait(&provider.lock, &provider.changed);
 }
 
 /* Waits for the turn to initialise or free. */
-static void exclusive_acquire_locked(void)
+static void exclusive_acquire_locked(void) CORE_REQUIRES(provider.lock)
 {
     while (provider.busy)
         wait_changed_locked();
     provider.busy = true;
 }
 
-static void exclusive_release_locked(void)
+static void exclusive_release_locked(void) CORE_REQUIRES(provider.lock)
 {
     provider.busy = false;
     provider.closing = false;

@@ -53,6 +53,7 @@ tok_key *ekm_session_own_by_thumb(ekm_session *session, const uint8_t thumb[TOK_
 }
 
 static tok_key *own_by_name_locked(const ekm_session *session, const char *name)
+    CORE_REQUIRES(session->lock)
 {
     for (size_t n = 0; n < session->own_count; n++) {
         if (strcmp(tok_key_info_of(session->own[n])->name, name) == 0)

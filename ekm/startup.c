@@ -12,10 +12,12 @@ typedef struct settled {
     char identity[];
 } settled;
 
-static struct {
+struct startup_list {
     core_lock lock; /* guards `first` */
     settled *first;
-} start = {.lock = CORE_LOCK_INIT};
+};
+static struct startup_list start; /* for the next line to name its lock */
+static struct startup_list start CORE_GUARDED_BY(start.lock) = {.lock = CORE_LOCK_INIT};
 
 bool ekm_startup_is_done(const char *identity)
 {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks the rules of the project: scripts/lint_sources.py (includes, layers, banned functions and words,
 # sizes, license lines, source lists), scripts/cycles (reads the object files of $P11EKM_BUILD or
-# build/release, if there are any), clang-format, shellcheck, and with --tidy clang-tidy. Needs no build.
+# build/release, if there are any), scripts/thread-safety (locks, with clang), clang-format, shellcheck, and with --tidy clang-tidy. Needs no build.
 # A tool that is not installed is reported as SKIPPED.
 #
 #   scripts/lint.sh [--tidy [FILE.c ...]]
@@ -73,6 +73,7 @@ esac
 
 python3 scripts/lint_sources.py || failed=1
 scripts/cycles --brief || failed=1
+scripts/thread-safety || failed=1
 
 if format=$(scripts/find-tool clang-format); then
     listed '*.c' '*.h' >"$scratch/c-files"

@@ -13,15 +13,16 @@
 #include "core/status.h"
 
 /* One at a time, with a limit to the waiting. */
-typedef struct tok_timed_lock {
+typedef struct CORE_CAPABILITY("mutex") tok_timed_lock {
     core_mutex lock; /* guards busy */
     core_cond given;
-    bool busy;
+    bool busy CORE_GUARDED;
 } tok_timed_lock;
 void tok_timed_lock_init(tok_timed_lock *turn);
 void tok_timed_lock_destroy(tok_timed_lock *turn);
-CORE_MUST_USE bool tok_timed_lock_acquire(tok_timed_lock *turn, unsigned wait_ms);
-void tok_timed_lock_release(tok_timed_lock *turn);
+CORE_MUST_USE bool tok_timed_lock_acquire(tok_timed_lock *turn, unsigned wait_ms)
+    CORE_TRY_ACQUIRE(true, *turn);
+void tok_timed_lock_release(tok_timed_lock *turn) CORE_RELEASE(*turn);
 
 enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block, 8192 bits */
 

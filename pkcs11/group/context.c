@@ -9,7 +9,7 @@
 #include "pkcs11/slot/selector.h"
 
 static core_lock contexts_lock = CORE_LOCK_INIT; /* guards the list and refs */
-static tok_context *contexts;
+static tok_context *contexts CORE_GUARDED_BY(contexts_lock);
 
 static void context_free(tok_context *ctx)
 {

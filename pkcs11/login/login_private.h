@@ -96,7 +96,8 @@ CORE_MUST_USE core_status tok_pin_try(tok_token *token, tok_pin_offer *offer, co
 /* The turn in which the login and `pin` are changed, of a token or group. ST_POOL_TIMEOUT. */
 CORE_MUST_USE core_status tok_login_lock_acquire(tok_token *token, core_err *err);
 /* tok_login_again in the login turn. */
-CORE_MUST_USE core_status tok_login_again_locked(tok_token *token, core_err *err);
+CORE_MUST_USE core_status tok_login_again_locked(tok_token *token, core_err *err)
+    CORE_REQUIRES(token->login_lock);
 
 /* What it means when the token is logged in already: that another component of the process is, that
  * we still are, or that another component was faster. */

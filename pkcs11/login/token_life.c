@@ -20,7 +20,7 @@ tok_token *tok_token_make(tok_context *ctx, const core_token_config *config)
     return token;
 }
 
-void tok_token_free(tok_token *token)
+void tok_token_free(tok_token *token) CORE_NO_ANALYSIS /* no other thread has the token */
 {
     tok_keys_forget(token);
     tok_pool_drain(token, true);

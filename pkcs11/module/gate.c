@@ -35,7 +35,7 @@ static bool wants_serial(const tok_context *ctx)
 
 /* Lets operations that do not hold `serial` come out, so that none is beside one that does. One
  * that hangs in the module is not waited for. */
-static void drain_locked(tok_gate *gate, unsigned wait_ms)
+static void drain_locked(tok_gate *gate, unsigned wait_ms) CORE_REQUIRES(gate->lock)
 {
     const uint64_t until = core_deadline_us(wait_ms);
     bool in_time = true;
@@ -52,7 +52,7 @@ static void drain_locked(tok_gate *gate, unsigned wait_ms)
 }
 
 /* For the first context: no policy and no pause of those before it holds. */
-static void begin_locked(tok_gate *gate)
+static void begin_locked(tok_gate *gate) CORE_REQUIRES(gate->lock)
 {
     gate->never = false;
     gate->serialize = gate->cannot_lock;

@@ -23,7 +23,7 @@ typedef struct loaded {
     tok_library library;
 } loaded;
 static core_lock loaded_lock = CORE_LOCK_INIT; /* guards the list */
-static loaded *loaded_list;
+static loaded *loaded_list CORE_GUARDED_BY(loaded_lock);
 
 /* The manager holds locks of its own, over the module's C_Initialize and C_Finalize, too. A child
  * that was forked meanwhile would wait for them for ever, so it must not ask the manager for
@@ -88,7 +88,7 @@ static core_status open_module(const char *path, tok_module *module, CK_FUNCTION
     return tok_table_check(path, *out, err);
 }
 
-static loaded *loaded_by_handle_locked(const void *handle)
+static loaded *loaded_by_handle_locked(const void *handle) CORE_REQUIRES(loaded_lock)
 {
     loaded *known = loaded_list;
     while (known != NULL && known->handle != handle)
@@ -97,7 +97,7 @@ static loaded *loaded_by_handle_locked(const void *handle)
 }
 
 static core_status load_locked(const core_config *config, const char *path, loaded *l,
-                               core_err *err)
+                               core_err *err) CORE_REQUIRES(loaded_lock)
 {
     const bool wanted = config->module_loader == CORE_LOADER_P11KIT ||
                         (config->module_loader == CORE_LOADER_AUTO && config->init_args == NULL);
@@ -148,7 +148,7 @@ static void tell_loader(const core_config *config, const tok_library *library)
 
 /* Takes over `*path` where it is the first of its name. */
 static core_status load_once_locked(const core_config *config, char **path, tok_library *out,
-                                    core_err *err)
+                                    core_err *err) CORE_REQUIRES(loaded_lock)
 {
     loaded *known = loaded_list;
 

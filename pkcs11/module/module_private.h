@@ -35,8 +35,8 @@ typedef struct tok_note_line {
 typedef struct tok_notes {
     core_mutex lock; /* guards `lines` and `lost`; nothing else is locked while it is held */
     _Atomic unsigned count;
-    unsigned lost; /* did not fit */
-    tok_note_line lines[TOK_NOTES_MAX];
+    unsigned lost CORE_GUARDED; /* did not fit */
+    tok_note_line lines[TOK_NOTES_MAX] CORE_GUARDED;
 } tok_notes;
 
 typedef struct tok_gate {
@@ -45,16 +45,16 @@ typedef struct tok_gate {
 
     core_mutex lock; /* guards all up to `contexts` */
     core_cond moved;
-    unsigned inside;        /* operations in the module */
-    bool closed;            /* a recovery is under way */
-    bool initialised;       /* the module is */
-    bool own;               /* and it was us, so that we may finalise it */
-    bool never;             /* one of the configurations says finalize = never */
-    bool cannot_lock;       /* the module is not safe with threads: it said CKR_CANT_LOCK */
-    bool serialize;         /* one operation in the module at a time; see `serial` */
-    tok_health health;      /* of the module */
-    core_err cause;         /* why the module is not initialised; empty text: not known */
-    tok_health absent;      /* of members of groups that were never seen */
+    unsigned inside CORE_GUARDED; /* operations in the module */
+    bool closed CORE_GUARDED;     /* a recovery is under way */
+    bool initialised;             /* the module is */
+    bool own;                     /* and it was us, so that we may finalise it */
+    bool never;                   /* one of the configurations says finalize = never */
+    bool cannot_lock;             /* the module is not safe with threads: it said CKR_CANT_LOCK */
+    bool serialize;               /* one operation in the module at a time; see `serial` */
+    tok_health health;            /* of the module */
+    core_err cause;               /* why the module is not initialised; empty text: not known */
+    tok_health absent;            /* of members of groups that were never seen */
     uint64_t next_probe_us; /* the module is not initialised to look for late tokens before then */
     unsigned probe_pause_ms;
     uint64_t reset_after_us; /* no reset beside others at work before then */
@@ -87,7 +87,7 @@ bool tok_gate_may_finalize(const tok_gate *gate);
 void tok_note(tok_gate *gate, core_level level, const char *format, ...) CORE_PRINTF(3, 4);
 void tok_note_status(tok_gate *gate, core_level level, const char *where, core_status st,
                      const core_err *err);
-void tok_notes_flush(tok_gate *gate);
+void tok_notes_flush(tok_gate *gate) CORE_EXCLUDES(gate->lock);
 
 struct tok_context {
     tok_context *next; /* of the process, see context.c */
@@ -98,7 +98,7 @@ struct tok_context {
     bool mask_sigpipe;
     tok_gate *gate;                   /* of the library, shared */
     _Atomic(tok_context *) gate_next; /* of the contexts that share it */
-    unsigned visits;                  /* by tok_gate_visit; guarded by the gate's lock, as below */
+    unsigned visits CORE_GUARDED;     /* by tok_gate_visit; guarded by the gate's lock, as below */
     tok_token *tokens;
     tok_token *groups;
 };

@@ -58,7 +58,7 @@ core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, vo
  * the gate is closed. So it is closed for a few milliseconds only; where that is not enough, again
  * after ALONE_SHARE times as long, for twice as long. However many ask, the gate is closed in vain
  * for 1 / ALONE_SHARE of the time at most. False: not now, but at ctx->gate->alone_at_us. */
-static bool close_for_question_locked(tok_context *ctx)
+static bool close_for_question_locked(tok_context *ctx) CORE_REQUIRES(ctx->gate->lock)
 {
     enum { ALONE_FIRST_MS = 25, ALONE_MOST_MS = 200, ALONE_SHARE = 24 };
     const unsigned wait_ms =
@@ -76,7 +76,7 @@ static bool close_for_question_locked(tok_context *ctx)
 }
 
 /* Sleeps outside the gate until the next attempt is due; false when that is after `until`. */
-static bool await_question_locked(tok_context *ctx, uint64_t until)
+static bool await_question_locked(tok_context *ctx, uint64_t until) CORE_REQUIRES(ctx->gate->lock)
 {
     const uint64_t now = core_now_us();
     const uint64_t at = ctx->gate->alone_at_us < until ? ctx->gate->alone_at_us : until;

@@ -118,6 +118,7 @@ static tok_token *token_new(tok_context *ctx, const core_token_config *config,
 
 /* Two tokens may differ by their slots alone, and are then found by different URIs. */
 static tok_token *known_locked(tok_context *ctx, const tok_token_info *info, const char *selector)
+    CORE_REQUIRES(ctx->gate->lock)
 {
     tok_token *in_slot = NULL;
 

@@ -48,7 +48,7 @@ typedef struct login {
 
 /* A PIN that is not the one logged in: wrong, or the token's new one. The token can be asked only
  * when nobody else is at work. */
-static core_status login_other(login *l, core_err *err)
+static core_status login_other(login *l, core_err *err) CORE_REQUIRES(l->token->login_lock)
 {
     core_status st = tok_pin_change_allowed(l->token, l->offer.length, l->offer.hash, err);
 
@@ -66,7 +66,7 @@ static bool is_lost(tok_token *token)
     return lost;
 }
 
-static core_status login_hashed(login *l, core_err *err)
+static core_status login_hashed(login *l, core_err *err) CORE_REQUIRES(l->token->login_lock)
 {
     tok_token *token = l->token;
     const tok_pin_state *pin = token->pin;
@@ -83,7 +83,7 @@ static core_status login_hashed(login *l, core_err *err)
     return is_lost(token) ? login_first(token, &l->offer, err) : login_other(l, err);
 }
 
-static core_status login_in_turn(login *l, core_err *err)
+static core_status login_in_turn(login *l, core_err *err) CORE_REQUIRES(l->token->login_lock)
 {
     tok_token *token = l->token;
     uint8_t hash[TOK_HASH];
@@ -104,7 +104,8 @@ static core_status login_in_turn(login *l, core_err *err)
     return st;
 }
 
-static core_status login_lock(void *arg, core_err *err)
+/* The analysis does not know that a status says whether the lock is held. */
+static core_status login_lock(void *arg, core_err *err) CORE_NO_ANALYSIS
 {
     login *l = arg;
     core_status st = tok_login_lock_acquire(l->token, err);

@@ -38,6 +38,7 @@ static core_status recover_shared(void *arg, core_err *err)
 }
 
 static core_status recover_exclusive_locked(tok_context *ctx, tok_token *owner, core_err *err)
+    CORE_REQUIRES(ctx->gate->lock)
 {
     recovery_job h = {.ctx = ctx, .owner = owner, .known = atomic_load(&ctx->gate->health.down)};
 
@@ -48,12 +49,13 @@ static core_status recover_exclusive_locked(tok_context *ctx, tok_token *owner, 
 
 /* Finds out where the token is, with the gate open: that may take as long as a dead line takes. */
 static core_status probe_locked(tok_token *owner, CK_SLOT_ID *slot, core_err *err)
+    CORE_REQUIRES(owner->ctx->gate->lock)
 {
     tok_context *ctx = owner->ctx;
     tok_call_scope scope;
 
     owner->probing = true;
-    core_mutex_unlock(&ctx->gate->lock);
+    core_mutex_unlock(&owner->ctx->gate->lock);
     core_status st = tok_module_enter(ctx, &scope, err);
     if (st == ST_OK) {
         st = tok_slot_probe(owner, slot, err);
@@ -63,7 +65,7 @@ static core_status probe_locked(tok_token *owner, CK_SLOT_ID *slot, core_err *er
         }
         tok_module_exit(ctx, &scope, owner->info.label);
     }
-    core_mutex_lock(&ctx->gate->lock);
+    core_mutex_lock(&owner->ctx->gate->lock);
     owner->probing = false;
     core_cond_broadcast(&ctx->gate->moved);
     return st;
@@ -76,7 +78,7 @@ static bool works(tok_token *token)
 }
 
 /* Whether users are logged in to any token that works, other than `asker`. */
-static bool at_work_locked(const tok_gate *gate, const tok_token *owner)
+static bool at_work_locked(const tok_gate *gate, const tok_token *owner) CORE_REQUIRES(gate->lock)
 {
     bool any = false;
     for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
@@ -87,7 +89,7 @@ static bool at_work_locked(const tok_gate *gate, const tok_token *owner)
 /* Whether a reset for the sake of one is due, and takes nothing of the others at work that does not
  * come back: a login whose PIN is not kept, a volatile key. */
 static bool may_reset_shared_locked(tok_context *ctx, const tok_token *owner,
-                                    const tok_health *health)
+                                    const tok_health *health) CORE_REQUIRES(ctx->gate->lock)
 {
     bool may = tok_reset_due(ctx, health);
     for (tok_token *token = NULL; (token = tok_gate_next(ctx->gate, token)) != NULL;)
@@ -97,6 +99,7 @@ static bool may_reset_shared_locked(tok_context *ctx, const tok_token *owner,
 }
 
 static core_status recover_shared_locked(tok_context *ctx, tok_token *owner, core_err *err)
+    CORE_REQUIRES(ctx->gate->lock)
 {
     recovery_job h = {.ctx = ctx, .owner = owner};
     core_status st = probe_locked(owner, &h.slot, err);
@@ -121,6 +124,7 @@ static core_status recover_shared_locked(tok_context *ctx, tok_token *owner, cor
 
 /* Whether there is anything left to heal; decided under the gate, and again after each wait. */
 static bool is_recovered_locked(const tok_gate *gate, tok_token *owner, uint64_t module_generation)
+    CORE_REQUIRES(gate->lock)
 {
     if (!gate->initialised || atomic_load(&gate->uninitialised))
         return false;
@@ -141,6 +145,7 @@ static core_status resting(const tok_context *ctx, core_err *err)
 
 /* Recovers, and notes what came of it. */
 static core_status recover_locked(tok_context *ctx, tok_token *owner, core_err *err)
+    CORE_REQUIRES(ctx->gate->lock)
 {
     tok_gate *gate = ctx->gate;
     core_err why = {0};
@@ -187,7 +192,7 @@ core_status tok_context_ready(tok_context *ctx, core_err *err)
 }
 
 /* Whether any context has users logged in to a token, even to one that is lost. */
-static bool in_use_locked(const tok_gate *gate)
+static bool in_use_locked(const tok_gate *gate) CORE_REQUIRES(gate->lock)
 {
     bool any = false;
     for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
@@ -196,7 +201,7 @@ static bool in_use_locked(const tok_gate *gate)
 }
 
 /* Whether a look that initialises the module may be taken now. */
-static bool may_probe_locked(tok_context *ctx, bool shared)
+static bool may_probe_locked(tok_context *ctx, bool shared) CORE_REQUIRES(ctx->gate->lock)
 {
     tok_gate *gate = ctx->gate;
 
@@ -216,7 +221,7 @@ static bool may_probe_locked(tok_context *ctx, bool shared)
 
 /* Each look is followed by a pause that doubles, for most tokens that are looked for in vain are
  * typing errors. It begins anew when a token is found. */
-static void pause_probes_locked(tok_gate *gate)
+static void pause_probes_locked(tok_gate *gate) CORE_REQUIRES(gate->lock)
 {
     enum { FIRST_MS = 1000, LAST_MS = 10000 };
     const unsigned twice = gate->probe_pause_ms * 2;

@@ -60,17 +60,20 @@ void tok_context_found(tok_context *ctx);
  * gate closed. */
 CORE_MUST_USE core_status tok_pin_change_allowed(tok_token *token, size_t length,
                                                  const uint8_t hash[TOK_HASH], core_err *err);
-CORE_MUST_USE core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err);
+CORE_MUST_USE core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err)
+    CORE_REQUIRES(token->login_lock);
 /* Waits for the flight that is under way, and says whether it is over. */
-bool tok_gate_wait_recovery_locked(tok_context *ctx, const tok_token *owner);
-void tok_gate_open_locked(tok_gate *gate);
+bool tok_gate_wait_recovery_locked(tok_context *ctx, const tok_token *owner)
+    CORE_REQUIRES(ctx->gate->lock);
+void tok_gate_open_locked(tok_gate *gate) CORE_REQUIRES(gate->lock);
 /* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
  * back: then nothing may be reset under it, and the gate opens again. */
-core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *err);
+core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *err)
+    CORE_REQUIRES(ctx->gate->lock);
 /* With the gate closed: `op`, without the gate's lock. Then it opens again. */
 core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, void *arg,
-                                       core_err *err);
-bool tok_module_there_locked(const tok_gate *gate);
+                                       core_err *err) CORE_REQUIRES(ctx->gate->lock);
+bool tok_module_there_locked(const tok_gate *gate) CORE_REQUIRES(gate->lock);
 /* tok_token_find of one token: `selector` is its URI or label, `identity` what errors call it. */
 CORE_MUST_USE core_status tok_single_find(tok_context *ctx, const char *identity,
                                           const char *selector, tok_token **out, core_err *err);

@@ -34,6 +34,7 @@ static void part(tok_gate *gate)
 }
 
 core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *err)
+    CORE_NO_ANALYSIS /* holds `serial` in some modules only */
 {
     tok_fork_check(ctx);
     if (!join(ctx, scope)) {
@@ -52,7 +53,8 @@ core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *
     return ST_OK;
 }
 
-void tok_module_exit(tok_context *ctx, tok_call_scope *scope, const char *what)
+void tok_module_exit(tok_context *ctx, tok_call_scope *scope,
+                     const char *what) CORE_NO_ANALYSIS /* see tok_module_enter */
 {
     const unsigned slow_ms = ctx->config->slow_call_ms;
     const uint64_t took_ms = slow_ms > 0 ? (core_now_us() - scope->since_us) / 1000 : 0;

@@ -5,6 +5,7 @@
 #include "pkcs11/session/key_private.h"
 
 static void token_forget_process(tok_token *token)
+    CORE_NO_ANALYSIS /* no other thread of the child is past this yet */
 {
     tok_token_locks(token);
     tok_pool_drain(token, true);
@@ -17,6 +18,7 @@ static void token_forget_process(tok_token *token)
 }
 
 static void context_forget_process(tok_context *ctx)
+    CORE_NO_ANALYSIS /* no other thread of the child is past this yet */
 {
     ctx->visits = 0;
     for (tok_token *token = ctx->tokens; token != NULL; token = token->next)
@@ -29,6 +31,7 @@ static void context_forget_process(tok_context *ctx)
  * the module has to be initialised again. One thread of the child puts that right, the others wait.
  * Nothing is done in an atfork handler: those run with the host's locks held. */
 void tok_gate_fork_check(tok_gate *gate)
+    CORE_NO_ANALYSIS /* no other thread of the child is past this yet */
 {
     const uint32_t pid = core_process_id();
     uint32_t none = 0;

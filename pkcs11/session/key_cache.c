@@ -44,6 +44,7 @@ void tok_key_list_free(tok_key **keys, size_t count)
 }
 
 static tok_key *take_out_locked(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
+    CORE_REQUIRES(token->lock)
 {
     tok_key **at = &token->keys[bucket_of(thumb)];
     while (*at != NULL && memcmp((*at)->info.thumb, thumb, TOK_THUMB_LEN) != 0)

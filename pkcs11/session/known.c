@@ -47,6 +47,7 @@ void tok_known_sort(tok_token *token)
 }
 
 static uint8_t *find_locked(const tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
+    CORE_REQUIRES(token->lock)
 {
     return token->known_count == 0
                ? NULL

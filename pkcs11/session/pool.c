@@ -110,7 +110,7 @@ static core_status session_new(tok_token *token, CK_SESSION_HANDLE handle, tok_s
 enum { GROW_FIRST_MS = 500, GROW_LAST_MS = 60000 };
 
 /* The token would not open more. */
-static void shrink_locked(tok_token *token)
+static void shrink_locked(tok_token *token) CORE_REQUIRES(token->lock)
 {
     token->limit = token->open;
     token->grow_ms = token->grow_ms == 0                 ? GROW_FIRST_MS
@@ -119,14 +119,14 @@ static void shrink_locked(tok_token *token)
     token->grow_at_us = core_deadline_us(token->grow_ms);
 }
 
-static bool is_full_locked(const tok_token *token)
+static bool is_full_locked(const tok_token *token) CORE_REQUIRES(token->lock)
 {
     return token->idle == NULL && token->open >= token->limit;
 }
 
 /* Whether one more session than the token had room for may be tried now; then nobody else does
  * before that is settled. */
-static bool may_grow_locked(tok_token *token)
+static bool may_grow_locked(tok_token *token) CORE_REQUIRES(token->lock)
 {
     if (token->grow_ms == 0 || core_now_us() < token->grow_at_us)
         return false;
@@ -137,6 +137,7 @@ static bool may_grow_locked(tok_token *token)
 
 /* Waits for a session that is given back, or for the time to try another. */
 static core_status wait_locked(tok_token *token, uint64_t until, core_err *err)
+    CORE_REQUIRES(token->lock)
 {
     while (is_full_locked(token) && !may_grow_locked(token)) {
         const bool grows = token->grow_ms != 0 && token->grow_at_us < until;

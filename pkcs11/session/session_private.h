@@ -53,30 +53,34 @@ typedef struct tok_call_scope {
     uint64_t since_us;
     bool serial; /* this operation keeps all others out */
 } tok_call_scope;
-CORE_MUST_USE core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *err);
-void tok_module_exit(tok_context *ctx, tok_call_scope *scope, const char *what);
+CORE_MUST_USE core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *err)
+    CORE_EXCLUDES(ctx->gate->lock);
+void tok_module_exit(tok_context *ctx, tok_call_scope *scope, const char *what)
+    CORE_EXCLUDES(ctx->gate->lock);
 
 /* Called first by every public function: after a fork the child gets fresh locks and no sessions.
  */
 void tok_fork_check(tok_context *ctx);
 void tok_gate_fork_check(tok_gate *gate);
 /* Closes a session, or keeps its handle to close it later where the device does not answer now. */
-void tok_session_end(tok_token *token, CK_SESSION_HANDLE handle);
+void tok_session_end(tok_token *token, CK_SESSION_HANDLE handle) CORE_EXCLUDES(token->lock);
 /* Keeps a handle; drops all that are kept (the module or the process is another one). */
 void tok_stale_add(tok_token *token, CK_SESSION_HANDLE handle);
-void tok_stale_add_locked(tok_token *token, CK_SESSION_HANDLE handle);
+void tok_stale_add_locked(tok_token *token, CK_SESSION_HANDLE handle) CORE_REQUIRES(token->lock);
 void tok_stale_forget(tok_token *token);
 /* Closes what is kept, if the token says that all of it is still ours. Inside the gate or with it
  * closed. */
 void tok_stale_close(tok_token *token);
-CORE_MUST_USE core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err);
-void tok_pool_give(tok_token *token, tok_session *session);
+CORE_MUST_USE core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
+    CORE_EXCLUDES(token->lock);
+void tok_pool_give(tok_token *token, tok_session *session) CORE_EXCLUDES(token->lock);
 /* Closes what is idle; with `forget` drops it without a call (the module or the process is
  * another). */
 void tok_pool_drain(tok_token *token, bool forget);
 /* C_OpenSession for writing, for some modules know no other; for reading where the token is. */
 CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out);
-CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err);
+CORE_MUST_USE core_status tok_session_open(tok_token *token, CK_SESSION_HANDLE *out, core_err *err)
+    CORE_EXCLUDES(token->lock);
 /* The same for the session that holds the login: for reading where sessions for writing are few. */
 CORE_MUST_USE core_status tok_session_open_for_login(tok_token *token, CK_SESSION_HANDLE *out,
                                                      core_err *err);

@@ -15,7 +15,7 @@
 tok_token *tok_gate_next(const tok_gate *gate, const tok_token *token);
 /* Calls `visit` for each token of each context, without the lock, while none of them can go away.
  */
-void tok_gate_visit(tok_gate *gate, void (*visit)(tok_token *token));
+void tok_gate_visit(tok_gate *gate, void (*visit)(tok_token *token)) CORE_EXCLUDES(gate->lock);
 /* The pause after one of so many milliseconds; 0: the first. */
 unsigned tok_backoff_next(unsigned pause_ms);
 bool tok_health_resting(tok_context *ctx, tok_token *token);
@@ -69,26 +69,26 @@ struct tok_token {
     core_mutex lock; /* guards all up to `indexed_at_us` */
     core_cond freed;
     core_cond proven; /* a key's handle was looked at again (recheck.c) */
-    tok_session *idle;
-    unsigned open, limit;
-    unsigned grow_ms;    /* since the token was full, the time between two attempts to open more; 0:
-                          * it is not */
-    uint64_t grow_at_us; /* the next one */
-    unsigned users;
-    tok_login_state login; /* changes in the login turn, or with the gate closed */
+    tok_session *idle CORE_GUARDED;
+    unsigned open CORE_GUARDED, limit CORE_GUARDED;
+    /* since the token was full, the time between two attempts to open more; 0: it is not */
+    unsigned grow_ms CORE_GUARDED;
+    uint64_t grow_at_us CORE_GUARDED; /* the next one */
+    unsigned users CORE_GUARDED;
+    tok_login_state login CORE_GUARDED; /* changes in the login turn, or with the gate closed */
     _Atomic CK_SESSION_HANDLE
-        login_session;        /* never used for work: holds the login; set in its turn */
-    CK_SESSION_HANDLE *stale; /* see stale.c */
-    size_t stale_count;
-    tok_key *session_keys; /* volatile keys, each in a session of its own */
-    tok_key *keys[TOK_KEY_BUCKETS];
-    uint8_t (*known)[TOK_THUMB_LEN]; /* known.c */
-    size_t known_count, known_room;
-    struct tok_id
-        *ids; /* see id_index.c; good while ids_generation is tok_token_handle_generation */
-    size_t id_count;
-    uint64_t ids_generation;
-    uint64_t indexed_at_us; /* when all keys were last read; 0: not in this epoch */
+        login_session; /* never used for work: holds the login; set in its turn */
+    CK_SESSION_HANDLE *stale CORE_GUARDED; /* see stale.c */
+    size_t stale_count CORE_GUARDED;
+    tok_key *session_keys CORE_GUARDED; /* volatile keys, each in a session of its own */
+    tok_key *keys[TOK_KEY_BUCKETS] CORE_GUARDED;
+    uint8_t (*known)[TOK_THUMB_LEN] CORE_GUARDED; /* known.c */
+    size_t known_count CORE_GUARDED, known_room CORE_GUARDED;
+    /* see id_index.c; good while ids_generation is tok_token_handle_generation */
+    struct tok_id *ids CORE_GUARDED;
+    size_t id_count CORE_GUARDED;
+    uint64_t ids_generation CORE_GUARDED;
+    uint64_t indexed_at_us CORE_GUARDED; /* when all keys were last read; 0: not in this epoch */
 
     _Atomic unsigned mech_known;     /* set of rows of `mech` that the token has answered */
     _Atomic uint64_t mech_ask_at_us; /* the others are not asked again before then */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Tests of scripts/lint_sources.py (layers, sizes, words, source lists), scripts/lint_commits.py and
-scripts/cycles on small trees with known faults."""
+scripts/cycles and scripts/thread-safety on small trees with known faults."""
 
 import contextlib
 import importlib.machinery
@@ -9,6 +9,7 @@ import importlib.util
 import io
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -231,6 +232,58 @@ class Cycles(Tree):
         self.assertEqual(status, 1)
         self.assertIn("include cycle of folders, 2: tools/p11ekm/x tools/p11ekm/y", output)
         self.assertIn("SKIPPED", output)
+
+
+@unittest.skipUnless(shutil.which("clang-14"), "clang-14 is not installed")
+class ThreadSafety(unittest.TestCase):
+    HEAD = """
+        #include "core/lock.h"
+        static struct table { core_lock lock; int count; } table;
+        static struct table table CORE_GUARDED_BY(table.lock) = {.lock = CORE_LOCK_INIT};
+        typedef struct item { core_mutex lock; int uses CORE_GUARDED; } item;
+        static int count_locked(void) CORE_REQUIRES(table.lock) { return table.count; }
+        int count(void);
+        int uses(item *i);
+        int count(void) { int n = 0; %s return n; }
+        int uses(item *i) { int n = 0; %s return n; }
+        """
+
+    def check(self, count="", uses=""):
+        """(exit status, output) of scripts/thread-safety on a file with two functions."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "locks.c"
+            path.write_text(self.HEAD % (count, uses or "(void)i;"))
+            done = subprocess.run([SCRIPTS / "thread-safety", path], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def assert_refused(self, text, **bodies):
+        status, output = self.check(**bodies)
+        self.assertEqual(status, 1, output)
+        self.assertIn(text, output)
+
+    def test_locks_held_passes(self):
+        status, output = self.check(
+            "core_lock_acquire(&table.lock); n = count_locked() + table.count; core_lock_release(&table.lock);",
+            "core_mutex_lock(&i->lock); n = i->uses; core_mutex_unlock(&i->lock);")
+        self.assertEqual(status, 0, output)
+
+    def test_locked_function_without_lock_fails(self):
+        self.assert_refused("calling function 'count_locked' requires holding mutex 'table.lock'",
+                            count="n = count_locked();")
+
+    def test_guarded_variable_without_lock_fails(self):
+        self.assert_refused("reading variable 'table' requires holding mutex 'table.lock'", count="n = table.count;")
+
+    def test_guarded_member_without_lock_fails(self):
+        self.assert_refused("reading variable 'uses' requires holding any mutex", uses="n = i->uses;")
+
+    def test_lock_still_held_at_return_fails(self):
+        self.assert_refused("still held at the end of function",
+                            count="core_lock_acquire(&table.lock); n = count_locked();")
+
+    def test_lock_taken_twice_fails(self):
+        self.assert_refused("acquiring mutex 'i->lock' that is already held",
+                            uses="core_mutex_lock(&i->lock); core_mutex_lock(&i->lock); core_mutex_unlock(&i->lock);")
 
 
 if __name__ == "__main__":
