@@ -30,6 +30,9 @@ enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block, 8192 bits */
 typedef enum tok_call { TOK_CALL_OTHER, TOK_CALL_DATA } tok_call;
 core_status tok_rv_status(CK_RV rv, tok_call kind);
 const char *tok_rv_name(CK_RV rv);
+/* True if the session, the login or the device failed. Such a status says nothing about the object
+ * or the data of the call. */
+bool tok_status_is_access_lost(core_status st);
 
 /* Whether a token refuses the template of a call, not what the call is about. */
 bool tok_rv_refuses_template(CK_RV rv);

@@ -194,6 +194,12 @@ const char *tok_rv_name(CK_RV rv)
     return row != NULL ? row->name : "";
 }
 
+bool tok_status_is_access_lost(core_status st)
+{
+    const core_class class = core_status_class(st);
+    return class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN || class == CORE_CLASS_DEVICE;
+}
+
 bool tok_rv_refuses_template(CK_RV rv)
 {
     return rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT ||

@@ -95,9 +95,7 @@ static core_status group_of_identity(tok_context *ctx, const char *identity, con
     }
     if (*group != NULL || !tok_uri_is(selector))
         return ST_OK;
-    core_status st = tok_selector_check(selector, err);
-    if (st == ST_OK)
-        st = tok_uri_parse(selector, &uri, err);
+    core_status st = tok_selector_parse(selector, &uri, err);
     if (st != ST_OK)
         return st;
     if (alias == NULL)

@@ -120,10 +120,7 @@ static core_status value_is_set(tok_session *session, CK_OBJECT_HANDLE object,
     core_err why = {0};
     core_status st = tok_attributes(session, object, &now, 1, &why);
 
-    const core_class class = core_status_class(st);
-    const bool lost = class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN ||
-                      (class == CORE_CLASS_DEVICE && !tok_device_answers(session));
-    if (lost)
+    if (tok_access_is_lost(session, st))
         return core_fail(err, st, "%s", core_err_text(&why, st));
     if (st != ST_OK)
         return ST_OK;

@@ -77,12 +77,3 @@ core_status tok_exponent_find(tok_session *session, CK_OBJECT_HANDLE object, tok
         st = try_all(session, object, key, list, count, err);
     return st;
 }
-
-void tok_strip_zeros(uint8_t *bytes, size_t *length)
-{
-    size_t zeros = 0;
-    while (zeros < *length && bytes[zeros] == 0)
-        zeros++;
-    *length -= zeros;
-    memmove(bytes, bytes + zeros, *length);
-}

@@ -7,13 +7,6 @@
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* An exponent that an RSA key can have: odd, at least 3. */
-static bool exponent_possible(const tok_key_info *info)
-{
-    return info->exponent_len > 0 && (info->exponent[info->exponent_len - 1] & 1) != 0 &&
-           (info->exponent_len > 1 || info->exponent[0] >= 3);
-}
-
 static core_status find_modulus(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
                                 const tok_raw_key *raw, core_err *err)
 {
@@ -51,7 +44,8 @@ static core_status complete_rsa(tok_session *session, CK_OBJECT_HANDLE object, t
     if (info->exponent_len == 0)
         st = tok_exponent_find(session, object, key, err);
     if (st == ST_OK)
-        st = exponent_possible(info) ? tok_thumb_rsa(info) : ST_NOT_SUPPORTED;
+        st = tok_exponent_is_possible(info->exponent, info->exponent_len) ? tok_thumb_rsa(info)
+                                                                          : ST_NOT_SUPPORTED;
     info->has_thumb = info->identified = st == ST_OK;
     return st;
 }

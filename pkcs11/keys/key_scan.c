@@ -41,10 +41,9 @@ static verdict judge(tok_session *session, core_status st)
         return IS_OTHER;
     if (st == ST_POLICY)
         return IS_UNPROTECTED;
-    if (class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN || class == CORE_CLASS_CAPACITY ||
-        class == CORE_CLASS_PIN)
+    if (class == CORE_CLASS_CAPACITY || class == CORE_CLASS_PIN || tok_access_is_lost(session, st))
         return IS_FAILURE;
-    return class == CORE_CLASS_DEVICE && !tok_device_answers(session) ? IS_FAILURE : IS_BAD;
+    return IS_BAD;
 }
 
 bool tok_scan_stops(tok_session *session, core_status st)

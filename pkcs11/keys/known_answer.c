@@ -38,9 +38,7 @@ static core_status answer_decrypt(tok_session *session, CK_OBJECT_HANDLE object,
     session->dirty |= padding == CORE_PAD_PKCS1 || rv != CKR_OK;
     st = rv == CKR_OK ? ST_OK : tok_rv_data_fail(err, session, "C_Decrypt", rv);
     /* A token that is gone proves nothing either way. */
-    return core_status_class(st) == CORE_CLASS_DEVICE || core_status_class(st) == CORE_CLASS_SESSION
-               ? st
-               : ST_OK;
+    return tok_status_is_access_lost(st) ? st : ST_OK;
 }
 
 core_status tok_answer_comes_back(tok_session *session, CK_OBJECT_HANDLE object, const tok_key *key,

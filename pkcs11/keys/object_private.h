@@ -8,7 +8,14 @@
 #include <string.h>
 #include "pkcs11/group/group_private.h"
 
+/* A retired key is labeled "p11ekm-retired:2026-01-31T12:00:00Z:name". The mark is all before the
+ * name. Lengths are in bytes. */
 #define TOK_RETIRED_PREFIX "p11ekm-retired:"
+enum {
+    TOK_RETIRED_DATE = sizeof TOK_RETIRED_PREFIX - 1, /* where the date begins */
+    TOK_RETIRED_DATE_LEN = 20,
+    TOK_RETIRED_MARK_LEN = TOK_RETIRED_DATE + TOK_RETIRED_DATE_LEN + 1
+};
 
 static inline bool tok_label_is_retired(const char *label)
 {
@@ -55,7 +62,12 @@ void tok_label_take(char *name, const CK_ATTRIBUTE *label);
  * Fails where it does not say which type of key it is. */
 CORE_MUST_USE core_status tok_key_read(tok_session *session, CK_OBJECT_HANDLE object, bool rsa,
                                        tok_key_info *info, tok_raw_key *raw, core_err *err);
+/* Removes leading zeros. */
 void tok_strip_zeros(uint8_t *bytes, size_t *length);
+/* True if both are the same number; leading zeros do not count. */
+bool tok_number_is(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
+/* True if an RSA key can have this exponent (big endian, no leading zeros): odd and at least 3. */
+bool tok_exponent_is_possible(const uint8_t *bytes, size_t length);
 /* Whether keys that anybody can have put on the token are refused. */
 bool tok_unprotected_refused(const tok_session *session);
 void tok_passed_retired(tok_passed *passed, const char *label);
@@ -114,6 +126,10 @@ CORE_MUST_USE core_status tok_answer_comes_back(tok_session *session, CK_OBJECT_
                                                 core_padding padding, bool *right, core_err *err);
 /* As long as the padding leaves room for; 0: for none. */
 size_t tok_answer_length(const tok_key *key, core_padding padding);
+/* The template of a transit key: an extractable session AES key. A token that refuses all of it may
+ * take the first TOK_TRANSIT_LEAST attributes. The values are static; they must not be written. */
+enum { TOK_TRANSIT_ALL = 5, TOK_TRANSIT_LEAST = 3 };
+void tok_transit_template(CK_ATTRIBUTE out[TOK_TRANSIT_ALL]);
 core_status tok_transit_new(tok_session *session, size_t key_len, CK_OBJECT_HANDLE *out,
                             core_err *err);
 /* The end of such a key: destroyed, or closed with its session. */

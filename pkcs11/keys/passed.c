@@ -6,9 +6,6 @@
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* "p11ekm-retired:2026-01-31T12:00:00Z:name" */
-enum { DATE = sizeof TOK_RETIRED_PREFIX - 1, DATE_LENGTH = 20, NAME = DATE + DATE_LENGTH + 1 };
-
 static void note(tok_passed *passed, const char *label, bool retired)
 {
     if (passed == NULL || passed->any)
@@ -30,8 +27,9 @@ void tok_passed_unprotected(tok_passed *passed, const char *label)
 
 const char *tok_retired_name(const char *label)
 {
-    return tok_label_is_retired(label) && strlen(label) > NAME && label[NAME - 1] == ':'
-               ? label + NAME
+    return tok_label_is_retired(label) && strlen(label) > TOK_RETIRED_MARK_LEN &&
+                   label[TOK_RETIRED_MARK_LEN - 1] == ':'
+               ? label + TOK_RETIRED_MARK_LEN
                : NULL;
 }
 
@@ -50,7 +48,8 @@ core_status tok_passed_fail(const tok_token *token, const tok_passed *passed, co
         st = core_fail(err, st,
                        "key \"%.128s\" on token \"%s\" is retired since %.*s; p11ekm key restore "
                        "%.128s",
-                       name, token->info.label, DATE_LENGTH, label + DATE, name);
+                       name, token->info.label, TOK_RETIRED_DATE_LEN, label + TOK_RETIRED_DATE,
+                       name);
     } else if (passed->retired) {
         st = core_fail(err, st, "key \"%.128s\" on token \"%s\" is retired; rename it on the token",
                        label, token->info.label);

@@ -14,15 +14,6 @@ static CK_KEY_TYPE type_rsa = CKK_RSA;
 static CK_BBOOL yes = CK_TRUE;
 static CK_BBOOL no = CK_FALSE;
 
-static bool same_number(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
-{
-    while (a_len > 0 && *a == 0)
-        a++, a_len--;
-    while (b_len > 0 && *b == 0)
-        b++, b_len--;
-    return a_len == b_len && memcmp(a, b, a_len) == 0;
-}
-
 /* The public objects that tell this very modulus; `lasting`: of the token only, not those that live
  * in a session, as ours do. Some tokens keep the modulus with a leading zero. */
 static core_status find_by_modulus(tok_session *session, const tok_key_info *info, bool lasting,
@@ -77,9 +68,10 @@ static core_status read_numbers(tok_session *session, CK_OBJECT_HANDLE object, p
 
 static bool numbers_are(const public_numbers *numbers, const tok_key_info *info)
 {
-    return same_number(numbers->modulus, numbers->modulus_len, info->modulus, info->modulus_len) &&
-           same_number(numbers->exponent.bytes, numbers->exponent.length, info->exponent,
-                       info->exponent_len);
+    return tok_number_is(numbers->modulus, numbers->modulus_len, info->modulus,
+                         info->modulus_len) &&
+           tok_number_is(numbers->exponent.bytes, numbers->exponent.length, info->exponent,
+                         info->exponent_len);
 }
 
 core_status tok_public_own(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE *out,
@@ -97,8 +89,7 @@ core_status tok_public_own(tok_session *session, const tok_key *key, CK_OBJECT_H
         core_err ignored = {0};
         /* An object that cannot be read, or is gone since, is not the one that is looked for. */
         core_status read = read_numbers(session, objects[i], &numbers, &ignored);
-        if (core_status_class(read) == CORE_CLASS_DEVICE ||
-            core_status_class(read) == CORE_CLASS_SESSION)
+        if (tok_status_is_access_lost(read))
             st = core_fail(err, read, "%s", core_err_text(&ignored, read));
         if (read != ST_OK || !numbers_are(&numbers, info))
             continue;
@@ -110,23 +101,10 @@ core_status tok_public_own(tok_session *session, const tok_key *key, CK_OBJECT_H
     return st;
 }
 
-/* An exponent that an RSA key can have: odd, at least 3. */
-static bool is_possible(tok_exponent *exponent)
-{
-    size_t zeros = 0;
-
-    while (zeros < exponent->length && exponent->bytes[zeros] == 0)
-        zeros++;
-    exponent->length -= zeros;
-    memmove(exponent->bytes, exponent->bytes + zeros, exponent->length);
-    return exponent->length > 0 && (exponent->bytes[exponent->length - 1] & 1) != 0 &&
-           (exponent->length > 1 || exponent->bytes[0] >= 3);
-}
-
 static bool is_listed(const tok_exponent *list, size_t count, const tok_exponent *exponent)
 {
     for (size_t i = 0; i < count; i++)
-        if (same_number(list[i].bytes, list[i].length, exponent->bytes, exponent->length))
+        if (tok_number_is(list[i].bytes, list[i].length, exponent->bytes, exponent->length))
             return true;
     return false;
 }
@@ -144,13 +122,14 @@ core_status tok_public_exponents(tok_session *session, const tok_key_info *info,
         CK_ATTRIBUTE want = {CKA_PUBLIC_EXPONENT, exponent->bytes, sizeof exponent->bytes};
         core_err ignored = {0};
         core_status read = tok_attributes(session, objects[i], &want, 1, &ignored);
-        if (core_status_class(read) == CORE_CLASS_DEVICE ||
-            core_status_class(read) == CORE_CLASS_SESSION)
+        if (tok_status_is_access_lost(read))
             st = core_fail(err, read, "%s", core_err_text(&ignored, read));
         if (read != ST_OK || !tok_attribute_has(&want))
             continue;
         exponent->length = want.ulValueLen;
-        if (is_possible(exponent) && !is_listed(out, *count, exponent))
+        tok_strip_zeros(exponent->bytes, &exponent->length);
+        if (tok_exponent_is_possible(exponent->bytes, exponent->length) &&
+            !is_listed(out, *count, exponent))
             ++*count;
     }
     core_free(objects);
@@ -206,9 +185,9 @@ static CK_RV make_object(tok_session *session, const tok_key_info *info, CK_OBJE
 /* Whether it is the token's answer that it makes no such object; else something else is amiss. */
 static bool makes_none(CK_RV rv)
 {
-    const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
-    return tok_rv_name(rv)[0] != '\0' && class != CORE_CLASS_DEVICE &&
-           class != CORE_CLASS_SESSION && class != CORE_CLASS_LOGIN && class != CORE_CLASS_CAPACITY;
+    const core_status st = tok_rv_status(rv, TOK_CALL_OTHER);
+    return tok_rv_name(rv)[0] != '\0' && !tok_status_is_access_lost(st) &&
+           core_status_class(st) != CORE_CLASS_CAPACITY;
 }
 
 static core_status own_object(tok_session *session, tok_key *key, CK_RV rv, CK_OBJECT_HANDLE *out,

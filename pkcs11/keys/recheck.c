@@ -173,16 +173,6 @@ static void take_state(tok_key *key, reading *r)
 
 /* --- whether it is still the same key --- */
 
-static bool same_modulus(const tok_key_info *info, const CK_ATTRIBUTE *a)
-{
-    const uint8_t *bytes = a->pValue;
-    CK_ULONG length = a->ulValueLen;
-
-    while (length > 0 && *bytes == 0)
-        bytes++, length--;
-    return length == info->modulus_len && memcmp(bytes, info->modulus, length) == 0;
-}
-
 /* Anybody can put an object there that the PIN does not protect, with the id of a key. */
 static bool is_planted(const tok_session *session, const reading *r)
 {
@@ -203,7 +193,8 @@ static core_status check_identity(tok_session *session, const tok_key *key, CK_O
     if (!*same)
         return ST_OK;
     if (info->rsa && tok_attribute_has(&r->a[MODULUS])) {
-        *same = same_modulus(info, &r->a[MODULUS]);
+        *same =
+            tok_number_is(r->modulus, r->a[MODULUS].ulValueLen, info->modulus, info->modulus_len);
         return ST_OK;
     }
     if (info->id_len > 0 && id->ulValueLen == info->id_len &&

@@ -6,9 +6,6 @@
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* The prefix and a time: 2026-01-31T12:00:00Z: */
-enum { RETIRED_MARK = sizeof TOK_RETIRED_PREFIX - 1 + 21 };
-
 typedef struct renaming {
     tok_key *key;
     const char *name;
@@ -28,13 +25,6 @@ static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, cons
     return tok_attribute_set(session, object, &label, "C_SetAttributeValue(CKA_LABEL)", err);
 }
 
-/* Whether a failure is of the session or device, not of the object. */
-static bool is_lost(core_status st)
-{
-    const core_class class = core_status_class(st);
-    return class == CORE_CLASS_SESSION || class == CORE_CLASS_DEVICE || class == CORE_CLASS_LOGIN;
-}
-
 /* What is done to the public object besides. Anybody can put one there that refuses it, so it
  * decides nothing. */
 static void warn_public(const tok_session *session, const tok_key *key, const char *what,
@@ -52,7 +42,7 @@ static core_status rename_public(tok_session *session, const renaming *r, core_e
 
     if (st == ST_OK && public != 0)
         st = set_label(session, public, r->name, &why);
-    if (is_lost(st))
+    if (tok_status_is_access_lost(st))
         return core_fail(err, st, "%s", core_err_text(&why, st));
     if (st != ST_OK)
         warn_public(session, r->key, "renamed", &why, st);
@@ -116,7 +106,7 @@ core_status tok_key_retire(tok_key *key, core_err *err)
     }
     core_utc_text(now);
     core_str_addf(&name, TOK_RETIRED_PREFIX "%.19sZ:%s", now, key->info.name);
-    if (strlen(key->info.name) > TOK_LABEL_MAX - RETIRED_MARK)
+    if (strlen(key->info.name) > TOK_LABEL_MAX - TOK_RETIRED_MARK_LEN)
         st = core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\": its name is too long to retire it",
                        key->info.name);
     else if (name.failed)
@@ -129,11 +119,17 @@ core_status tok_key_retire(tok_key *key, core_err *err)
 
 core_status tok_key_restore(tok_key *key, core_err *err)
 {
-    const char *name = key->info.name + RETIRED_MARK;
+    const char *name = tok_retired_name(key->info.name);
     tok_key *other = NULL;
 
-    if (!key->info.retired || strlen(key->info.name) <= RETIRED_MARK)
-        return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is not retired", key->info.name);
+    if (name == NULL) {
+        return core_fail(err, ST_INVALID_ARGUMENT,
+                         key->info.retired
+                             ? "key \"%s\" is retired, but its label holds no name to "
+                               "restore; rename it on the token"
+                             : "key \"%s\" is not retired",
+                         key->info.name);
+    }
     core_status st = tok_key_by_name(key->token, name, &other, err);
     tok_key_release(other);
     if (st == ST_NOT_FOUND)
@@ -158,7 +154,7 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
     core_status of_public = ST_OK;
     if (st == ST_OK && key->info.rsa)
         of_public = tok_public_own(session, key, &public, &why);
-    if (is_lost(of_public))
+    if (tok_status_is_access_lost(of_public))
         return tok_key_invalidate_if_lost(
             key, core_fail(err, of_public, "%s", core_err_text(&why, of_public)));
     CK_RV rv = st == ST_OK ? session->f->C_DestroyObject(session->handle, object) : CKR_OK;

@@ -10,15 +10,18 @@ static CK_KEY_TYPE type_aes = CKK_AES;
 static CK_BBOOL yes = CK_TRUE;
 static CK_BBOOL no = CK_FALSE;
 
-/* What a key on its way must be like. */
-static CK_ATTRIBUTE transit[] = {
+static const CK_ATTRIBUTE transit[TOK_TRANSIT_ALL] = {
     {CKA_CLASS, &class_secret, sizeof class_secret},
     {CKA_KEY_TYPE, &type_aes, sizeof type_aes},
     {CKA_TOKEN, &no, sizeof no},
     {CKA_SENSITIVE, &yes, sizeof yes},
-    {CKA_EXTRACTABLE, &yes, sizeof yes}, /* else it could not be wrapped */
+    {CKA_EXTRACTABLE, &yes, sizeof yes}, /* a key that is not extractable cannot be wrapped */
 };
-enum { TRANSIT_ALL = 5, TRANSIT_LEAST = 3 };
+
+void tok_transit_template(CK_ATTRIBUTE out[TOK_TRANSIT_ALL])
+{
+    memcpy(out, transit, sizeof transit);
+}
 
 core_status tok_transit_new(tok_session *session, size_t key_len, CK_OBJECT_HANDLE *out,
                             core_err *err)

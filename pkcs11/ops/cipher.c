@@ -21,11 +21,6 @@ typedef struct cbc_job {
     tok_token *failed; /* that failed to take it off, not for the data's sake */
 } cbc_job;
 
-static size_t block_of(const tok_key *key)
-{
-    return key->info.algorithm == CORE_ALG_3DES ? 8 : 16;
-}
-
 static core_status cbc_mechanism(tok_session *session, const cbc_job *job, CK_MECHANISM *out,
                                  bool *pads, core_err *err)
 {
@@ -70,11 +65,11 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
     if (st == ST_OK)
         st = tok_key_handle(session, job->key, &object, err);
     if (st == ST_OK && !pads) {
-        st = scratch_room(session, in_len + block_of(job->key), err);
+        st = scratch_room(session, in_len + tok_block_size(job->key), err);
         if (st == ST_OK) {
             memcpy(session->scratch.data, in, in_len);
             in = session->scratch.data;
-            in_len = tok_pkcs7_pad(session->scratch.data, in_len, block_of(job->key));
+            in_len = tok_pkcs7_pad(session->scratch.data, in_len, tok_block_size(job->key));
         }
     }
     if (st != ST_OK)
@@ -102,7 +97,7 @@ static core_status hand_over(const cbc_job *job, bool pads, const uint8_t *out, 
                              core_err *err)
 {
     if (!pads) {
-        *length = tok_pkcs7_unpad(out, *length, block_of(job->key));
+        *length = tok_pkcs7_unpad(out, *length, tok_block_size(job->key));
         if (*length == SIZE_MAX) {
             return tok_decrypt_failed(err);
         }
@@ -160,7 +155,7 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
 
 static core_status check_iv(const tok_key *key, size_t iv_len, core_err *err)
 {
-    size_t wanted = key->info.rsa ? 0 : block_of(key);
+    size_t wanted = key->info.rsa ? 0 : tok_block_size(key);
     if (iv_len != wanted) {
         return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" takes an IV of %zu bytes, not %zu",
                          key->info.name, wanted, iv_len);
@@ -220,7 +215,7 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
         return st;
     if (key->info.rsa)
         return tok_rsa_decrypt_any(key, in, in_len, out, out_len, err);
-    if (in_len == 0 || in_len % block_of(key) != 0) {
+    if (in_len == 0 || in_len % tok_block_size(key) != 0) {
         return tok_decrypt_failed(err);
     }
     st = tok_execute(key->token, cbc_decrypt_op, &job, err);

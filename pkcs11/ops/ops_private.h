@@ -21,6 +21,8 @@ CORE_MUST_USE core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, s
                                               uint8_t *out, size_t *out_len, core_err *err);
 /* tok_key_check_usage without a look at the token. */
 CORE_MUST_USE core_status tok_key_allows(tok_key *key, unsigned can, core_err *err);
+/* The block of a symmetric key's CBC in bytes: 16, of 3DES 8. */
+size_t tok_block_size(const tok_key *key);
 /* The one failure of a decryption. */
 core_status tok_decrypt_failed(core_err *err);
 

@@ -169,7 +169,7 @@ core_status tok_key_check_usage(tok_key *key, unsigned can, core_err *err)
     return st == ST_OK ? tok_key_allows(key, can, err) : st;
 }
 
-static size_t block_of(const tok_key *key)
+size_t tok_block_size(const tok_key *key)
 {
     return key->info.algorithm == CORE_ALG_3DES ? 8 : 16;
 }
@@ -178,7 +178,7 @@ size_t tok_encrypt_size(const tok_key *key, size_t length)
 {
     if (key->info.rsa)
         return key->info.modulus_len;
-    size_t block = block_of(key);
+    size_t block = tok_block_size(key);
     return length / block * block + block;
 }
 

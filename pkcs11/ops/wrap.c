@@ -17,21 +17,6 @@ typedef struct wrap_job {
     bool unproven; /* out: the numbers of `to` were proven in another generation of the token */
 } wrap_job;
 
-static CK_OBJECT_CLASS class_secret = CKO_SECRET_KEY;
-static CK_KEY_TYPE type_aes = CKK_AES;
-static CK_BBOOL yes = CK_TRUE;
-static CK_BBOOL no = CK_FALSE;
-
-/* What a key on its way must be like. */
-static CK_ATTRIBUTE transit[] = {
-    {CKA_CLASS, &class_secret, sizeof class_secret},
-    {CKA_KEY_TYPE, &type_aes, sizeof type_aes},
-    {CKA_TOKEN, &no, sizeof no},
-    {CKA_SENSITIVE, &yes, sizeof yes},
-    {CKA_EXTRACTABLE, &yes, sizeof yes}, /* else it could not be wrapped */
-};
-enum { TRANSIT_ALL = 5, TRANSIT_LEAST = 3 };
-
 /* By the token's own OAEP only: rsa_raw would take the key out of the token. */
 static const char wrap_call[] = "C_WrapKey(CKM_RSA_PKCS_OAEP)";
 static const char unwrap_call[] = "C_UnwrapKey(CKM_RSA_PKCS_OAEP)";
@@ -45,19 +30,16 @@ static CK_RV unwrap_as(tok_session *session, const wrap_job *job, CK_OBJECT_HAND
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(CORE_PAD_OAEP_SHA1), &params);
     CK_ULONG length = (CK_ULONG)job->key_len;
-    CK_ATTRIBUTE sized[TRANSIT_ALL + 1];
-    const struct {
-        CK_ATTRIBUTE *template;
-        CK_ULONG count;
-    } tries[] = {{transit, TRANSIT_ALL}, {sized, TRANSIT_ALL + 1}, {transit, TRANSIT_LEAST}};
+    CK_ATTRIBUTE template[TOK_TRANSIT_ALL + 1];
+    static const CK_ULONG counts[] = {TOK_TRANSIT_ALL, TOK_TRANSIT_ALL + 1, TOK_TRANSIT_LEAST};
     CK_RV rv = CKR_TEMPLATE_INCONSISTENT;
 
-    memcpy(sized, transit, sizeof transit);
-    sized[TRANSIT_ALL] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &length, sizeof length};
-    for (size_t i = 0; i < sizeof tries / sizeof tries[0] && tok_rv_refuses_template(rv); i++)
+    tok_transit_template(template);
+    template[TOK_TRANSIT_ALL] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &length, sizeof length};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0] && tok_rv_refuses_template(rv); i++)
         rv = session->f->C_UnwrapKey(session->handle, &mechanism, from,
                                      (CK_BYTE_PTR)(uintptr_t)job->in, (CK_ULONG)job->in_len,
-                                     tries[i].template, tries[i].count, out);
+                                     template, counts[i], out);
     return rv;
 }
 

@@ -16,6 +16,12 @@ bool tok_device_answers(tok_session *session)
     return rv == CKR_OK || rv == CKR_FUNCTION_NOT_SUPPORTED;
 }
 
+bool tok_access_is_lost(tok_session *session, core_status st)
+{
+    return tok_status_is_access_lost(st) &&
+           (core_status_class(st) != CORE_CLASS_DEVICE || !tok_device_answers(session));
+}
+
 /* Asks session and token questions that have nothing to do with the data. ST_OK: they answer. */
 static core_status ask_device(const tok_session *session)
 {
@@ -26,10 +32,7 @@ static core_status ask_device(const tok_session *session)
     if (rv == CKR_OK)
         rv = tok_token_info_get(session->token->ctx, session->token->slot, &token);
     const core_status st = tok_rv_status(rv, TOK_CALL_OTHER);
-    const core_class class = core_status_class(st);
-    return class == CORE_CLASS_DEVICE || class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN
-               ? st
-               : ST_OK;
+    return tok_status_is_access_lost(st) ? st : ST_OK;
 }
 
 core_status tok_rv_data_fail(core_err *err, const tok_session *session, const char *function,

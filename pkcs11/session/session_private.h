@@ -94,5 +94,8 @@ CORE_MUST_USE core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE 
 /* Whether token and session answer a question of ours: if so, what failed is the fault of the
  * object that was asked for, not of the device. */
 bool tok_device_answers(tok_session *session);
+/* tok_status_is_access_lost, but a status of the device counts only if tok_device_answers finds
+ * that the device does not answer (two calls). */
+bool tok_access_is_lost(tok_session *session, core_status st);
 
 #endif

@@ -160,6 +160,12 @@ static bool module_fits(const tok_context *ctx, const tok_uri *uri)
            (uri->module_name == NULL || name_fits(uri->module_name, path));
 }
 
+core_status tok_selector_parse(const char *selector, tok_uri *out, core_err *err)
+{
+    const core_status st = tok_selector_check(selector, err);
+    return st == ST_OK ? tok_uri_parse(selector, out, err) : st;
+}
+
 core_status tok_selector_fits(tok_context *ctx, const char *selector, const tok_token_info *info,
                               bool *fits, core_err *err)
 {
@@ -170,9 +176,7 @@ core_status tok_selector_fits(tok_context *ctx, const char *selector, const tok_
         *fits = strcmp(selector, info->label) == 0;
         return ST_OK;
     }
-    core_status st = tok_selector_check(selector, err);
-    if (st == ST_OK)
-        st = tok_uri_parse(selector, &uri, err);
+    core_status st = tok_selector_parse(selector, &uri, err);
     if (st != ST_OK)
         return st;
     *fits = field_fits(uri.token, info->label) && field_fits(uri.serial, info->serial) &&

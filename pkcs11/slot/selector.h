@@ -11,6 +11,8 @@
 
 /* ST_FORMAT for a URI that does not parse, or has attributes that name no token. */
 CORE_MUST_USE core_status tok_selector_check(const char *selector, core_err *err);
+/* tok_selector_check and tok_uri_parse. Release *out with tok_uri_free after ST_OK only. */
+CORE_MUST_USE core_status tok_selector_parse(const char *selector, tok_uri *out, core_err *err);
 /* All token sections. ST_CONFIG_INVALID. */
 CORE_MUST_USE core_status tok_selectors_check(const core_config *config, core_err *err);
 /* Whether it has slot attributes: two tokens may differ by their slots alone. */
