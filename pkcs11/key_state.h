@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What administrators change of a key while other processes use it: its uses, its dates, and
- * whether it is retired.
+ * The state of a key: its uses, its dates, and whether it is retired. Administrators change it in
+ * other processes while keys are in use, so it is read again every key_recheck_seconds. Any thread
+ * may call these functions.
  */
 #ifndef PKCS11_KEY_STATE_H
 #define PKCS11_KEY_STATE_H
 
 #include "pkcs11/key.h"
 
-/* What may change while a key is known, as the token last told it (key_recheck_seconds). Other
- * processes retire, disable and date keys. */
+/* The state as the token last told it. */
 typedef struct tok_key_state {
-    unsigned can;
+    unsigned can; /* TOK_CAN_ENCRYPT, ... */
     bool retired;
-    uint32_t start_date, end_date;
-    unsigned ever; /* all uses that it was ever seen with, on any member of a group */
+    uint32_t start_date, end_date; /* yyyymmdd; 0: none */
+    unsigned ever;                 /* all uses ever seen, on any member of a group */
 } tok_key_state;
+/* Returns that state. No token call. */
 tok_key_state tok_key_now(const tok_key *key);
-/* Reads that again if it is due, with one token call. ST_HANDLE_LOST: the key is gone. */
+/* Reads the state again if it is older than key_recheck_seconds, with one C_GetAttributeValue; on a
+ * group from each member that is available. ST_HANDLE_LOST: the key is no longer on the token. */
 CORE_MUST_USE core_status tok_key_renew(tok_key *key, core_err *err);
 
-/* Whether the token's policy (`algorithms`) lets the key be used at all. ST_POLICY. No token call.
- */
+/* Checks whether the token's policy (`algorithms`) permits the key. ST_POLICY. No token call. */
 CORE_MUST_USE core_status tok_key_allowed(const tok_key *key, core_err *err);
-/* Whether the key may be used so (`can`, or'ed), by its uses, retirement and dates and the token's
- * policy, read again where that is due. A retired or expired key may still decrypt and unwrap (see
- * expiry). ST_KEY_USAGE, ST_KEY_EXPIRED; those of tok_key_renew. */
+/* Checks whether the policy and the state, renewed if it is due, permit all uses in `can`. The
+ * policy key `expiry` decides what dates prevent; a retired key may still decrypt and unwrap.
+ * ST_POLICY, ST_KEY_USAGE, ST_KEY_EXPIRED, and as tok_key_renew. */
 CORE_MUST_USE core_status tok_key_check_usage(tok_key *key, unsigned can, core_err *err);
-/* Whether today is within the key's dates, whatever the policy. */
+/* True if today (UTC) is within the key's dates, whatever the policy says. No token call. */
 bool tok_key_valid_today(const tok_key *key);
 
 #endif
