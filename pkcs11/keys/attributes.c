@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads and sets attributes, with the distrust that real tokens have earned: some stop at the first
- * attribute they do not know, some answer CKR_OK with an unavailable length, some refuse one.
+ * Reads and sets object attributes (PKCS #11 v3.1, 5.7.5 and 5.7.6). Some tokens stop at the first
+ * attribute that they do not know, some return CKR_OK with an unavailable length, some refuse a
+ * single attribute. So a read that fails is repeated for each attribute.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
@@ -11,7 +12,8 @@ bool tok_attribute_has(const CK_ATTRIBUTE *attribute)
     return attribute->ulValueLen != CK_UNAVAILABLE_INFORMATION;
 }
 
-static bool partial(CK_RV rv)
+/* True for the codes with which C_GetAttributeValue still returns the other attributes. */
+static bool is_partial_result(CK_RV rv)
 {
     return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE ||
            rv == CKR_BUFFER_TOO_SMALL;
@@ -19,24 +21,24 @@ static bool partial(CK_RV rv)
 
 bool tok_rv_ends_reading(CK_RV rv)
 {
-    static const CK_RV gone[] = {CKR_DEVICE_REMOVED,    CKR_TOKEN_NOT_PRESENT,
+    static const CK_RV lost[] = {CKR_DEVICE_REMOVED,    CKR_TOKEN_NOT_PRESENT,
                                  CKR_SLOT_ID_INVALID,   CKR_CRYPTOKI_NOT_INITIALIZED,
                                  CKR_FUNCTION_CANCELED, CKR_TOKEN_NOT_RECOGNIZED};
     const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
 
-    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
-        if (rv == gone[i])
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
+        if (rv == lost[i])
             return true;
     return class == CORE_CLASS_SESSION || class == CORE_CLASS_LOGIN || class == CORE_CLASS_HANDLE ||
            class == CORE_CLASS_CAPACITY || class == CORE_CLASS_PIN;
 }
 
-/* All in one call. */
+/* Reads all attributes in one call. */
 static CK_RV read_together(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
                            CK_ULONG count)
 {
-    /* SoftHSM says CKR_ATTRIBUTE_VALUE_INVALID, which has no meaning here, of an object that has
-     * changed and whose file another thread is just reading again: a moment later it is there. */
+    /* SoftHSM returns CKR_ATTRIBUTE_VALUE_INVALID, which 5.7.5 does not define, while another
+     * thread reads the file of a changed object again. A repeated call succeeds. */
     enum { TRIES = 5, PAUSE_MS = 2 };
     CK_RV rv = session->f->C_GetAttributeValue(session->handle, object, attributes, count);
 
@@ -47,8 +49,8 @@ static CK_RV read_together(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
     return rv;
 }
 
-/* Each in a call of its own, so that one that is refused costs only itself. *failed: the first code
- * that may be the device's. */
+/* Reads each attribute in a separate call, so that a refusal affects only that attribute. room[i]
+ * is the capacity of attribute i in bytes. *failed: the first code that may be a device failure. */
 static CK_RV read_apart(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
                         CK_ULONG count, const CK_ULONG *room, CK_RV *faults, CK_RV *failed)
 {
@@ -60,7 +62,7 @@ static CK_RV read_apart(tok_session *session, CK_OBJECT_HANDLE object, CK_ATTRIB
             return rv;
         if (rv != CKR_OK)
             attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
-        if (rv != CKR_OK && !partial(rv) && *failed == CKR_OK)
+        if (rv != CKR_OK && !is_partial_result(rv) && *failed == CKR_OK)
             *failed = rv;
         if (faults != NULL)
             faults[i] = rv;
@@ -103,17 +105,18 @@ core_status tok_attributes(tok_session *session, CK_OBJECT_HANDLE object, CK_ATT
 
 core_status tok_attribute_missing(const char *attribute, CK_RV rv, core_err *err)
 {
-    /* The device has answered, so it is the object's fault, and recovery has nothing to do. */
+    /* The device has answered, so the object is at fault. ST_KEY_USAGE starts no recovery. */
     return core_fail(err, ST_KEY_USAGE,
                      "the token does not tell %s (C_GetAttributeValue: %s 0x%lx)", attribute,
                      tok_rv_name(rv), (unsigned long)rv);
 }
 
-/* Reads back what was set, into memory that is there: the token has changed, so nothing may fail
- * for want of it. A value that is longer than the one set must be seen, too. A module that cannot
- * tell is believed; a session or device that fails is a failure. */
-static core_status value_is_set(tok_session *session, CK_OBJECT_HANDLE object,
-                                const CK_ATTRIBUTE *wanted, const char *function, core_err *err)
+/* Reads the attribute back and compares it. It allocates nothing, because the token has already
+ * changed and a lack of memory must not fail the operation. The buffer is longer than any value
+ * set, so that a longer value on the token is noticed. If the module cannot tell the attribute, the
+ * change is believed. If the session, the login or the device fails, this fails. */
+static core_status check_value_set(tok_session *session, CK_OBJECT_HANDLE object,
+                                   const CK_ATTRIBUTE *wanted, const char *function, core_err *err)
 {
     uint8_t value[2 * TOK_LABEL_MAX + 1];
     CK_ATTRIBUTE now = {wanted->type, value, sizeof value};
@@ -140,5 +143,5 @@ core_status tok_attribute_set(tok_session *session, CK_OBJECT_HANDLE object,
     CK_RV rv = session->f->C_SetAttributeValue(session->handle, object, &set, 1);
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
-    return value_is_set(session, object, wanted, function, err);
+    return check_value_set(session, object, wanted, function, err);
 }

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making keys on the token. A key is complete only when it bears its thumbprint as CKA_ID, which is
- * known only when it is there: a failure on the way destroys what was made.
+ * Creates keys on the token. The thumbprint is known only after the key exists, so a key is created
+ * with a random CKA_ID, loaded, and then given its thumbprint as CKA_ID. A failure of any step
+ * destroys the objects created so far.
  */
 #include <stdio.h>
 #include <string.h>
 #include "core/text.h"
 #include "pkcs11/keys/keys_private.h"
 
-/* The CKA_ID that a key is made with: random, and no thumbprint by its length. */
-enum { CREATION_ID = 20 };
+/* Bytes of the random CKA_ID of a new key. It differs from TOK_THUMB_LEN, so that no search takes
+ * the id for a thumbprint. */
+enum { CREATION_ID_LEN = 20 };
 
 typedef struct creation {
     const tok_key_spec *spec;
-    CK_SESSION_HANDLE own_session; /* of a volatile key */
+    CK_SESSION_HANDLE own_session; /* the session of a session key; 0: none */
     CK_OBJECT_HANDLE private, public;
     tok_key *key;
-    uint8_t id[CREATION_ID]; /* until the thumbprint is known */
+    uint8_t id[CREATION_ID_LEN]; /* CKA_ID until the thumbprint is known */
 } creation;
 
 static const CK_BBOOL bbool_yes = CK_TRUE;
 static const CK_BBOOL bbool_no = CK_FALSE;
 
-static void *flag(bool on)
+/* Returns a pointer to a static CK_BBOOL for a template. */
+static void *flag_value(bool on)
 {
     return (void *)(uintptr_t)(on ? &bbool_yes : &bbool_no);
 }
 
-/* A template's flags, each with what it asks for. */
+/* The flags of a template that an error text names. */
 static const struct {
     CK_ATTRIBUTE_TYPE type;
     const char *name;
@@ -41,10 +44,11 @@ static const struct {
     {CKA_UNWRAP, "CKA_UNWRAP"},
 };
 
-/* What was asked for stands in the text: a token says that it cannot, not which part of it. */
-static core_status refused(tok_session *session, const char *function, CK_MECHANISM_TYPE mechanism,
-                           unsigned bits, const CK_ATTRIBUTE *key, size_t count, CK_RV rv,
-                           core_err *err)
+/* Fails with the code of a refused creation. The text lists the mechanism, the size and the flags
+ * that were requested, because a token does not tell which of them it refuses. */
+static core_status fail_refused(tok_session *session, const char *function,
+                                CK_MECHANISM_TYPE mechanism, unsigned bits, const CK_ATTRIBUTE *key,
+                                size_t count, CK_RV rv, core_err *err)
 {
     char what[320];
     size_t length;
@@ -79,31 +83,32 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
     CK_ULONG bits = core_algorithm_bits(spec->algorithm);
     CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_BYTE exponent[] = {1, 0, 1};
-    /* The public part may do what undoes the private one: some tokens test a new pair that way. */
-    bool encrypt = (spec->can & (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT)) != 0;
-    bool wrap = (spec->can & (TOK_CAN_WRAP | TOK_CAN_UNWRAP)) != 0;
+    /* The public key gets the uses that match the private key's: some tokens test a new pair by
+     * encrypting with it or by verifying a signature. */
+    bool encrypts = (spec->can & (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT)) != 0;
+    bool wraps = (spec->can & (TOK_CAN_WRAP | TOK_CAN_UNWRAP)) != 0;
     void *label = (void *)(uintptr_t)spec->name;
     CK_ULONG label_len = (CK_ULONG)strlen(spec->name);
     CK_ATTRIBUTE public[] = {
-        {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
+        {CKA_TOKEN, flag_value(spec->persistent), sizeof(CK_BBOOL)},
         {CKA_LABEL, label, label_len},
         {CKA_ID, c->id, sizeof c->id},
         {CKA_MODULUS_BITS, &bits, sizeof bits},
         {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent},
-        {CKA_ENCRYPT, flag(encrypt), sizeof(CK_BBOOL)},
-        {CKA_VERIFY, flag((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
-        {CKA_WRAP, flag(wrap), sizeof(CK_BBOOL)},
+        {CKA_ENCRYPT, flag_value(encrypts), sizeof(CK_BBOOL)},
+        {CKA_VERIFY, flag_value((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
+        {CKA_WRAP, flag_value(wraps), sizeof(CK_BBOOL)},
     };
     CK_ATTRIBUTE private[] = {
-        {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
-        {CKA_PRIVATE, flag(true), sizeof(CK_BBOOL)},
-        {CKA_SENSITIVE, flag(true), sizeof(CK_BBOOL)},
-        {CKA_EXTRACTABLE, flag(spec->extractable), sizeof(CK_BBOOL)},
+        {CKA_TOKEN, flag_value(spec->persistent), sizeof(CK_BBOOL)},
+        {CKA_PRIVATE, flag_value(true), sizeof(CK_BBOOL)},
+        {CKA_SENSITIVE, flag_value(true), sizeof(CK_BBOOL)},
+        {CKA_EXTRACTABLE, flag_value(spec->extractable), sizeof(CK_BBOOL)},
         {CKA_LABEL, label, label_len},
         {CKA_ID, c->id, sizeof c->id},
-        {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
-        {CKA_SIGN, flag((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
-        {CKA_UNWRAP, flag((spec->can & TOK_CAN_UNWRAP) != 0), sizeof(CK_BBOOL)},
+        {CKA_DECRYPT, flag_value((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
+        {CKA_SIGN, flag_value((spec->can & TOK_CAN_SIGN) != 0), sizeof(CK_BBOOL)},
+        {CKA_UNWRAP, flag_value((spec->can & TOK_CAN_UNWRAP) != 0), sizeof(CK_BBOOL)},
     };
     core_status st = tok_mech_need(session, CKM_RSA_PKCS_KEY_PAIR_GEN, bits, err);
     if (st != ST_OK)
@@ -111,9 +116,10 @@ static core_status generate_rsa(tok_session *session, creation *c, core_err *err
     CK_RV rv = session->f->C_GenerateKeyPair(
         session->handle, &mechanism, public, sizeof public / sizeof public[0], private,
         sizeof private / sizeof private[0], &c -> public, &c->private);
-    return rv == CKR_OK ? ST_OK
-                        : refused(session, "C_GenerateKeyPair", mechanism.mechanism, (unsigned)bits,
-                                  private, sizeof private / sizeof private[0], rv, err);
+    return rv == CKR_OK
+               ? ST_OK
+               : fail_refused(session, "C_GenerateKeyPair", mechanism.mechanism, (unsigned)bits,
+                              private, sizeof private / sizeof private[0], rv, err);
 }
 
 static core_status generate_symmetric(tok_session *session, creation *c, core_err *err)
@@ -123,15 +129,15 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
     CK_ULONG length = core_algorithm_bits(spec->algorithm) / 8;
     CK_MECHANISM mechanism = {aes ? CKM_AES_KEY_GEN : CKM_DES3_KEY_GEN, NULL, 0};
     CK_ATTRIBUTE key[] = {
-        {CKA_TOKEN, flag(spec->persistent), sizeof(CK_BBOOL)},
-        {CKA_PRIVATE, flag(true), sizeof(CK_BBOOL)},
-        {CKA_SENSITIVE, flag(true), sizeof(CK_BBOOL)},
-        {CKA_EXTRACTABLE, flag(spec->extractable), sizeof(CK_BBOOL)},
+        {CKA_TOKEN, flag_value(spec->persistent), sizeof(CK_BBOOL)},
+        {CKA_PRIVATE, flag_value(true), sizeof(CK_BBOOL)},
+        {CKA_SENSITIVE, flag_value(true), sizeof(CK_BBOOL)},
+        {CKA_EXTRACTABLE, flag_value(spec->extractable), sizeof(CK_BBOOL)},
         {CKA_LABEL, (void *)(uintptr_t)spec->name, (CK_ULONG)strlen(spec->name)},
         {CKA_ID, c->id, sizeof c->id},
-        {CKA_ENCRYPT, flag(true), sizeof(CK_BBOOL)}, /* also for its thumbprint */
-        {CKA_DECRYPT, flag((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
-        {CKA_VALUE_LEN, &length, sizeof length}, /* not of 3DES, whose length is fixed */
+        {CKA_ENCRYPT, flag_value(true), sizeof(CK_BBOOL)}, /* the thumbprint needs it, too */
+        {CKA_DECRYPT, flag_value((spec->can & TOK_CAN_DECRYPT) != 0), sizeof(CK_BBOOL)},
+        {CKA_VALUE_LEN, &length, sizeof length}, /* last: 3DES has a fixed length */
     };
     tok_mech_info info;
     core_status st = tok_mech(session, mechanism.mechanism, &info, err);
@@ -143,15 +149,15 @@ static core_status generate_symmetric(tok_session *session, creation *c, core_er
                                          (CK_ULONG)(sizeof key / sizeof key[0]) - (aes ? 0 : 1),
                                          &c->private);
     return rv == CKR_OK ? ST_OK
-                        : refused(session, "C_GenerateKey", mechanism.mechanism,
-                                  core_algorithm_bits(spec->algorithm), key,
-                                  sizeof key / sizeof key[0], rv, err);
+                        : fail_refused(session, "C_GenerateKey", mechanism.mechanism,
+                                       core_algorithm_bits(spec->algorithm), key,
+                                       sizeof key / sizeof key[0], rv, err);
 }
 
-/* CKA_ID becomes the thumbprint, by which the key is found in one search. A token that lets no
- * object be changed keeps the id that the key was made with: then the key is found by reading all.
- */
-static core_status set_id(tok_session *session, creation *c, core_err *err)
+/* Sets CKA_ID of the new objects to the thumbprint, so that one search finds the key. If the token
+ * does not let objects be changed, the key keeps its random id, a warning is logged, and searches
+ * by thumbprint read all keys. */
+static core_status set_thumb_id(tok_session *session, creation *c, core_err *err)
 {
     tok_key_info *info = &c->key->info;
     const CK_ATTRIBUTE id = {CKA_ID, info->thumb, TOK_THUMB_LEN};
@@ -178,10 +184,10 @@ static core_status set_id(tok_session *session, creation *c, core_err *err)
     return st;
 }
 
-/* The key is made when the token shows it as it was asked for. Some tokens ignore CKA_SENSITIVE,
- * and SoftHSM under load has made a key whose CKA_TOKEN is FALSE. A flag that is not told proves
- * nothing. */
-static core_status check_made(tok_session *session, const creation *c, core_err *err)
+/* Checks that the new key has the flags that were requested. Some tokens ignore CKA_SENSITIVE, and
+ * SoftHSM under load has created a key whose CKA_TOKEN is FALSE. A flag that the token does not
+ * tell is not checked. ST_POLICY. */
+static core_status check_created(tok_session *session, const creation *c, core_err *err)
 {
     const CK_BBOOL wanted[] = {c->spec->persistent, CK_TRUE, CK_TRUE, c->spec->extractable};
     static const char *const names[] = {"CKA_TOKEN", "CKA_PRIVATE", "CKA_SENSITIVE",
@@ -210,20 +216,20 @@ static core_status check_made(tok_session *session, const creation *c, core_err 
     return st;
 }
 
-/* Nothing is left behind by a failure. Done in a session of its own, as the one at work may be what
- * failed. */
-static void undo(tok_session *session, creation *c)
+/* Destroys the objects of a creation that failed. It opens another session, because the session of
+ * the creation may be the one that failed. */
+static void undo_creation(tok_session *session, creation *c)
 {
-    const CK_OBJECT_HANDLE made[] = {c->private, c->public};
+    const CK_OBJECT_HANDLE created[] = {c->private, c->public};
     CK_SESSION_HANDLE other = 0;
     core_status st = ST_OK;
 
-    if (made[0] != 0 || made[1] != 0)
+    if (created[0] != 0 || created[1] != 0)
         st = tok_session_open(session->token, &other, NULL);
     for (size_t i = 0; i < 2; i++) {
         CK_RV rv = CKR_OK;
-        if (st == ST_OK && made[i] != 0)
-            rv = session->f->C_DestroyObject(other, made[i]);
+        if (st == ST_OK && created[i] != 0)
+            rv = session->f->C_DestroyObject(other, created[i]);
         if (st != ST_OK || rv != CKR_OK) {
             tok_note(session->token->ctx->gate, CORE_LOG_ERROR,
                      "token \"%s\": an unfinished key \"%s\" could not be destroyed (%s); remove "
@@ -249,7 +255,8 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
         st = core_random(c->id, sizeof c->id);
     if (st != ST_OK)
         return st;
-    /* A volatile key lives in a session of its own: what makes it there. */
+    /* A session key is created in a session opened for it alone and lives until that session is
+     * closed (PKCS #11 v3.1, 5.6.2). */
     tok_session own = *session;
     if (!c->spec->persistent) {
         st = tok_session_open(session->token, &own.handle, err);
@@ -261,19 +268,19 @@ static core_status create_op(tok_session *session, void *arg, core_err *err)
     if (st == ST_OK)
         st = tok_key_load(&own, c->private, rsa ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, &c->key, err);
     if (st == ST_OK)
-        c->key->info.persistent = c->spec->persistent; /* also where CKA_TOKEN is not told */
+        c->key->info.persistent = c->spec->persistent; /* even if CKA_TOKEN is not told */
     if (st == ST_OK && c->spec->persistent)
-        st = set_id(&own, c, err);
+        st = set_thumb_id(&own, c, err);
     if (st == ST_OK)
-        st = check_made(&own, c, err);
+        st = check_created(&own, c, err);
     if (st != ST_OK && c->own_session != 0) {
-        /* What was made in it goes with it. */
+        /* Closing the session destroys the objects created in it. */
         if (st != ST_SESSION_LOST)
             (void)session->f->C_CloseSession(c->own_session);
         c->own_session = c->private = c->public = 0;
     }
     if (st != ST_OK) {
-        undo(session, c);
+        undo_creation(session, c);
         return st;
     }
     if (c->own_session != 0)
@@ -329,7 +336,7 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *wanted, tok_key
     if (st != ST_OK)
         return st;
     tok_fork_check(token->ctx);
-    /* The turn keeps two threads from making one name twice. */
+    /* The lock prevents two threads from creating the same name twice. */
     enum { CREATE_WAIT_MS = 60000 };
     if (!tok_timed_lock_acquire(&token->key_lock, CREATE_WAIT_MS)) {
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another key is still being made",

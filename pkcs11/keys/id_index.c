@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Handles by CKA_ID, for tokens that search slowly: some look at every object for each search, 80
- * ms and more for a thousand keys. Once such a search was slow, the ids of all keys are read, which
- * costs about as much again, and no later search has to look at them all. Good as long as handles
- * are; what is found by it is believed only when the key has the thumbprint looked for.
+ * Keeps a sorted index from CKA_ID to object handle, for tokens that search slowly. Some tokens
+ * scan every object for each search, which takes 80 ms and more for 1000 keys. After the first slow
+ * search all CKA_IDs are read once, at about the cost of one more search, and later lookups need no
+ * scan. The index is valid for one handle generation. A handle from it is used only if the key that
+ * it names has the thumbprint that was looked for.
  */
 #include <stdlib.h>
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* The objects of one class whose CKA_ID has the length of a thumbprint. */
+/* Appends the objects of one class whose CKA_ID has TOK_THUMB_LEN bytes. */
 static core_status add_class(tok_session *session, CK_OBJECT_CLASS object_class, tok_id **ids,
                              size_t *count, core_err *err)
 {
@@ -31,7 +32,7 @@ static core_status add_class(tok_session *session, CK_OBJECT_CLASS object_class,
         CK_ATTRIBUTE want[] = {{CKA_ID, id, sizeof id}, {CKA_PRIVATE, &private, sizeof private}};
         st = tok_attributes(session, objects[i], want, 2, err);
         const bool kept = private == CK_TRUE || !tok_unprotected_refused(session);
-        if (st == ST_HANDLE_LOST) { /* deleted since */
+        if (st == ST_HANDLE_LOST) { /* deleted after the search */
             st = ST_OK;
         } else if (st == ST_OK && kept && want[0].ulValueLen == TOK_THUMB_LEN) {
             memcpy(entry->id, id, TOK_THUMB_LEN);

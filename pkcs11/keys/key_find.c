@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding keys: a table of the token's keys by thumbprint, filled by searches for one key where
- * CKA_ID is the thumbprint (ours), and by reading all keys once where it is not. A search costs a
- * token anything from 3 microseconds to 15 milliseconds for each thousand objects, so none is made
- * for a key that is known.
+ * Finds keys by thumbprint, by name, and by label and id. A key by thumbprint comes from the cache
+ * of the token. If it is not cached, a search by CKA_ID finds the keys that this library created,
+ * and reading all keys once finds the others. A search takes 3 microseconds to 15 milliseconds for
+ * each 1000 objects on the token, so a cached key needs none.
  */
 #include <string.h>
 #include "core/text.h"
@@ -13,8 +13,8 @@ enum { NOT_FOUND_FOR_US = 5000000, SLOW_SEARCH_US = 5000 };
 
 /* --- by thumbprint --- */
 
-/* `arg` is the thumbprint that is looked for; in the key turn. */
-static bool put_seen(tok_key *key, void *arg)
+/* For tok_scan: caches the key. `arg` is the thumbprint that is looked for. Needs the key lock. */
+static bool cache_key(tok_key *key, void *arg)
 {
     if (!key->info.retired || tok_known_find(key->token, key->info.thumb))
         tok_keys_put(key);
@@ -23,15 +23,15 @@ static bool put_seen(tok_key *key, void *arg)
     return true;
 }
 
-/* The same, until the one with the thumbprint is there. */
-static bool put_until(tok_key *key, void *arg)
+/* The same, but ends the scan at the key with the thumbprint. */
+static bool cache_until_found(tok_key *key, void *arg)
 {
-    return put_seen(key, arg) &&
+    return cache_key(key, arg) &&
            (key->info.retired || memcmp(key->info.thumb, arg, TOK_THUMB_LEN) != 0);
 }
 
-/* A key that has the thumbprint for its CKA_ID and cannot be read is not one that is missing. */
-static core_status unreadable(const tok_scan *scan, core_err *err)
+/* Fails because a matching key cannot be read. ST_NOT_FOUND would be wrong: the key exists. */
+static core_status fail_unreadable(const tok_scan *scan, core_err *err)
 {
     return core_fail(err, scan->bad, "a key that fits cannot be read: %s",
                      core_err_text(&scan->why, scan->bad));
@@ -41,29 +41,29 @@ static core_status find_by_id(tok_session *session, void *arg, core_err *err)
 {
     const uint8_t *thumb = arg;
     tok_token *token = session->token;
-    tok_scan scan = {.seen = put_until, .arg = arg, .thumbs = true};
+    tok_scan scan = {.seen = cache_until_found, .arg = arg, .thumbs = true};
     core_status st = ST_OK;
     tok_id id;
 
-    /* The cache tells whether what is found by the index is the right one. */
+    /* The caller looks in the cache, so a stale index entry does no harm. */
     if (tok_ids_find(token, thumb, &id))
         st = tok_scan_object(session, id.object, id.object_class, &scan, err);
     if (st != ST_OK || scan.done)
         return st;
-    scan.passed = &session->owner->passed; /* it has the thumbprint for its CKA_ID */
+    scan.passed = &session->owner->passed; /* what matches has the thumbprint as its CKA_ID */
     uint64_t since = core_now_us();
     st = tok_scan_keys(session, TOK_ALL_KEYS, CKA_ID, thumb, TOK_THUMB_LEN, &scan, err);
     if (st == ST_OK && core_now_us() - since > SLOW_SEARCH_US && !tok_ids_known(token))
         st = tok_ids_build(session, err);
-    return st == ST_OK && !scan.done && scan.bad != ST_OK ? unreadable(&scan, err) : st;
+    return st == ST_OK && !scan.done && scan.bad != ST_OK ? fail_unreadable(&scan, err) : st;
 }
 
-/* All RSA keys, whose thumbprints take no use of them; then symmetric keys, each of which encrypts
- * one block for its thumbprint, until the right one is found. */
+/* Reads all RSA keys, whose thumbprints need no use of the key. If the key is not among them, reads
+ * symmetric keys, each of which encrypts one block for its thumbprint, until it is found. */
 static core_status read_all(tok_session *session, void *arg, core_err *err)
 {
-    tok_scan rsa = {.seen = put_seen, .arg = arg};
-    tok_scan secret = {.seen = put_until, .arg = arg, .thumbs = true};
+    tok_scan rsa = {.seen = cache_key, .arg = arg};
+    tok_scan secret = {.seen = cache_until_found, .arg = arg, .thumbs = true};
 
     core_status st = tok_scan_keys(session, TOK_PRIVATE_KEYS, CKA_ID, NULL, 0, &rsa, err);
     tok_key *found = tok_keys_cached(session->owner, arg);
@@ -80,7 +80,9 @@ static core_status read_all(tok_session *session, void *arg, core_err *err)
     return st;
 }
 
-static bool index_fresh(tok_token *token)
+/* True if all keys were read less than NOT_FOUND_FOR_US ago, so that a key that is not cached is
+ * not on the token. */
+static bool is_index_fresh(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     uint64_t at = token->indexed_at_us;
@@ -102,10 +104,10 @@ static core_status search_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_
     return st;
 }
 
-/* In the key turn. A search of its own is not made again for a while, and another's says nothing.
- */
-static core_status thumb_not_found(const tok_token *token, const uint8_t thumb[TOK_THUMB_LEN],
-                                   core_err *err)
+/* Fails with ST_NOT_FOUND, or with the reason noted by the last search if that was for the same
+ * thumbprint. Needs the key lock. */
+static core_status fail_not_found(const tok_token *token, const uint8_t thumb[TOK_THUMB_LEN],
+                                  core_err *err)
 {
     static const tok_passed none;
     const bool same = memcmp(token->passed_thumb, thumb, TOK_THUMB_LEN) == 0;
@@ -128,32 +130,33 @@ core_status tok_key_by_thumb(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN
         return core_fail(err, ST_POOL_TIMEOUT, "token \"%s\": another search has not come back",
                          token->info.label);
     }
-    *out = tok_keys_cached(token, thumb); /* another thread may have found it meanwhile */
-    if (*out == NULL && !index_fresh(token))
+    *out = tok_keys_cached(token, thumb); /* another thread may have found it by now */
+    if (*out == NULL && !is_index_fresh(token))
         st = search_thumb(token, thumb, out, err);
     if (st == ST_OK && *out == NULL)
-        st = thumb_not_found(token, thumb, err);
+        st = fail_not_found(token, thumb, err);
     tok_timed_lock_release(&token->key_lock);
     return st;
 }
 
 /* --- by name, by label and id --- */
 
-typedef struct wanted {
+typedef struct key_query {
     const char *name; /* NULL: any */
     const uint8_t *id;
     size_t id_len;
     bool has_id;
     bool rsa_only;
-    bool count_only; /* no key is used for its thumbprint */
+    bool count_only; /* use no symmetric key for its thumbprint */
     tok_key *found;
     size_t count;
     tok_passed passed;
-} wanted;
+} key_query;
 
-static bool count_seen(tok_key *key, void *arg)
+/* For tok_scan: counts the matching keys and keeps the first. */
+static bool count_match(tok_key *key, void *arg)
 {
-    wanted *want = arg;
+    key_query *want = arg;
     const tok_key_info *info = &key->info;
 
     if ((want->rsa_only && !info->rsa) ||
@@ -170,15 +173,15 @@ static bool count_seen(tok_key *key, void *arg)
     return true;
 }
 
-static core_status find_wanted(tok_session *session, void *arg, core_err *err)
+static core_status find_matches(tok_session *session, void *arg, core_err *err)
 {
-    wanted *want = arg;
+    key_query *want = arg;
     const unsigned which = want->rsa_only ? TOK_PRIVATE_KEYS : TOK_ALL_KEYS;
     tok_scan scan = {
-        .seen = count_seen, .passed = &want->passed, .arg = want, .thumbs = !want->count_only};
+        .seen = count_match, .passed = &want->passed, .arg = want, .thumbs = !want->count_only};
     core_status st;
 
-    tok_key_release(want->found); /* of a first try that failed */
+    tok_key_release(want->found); /* of an earlier try of this operation */
     want->found = NULL;
     want->count = 0;
     want->passed.any = false;
@@ -190,25 +193,25 @@ static core_status find_wanted(tok_session *session, void *arg, core_err *err)
         st = tok_scan_padded(session, which, want->name, &scan, err);
     if (st != ST_OK || want->count > 0 || scan.bad == ST_OK)
         return st;
-    if (want->count_only) /* it has the name, whatever it is */
+    if (want->count_only) /* the unreadable object has the name */
         want->count = 1;
-    return want->count_only ? ST_OK : unreadable(&scan, err);
+    return want->count_only ? ST_OK : fail_unreadable(&scan, err);
 }
 
 core_status tok_keys_named(tok_session *session, const char *name, size_t *count, core_err *err)
 {
-    wanted want = {.name = name, .count_only = true};
-    core_status st = find_wanted(session, &want, err);
+    key_query want = {.name = name, .count_only = true};
+    core_status st = find_matches(session, &want, err);
 
     *count = want.count;
     tok_key_release(want.found);
     return st;
 }
 
-static core_status find_one(tok_token *token, wanted *want, const char *what, tok_key **out,
+static core_status find_one(tok_token *token, key_query *want, const char *what, tok_key **out,
                             core_err *err)
 {
-    core_status st = tok_execute(token, find_wanted, want, err);
+    core_status st = tok_execute(token, find_matches, want, err);
 
     *out = NULL;
     if (st == ST_OK && want->count == 0) {
@@ -228,12 +231,12 @@ static core_status find_one(tok_token *token, wanted *want, const char *what, to
 
 core_status tok_key_by_name(tok_token *token, const char *name, tok_key **out, core_err *err)
 {
-    wanted want = {.name = name};
+    key_query want = {.name = name};
     uint8_t thumb[TOK_THUMB_LEN];
     size_t length = sizeof thumb;
 
     core_status st = find_one(token, &want, name, out, err);
-    /* A key whose label is no text is shown under its thumbprint, so that opens it. */
+    /* A key whose label is not text is shown by its thumbprint, so the thumbprint must open it. */
     if (st == ST_NOT_FOUND && core_unhex(name, thumb, &length) == ST_OK && length == sizeof thumb)
         st = tok_key_by_thumb(token, thumb, out, err);
     return st;
@@ -242,7 +245,7 @@ core_status tok_key_by_name(tok_token *token, const char *name, tok_key **out, c
 core_status tok_key_by_label_id(tok_token *token, const char *label, const uint8_t *id,
                                 size_t id_len, tok_key **out, core_err *err)
 {
-    wanted want = {
+    key_query want = {
         .name = label, .id = id, .id_len = id_len, .has_id = id != NULL, .rsa_only = true};
     return find_one(token, &want, label != NULL ? label : "(by id)", out, err);
 }

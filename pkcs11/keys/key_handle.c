@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds the handle of a key again after the token was away. A handle is believed only if the key
- * behind it has the same thumbprint: tokens reuse handles.
+ * Finds the object handle of a key, again after a new login or re-initialization. Tokens reuse
+ * handles, so a handle is accepted only if the key that it names has the same thumbprint.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* The search for the very key. */
-typedef struct same_key {
+/* A search for the object of one known key. */
+typedef struct key_search {
     const tok_session *session;
     tok_key *key;
-    const char *const *names; /* two labels, one of which it must have; NULL: any */
+    const char *const *names; /* two labels; it must have one of them; NULL: any */
     bool found;
-    size_t alike; /* how many look so, where that must be one */
-} same_key;
+    size_t alike; /* objects that look like the key, if it is not known by its thumbprint alone */
+} key_search;
 
-/* All that is known of a key that does not tell its thumbprint. */
+/* Compares label and id, for a key without a known thumbprint. */
 static bool looks_alike(const tok_key_info *a, const tok_key_info *b)
 {
     return strcmp(a->name, b->name) == 0 && a->id_len == b->id_len &&
            memcmp(a->id, b->id, a->id_len) == 0;
 }
 
-/* By the name, where it was told: SoftHSM under load may have given an empty one once. The id of a
- * key that has just been made may have been read before it was set, so it decides only where there
- * is no thumbprint. */
-static bool is_named(const same_key *same, const tok_key_info *other)
+/* True if the other key has one of the two labels. A key that was read with an empty label matches
+ * any label, because SoftHSM under load may return an empty one. The id is compared only if there
+ * is no thumbprint: the id of a new key may have been read before it was set. */
+static bool is_named(const key_search *same, const tok_key_info *other)
 {
     const tok_key_info *info = &same->key->info;
 
@@ -36,11 +36,12 @@ static bool is_named(const same_key *same, const tok_key_info *other)
            strcmp(other->name, same->names[1]) == 0;
 }
 
-static bool is_same(tok_key *other, void *arg)
+/* For tok_scan: notes the handle if the other key is the one searched for. */
+static bool note_if_same(tok_key *other, void *arg)
 {
-    same_key *same = arg;
+    key_search *same = arg;
     const tok_key_info *info = &same->key->info;
-    /* Copies of one key are one key for use, but not for what is renamed or destroyed. */
+    /* For use, copies of a key count as one key; for renaming and destroying they do not. */
     const bool identified = info->identified && same->names == NULL;
 
     if (info->identified && memcmp(other->info.thumb, info->thumb, TOK_THUMB_LEN) != 0)
@@ -52,13 +53,13 @@ static bool is_same(tok_key *other, void *arg)
     tok_key_state_copy(same->key, other);
     tok_key_note_handle(same->session, same->key,
                         atomic_load(&other->handles[same->session->member_index].handle));
-    return !identified; /* another that looks so makes it ambiguous */
+    return !identified; /* go on: a second match makes it ambiguous */
 }
 
-/* By CKA_ID, by label, and among all keys of its class: the last two use symmetric keys of others
- * for their thumbprints. */
-static core_status find_again(tok_session *session, tok_key *key, const char *const *names,
-                              core_err *err)
+/* Searches by CKA_ID, then by label, then among all keys of the class. The last two searches may
+ * use other symmetric keys to compute their thumbprints. */
+static core_status find_object(tok_session *session, tok_key *key, const char *const *names,
+                               core_err *err)
 {
     const tok_key_info *info = &key->info;
     CK_BBOOL yes = CK_TRUE;
@@ -71,8 +72,8 @@ static core_status find_again(tok_session *session, tok_key *key, const char *co
         {CKA_ID, (void *)(uintptr_t)info->id, (CK_ULONG)info->id_len},
         {CKA_LABEL, (void *)(uintptr_t)info->name, (CK_ULONG)strlen(info->name)},
     };
-    same_key same = {session, key, names, false, 0};
-    tok_scan scan = {.seen = is_same, .arg = &same, .thumbs = info->identified};
+    key_search same = {session, key, names, false, 0};
+    tok_scan scan = {.seen = note_if_same, .arg = &same, .thumbs = info->identified};
     core_status st = ST_OK;
 
     for (size_t i = 0;
@@ -82,7 +83,7 @@ static core_status find_again(tok_session *session, tok_key *key, const char *co
         if (narrow[i].ulValueLen > 0)
             st = tok_scan_objects(session, match, 3, key->object_class, &scan, err);
     }
-    const core_status bad = scan.bad; /* of those that are this key by id or label */
+    const core_status bad = scan.bad; /* an object with this key's id or label cannot be read */
     if (st == ST_OK && !same.found && same.alike == 0)
         st = tok_scan_objects(session, match, 2, key->object_class, &scan, err);
     if (st == ST_OK && names != NULL && same.alike > 1) {
@@ -101,30 +102,31 @@ static core_status find_again(tok_session *session, tok_key *key, const char *co
                      session->token->info.label, core_status_next(ST_HANDLE_LOST));
 }
 
-/* Whether a handle that is good is known. */
-static bool handle_known(const tok_session *session, const tok_key_handles *handles,
-                         CK_OBJECT_HANDLE *out)
+/* True if *out is a handle of the current generation. The generation is read before and after the
+ * handle, because tok_key_note_handle may run in another thread. */
+static bool is_handle_known(const tok_session *session, const tok_key_handles *handles,
+                            CK_OBJECT_HANDLE *out)
 {
     const uint64_t handle_generation = tok_token_handle_generation(session->token);
-    const bool before = atomic_load(&handles->handle_generation) == handle_generation;
+    const bool was_current = atomic_load(&handles->handle_generation) == handle_generation;
 
     *out = atomic_load(&handles->handle);
-    return before && atomic_load(&handles->handle_generation) == handle_generation;
+    return was_current && atomic_load(&handles->handle_generation) == handle_generation;
 }
 
 core_status tok_key_find(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out, core_err *err)
 {
     const tok_key_handles *handles = &key->handles[session->member_index];
 
-    /* A volatile key is in a session that no other process sees. */
+    /* No other process sees or changes a session key, so its handle needs no search. */
     if (!key->info.persistent) {
-        return handle_known(session, handles, out)
+        return is_handle_known(session, handles, out)
                    ? ST_OK
                    : core_fail(err, ST_HANDLE_LOST,
-                               "key \"%s\" was volatile and is lost with its session or login",
+                               "key \"%s\" was a session key and is lost with its session or login",
                                key->info.name);
     }
-    core_status st = find_again(session, key, NULL, err);
+    core_status st = find_object(session, key, NULL, err);
     *out = atomic_load(&handles->handle);
     return st;
 }
@@ -137,11 +139,11 @@ core_status tok_key_find_named(tok_session *session, tok_key *key, const char *o
 
     if (!key->info.persistent)
         return tok_key_find(session, key, out, err);
-    core_status st = find_again(session, key, names, err);
-    /* SoftHSM under load may tell an empty label once. */
+    core_status st = find_object(session, key, names, err);
+    /* SoftHSM under load may return an empty label. A repeated search finds the key. */
     for (unsigned i = 1; i < TRIES && st == ST_HANDLE_LOST; i++) {
         core_sleep_ms(PAUSE_MS * i);
-        st = find_again(session, key, names, err);
+        st = find_object(session, key, names, err);
     }
     *out = st == ST_OK ? atomic_load(&key->handles[session->member_index].handle) : 0;
     return st;
@@ -152,7 +154,7 @@ core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE 
     tok_key_handles *handles = &key->handles[session->member_index];
     core_status st = ST_HANDLE_LOST;
 
-    if (handle_known(session, handles, out))
+    if (is_handle_known(session, handles, out))
         st = tok_key_proof_due(session, key) ? tok_key_prove(session, key, *out, err) : ST_OK;
     if (st != ST_HANDLE_LOST)
         return st;
@@ -161,7 +163,7 @@ core_status tok_key_handle(tok_session *session, tok_key *key, CK_OBJECT_HANDLE 
 
 core_status tok_key_invalidate_if_lost(tok_key *key, core_status st)
 {
-    /* Somebody may have taken the use off the key. */
+    /* An administrator may have disabled this use of the key. */
     if (st == ST_KEY_USAGE)
         tok_key_doubt(key);
     for (unsigned i = 0; st == ST_HANDLE_LOST && i < CORE_GROUP_MOST; i++)

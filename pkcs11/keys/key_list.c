@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lists the keys of a token: for SQL Server, which needs a thumbprint of each key that it may use,
- * for administrators, who see also what is ignored, and for key paths, which need labels only. The
- * last two use no key.
+ * Lists the keys of a token: for SQL Server with the thumbprint of each key that it may use, for
+ * administrators with the ignored keys, and for key paths with labels only. Only the list for SQL
+ * Server uses keys.
  */
 #include "pkcs11/keys/keys_private.h"
 
@@ -11,11 +11,11 @@ typedef struct key_list {
     size_t count, room;
     tok_ignored_key *ignored;
     size_t ignored_count, ignored_room;
-    bool want_ignored, failed;
+    bool want_ignored, failed; /* failed: out of memory */
 } key_list;
 
 /* Makes room for one more entry of `size` bytes; false: out of memory. */
-static bool grow(void **array, size_t count, size_t *room, size_t size)
+static bool grow_array(void **array, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
         return true;
@@ -33,7 +33,7 @@ static bool add_key(tok_key *key, void *arg)
     key_list *list = arg;
     void *keys = list->keys;
 
-    list->failed = list->failed || !grow(&keys, list->count, &list->room, sizeof *list->keys);
+    list->failed = list->failed || !grow_array(&keys, list->count, &list->room, sizeof *list->keys);
     list->keys = keys;
     if (!list->failed)
         list->keys[list->count++] = tok_key_ref(key);
@@ -47,8 +47,8 @@ static void add_ignored(const tok_ignored_key *ignored, void *arg)
 
     if (!list->want_ignored)
         return;
-    list->failed = list->failed ||
-                   !grow(&array, list->ignored_count, &list->ignored_room, sizeof *list->ignored);
+    list->failed = list->failed || !grow_array(&array, list->ignored_count, &list->ignored_room,
+                                               sizeof *list->ignored);
     list->ignored = array;
     if (!list->failed)
         list->ignored[list->ignored_count++] = *ignored;
@@ -66,7 +66,7 @@ static core_status survey_op(tok_session *session, void *arg, core_err *err)
     key_list *list = arg;
     tok_scan scan = {.seen = add_key, .ignored = add_ignored, .arg = list};
 
-    list_free(list); /* of a first try that failed */
+    list_free(list); /* of an earlier try of this operation */
     core_status st = tok_scan_keys(session, TOK_ALL_KEYS, CKA_ID, NULL, 0, &scan, err);
     if (st == ST_OK && list->failed)
         st = core_fail(err, ST_NO_MEMORY, "out of memory for the keys of the token");
@@ -90,10 +90,10 @@ core_status tok_key_survey(tok_token *token, tok_key ***out, size_t *count,
     return st;
 }
 
-/* Tries a second time unless the token or its login is lost: one odd answer must not make anybody
- * believe that the key cannot encrypt. */
-static core_status measure(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
-                           core_err *err)
+/* Computes the thumbprint, and tries a second time unless the token or its login is lost. One
+ * failure is no proof that the key cannot encrypt. */
+static core_status measure_key(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                               core_err *err)
 {
     core_status st = tok_key_measure(session, object, key, err);
     return st == ST_OK || tok_scan_stops(session, st) ? st
@@ -107,7 +107,7 @@ static core_status identify_op(tok_session *session, void *arg, core_err *err)
 
     core_status st = tok_key_handle(session, key, &object, err);
     if (st == ST_OK)
-        st = measure(session, object, key, err);
+        st = measure_key(session, object, key, err);
     return tok_key_invalidate_if_lost(key, st);
 }
 
@@ -118,8 +118,8 @@ core_status tok_key_identify(tok_key *key, core_err *err)
 
 /* --- for SQL Server --- */
 
-/* Whether SQL Server may be shown the key, so that its thumbprint is needed. A key whose length is
- * not told may still prove to be of another that is allowed. */
+/* True if the key is shown to SQL Server, so that its thumbprint is needed. A key of unknown length
+ * may turn out to have a length that the policy allows. */
 static bool is_shown(const tok_session *session, const tok_key_info *info)
 {
     const unsigned allowed = session->owner->config->algorithms;
@@ -127,16 +127,16 @@ static bool is_shown(const tok_session *session, const tok_key_info *info)
            (info->bits_unknown || (allowed & (1u << info->algorithm)) != 0);
 }
 
-/* Identifies a key that SQL Server may use. One that the token does not let encrypt is dropped
- * (*key NULL): nobody could use it. */
+/* Identifies a key that SQL Server may use. If the token does not let it encrypt, the key has no
+ * thumbprint and cannot be used: it is released and *key is NULL. */
 static core_status identify_shown(tok_session *session, tok_key **key, core_err *err)
 {
     core_err why = {0};
 
     if ((*key)->info.identified || !is_shown(session, &(*key)->info))
         return ST_OK;
-    core_status st =
-        measure(session, atomic_load(&(*key)->handles[session->member_index].handle), *key, &why);
+    core_status st = measure_key(
+        session, atomic_load(&(*key)->handles[session->member_index].handle), *key, &why);
     if (st == ST_OK)
         return ST_OK;
     if (tok_scan_stops(session, st)) {
@@ -188,7 +188,7 @@ typedef struct label_list {
     size_t count;
 } label_list;
 
-/* One that does not tell its label is found by its id, and the other way round. */
+/* Reads label and id of one object. An object that tells only one of them is listed, too. */
 static core_status read_label(tok_session *session, CK_OBJECT_HANDLE object, label_list *list,
                               core_err *err)
 {
@@ -201,7 +201,7 @@ static core_status read_label(tok_session *session, CK_OBJECT_HANDLE object, lab
     };
     core_status st = tok_attributes(session, object, a, 3, err);
 
-    if (st == ST_HANDLE_LOST) /* deleted since */
+    if (st == ST_HANDLE_LOST) /* deleted after the search */
         return ST_OK;
     if (st != ST_OK)
         return st;
@@ -228,7 +228,7 @@ static core_status labels_op(tok_session *session, void *arg, core_err *err)
     CK_OBJECT_HANDLE *objects = NULL;
     size_t count = 0;
 
-    core_free(list->labels); /* of a first try that failed */
+    core_free(list->labels); /* of an earlier try of this operation */
     *list = (label_list){0};
     core_status st = tok_search(session, match, 3, &objects, &count, err);
     if (st == ST_OK && count > 0) {

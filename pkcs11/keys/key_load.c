@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From an object on the token to a tok_key, and back to its handle after the token was away. A
- * handle found again is believed only when the key behind it has the same thumbprint: tokens reuse
- * handles.
+ * Makes a tok_key from an object on the token: reads its attributes, completes the public numbers
+ * of an RSA key, computes the thumbprint, and notes the object handle.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
+/* Finds the modulus that the private object does not tell. ST_KEY_USAGE: there is none. */
 static core_status find_modulus(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
                                 const tok_raw_key *raw, core_err *err)
 {
@@ -66,7 +66,7 @@ core_status tok_key_measure(tok_session *session, CK_OBJECT_HANDLE object, tok_k
     const bool des3 = info->algorithm == CORE_ALG_3DES;
     CK_ULONG length = 0;
 
-    /* SoftHSM leaves CKA_VALUE_LEN at 0 for keys that came in by C_UnwrapKey. */
+    /* SoftHSM leaves CKA_VALUE_LEN at 0 for keys created by C_UnwrapKey. */
     if (info->bits_unknown && info->extractable &&
         tok_secret_length(session, object, &length, NULL) == ST_OK &&
         (length == 16 || length == 24 || length == 32)) {
@@ -80,8 +80,8 @@ core_status tok_key_measure(tok_session *session, CK_OBJECT_HANDLE object, tok_k
     return st;
 }
 
-/* A key whose length nothing tells counts as the shortest it can be, so that no policy is passed by
- * claiming more than there is. */
+/* A key of unknown length counts as the shortest AES key, so that it does not satisfy a policy that
+ * requires a longer one. */
 static core_status complete_symmetric(tok_key *key, const tok_raw_key *raw)
 {
     tok_key_info *info = &key->info;
@@ -94,7 +94,7 @@ static core_status complete_symmetric(tok_key *key, const tok_raw_key *raw)
                                        : (unsigned)raw->value_len * 8;
     info->can = (raw->encrypt ? TOK_CAN_ENCRYPT : 0u) | (raw->decrypt ? TOK_CAN_DECRYPT : 0u) |
                 (raw->wrap ? TOK_CAN_WRAP : 0u) | (raw->unwrap ? TOK_CAN_UNWRAP : 0u);
-    /* One that may not encrypt cannot tell its thumbprint. */
+    /* Without CKA_ENCRYPT the thumbprint cannot be computed. */
     if ((info->can & TOK_CAN_ENCRYPT) == 0)
         return ST_NOT_SUPPORTED;
     info->has_thumb = info->id_len == TOK_THUMB_LEN;
@@ -103,8 +103,6 @@ static core_status complete_symmetric(tok_key *key, const tok_raw_key *raw)
     return ST_OK;
 }
 
-/* Notes where the key is on the session's token, unless somebody knows it of a later age. A reader
- * that meets `age` at 0 in between looks for himself. */
 void tok_key_note_handle(const tok_session *session, tok_key *key, CK_OBJECT_HANDLE object)
 {
     tok_key_handles *handles = &key->handles[session->member_index];
@@ -120,8 +118,9 @@ void tok_key_note_handle(const tok_session *session, tok_key *key, CK_OBJECT_HAN
     core_mutex_unlock(&session->token->lock);
 }
 
-static core_status complete(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
-                            const tok_raw_key *raw, bool thumbs, core_err *err)
+/* Completes the description of an object whose attributes were read. */
+static core_status complete_key(tok_session *session, CK_OBJECT_HANDLE object, tok_key *key,
+                                const tok_raw_key *raw, bool thumbs, core_err *err)
 {
     const bool rsa = key->object_class == CKO_PRIVATE_KEY;
     core_status st;
@@ -130,8 +129,8 @@ static core_status complete(tok_session *session, CK_OBJECT_HANDLE object, tok_k
         return ST_NOT_SUPPORTED;
     if (key->info.unprotected && tok_unprotected_refused(session)) {
         return core_fail(err, ST_POLICY,
-                         "CKA_PRIVATE is not TRUE: anybody can put such a key on the token without "
-                         "the PIN; see unprotected_keys");
+                         "CKA_PRIVATE is not TRUE: anyone can create such a key on the token "
+                         "without the PIN; see unprotected_keys");
     }
     st = rsa ? complete_rsa(session, object, key, raw, err) : complete_symmetric(key, raw);
     if (st != ST_OK)
@@ -159,7 +158,7 @@ core_status tok_key_describe(tok_session *session, CK_OBJECT_HANDLE object,
         tok_key_read(session, object, object_class == CKO_PRIVATE_KEY, &key->info, &raw, err);
     memcpy(name, key->info.name, TOK_LABEL_MAX + 1);
     if (st == ST_OK)
-        st = complete(session, object, key, &raw, thumbs, err);
+        st = complete_key(session, object, key, &raw, thumbs, err);
     if (st != ST_OK) {
         core_free(key);
         return st;

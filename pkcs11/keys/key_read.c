@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads the attributes of one private or secret key object. Tokens leave attributes out or refuse
- * single ones (SoftHSM: the dates of private keys), so each has a meaning for "not told": a use
- * that is not told is allowed here, and the token decides; protection that is not told is missing.
+ * Reads the attributes of one private or secret key object. Tokens omit attributes or refuse single
+ * ones (SoftHSM: the dates of private keys), so each has a default. A use that the token does not
+ * tell is allowed, and the token refuses it at the call; a protection that it does not tell counts
+ * as missing.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
@@ -12,11 +13,11 @@ bool tok_unprotected_refused(const tok_session *session)
     return session->token->config->unprotected_keys == CORE_UNPROTECTED_REFUSE;
 }
 
-/* Places in the list below. */
-/* MATTER: the modulus of an RSA key, the length of a secret one, which has no exponent. */
-enum { TYPE, LABEL, ID, PRIVATE, START, END, MATTER, EXPONENT, FLAGS };
+/* Indexes in the attribute list below. MODULUS_OR_LEN is CKA_MODULUS of an RSA key and
+ * CKA_VALUE_LEN of a secret key, which has no EXPONENT. The flags follow at FLAGS. */
+enum { TYPE, LABEL, ID, PRIVATE, START, END, MODULUS_OR_LEN, EXPONENT, FLAGS };
 
-/* YYYYMMDD as a number, 0 where there is none. */
+/* The date as the number yyyymmdd; 0: none. */
 static uint32_t date_number(const CK_ATTRIBUTE *attribute)
 {
     const CK_DATE *date = attribute->pValue;
@@ -33,8 +34,8 @@ static uint32_t date_number(const CK_ATTRIBUTE *attribute)
     return number;
 }
 
-/* Some tools write the NUL that ends a C string, or fill up with NULs. A label with a NUL inside is
- * no name. */
+/* Some tools store the terminating NUL of a C string, or pad with NULs. A label with another NUL in
+ * it is not a name. */
 void tok_label_take(char *name, const CK_ATTRIBUTE *label)
 {
     size_t length = tok_attribute_has(label) ? label->ulValueLen : 0;
@@ -48,10 +49,10 @@ void tok_label_take(char *name, const CK_ATTRIBUTE *label)
 
 static void take_dates(tok_key_info *info, const CK_ATTRIBUTE *a, const CK_RV *faults)
 {
-    const CK_ULONG places[] = {START, END};
+    const CK_ULONG dates[] = {START, END};
 
     for (size_t i = 0; i < 2; i++) {
-        const CK_RV rv = faults[places[i]];
+        const CK_RV rv = faults[dates[i]];
         if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID)
             info->dates_unreadable = true;
     }
@@ -59,18 +60,18 @@ static void take_dates(tok_key_info *info, const CK_ATTRIBUTE *a, const CK_RV *f
     info->end_date = date_number(&a[END]);
 }
 
-/* The flags, each with its value where it is not told. */
+/* A flag attribute. */
 typedef struct flag_row {
     CK_ATTRIBUTE_TYPE type;
-    CK_BBOOL value;
-    bool rsa, secret; /* which keys have it */
-    unsigned can;     /* the use that it allows; 0: none */
+    CK_BBOOL value;   /* the default, if the token does not tell it */
+    bool rsa, secret; /* the kinds of keys that have it */
+    unsigned can;     /* the use that it permits; 0: none */
 } flag_row;
 
 enum { TOKEN, EXTRACTABLE, SENSITIVE, NEVER, ALWAYS, ENCRYPT, DECRYPT, SIGN, WRAP, UNWRAP, COUNT };
 
 static const flag_row flag_rows[COUNT] = {
-    [TOKEN] = {CKA_TOKEN, CK_TRUE, true, true, 0}, /* searches ask for it */
+    [TOKEN] = {CKA_TOKEN, CK_TRUE, true, true, 0}, /* searches match on it */
     [EXTRACTABLE] = {CKA_EXTRACTABLE, CK_FALSE, true, true, 0},
     [SENSITIVE] = {CKA_SENSITIVE, CK_FALSE, true, true, 0},
     [NEVER] = {CKA_NEVER_EXTRACTABLE, CK_FALSE, true, true, 0},
@@ -82,7 +83,8 @@ static const flag_row flag_rows[COUNT] = {
     [UNWRAP] = {CKA_UNWRAP, CK_TRUE, true, true, TOK_CAN_UNWRAP},
 };
 
-/* Adds the flags that keys of the kind have; at[f] is the place of a flag, 0: not asked for. */
+/* Appends the flags that this kind of key has and returns the new count. at[f] is the index of flag
+ * f in `a`; 0: not read. */
 static CK_ULONG add_flags(CK_ATTRIBUTE *a, CK_ULONG count, bool rsa, CK_BBOOL values[COUNT],
                           CK_ULONG at[COUNT])
 {
@@ -135,12 +137,12 @@ core_status tok_key_read(tok_session *session, CK_OBJECT_HANDLE object, bool rsa
         [PRIVATE] = {CKA_PRIVATE, &private, sizeof private},
         [START] = {CKA_START_DATE, &start, sizeof start},
         [END] = {CKA_END_DATE, &end, sizeof end},
-        [MATTER] = {CKA_VALUE_LEN, &raw->value_len, sizeof raw->value_len},
+        [MODULUS_OR_LEN] = {CKA_VALUE_LEN, &raw->value_len, sizeof raw->value_len},
         [EXPONENT] = {CKA_PUBLIC_EXPONENT, info->exponent, sizeof info->exponent},
     };
 
     if (rsa)
-        a[MATTER] = (CK_ATTRIBUTE){CKA_MODULUS, info->modulus, sizeof info->modulus};
+        a[MODULUS_OR_LEN] = (CK_ATTRIBUTE){CKA_MODULUS, info->modulus, sizeof info->modulus};
     const CK_ULONG count = add_flags(a, rsa ? FLAGS : EXPONENT, rsa, values, at);
     core_status st = tok_attributes_each(session, object, a, count, faults, err);
     if (st != ST_OK)
@@ -150,13 +152,14 @@ core_status tok_key_read(tok_session *session, CK_OBJECT_HANDLE object, bool rsa
     take_flags(info, raw, a, values, at);
     info->id_len = tok_attribute_has(&a[ID]) ? a[ID].ulValueLen : 0;
     info->unprotected = a[PRIVATE].ulValueLen != sizeof private || private != CK_TRUE;
-    if (!tok_attribute_has(&a[MATTER]))
-        a[MATTER].ulValueLen = 0;
+    if (!tok_attribute_has(&a[MODULUS_OR_LEN]))
+        a[MODULUS_OR_LEN].ulValueLen = 0;
     if (rsa) {
-        info->modulus_len = a[MATTER].ulValueLen;
+        info->modulus_len = a[MODULUS_OR_LEN].ulValueLen;
         info->exponent_len = tok_attribute_has(&a[EXPONENT]) ? a[EXPONENT].ulValueLen : 0;
-        raw->modulus_rv = faults[MATTER] != CKR_OK ? faults[MATTER] : CKR_ATTRIBUTE_TYPE_INVALID;
-    } else if (a[MATTER].ulValueLen != sizeof raw->value_len) {
+        raw->modulus_rv =
+            faults[MODULUS_OR_LEN] != CKR_OK ? faults[MODULUS_OR_LEN] : CKR_ATTRIBUTE_TYPE_INVALID;
+    } else if (a[MODULUS_OR_LEN].ulValueLen != sizeof raw->value_len) {
         raw->value_len = 0;
     }
     if (a[TYPE].ulValueLen == sizeof raw->type)

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looks through the key objects of a token. One object that cannot be read must not hide the
- * others: this file holds the one rule of what a failure to read an object means, for every search.
+ * Scans the key objects of a token. An object that cannot be read must not hide the others, so this
+ * file decides for every search whether a failure belongs to one object or ends the scan.
  */
 #include <stdio.h>
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-typedef enum verdict {
+/* What reading one object showed. */
+typedef enum object_kind {
     IS_KEY,
-    IS_OTHER,       /* no key of ours, or deleted since */
-    IS_UNPROTECTED, /* anybody can have put it there */
-    IS_BAD,         /* the token refuses to tell what it is, or to use it */
-    IS_FAILURE      /* the device, the session or the login fails */
-} verdict;
+    IS_OTHER,       /* not an RSA, AES or 3DES key, or deleted after the search */
+    IS_UNPROTECTED, /* CKA_PRIVATE is not TRUE: it can be created without the PIN */
+    IS_BAD,         /* the token refuses to tell its attributes, or to use it */
+    IS_FAILURE      /* the device, the session or the login failed */
+} object_kind;
 
-/* Some tokens say of all objects that they are gone once nobody is logged in. */
+/* Some tokens return CKR_OBJECT_HANDLE_INVALID for all objects after the login has ended. */
 static core_status check_login(tok_session *session, core_err *err)
 {
     CK_SESSION_INFO info;
@@ -31,7 +32,7 @@ static core_status check_login(tok_session *session, core_err *err)
                      core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
 }
 
-static verdict judge(tok_session *session, core_status st)
+static object_kind classify(tok_session *session, core_status st)
 {
     const core_class class = core_status_class(st);
 
@@ -48,18 +49,18 @@ static verdict judge(tok_session *session, core_status st)
 
 bool tok_scan_stops(tok_session *session, core_status st)
 {
-    return judge(session, st) == IS_FAILURE;
+    return classify(session, st) == IS_FAILURE;
 }
 
-/* Reads an object, a second time where it cannot be read or used: one passing failure must not make
- * SQL Server believe that a key is gone. */
-static verdict read_object(tok_session *session, CK_OBJECT_HANDLE object,
-                           CK_OBJECT_CLASS object_class, const tok_scan *scan,
-                           char name[TOK_LABEL_MAX + 1], tok_key **key, core_status *st,
-                           core_err *err)
+/* Reads an object, and a second time if the first read fails: a temporary failure must not make a
+ * key disappear from SQL Server. */
+static object_kind read_object(tok_session *session, CK_OBJECT_HANDLE object,
+                               CK_OBJECT_CLASS object_class, const tok_scan *scan,
+                               char name[TOK_LABEL_MAX + 1], tok_key **key, core_status *st,
+                               core_err *err)
 {
     *st = tok_key_describe(session, object, object_class, scan->thumbs, name, key, err);
-    verdict is = judge(session, *st);
+    object_kind is = classify(session, *st);
 
     if (*st != ST_HANDLE_LOST && is != IS_BAD)
         return is;
@@ -69,11 +70,12 @@ static verdict read_object(tok_session *session, CK_OBJECT_HANDLE object,
             return IS_FAILURE;
     }
     *st = tok_key_describe(session, object, object_class, scan->thumbs, name, key, err);
-    return judge(session, *st);
+    return classify(session, *st);
 }
 
-static void ignore(const char *name, CK_OBJECT_CLASS object_class, bool unprotected,
-                   const core_err *why, core_status st, tok_scan *scan)
+/* Reports an ignored object to the caller of the scan. */
+static void report_ignored(const char *name, CK_OBJECT_CLASS object_class, bool unprotected,
+                           const core_err *why, core_status st, tok_scan *scan)
 {
     tok_ignored_key ignored = {.secret = object_class == CKO_SECRET_KEY,
                                .why =
@@ -81,7 +83,7 @@ static void ignore(const char *name, CK_OBJECT_CLASS object_class, bool unprotec
     if (unprotected)
         tok_passed_unprotected(scan->passed, name);
     if (!unprotected && scan->bad == ST_OK) {
-        /* It is the object's fault, so recovery has nothing to do. */
+        /* The object is at fault, so the status must not start a recovery. */
         scan->bad = core_status_class(st) == CORE_CLASS_DEVICE ? ST_KEY_USAGE : st;
         scan->why = *why;
     }
@@ -99,7 +101,7 @@ core_status tok_scan_object(tok_session *session, CK_OBJECT_HANDLE object,
     core_err why = {0};
     core_status st = ST_OK;
     tok_key *key = NULL;
-    const verdict is = read_object(session, object, object_class, scan, name, &key, &st, &why);
+    const object_kind is = read_object(session, object, object_class, scan, name, &key, &st, &why);
 
     scan->silent += is == IS_BAD && name[0] == '\0';
     scan->told += is != IS_BAD || name[0] != '\0';
@@ -107,7 +109,7 @@ core_status tok_scan_object(tok_session *session, CK_OBJECT_HANDLE object,
         scan->done = !scan->seen(key, scan->arg);
         tok_key_release(key);
     } else if (is == IS_UNPROTECTED || is == IS_BAD) {
-        ignore(name, object_class, is == IS_UNPROTECTED, &why, st, scan);
+        report_ignored(name, object_class, is == IS_UNPROTECTED, &why, st, scan);
     } else if (is == IS_FAILURE) {
         if (err != NULL)
             *err = why;
@@ -126,7 +128,7 @@ core_status tok_scan_objects(tok_session *session, const CK_ATTRIBUTE *match, CK
     for (size_t i = 0; st == ST_OK && !scan->done && i < count; i++)
         st = tok_scan_object(session, objects[i], object_class, scan, err);
     core_free(objects);
-    /* A device that finds objects and tells nothing of any of them fails. */
+    /* If none of several objects tells anything, the device is at fault. */
     if (st == ST_OK && scan->told == 0 && scan->silent > 1)
         st = core_fail(err, ST_DEVICE, "%s", core_err_text(&scan->why, ST_DEVICE));
     return st;
@@ -157,9 +159,10 @@ core_status tok_scan_keys(tok_session *session, unsigned which, CK_ATTRIBUTE_TYP
     return st;
 }
 
-/* Whether the object's label is the name and NULs. One that does not tell it has another. */
-static core_status is_padded(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
-                             tok_passed *passed, bool *is, core_err *err)
+/* *is: the object's label is the name followed by NULs. A label that the token does not tell is
+ * another. */
+static core_status check_padded(tok_session *session, CK_OBJECT_HANDLE object, const char *name,
+                                tok_passed *passed, bool *is, core_err *err)
 {
     char label[TOK_LABEL_MAX + 1];
     const size_t length = strlen(name);
@@ -196,7 +199,7 @@ core_status tok_scan_padded(tok_session *session, unsigned which, const char *na
         st = tok_search(session, match, 2, &objects, &count, err);
         for (size_t i = 0; st == ST_OK && !scan->done && i < count; i++) {
             bool is = false;
-            st = is_padded(session, objects[i], name, scan->passed, &is, err);
+            st = check_padded(session, objects[i], name, scan->passed, &is, err);
             if (st == ST_OK && is)
                 st = tok_scan_object(session, objects[i], object_class, scan, err);
         }

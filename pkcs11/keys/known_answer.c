@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A known answer: a random value, encrypted in software, that the private key must give back.
+ * Makes known-answer tests: software encrypts a random value with the public numbers of a key, and
+ * the private key must decrypt it.
  */
 #include "pkcs11/keys/keys_private.h"
 
 enum { ANSWER_LEN = 32 };
 
-/* As long as the padding leaves room for; 0: for none. */
 size_t tok_answer_length(const tok_key *key, core_padding padding)
 {
     const size_t overhead = tok_padding_row(padding)->overhead;
@@ -14,7 +14,7 @@ size_t tok_answer_length(const tok_key *key, core_padding padding)
     return room < ANSWER_LEN ? room : ANSWER_LEN;
 }
 
-static core_status answer_decrypt(tok_session *session, CK_OBJECT_HANDLE object, const tok_key *key,
+static core_status decrypt_answer(tok_session *session, CK_OBJECT_HANDLE object, const tok_key *key,
                                   core_padding padding, uint8_t *cipher, size_t cipher_len,
                                   const uint8_t *plain, size_t length, bool *right, core_err *err)
 {
@@ -37,7 +37,7 @@ static core_status answer_decrypt(tok_session *session, CK_OBJECT_HANDLE object,
     core_wipe(scratch->data, scratch->capacity);
     session->dirty |= padding == CORE_PAD_PKCS1 || rv != CKR_OK;
     st = rv == CKR_OK ? ST_OK : tok_rv_data_fail(err, session, "C_Decrypt", rv);
-    /* A token that is gone proves nothing either way. */
+    /* A lost device, session or login proves nothing about the key. */
     return tok_status_is_access_lost(st) ? st : ST_OK;
 }
 
@@ -59,7 +59,7 @@ core_status tok_answer_comes_back(tok_session *session, CK_OBJECT_HANDLE object,
         st = core_rsa_encrypt(public, row->openssl, row->hash, plain, length, cipher, &cipher_len);
     if (st != ST_OK)
         return core_fail(err, st, "a known answer cannot be encrypted");
-    st = answer_decrypt(session, object, key, padding, cipher, cipher_len, plain, length, right,
+    st = decrypt_answer(session, object, key, padding, cipher, cipher_len, plain, length, right,
                         err);
     core_wipe(plain, sizeof plain);
     return st;

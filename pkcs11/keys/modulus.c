@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The modulus of an RSA private key whose object does not tell it: that of a public object with the
- * same CKA_ID. Anybody may have put that there, so it counts only when what it encrypts comes back
- * from the private key, tried in the session that loads the key.
+ * Finds the modulus of an RSA private key whose object does not tell it. Candidates are the public
+ * objects with the same CKA_ID. Anyone can create a public object without the PIN, so a candidate
+ * is accepted only if the private key decrypts what the candidate encrypts. The session that loads
+ * the key makes that test.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
 enum { CANDIDATES_MOST = 8 };
 
-/* The numbers of one public object into key->info; *right when they are the private key's. */
-static core_status try_object(tok_session *session, CK_OBJECT_HANDLE public, tok_key *key,
-                              CK_OBJECT_HANDLE object, bool *right, core_err *err)
+/* Copies the numbers of one public object into key->info. *right: they match the private key. */
+static core_status try_candidate(tok_session *session, CK_OBJECT_HANDLE public, tok_key *key,
+                                 CK_OBJECT_HANDLE object, bool *right, core_err *err)
 {
     tok_key_info *info = &key->info;
     tok_exponent exponent = {.length = 0};
@@ -20,7 +21,7 @@ static core_status try_object(tok_session *session, CK_OBJECT_HANDLE public, tok
     core_status st = tok_attributes(session, public, want, 2, err);
 
     *right = false;
-    if (st == ST_HANDLE_LOST) /* deleted since */
+    if (st == ST_HANDLE_LOST) /* deleted after the search */
         return ST_OK;
     if (st != ST_OK || !tok_attribute_has(&want[0]) || !tok_attribute_has(&want[1]))
         return st;
@@ -51,10 +52,10 @@ core_status tok_modulus_find(tok_session *session, CK_OBJECT_HANDLE object, tok_
 
     *found = false;
     if (key->info.id_len == 0 || (key->info.can & TOK_CAN_DECRYPT) == 0)
-        return ST_OK; /* it names none, or can prove none */
+        return ST_OK; /* no id to search for, or no decryption to prove it with */
     core_status st = tok_search(session, match, 3, &objects, &count, err);
     for (size_t i = 0; st == ST_OK && !*found && i < count && i < CANDIDATES_MOST; i++)
-        st = try_object(session, objects[i], key, object, found, err);
+        st = try_candidate(session, objects[i], key, object, found, err);
     core_free(objects);
     if (!*found)
         key->info.modulus_len = 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reports the keys that a search passed over. A retired or ignored key is on the token, so the
- * error must not say that it is missing: a database that needs the key does not open.
+ * Notes the first retired or unprotected key that a search skipped, for the error text. Such a key
+ * is on the token, so the error must not say that it is missing: an administrator who needs the key
+ * to open a database has to learn how to make it usable.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-static void note(tok_passed *passed, const char *label, bool retired)
+static void note_first(tok_passed *passed, const char *label, bool retired)
 {
     if (passed == NULL || passed->any)
         return;
@@ -17,12 +18,12 @@ static void note(tok_passed *passed, const char *label, bool retired)
 
 void tok_passed_retired(tok_passed *passed, const char *label)
 {
-    note(passed, label, true);
+    note_first(passed, label, true);
 }
 
 void tok_passed_unprotected(tok_passed *passed, const char *label)
 {
-    note(passed, label, false);
+    note_first(passed, label, false);
 }
 
 const char *tok_retired_name(const char *label)

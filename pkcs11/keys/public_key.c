@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The public key object that a token encrypts and wraps with. Anybody who reaches the token can put
- * a public object there without a PIN, with the modulus of a key and an exponent that gives the
- * plaintext away. So the token encrypts with a session object that is made here from the key's
- * proven numbers (exponent.c, rsa_way.c), or, where it makes none, with an object of its own whose
- * numbers are compared each time just before.
+ * Provides the public key object that the token encrypts and wraps with. Anyone with access to the
+ * token can create a public object without the PIN, with the modulus of a key and an exponent that
+ * reveals the plaintext. So the token uses a session object that this file creates from the key's
+ * proven numbers (exponent.c, rsa_proof.c). If the token refuses C_CreateObject, it uses its own
+ * public object, whose numbers are compared in the same session just before each use.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
@@ -14,12 +14,12 @@ static CK_KEY_TYPE type_rsa = CKK_RSA;
 static CK_BBOOL yes = CK_TRUE;
 static CK_BBOOL no = CK_FALSE;
 
-/* The public objects that tell this very modulus; `lasting`: of the token only, not those that live
- * in a session, as ours do. Some tokens keep the modulus with a leading zero. */
-static core_status find_by_modulus(tok_session *session, const tok_key_info *info, bool lasting,
+/* Finds the public objects with this modulus. `persistent`: token objects only, without the session
+ * objects that this file creates. Some tokens store the modulus with a leading zero. */
+static core_status find_by_modulus(tok_session *session, const tok_key_info *info, bool persistent,
                                    CK_OBJECT_HANDLE **out, size_t *count, core_err *err)
 {
-    const CK_ULONG matches = lasting ? 4 : 3;
+    const CK_ULONG matches = persistent ? 4 : 3;
     uint8_t padded[sizeof info->modulus + 1] = {0};
     CK_ATTRIBUTE match[] = {
         {CKA_CLASS, &class_public, sizeof class_public},
@@ -38,7 +38,7 @@ static core_status find_by_modulus(tok_session *session, const tok_key_info *inf
     return st;
 }
 
-/* Reads what an object tells of itself. *exponent.length 0: it tells no exponent. */
+/* The numbers that a public object tells; a length of 0: not told. */
 typedef struct public_numbers {
     uint8_t modulus[1025];
     size_t modulus_len;
@@ -66,7 +66,7 @@ static core_status read_numbers(tok_session *session, CK_OBJECT_HANDLE object, p
     return ST_OK;
 }
 
-static bool numbers_are(const public_numbers *numbers, const tok_key_info *info)
+static bool has_numbers_of(const public_numbers *numbers, const tok_key_info *info)
 {
     return tok_number_is(numbers->modulus, numbers->modulus_len, info->modulus,
                          info->modulus_len) &&
@@ -80,21 +80,21 @@ core_status tok_public_own(tok_session *session, const tok_key *key, CK_OBJECT_H
     const tok_key_info *info = &key->info;
     CK_OBJECT_HANDLE *objects = NULL;
     size_t count = 0;
-    bool by_id = false;
+    bool has_id = false;
 
     *out = 0;
     core_status st = find_by_modulus(session, info, true, &objects, &count, err);
-    for (size_t i = 0; st == ST_OK && !by_id && i < count; i++) {
+    for (size_t i = 0; st == ST_OK && !has_id && i < count; i++) {
         public_numbers numbers;
         core_err ignored = {0};
-        /* An object that cannot be read, or is gone since, is not the one that is looked for. */
+        /* An object that cannot be read, or was deleted after the search, does not match. */
         core_status read = read_numbers(session, objects[i], &numbers, &ignored);
         if (tok_status_is_access_lost(read))
             st = core_fail(err, read, "%s", core_err_text(&ignored, read));
-        if (read != ST_OK || !numbers_are(&numbers, info))
+        if (read != ST_OK || !has_numbers_of(&numbers, info))
             continue;
-        by_id = numbers.id_len == info->id_len && memcmp(numbers.id, info->id, info->id_len) == 0;
-        if (by_id || *out == 0)
+        has_id = numbers.id_len == info->id_len && memcmp(numbers.id, info->id, info->id_len) == 0;
+        if (has_id || *out == 0)
             *out = objects[i];
     }
     core_free(objects);
@@ -136,9 +136,9 @@ core_status tok_public_exponents(tok_session *session, const tok_key_info *info,
     return st;
 }
 
-/* --- what a session encrypts with --- */
+/* --- the public objects of a session --- */
 
-static tok_public *remembered(tok_session *session, const tok_key *key)
+static tok_public *find_entry(tok_session *session, const tok_key *key)
 {
     for (size_t i = 0; i < TOK_SESSION_PUBLICS; i++) {
         tok_public *entry = &session->publics[i];
@@ -149,7 +149,8 @@ static tok_public *remembered(tok_session *session, const tok_key *key)
     return NULL;
 }
 
-static void remember(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE object, bool ours)
+/* Notes the object, in place of the oldest entry, whose session object is destroyed. */
+static void add_entry(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE object, bool ours)
 {
     tok_public *entry = &session->publics[session->public_next++ % TOK_SESSION_PUBLICS];
 
@@ -161,8 +162,9 @@ static void remember(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE 
     entry->ours = ours;
 }
 
-/* Makes the session object. Some tokens take no more than the least. */
-static CK_RV make_object(tok_session *session, const tok_key_info *info, CK_OBJECT_HANDLE *out)
+/* Creates the session object (C_CreateObject, PKCS #11 v3.1, 5.7.1). Some tokens refuse the
+ * optional attributes at the end of the template, so it is tried again with fewer. */
+static CK_RV create_object(tok_session *session, const tok_key_info *info, CK_OBJECT_HANDLE *out)
 {
     CK_ATTRIBUTE template[] = {
         {CKA_CLASS, &class_public, sizeof class_public},
@@ -182,16 +184,17 @@ static CK_RV make_object(tok_session *session, const tok_key_info *info, CK_OBJE
     return rv;
 }
 
-/* Whether it is the token's answer that it makes no such object; else something else is amiss. */
-static bool makes_none(CK_RV rv)
+/* True if the code says that the token does not create such objects. False: a code outside the
+ * standard, a lost device, session or login, or a lack of memory. */
+static bool refuses_objects(CK_RV rv)
 {
     const core_status st = tok_rv_status(rv, TOK_CALL_OTHER);
     return tok_rv_name(rv)[0] != '\0' && !tok_status_is_access_lost(st) &&
            core_status_class(st) != CORE_CLASS_CAPACITY;
 }
 
-static core_status own_object(tok_session *session, tok_key *key, CK_RV rv, CK_OBJECT_HANDLE *out,
-                              core_err *err)
+static core_status use_own_object(tok_session *session, tok_key *key, CK_RV rv,
+                                  CK_OBJECT_HANDLE *out, core_err *err)
 {
     core_status st = tok_public_own(session, key, out, err);
 
@@ -204,45 +207,47 @@ static core_status own_object(tok_session *session, tok_key *key, CK_RV rv, CK_O
                        (unsigned long)rv);
     }
     if (st == ST_OK)
-        remember(session, key, *out, false);
+        add_entry(session, key, *out, false);
     return st;
 }
 
-/* Compares the numbers of the token's own object again: its handle may name another by now. */
-static core_status still_own(tok_session *session, tok_key *key, tok_public *entry,
-                             CK_OBJECT_HANDLE *out, core_err *err)
+/* Compares the numbers of the token's own object again, because its handle may name another object
+ * by now. If they differ, searches for the object again. */
+static core_status check_own_object(tok_session *session, tok_key *key, tok_public *entry,
+                                    CK_OBJECT_HANDLE *out, core_err *err)
 {
     public_numbers numbers;
     core_status st = read_numbers(session, entry->object, &numbers, err);
 
-    if (st == ST_OK && numbers_are(&numbers, &key->info)) {
+    if (st == ST_OK && has_numbers_of(&numbers, &key->info)) {
         *out = entry->object;
         return ST_OK;
     }
     entry->object = 0;
     if (st != ST_OK && core_status_class(st) != CORE_CLASS_HANDLE)
         return st;
-    return own_object(session, key, CKR_OK, out, err);
+    return use_own_object(session, key, CKR_OK, out, err);
 }
 
 core_status tok_public_object(tok_session *session, tok_key *key, CK_OBJECT_HANDLE *out,
                               core_err *err)
 {
-    tok_public *entry = remembered(session, key);
+    tok_public *entry = find_entry(session, key);
 
     *out = 0;
     if (entry != NULL && !entry->ours)
-        return still_own(session, key, entry, out, err);
+        return check_own_object(session, key, entry, out, err);
     if (entry != NULL) {
         *out = entry->object;
         return ST_OK;
     }
-    CK_RV rv = make_object(session, &key->info, out);
+    CK_RV rv = create_object(session, &key->info, out);
     if (rv == CKR_OK) {
-        remember(session, key, *out, true);
+        add_entry(session, key, *out, true);
         return ST_OK;
     }
     *out = 0;
-    return makes_none(rv) ? own_object(session, key, rv, out, err)
-                          : tok_rv_fail(err, session->token, "C_CreateObject", rv, TOK_CALL_OTHER);
+    return refuses_objects(rv)
+               ? use_own_object(session, key, rv, out, err)
+               : tok_rv_fail(err, session->token, "C_CreateObject", rv, TOK_CALL_OTHER);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys that other processes change. An object handle in the cache, and what is known of the key's
- * uses, dates and retirement, are believed for key_recheck_seconds. The first use after that reads
- * both with one C_GetAttributeValue; threads that need the answer at the same time wait for it.
+ * Checks cached keys again, because other processes change keys. A cached object handle and the
+ * key's state (uses, dates, retired) are valid for key_recheck_seconds. The first use after that
+ * reads the identity of the object and the state with one C_GetAttributeValue (PKCS #11
+ * v3.1, 5.7.5). Threads that need the same key at that time wait for the result.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* --- the state: one word, so that a reader in any thread gets one that was true at one time --- */
+/* --- the state, packed into one atomic word so that every reader gets a consistent one --- */
 
 enum { DATE_BITS = 27, CAN_BITS = 5 }; /* 99999999 < 1 << 27 */
 
-static uint64_t pack(const tok_key_state *state)
+static uint64_t pack_state(const tok_key_state *state)
 {
     const uint64_t date = (UINT64_C(1) << DATE_BITS) - 1;
     return (state->start_date & date) | (state->end_date & date) << DATE_BITS |
@@ -36,7 +37,7 @@ tok_key_state tok_key_now(const tok_key *key)
 static void set_state(tok_key *key, const tok_key_state *state)
 {
     atomic_fetch_or(&key->ever, state->can);
-    atomic_store(&key->state, pack(state));
+    atomic_store(&key->state, pack_state(state));
     atomic_store(&key->state_us, core_now_us());
 }
 
@@ -45,7 +46,7 @@ void tok_key_state_begin(tok_key *key)
     const tok_key_info *info = &key->info;
     const tok_key_state state = {info->can, info->retired, info->start_date, info->end_date, 0};
     set_state(key, &state);
-    /* The members of a group may differ: the first use asks them all. */
+    /* The members of a group may differ, so the first use reads the state of all members. */
     if (key->token->group != NULL)
         atomic_store(&key->state_us, 0);
 }
@@ -57,20 +58,21 @@ void tok_key_state_copy(tok_key *key, const tok_key *fresh)
     atomic_store(&key->silent, 0);
 }
 
-/* --- what is read --- */
+/* --- the attributes that are read --- */
 
 enum { ID, MODULUS, PRIVATE, LABEL, START, END, DECRYPT, UNWRAP, THIRD, FOURTH, READ_COUNT };
 
+/* The buffers of one read. ulValueLen CK_UNAVAILABLE_INFORMATION: not told, or not asked. */
 typedef struct reading {
     uint8_t id[256], modulus[1025];
     char label[TOK_LABEL_MAX + 1];
     CK_DATE start, end;
     CK_BBOOL private;
     CK_BBOOL flags[READ_COUNT];
-    CK_ATTRIBUTE a[READ_COUNT]; /* ulValueLen CK_UNAVAILABLE_INFORMATION: not told, or not asked */
+    CK_ATTRIBUTE a[READ_COUNT];
 } reading;
 
-/* The use that a flag allows, and its attribute. */
+/* The flags: the attribute and the uses that it permits, of RSA and of secret keys. */
 static const struct flag_row {
     CK_ATTRIBUTE_TYPE rsa, secret;
     unsigned can_rsa, can_secret;
@@ -81,7 +83,7 @@ static const struct flag_row {
     [FOURTH] = {0, CKA_WRAP, 0, TOK_CAN_WRAP},
 };
 
-/* Lists all that may be asked; type 0: nothing stands there. */
+/* Fills r->a with all attributes of this kind of key; type 0: an unused entry. */
 static void list_attributes(const tok_key *key, reading *r)
 {
     const bool rsa = key->info.rsa;
@@ -100,15 +102,16 @@ static void list_attributes(const tok_key *key, reading *r)
     }
 }
 
-/* Whether the answer says that this object has no such attribute, or never tells it. What is not
- * told because the device failed is asked for again the next time. */
+/* True if the object has no such attribute or never tells it. An attribute that was not told
+ * because the device failed is read again the next time. */
 static bool is_untold(const CK_ATTRIBUTE *a, CK_RV fault)
 {
     return !tok_attribute_has(a) && (fault == CKR_OK || fault == CKR_ATTRIBUTE_TYPE_INVALID ||
                                      fault == CKR_ATTRIBUTE_SENSITIVE);
 }
 
-/* Reads what this key has told so far, in one call where the token still tells all of it. */
+/* Reads the attributes that this key has told before, in one call if the token still tells all of
+ * them. Attributes that it does not tell are added to key->silent and not asked for again. */
 static core_status read_attributes(tok_session *session, tok_key *key, CK_OBJECT_HANDLE object,
                                    reading *r, core_err *err)
 {
@@ -137,6 +140,7 @@ static core_status read_attributes(tok_session *session, tok_key *key, CK_OBJECT
     return st;
 }
 
+/* The date as the number yyyymmdd; 0: empty or invalid; `before` if the token did not tell it. */
 static uint32_t date_of(const CK_ATTRIBUTE *a, uint32_t before)
 {
     const char *text = a->pValue;
@@ -152,7 +156,7 @@ static uint32_t date_of(const CK_ATTRIBUTE *a, uint32_t before)
     return number;
 }
 
-/* What the token does not tell stays as it was. */
+/* Sets the key's state; what the token did not tell stays unchanged. */
 static void take_state(tok_key *key, reading *r)
 {
     tok_key_state state = tok_key_now(key);
@@ -171,17 +175,18 @@ static void take_state(tok_key *key, reading *r)
     set_state(key, &state);
 }
 
-/* --- whether it is still the same key --- */
+/* --- the identity of the object --- */
 
-/* Anybody can put an object there that the PIN does not protect, with the id of a key. */
+/* True if the object is not protected by the PIN: anyone can create such an object with the id of a
+ * key. */
 static bool is_planted(const tok_session *session, const reading *r)
 {
     return tok_attribute_has(&r->a[PRIVATE]) && r->private != CK_TRUE &&
            tok_unprotected_refused(session);
 }
 
-/* An RSA key is its modulus. A symmetric key is known by its id; one that has none, or another one
- * by now, shows its thumbprint. */
+/* *same: the object is still the key. The modulus identifies an RSA key. CKA_ID identifies a
+ * symmetric key; if the key has no id or the id has changed, its thumbprint is computed. */
 static core_status check_identity(tok_session *session, const tok_key *key, CK_OBJECT_HANDLE object,
                                   const reading *r, bool *same, core_err *err)
 {
@@ -206,11 +211,11 @@ static core_status check_identity(tok_session *session, const tok_key *key, CK_O
     core_status st = tok_thumb_symmetric(
         session, object, info->algorithm == CORE_ALG_3DES ? CKK_DES3 : CKK_AES, thumb, err);
     *same = st == ST_OK && memcmp(thumb, info->thumb, TOK_THUMB_LEN) == 0;
-    /* A key of another kind refuses, which is an answer. */
+    /* An object of another kind refuses the encryption: it is not the key. */
     return st == ST_KEY_USAGE || st == ST_MECHANISM || st == ST_DATA_LENGTH ? ST_OK : st;
 }
 
-/* --- when --- */
+/* --- the time of the next check --- */
 
 static bool is_due(const tok_key *key, uint64_t since_us)
 {
@@ -235,8 +240,9 @@ void tok_key_doubt(tok_key *key)
         atomic_store(&key->handles[i].proven_us, 0);
 }
 
-/* True: this thread reads. False: another one did so while this one waited. */
-static bool proof_begin(const tok_session *session, tok_key *key)
+/* Waits while another thread reads, session_wait_ms at most. True: this thread must read, and call
+ * end_proof. False: the proof is no longer due. */
+static bool begin_proof(const tok_session *session, tok_key *key)
 {
     tok_token *token = session->token;
     tok_key_handles *handles = &key->handles[session->member_index];
@@ -252,7 +258,7 @@ static bool proof_begin(const tok_session *session, tok_key *key)
     return due;
 }
 
-static void proof_end(const tok_session *session, tok_key *key, core_status st)
+static void end_proof(const tok_session *session, tok_key *key, core_status st)
 {
     tok_token *token = session->token;
     tok_key_handles *handles = &key->handles[session->member_index];
@@ -271,7 +277,7 @@ core_status tok_key_prove(tok_session *session, tok_key *key, CK_OBJECT_HANDLE o
     reading r;
     bool same = false;
 
-    if (!proof_begin(session, key))
+    if (!begin_proof(session, key))
         return ST_OK;
     core_status st = read_attributes(session, key, object, &r, err);
     if (st == ST_OK)
@@ -281,6 +287,6 @@ core_status tok_key_prove(tok_session *session, tok_key *key, CK_OBJECT_HANDLE o
                        key->info.name);
     if (st == ST_OK)
         take_state(key, &r);
-    proof_end(session, key, st);
+    end_proof(session, key, st);
     return st;
 }

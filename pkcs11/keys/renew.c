@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads the state of a key again before its next use when it is older than key_recheck_seconds.
+ * Reads the state of a key again before a use, if it is older than key_recheck_seconds.
  */
 #include "pkcs11/keys/keys_private.h"
 
@@ -10,7 +10,7 @@ static core_status renew_op(tok_session *session, void *arg, core_err *err)
     return tok_key_invalidate_if_lost(arg, tok_key_handle(session, arg, &object, err));
 }
 
-/* On each member that is there; one that answers is enough. */
+/* Renews the state on each member that is available. One success is enough. */
 static core_status renew_on_members(tok_key *key, core_err *err)
 {
     core_status st = ST_OK;
@@ -32,6 +32,6 @@ core_status tok_key_renew(tok_key *key, core_err *err)
     core_status st = key->token->group != NULL ? renew_on_members(key, err)
                                                : tok_execute(key->token, renew_op, key, err);
     if (st == ST_HANDLE_LOST)
-        tok_keys_remove(key); /* or it would be found in the cache for ever */
+        tok_keys_remove(key); /* else every later search would find it in the cache */
     return st;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The end of a key. Dropping a key in SQL Server is one careless statement, and what it encrypted
- * is lost with it; so a key is renamed and hidden, and only an administrator's tool destroys it.
+ * Retires, restores and destroys keys. Destroying a key loses all data that it has encrypted, and a
+ * DROP statement in SQL Server is easily issued by mistake. So dropping a key renames and hides it;
+ * only the administrator's tool destroys it.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
@@ -10,10 +11,10 @@ typedef struct renaming {
     tok_key *key;
     const char *name;
     bool retires;
-    bool tried; /* on some token it may have been done */
+    bool tried; /* a token may already have the new name */
 } renaming;
 
-static core_status already_retired(const tok_key *key, core_err *err)
+static core_status fail_already_retired(const tok_key *key, core_err *err)
 {
     return core_fail(err, ST_INVALID_ARGUMENT, "key \"%s\" is retired already", key->info.name);
 }
@@ -25,8 +26,8 @@ static core_status set_label(tok_session *session, CK_OBJECT_HANDLE object, cons
     return tok_attribute_set(session, object, &label, "C_SetAttributeValue(CKA_LABEL)", err);
 }
 
-/* What is done to the public object besides. Anybody can put one there that refuses it, so it
- * decides nothing. */
+/* Logs that the public object could not be changed. That does not fail the operation, because
+ * anyone can create a public object that refuses changes. */
 static void warn_public(const tok_session *session, const tok_key *key, const char *what,
                         const core_err *why, core_status st)
 {
@@ -49,17 +50,17 @@ static core_status rename_public(tok_session *session, const renaming *r, core_e
     return ST_OK;
 }
 
-/* The private object first: its label is the key's name. */
+/* Renames the private object first, because its label is the name of the key. */
 static core_status rename_op(tok_session *session, void *arg, core_err *err)
 {
     renaming *r = arg;
     CK_OBJECT_HANDLE object = 0;
 
     core_status st = tok_key_find_named(session, r->key, r->tried ? r->name : NULL, &object, err);
-    /* Another process may have been faster. */
+    /* Another process may have retired the key at the same time. */
     if (st == ST_HANDLE_LOST && r->retires &&
         tok_key_find(session, r->key, &object, NULL) == ST_OK && tok_key_now(r->key).retired)
-        st = already_retired(r->key, err);
+        st = fail_already_retired(r->key, err);
     r->tried |= st == ST_OK;
     if (st == ST_OK)
         st = set_label(session, object, r->name, err);
@@ -68,6 +69,7 @@ static core_status rename_op(tok_session *session, void *arg, core_err *err)
     return tok_key_invalidate_if_lost(r->key, st);
 }
 
+/* Undoes rename_op on one member of a group. */
 static core_status rename_back_op(tok_session *session, void *arg, core_err *err)
 {
     const renaming *r = arg;
@@ -99,10 +101,10 @@ core_status tok_key_retire(tok_key *key, core_err *err)
     core_status st;
 
     if (key->info.retired)
-        return already_retired(key, err);
+        return fail_already_retired(key, err);
     if (!key->info.persistent) {
         return core_fail(err, ST_INVALID_ARGUMENT,
-                         "key \"%s\" is volatile: it ends with its session", key->info.name);
+                         "key \"%s\" is a session key: it ends with its session", key->info.name);
     }
     core_utc_text(now);
     core_str_addf(&name, TOK_RETIRED_PREFIX "%.19sZ:%s", now, key->info.name);
@@ -142,7 +144,8 @@ core_status tok_key_restore(tok_key *key, core_err *err)
                : st;
 }
 
-/* Once the private object is gone the key is; a public object that stays is a warning. */
+/* Destroys the private object, then the public one. The key is destroyed with its private object;
+ * a public object that stays is only logged. */
 static core_status destroy_op(tok_session *session, void *arg, core_err *err)
 {
     tok_key *key = arg;
@@ -151,21 +154,21 @@ static core_status destroy_op(tok_session *session, void *arg, core_err *err)
     core_err why = {0};
 
     core_status st = tok_key_find_named(session, key, NULL, &object, err);
-    core_status of_public = ST_OK;
+    core_status public_st = ST_OK;
     if (st == ST_OK && key->info.rsa)
-        of_public = tok_public_own(session, key, &public, &why);
-    if (tok_status_is_access_lost(of_public))
+        public_st = tok_public_own(session, key, &public, &why);
+    if (tok_status_is_access_lost(public_st))
         return tok_key_invalidate_if_lost(
-            key, core_fail(err, of_public, "%s", core_err_text(&why, of_public)));
+            key, core_fail(err, public_st, "%s", core_err_text(&why, public_st)));
     CK_RV rv = st == ST_OK ? session->f->C_DestroyObject(session->handle, object) : CKR_OK;
     if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
     if (st == ST_OK && public != 0)
         rv = session->f->C_DestroyObject(session->handle, public);
     if (st == ST_OK && rv != CKR_OK)
-        of_public = tok_rv_fail(&why, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
-    if (st == ST_OK && of_public != ST_OK)
-        warn_public(session, key, "destroyed", &why, of_public);
+        public_st = tok_rv_fail(&why, session->token, "C_DestroyObject", rv, TOK_CALL_OTHER);
+    if (st == ST_OK && public_st != ST_OK)
+        warn_public(session, key, "destroyed", &why, public_st);
     return tok_key_invalidate_if_lost(key, st);
 }
 

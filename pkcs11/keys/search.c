@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Searches objects. Nothing found must mean that there is nothing, so an empty result is doubted. A
- * token that cannot compare one object with the template fails the search of all (SoftHSM, for an
- * object that it cannot decrypt): then the objects are compared here.
+ * Searches for objects (PKCS #11 v3.1, 5.7.7 to 5.7.9). An empty result is accepted only if the
+ * token is still present and logged in. If one object cannot be compared with the template, some
+ * tokens fail the whole search (SoftHSM, for an object that it cannot decrypt); then this file
+ * searches with fewer attributes and compares the objects itself.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 
-/* Nothing is found, without an error, in a session that is not logged in. Some modules say of all
- * sessions that they are public; what they say is not believed any more when C_Login did not change
- * it. */
-static core_status still_logged_in(tok_session *session, core_err *err)
+/* Checks that the session is logged in; a public session finds no private objects and returns no
+ * error. Some modules report every session as public, so that report is ignored if a C_Login since
+ * the last one did not change it. */
+static core_status check_logged_in(tok_session *session, core_err *err)
 {
     tok_token *token = session->token;
     const uint64_t logins = atomic_load(&token->logins) + 1;
@@ -32,21 +33,22 @@ static core_status still_logged_in(tok_session *session, core_err *err)
                      core_status_text(ST_LOGIN_LOST), core_status_next(ST_LOGIN_LOST));
 }
 
-/* Some modules find nothing, without an error, on a token that is gone, or once the login is: that
- * must not be taken for a key that is gone. */
-static core_status token_still_there(tok_session *session, core_err *err)
+/* Checks that the token is present and logged in. Some modules return an empty result without an
+ * error for a removed token or a lost login; that must not count as a deleted key. */
+static core_status check_present(tok_session *session, core_err *err)
 {
     CK_TOKEN_INFO info;
     CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &info);
 
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_GetTokenInfo", rv, TOK_CALL_OTHER);
-    return (info.flags & CKF_LOGIN_REQUIRED) != 0 ? still_logged_in(session, err) : ST_OK;
+    return (info.flags & CKF_LOGIN_REQUIRED) != 0 ? check_logged_in(session, err) : ST_OK;
 }
 
-/* One search; *init_rv: what C_FindObjectsInit answered. */
-static core_status search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG match_count,
-                          CK_OBJECT_HANDLE **out, size_t *count, CK_RV *init_rv, core_err *err)
+/* Makes one search. *init_rv: the result of C_FindObjectsInit. */
+static core_status search_once(tok_session *session, const CK_ATTRIBUTE *match,
+                               CK_ULONG match_count, CK_OBJECT_HANDLE **out, size_t *count,
+                               CK_RV *init_rv, core_err *err)
 {
     enum { STEP = 256, MOST = 1 << 20 };
     CK_ULONG got = 0;
@@ -87,7 +89,7 @@ static core_status search(tok_session *session, const CK_ATTRIBUTE *match, CK_UL
             st = tok_rv_fail(err, session->token, "C_FindObjectsFinal", rv, TOK_CALL_OTHER);
     }
     if (st == ST_OK && *count == 0)
-        st = token_still_there(session, err);
+        st = check_present(session, err);
     if (st != ST_OK) {
         core_free(*out);
         *out = NULL;
@@ -96,16 +98,17 @@ static core_status search(tok_session *session, const CK_ATTRIBUTE *match, CK_UL
     return st;
 }
 
-/* --- where the token cannot compare --- */
+/* --- a token that cannot compare all attributes --- */
 
-/* What every object tells, and what every token can compare. */
+/* True for the attributes that every object has and every token can compare. */
 static bool is_plain(CK_ATTRIBUTE_TYPE type)
 {
     return type == CKA_CLASS || type == CKA_TOKEN || type == CKA_KEY_TYPE;
 }
 
-static CK_ULONG divide(const CK_ATTRIBUTE *match, CK_ULONG count, CK_ATTRIBUTE *plain,
-                       CK_ATTRIBUTE *others, CK_ULONG *other_count)
+/* Divides the template; returns the number of plain attributes. */
+static CK_ULONG divide_template(const CK_ATTRIBUTE *match, CK_ULONG count, CK_ATTRIBUTE *plain,
+                                CK_ATTRIBUTE *others, CK_ULONG *other_count)
 {
     CK_ULONG plain_count = 0;
 
@@ -118,9 +121,9 @@ static CK_ULONG divide(const CK_ATTRIBUTE *match, CK_ULONG count, CK_ATTRIBUTE *
     return plain_count;
 }
 
-/* Whether the object has the value. One that does not tell it has another. */
-static core_status has_value(tok_session *session, CK_OBJECT_HANDLE object,
-                             const CK_ATTRIBUTE *wanted, bool *has, core_err *err)
+/* *has: the object's attribute has the value. An attribute that is not told has not. */
+static core_status compare_value(tok_session *session, CK_OBJECT_HANDLE object,
+                                 const CK_ATTRIBUTE *wanted, bool *has, core_err *err)
 {
     CK_ATTRIBUTE is = {wanted->type, core_calloc(1, wanted->ulValueLen + 1), wanted->ulValueLen};
 
@@ -135,10 +138,10 @@ static core_status has_value(tok_session *session, CK_OBJECT_HANDLE object,
     return st == ST_HANDLE_LOST ? ST_OK : st;
 }
 
-/* Keeps the objects that have all values. */
-static core_status keep_equal(tok_session *session, const CK_ATTRIBUTE *wanted,
-                              CK_ULONG wanted_count, CK_OBJECT_HANDLE *objects, size_t *count,
-                              core_err *err)
+/* Keeps the objects that have all values, and sets *count to their number. */
+static core_status keep_matching(tok_session *session, const CK_ATTRIBUTE *wanted,
+                                 CK_ULONG wanted_count, CK_OBJECT_HANDLE *objects, size_t *count,
+                                 core_err *err)
 {
     core_status st = ST_OK;
     size_t kept = 0;
@@ -146,7 +149,7 @@ static core_status keep_equal(tok_session *session, const CK_ATTRIBUTE *wanted,
     for (size_t i = 0; st == ST_OK && i < *count; i++) {
         bool has = true;
         for (CK_ULONG a = 0; st == ST_OK && has && a < wanted_count; a++)
-            st = has_value(session, objects[i], &wanted[a], &has, err);
+            st = compare_value(session, objects[i], &wanted[a], &has, err);
         if (has)
             objects[kept++] = objects[i];
     }
@@ -162,20 +165,20 @@ core_status tok_search(tok_session *session, const CK_ATTRIBUTE *match, CK_ULONG
     CK_ULONG other_count = 0;
     CK_RV init_rv = CKR_OK, again_rv = CKR_OK;
 
-    core_status st = search(session, match, match_count, out, count, &init_rv, err);
+    core_status st = search_once(session, match, match_count, out, count, &init_rv, err);
     if (init_rv == CKR_OK || tok_rv_ends_reading(init_rv) || match_count > MOST)
         return st;
-    const CK_ULONG plain_count = divide(match, match_count, plain, others, &other_count);
+    const CK_ULONG plain_count = divide_template(match, match_count, plain, others, &other_count);
     if (other_count == 0)
         return st;
-    core_status again = search(session, plain, plain_count, out, count, &again_rv, NULL);
+    core_status again = search_once(session, plain, plain_count, out, count, &again_rv, NULL);
     if (again_rv == CKR_OPERATION_ACTIVE) { /* SoftHSM, from the search that failed */
         (void)session->f->C_FindObjectsFinal(session->handle);
-        again = search(session, plain, plain_count, out, count, &again_rv, NULL);
+        again = search_once(session, plain, plain_count, out, count, &again_rv, NULL);
     }
     if (again != ST_OK)
         return st;
-    st = keep_equal(session, others, other_count, *out, count, err);
+    st = keep_matching(session, others, other_count, *out, count, err);
     if (st != ST_OK) {
         core_free(*out);
         *out = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Thumbprints, version 1: what SQL Server knows a key by for ever, so derived from the key itself
- * and from nothing that a copy of it in another token could have differently. See pkcs11/key.h for
- * the rule. It never changes; a new rule would be a new version beside it.
+ * Computes thumbprints, version 1. SQL Server stores a key's thumbprint permanently, so it is
+ * computed from the key alone, and a copy of the key in another token has the same one.
+ * pkcs11/key.h has the rule. It never changes; a different rule would be an additional version.
  */
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
@@ -41,7 +41,7 @@ core_status tok_thumb_symmetric(tok_session *session, CK_OBJECT_HANDLE object, C
     if (rv != CKR_OK)
         return tok_rv_fail(err, session->token, "C_EncryptInit", rv, TOK_CALL_OTHER);
     rv = session->f->C_Encrypt(session->handle, in, BLOCK, out, &out_len);
-    if (rv == CKR_BUFFER_TOO_SMALL) { /* the operation goes on, and the session may, too */
+    if (rv == CKR_BUFFER_TOO_SMALL) { /* the operation is still active: end it */
         CK_ULONG rest = sizeof out;
         (void)session->f->C_EncryptFinal(session->handle, out, &rest);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Session keys that exist only while another key is wrapped, and the length of a key that the token
- * does not tell, measured by wrapping it.
+ * Creates transit keys: session keys that exist only for the duration of a wrap or rewrap. Also
+ * measures the length of a secret key that the token does not tell, by wrapping it.
  */
 #include "pkcs11/keys/keys_private.h"
 
@@ -33,13 +33,13 @@ core_status tok_transit_new(tok_session *session, size_t key_len, CK_OBJECT_HAND
         transit[3],
         transit[4],
         {CKA_VALUE_LEN, &length, sizeof length},
-        {CKA_WRAP, &yes, sizeof yes}, /* for tok_secret_length */
+        {CKA_WRAP, &yes, sizeof yes}, /* tok_secret_length wraps with it */
     };
     tok_mech_info info;
     core_status st = tok_mech(session, CKM_AES_KEY_GEN, &info, err);
     if (st != ST_OK)
         return st;
-    /* Tokens disagree on whether the limits are bytes or bits: the call itself decides. */
+    /* Some tokens give the limits of key sizes in bytes, some in bits: the call itself decides. */
     if (!info.listed)
         return tok_mech_need(session, CKM_AES_KEY_GEN, length, err);
     CK_RV rv = session->f->C_GenerateKey(session->handle, &mechanism, template,
@@ -48,7 +48,6 @@ core_status tok_transit_new(tok_session *session, size_t key_len, CK_OBJECT_HAND
                         : tok_rv_fail(err, session->token, "C_GenerateKey", rv, TOK_CALL_OTHER);
 }
 
-/* The end of such a key: destroyed, or closed with its session. */
 void tok_transit_end(tok_session *session, CK_OBJECT_HANDLE key, core_status st)
 {
     CK_RV rv = CKR_OK;
@@ -61,26 +60,26 @@ void tok_transit_end(tok_session *session, CK_OBJECT_HANDLE key, core_status st)
     }
 }
 
-/* The length of a key that the token does not tell: wrapped by an AES key made for this, it is 8
- * bytes longer (RFC 3394), and the size is all that is asked for. */
+/* A key wrapped with AES key wrap is 8 bytes longer than the key (RFC 3394, 2.2.1). The wrapped
+ * bytes are not used. */
 core_status tok_secret_length(tok_session *session, CK_OBJECT_HANDLE key, CK_ULONG *length,
                               core_err *err)
 {
-    enum { RULER_LEN = 32 };
+    enum { WRAPPING_KEY_LEN = 32 };
     CK_MECHANISM mechanism = {CKM_AES_KEY_WRAP, NULL, 0};
-    CK_OBJECT_HANDLE ruler = 0;
+    CK_OBJECT_HANDLE wrapping_key = 0;
     uint8_t wrapped[512];
     CK_ULONG wrapped_len = sizeof wrapped;
 
-    core_status st = tok_transit_new(session, RULER_LEN, &ruler, err);
+    core_status st = tok_transit_new(session, WRAPPING_KEY_LEN, &wrapping_key, err);
     if (st != ST_OK)
         return st;
-    CK_RV rv =
-        session->f->C_WrapKey(session->handle, &mechanism, ruler, key, wrapped, &wrapped_len);
+    CK_RV rv = session->f->C_WrapKey(session->handle, &mechanism, wrapping_key, key, wrapped,
+                                     &wrapped_len);
     if (rv != CKR_OK)
         st = tok_rv_fail(err, session->token, "C_WrapKey(CKM_AES_KEY_WRAP)", rv, TOK_CALL_OTHER);
     else
         *length = wrapped_len >= 8 && wrapped_len <= sizeof wrapped ? wrapped_len - 8 : 0;
-    tok_transit_end(session, ruler, st);
+    tok_transit_end(session, wrapping_key, st);
     return session->gone ? ST_SESSION_LOST : st;
 }
