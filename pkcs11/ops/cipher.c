@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encrypting and decrypting with a key of either kind; AES and 3DES as CBC with PKCS#7, padded by
- * the token, or here where it cannot. The result goes straight into the caller's memory where it
- * surely fits, else through the session's locked one.
+ * Encrypts and decrypts with RSA and symmetric keys. AES and 3DES use CBC with PKCS #7 padding, by
+ * the token (CKM_AES_CBC_PAD, CKM_DES3_CBC_PAD), or in software if the token cannot pad. The token
+ * writes the result directly into the caller's buffer if it is certain to fit, else into the locked
+ * scratch memory of the session.
  */
 #include <string.h>
 #include "pkcs11/base/pad_private.h"
@@ -17,12 +18,13 @@ typedef struct cbc_job {
     uint8_t *out;
     size_t room;
     size_t length;     /* of the result */
-    bool bare;         /* the padding is taken off here */
-    tok_token *failed; /* that failed to take it off, not for the data's sake */
+    bool unpad;        /* remove the padding in software */
+    tok_token *failed; /* the token that failed with a code that need not be the data's fault */
 } cbc_job;
 
-static core_status cbc_mechanism(tok_session *session, const cbc_job *job, CK_MECHANISM *out,
-                                 bool *pads, core_err *err)
+/* Selects the mechanism. *pads: the token pads or removes the padding. */
+static core_status select_mechanism(tok_session *session, const cbc_job *job, CK_MECHANISM *out,
+                                    bool *pads, core_err *err)
 {
     const bool aes = job->key->info.algorithm != CORE_ALG_3DES;
     const CK_MECHANISM_TYPE padded_type = aes ? CKM_AES_CBC_PAD : CKM_DES3_CBC_PAD;
@@ -32,16 +34,17 @@ static core_status cbc_mechanism(tok_session *session, const cbc_job *job, CK_ME
     core_status st = tok_mech(session, padded_type, &padded, err);
     if (st == ST_OK)
         st = tok_mech(session, raw_type, &raw, err);
-    const bool here =
-        job->bare || !padded.listed || (tok_facts(session, job->key) & TOK_FACT_CBC_BARE) != 0;
-    /* One that lists neither gets to refuse the usual one itself. */
-    *pads = !here || !raw.listed;
+    const bool in_software =
+        job->unpad || !padded.listed || (tok_facts(session, job->key) & TOK_FACT_CBC_BARE) != 0;
+    /* If the token lists neither mechanism, it refuses the padded one itself. */
+    *pads = !in_software || !raw.listed;
     *out = (CK_MECHANISM){*pads ? padded_type : raw_type, (void *)(uintptr_t)job->iv,
                           (CK_ULONG)job->iv_len};
     return st;
 }
 
-static core_status scratch_room(tok_session *session, size_t size, core_err *err)
+/* Makes the scratch memory of the session at least `size` bytes long. */
+static core_status reserve_scratch(tok_session *session, size_t size, core_err *err)
 {
     core_status st = ST_OK;
     if (session->scratch.capacity < size) {
@@ -51,7 +54,7 @@ static core_status scratch_room(tok_session *session, size_t size, core_err *err
     return st == ST_OK ? st : core_fail(err, st, "out of memory for %zu bytes", size);
 }
 
-static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err)
+static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
 {
     cbc_job *job = arg;
     bool pads;
@@ -61,11 +64,11 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
     const uint8_t *in = job->in;
     size_t in_len = job->in_len;
 
-    core_status st = cbc_mechanism(session, job, &mechanism, &pads, err);
+    core_status st = select_mechanism(session, job, &mechanism, &pads, err);
     if (st == ST_OK)
         st = tok_key_handle(session, job->key, &object, err);
     if (st == ST_OK && !pads) {
-        st = scratch_room(session, in_len + tok_block_size(job->key), err);
+        st = reserve_scratch(session, in_len + tok_block_size(job->key), err);
         if (st == ST_OK) {
             memcpy(session->scratch.data, in, in_len);
             in = session->scratch.data;
@@ -85,16 +88,17 @@ static core_status cbc_encrypt_op(tok_session *session, void *arg, core_err *err
     if (rv != CKR_OK)
         st = begun ? tok_rv_input_fail(err, session, "C_Encrypt", rv)
                    : tok_rv_fail(err, session->token, "C_EncryptInit", rv, TOK_CALL_OTHER);
-    else if (length != tok_encrypt_size(job->key, job->in_len)) /* nothing could decrypt it again */
+    else if (length != tok_encrypt_size(job->key, job->in_len)) /* it could not be decrypted */
         st = core_fail(err, ST_DEVICE, "token \"%s\": C_Encrypt gave %lu bytes",
                        session->token->info.label, (unsigned long)length);
     job->length = length;
     return tok_key_invalidate_if_lost(job->key, st);
 }
 
-/* What came out of the token, without the padding that it left on, to where the caller wants it. */
-static core_status hand_over(const cbc_job *job, bool pads, const uint8_t *out, size_t *length,
-                             core_err *err)
+/* Removes the padding if the token did not, and copies the plaintext to the caller's buffer.
+ * *length: of the token's output, then of the plaintext. */
+static core_status copy_plaintext(const cbc_job *job, bool pads, const uint8_t *out, size_t *length,
+                                  core_err *err)
 {
     if (!pads) {
         *length = tok_pkcs7_unpad(out, *length, tok_block_size(job->key));
@@ -109,23 +113,23 @@ static core_status hand_over(const cbc_job *job, bool pads, const uint8_t *out, 
     return ST_OK;
 }
 
-static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err)
+static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
 {
     cbc_job *job = arg;
     bool pads;
     CK_MECHANISM mechanism;
     CK_OBJECT_HANDLE object = 0;
-    bool direct = job->room >= job->in_len;
+    const bool is_direct = job->room >= job->in_len;
 
-    core_status st = cbc_mechanism(session, job, &mechanism, &pads, err);
+    core_status st = select_mechanism(session, job, &mechanism, &pads, err);
     if (st == ST_OK)
         st = tok_key_handle(session, job->key, &object, err);
-    if (st == ST_OK && !direct)
-        st = scratch_room(session, job->in_len, err);
+    if (st == ST_OK && !is_direct)
+        st = reserve_scratch(session, job->in_len, err);
     if (st != ST_OK)
         return tok_key_invalidate_if_lost(job->key, st);
-    uint8_t *out = direct ? job->out : session->scratch.data;
-    size_t room = direct ? job->room : session->scratch.capacity;
+    uint8_t *out = is_direct ? job->out : session->scratch.data;
+    size_t room = is_direct ? job->room : session->scratch.capacity;
     CK_ULONG length = (CK_ULONG)room;
     CK_RV rv = session->f->C_DecryptInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
@@ -143,12 +147,12 @@ static core_status cbc_decrypt_op(tok_session *session, void *arg, core_err *err
                        session->token->info.label, (unsigned long)length);
     } else {
         job->length = length;
-        st = hand_over(job, pads, out, &job->length, err);
+        st = copy_plaintext(job, pads, out, &job->length, err);
         if (job->failed == session->token && (st == ST_OK || st == ST_BUFFER_TOO_SMALL))
             tok_facts_add(job->key, session->member_index, session->handle_generation,
                           TOK_FACT_CBC_BARE);
     }
-    if (st != ST_OK || !direct)
+    if (st != ST_OK || !is_direct)
         core_wipe(out, room);
     return tok_key_invalidate_if_lost(job->key, st);
 }
@@ -180,20 +184,21 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
         *out_len = needed;
         return core_fail(err, ST_BUFFER_TOO_SMALL, "the result has %zu bytes", needed);
     }
-    st = tok_execute_twice(key->token, cbc_encrypt_op, &job, err);
+    st = tok_execute_twice(key->token, encrypt_op, &job, err);
     *out_len = st == ST_OK ? job.length : 0;
     return st;
 }
 
-/* tpm2-pkcs11 1.9 fails to take the padding off more than two blocks, with an error that others
- * give for bad data. What is found to be good without its help tells the two apart, and is
- * remembered. */
-static core_status decrypt_bare(cbc_job *job, core_err *err)
+/* Decrypts once more and removes the padding in software. tpm2-pkcs11 1.9 fails to remove the
+ * padding of more than two blocks, with a code that other tokens return for bad data. If the data
+ * turns out to be good, the token is at fault, and decrypt_op has noted that for the key
+ * (TOK_FACT_CBC_BARE). */
+static core_status decrypt_unpadding(cbc_job *job, core_err *err)
 {
     core_err second = {.status = ST_OK};
 
-    job->bare = true;
-    core_status st = tok_execute(job->key->token, cbc_decrypt_op, job, &second);
+    job->unpad = true;
+    core_status st = tok_execute(job->key->token, decrypt_op, job, &second);
     if (st == ST_OK || st == ST_BUFFER_TOO_SMALL) {
         core_log(CORE_LOG_INFO, "token \"%s\" fails to take off its CBC padding: done here",
                  job->failed->info.label);
@@ -218,13 +223,13 @@ core_status tok_decrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     if (in_len == 0 || in_len % tok_block_size(key) != 0) {
         return tok_decrypt_failed(err);
     }
-    st = tok_execute(key->token, cbc_decrypt_op, &job, err);
-    if (tok_second_try(st)) {
+    st = tok_execute(key->token, decrypt_op, &job, err);
+    if (tok_decrypt_needs_retry(st)) {
         job.failed = NULL;
-        st = tok_execute(key->token, cbc_decrypt_op, &job, err);
+        st = tok_execute(key->token, decrypt_op, &job, err);
     }
     if (st == ST_DECRYPT_FAILED && job.failed != NULL)
-        st = decrypt_bare(&job, err);
+        st = decrypt_unpadding(&job, err);
     *out_len = st == ST_OK || st == ST_BUFFER_TOO_SMALL ? job.length : 0;
     return st;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one failure of a decryption, and whether it is tried a second time.
+ * Defines the single failure of all decryptions, and the rule for a second try.
  */
 #include "pkcs11/ops/ops_private.h"
 
-bool tok_second_try(core_status st)
+bool tok_decrypt_needs_retry(core_status st)
 {
     return st == ST_DECRYPT_FAILED || st == ST_TOKEN_FULL;
 }

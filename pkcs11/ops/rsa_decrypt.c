@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RSA encryption and decryption. The paddings are one table; what a policy allows is tried in its
- * order.
+ * Decrypts RSA with one padding, by the token or over raw RSA, and encrypts RSA in software.
  *
- * A failed decryption has one answer whatever the reason, and no trace in log or text. PKCS#1 v1.5
- * is off unless the policy names it; then success and failure leave the session in the same state
- * (closed), so that nothing of ours tells them apart but the answer itself, which the caller has to
- * get.
+ * Every failed decryption returns the same status and text and writes nothing to the log, whatever
+ * the cause. PKCS #1 v1.5 is off unless the policy allows it. Then success and failure both close
+ * the session, so that only the result itself distinguishes them.
  */
 #include <string.h>
 #include "pkcs11/ops/ops_private.h"
@@ -19,14 +17,15 @@ core_status tok_rsa_init_failed(const tok_rsa_job *job, const char *function, CK
                : tok_rv_fail(err, job->how.served, function, rv, TOK_CALL_OTHER);
 }
 
-static core_status strange_length(const tok_session *session, CK_ULONG length, core_err *err)
+static core_status fail_length(const tok_session *session, CK_ULONG length, core_err *err)
 {
     return core_fail(err, ST_DEVICE, "token \"%s\": C_Decrypt gave %lu bytes",
                      session->token->info.label, (unsigned long)length);
 }
 
-static core_status give_out(const tok_rsa_job *job, const uint8_t *plain, size_t length,
-                            core_err *err)
+/* Copies the plaintext to the caller. */
+static core_status copy_plaintext(const tok_rsa_job *job, const uint8_t *plain, size_t length,
+                                  core_err *err)
 {
     core_status st = ST_OK;
     if (length > *job->out_len)
@@ -37,7 +36,8 @@ static core_status give_out(const tok_rsa_job *job, const uint8_t *plain, size_t
     return st;
 }
 
-/* The block in the session's scratch, and what is in it behind it. */
+/* Removes OAEP from the raw RSA block at the start of the session's scratch memory. The plaintext
+ * is written to the scratch memory after the block. */
 static core_status open_block(tok_session *session, const tok_rsa_job *job, CK_ULONG length,
                               core_err *err)
 {
@@ -46,24 +46,26 @@ static core_status open_block(tok_session *session, const tok_rsa_job *job, CK_U
     size_t plain_len = session->scratch.capacity - size;
 
     if (length > size)
-        return strange_length(session, length, err);
+        return fail_length(session, length, err);
     core_status st = core_oaep_open(tok_padding_row(job->padding)->hash, session->scratch.data,
                                     size, length, plain, &plain_len);
-    return st == ST_OK ? give_out(job, plain, plain_len, err) : tok_decrypt_failed(err);
+    return st == ST_OK ? copy_plaintext(job, plain, plain_len, err) : tok_decrypt_failed(err);
 }
 
-/* Into the session's scratch, which is wiped. */
-static core_status decrypt_finish(tok_session *session, const tok_rsa_job *job, bool raw,
+/* Calls C_Decrypt into the session's scratch memory, copies the plaintext, and wipes the scratch
+ * memory. */
+static core_status finish_decrypt(tok_session *session, const tok_rsa_job *job, bool raw,
                                   core_err *err)
 {
     core_secret *scratch = &session->scratch;
-    /* No more room than the block takes: some tokens leave the length as they find it. */
+    /* Some tokens do not set the length, so pass the exact length of the block. */
     CK_ULONG length = (CK_ULONG)(raw ? job->key->info.modulus_len : scratch->capacity);
     core_status st;
 
     CK_RV rv = session->f->C_Decrypt(session->handle, (CK_BYTE_PTR)(uintptr_t)job->in,
                                      (CK_ULONG)job->in_len, scratch->data, &length);
-    /* A raw block has room for sure: nobody is to bring more. */
+    /* The buffer is long enough for a raw block, so this code is the token's fault: the caller must
+     * not get ST_BUFFER_TOO_SMALL. */
     if (raw && rv == CKR_BUFFER_TOO_SMALL)
         st = tok_rv_fail(err, session->token, "C_Decrypt", rv, TOK_CALL_OTHER);
     else if (rv != CKR_OK)
@@ -71,15 +73,15 @@ static core_status decrypt_finish(tok_session *session, const tok_rsa_job *job, 
     else if (raw)
         st = open_block(session, job, length, err);
     else if (length > scratch->capacity)
-        st = strange_length(session, length, err);
+        st = fail_length(session, length, err);
     else
-        st = give_out(job, scratch->data, length, err);
+        st = copy_plaintext(job, scratch->data, length, err);
     core_wipe(scratch->data, scratch->capacity);
     return st;
 }
 
-static CK_RV decrypt_init(tok_session *session, const tok_rsa_job *job, bool raw,
-                          CK_OBJECT_HANDLE object)
+static CK_RV call_decrypt_init(tok_session *session, const tok_rsa_job *job, bool raw,
+                               CK_OBJECT_HANDLE object)
 {
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = {CKM_RSA_X_509, NULL, 0};
@@ -89,21 +91,22 @@ static CK_RV decrypt_init(tok_session *session, const tok_rsa_job *job, bool raw
     return session->f->C_DecryptInit(session->handle, &mechanism, object);
 }
 
-/* Begins the decryption the way that is known, or, where the key turns out to refuse OAEP and the
- * policy allows it, over raw RSA. That raw RSA is then accepted confirms the refusal. */
-static CK_RV decrypt_begin(tok_session *session, tok_rsa_job *job, CK_OBJECT_HANDLE object,
+/* Begins the decryption with the strategy that is known for the key. If the key refuses OAEP and
+ * the policy allows raw RSA, begins it with raw RSA; if the key accepts that, the refusal is
+ * confirmed. */
+static CK_RV begin_decrypt(tok_session *session, tok_rsa_job *job, CK_OBJECT_HANDLE object,
                            bool *raw)
 {
-    const bool best = job->way == TOK_RSA_AUTO;
+    const bool is_auto = job->strategy == TOK_RSA_AUTO;
     bool certain = false;
 
-    *raw = job->way == TOK_RSA_OVER_RAW ||
-           (best && tok_goes_raw(job->key, job->padding, tok_facts(session, job->key)));
-    CK_RV rv = decrypt_init(session, job, *raw, object);
-    if (!*raw && best && tok_init_refuses(rv, &certain) && certain &&
+    *raw = job->strategy == TOK_RSA_OVER_RAW ||
+           (is_auto && tok_goes_raw(job->key, job->padding, tok_facts(session, job->key)));
+    CK_RV rv = call_decrypt_init(session, job, *raw, object);
+    if (!*raw && is_auto && tok_init_refuses(rv, &certain) && certain &&
         tok_goes_raw(job->key, job->padding, TOK_FACT_REFUSED << job->padding)) {
         *raw = true;
-        rv = decrypt_init(session, job, true, object);
+        rv = call_decrypt_init(session, job, true, object);
         if (rv == CKR_OK)
             tok_facts_add(job->key, session->member_index, session->handle_generation,
                           TOK_FACT_REFUSED << job->padding);
@@ -127,7 +130,7 @@ static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
     core_status st = tok_key_handle(session, key, &object, err);
     if (st != ST_OK)
         return tok_key_invalidate_if_lost(key, st);
-    CK_RV rv = decrypt_begin(session, job, object, &raw);
+    CK_RV rv = begin_decrypt(session, job, object, &raw);
     if (rv != CKR_OK)
         return tok_key_invalidate_if_lost(key, tok_rsa_init_failed(job, "C_DecryptInit", rv, err));
     if (key->always_authenticate) {
@@ -135,7 +138,7 @@ static core_status decrypt_op(tok_session *session, void *arg, core_err *err)
         if (st != ST_OK)
             return st;
     }
-    st = decrypt_finish(session, job, raw, err);
+    st = finish_decrypt(session, job, raw, err);
     session->dirty = job->padding == CORE_PAD_PKCS1;
     return tok_key_invalidate_if_lost(key, st);
 }
@@ -154,13 +157,13 @@ core_status tok_rsa_encrypt_software(tok_key *key, core_padding padding, const u
     return st == ST_OK ? st : core_fail(err, st, "key \"%s\": encryption failed", key->info.name);
 }
 
-core_status tok_rsa_decrypt_by(tok_key *key, core_padding padding, tok_rsa_strategy way,
+core_status tok_rsa_decrypt_by(tok_key *key, core_padding padding, tok_rsa_strategy strategy,
                                int member_index, const uint8_t *in, size_t in_len, uint8_t *out,
                                size_t *out_len, tok_rsa_outcome *how, core_err *err)
 {
     tok_rsa_job job = {.key = key,
                        .padding = padding,
-                       .way = way,
+                       .strategy = strategy,
                        .in = in,
                        .in_len = in_len,
                        .out = out,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RSA encryption by the token, with a public key object made from proven numbers.
+ * Encrypts RSA by the token, with a public key object created from proven numbers (PKCS #11 v3.1,
+ * 5.8 and 6.1.8), or in software if the policy says so.
  */
 #include "pkcs11/ops/ops_private.h"
 
@@ -10,7 +11,7 @@ static core_status encrypt_op(tok_session *session, void *arg, core_err *err)
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(job->padding), &params);
     CK_OBJECT_HANDLE object = 0;
-    /* No more room than the result takes: some tokens leave the length as they find it. */
+    /* Some tokens do not set the length, so pass the exact length of the result. */
     CK_ULONG length = (CK_ULONG)job->key->info.modulus_len;
 
     job->how.served = session->token;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The padding that new RSA ciphertexts get: the one of the policy, or a weaker one after a
- * confirmed refusal, with a warning.
+ * Selects the padding of new RSA ciphertexts: the padding of the policy, or a weaker one after the
+ * key has refused it. The refusal must be confirmed, and the log gets a warning.
  */
 #include "pkcs11/ops/ops_private.h"
 
-/* The padding to fall back to where the key refuses that of the policy; CORE_PAD_COUNT: none. */
+/* The padding to use if the key refuses that of the policy; CORE_PAD_COUNT: none. */
 static core_padding weaker_padding(const core_token_config *config)
 {
     const bool sha1 = (config->rsa_unwrap & (1u << CORE_PAD_OAEP_SHA1)) != 0;
@@ -26,7 +26,7 @@ core_padding tok_rsa_padding(const tok_key *key, bool *raw)
     return padding;
 }
 
-/* A downgrade is logged once for each key and login. */
+/* Logs the weaker padding once for each key and handle generation. */
 static void warn_once(tok_key *key, core_padding padding)
 {
     const tok_token *token = key->token;
@@ -57,7 +57,7 @@ core_status tok_rsa_encrypt_policy(tok_key *key, const uint8_t *in, size_t in_le
                          key->info.name, tok_encrypt_max(key), core_padding_name(padding));
     }
     core_status st = tok_rsa_ready(key, padding, err);
-    /* Only a refusal that was confirmed lets another padding be used. */
+    /* Another padding is used only after a confirmed refusal. */
     if (st == ST_MECHANISM && weaker_padding(config) != CORE_PAD_COUNT &&
         (tok_facts_of_all(key) & (TOK_FACT_REFUSED << padding)) != 0) {
         padding = weaker_padding(config);

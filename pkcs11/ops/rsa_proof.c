@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The proof that comes before an encryption. The numbers of a public key come from the token, where
- * anybody may have put them; what is encrypted with wrong ones is lost, or somebody else's to read.
- * So a random value is encrypted here with the key's modulus and exponent, and the private key has
- * to give it back, with the very padding that is to be used.
+ * Proves a public key before it encrypts. Its numbers come from the token, where anyone can create
+ * a public object without the PIN. Data encrypted with wrong numbers is lost, or can be read by the
+ * owner of another key. So software encrypts a random value with the key's modulus and exponent,
+ * and the private key must decrypt it, with the same padding that the encryption will use.
  */
 #include "pkcs11/ops/ops_private.h"
 
@@ -14,7 +14,8 @@ static bool may_decrypt(const tok_key *key)
     return (key->info.can & TOK_CAN_DECRYPT) != 0;
 }
 
-static bool suffices(const tok_key *key, core_padding padding, unsigned facts)
+/* True if the facts prove the key for the padding. */
+static bool is_proven(const tok_key *key, core_padding padding, unsigned facts)
 {
     if (!may_decrypt(key))
         return key->exponent_told;
@@ -31,7 +32,7 @@ bool tok_rsa_is_ready_to_wrap(const tok_session *session, const tok_key *key)
 
 bool tok_rsa_is_ready(const tok_session *session, const tok_key *key, core_padding padding)
 {
-    return suffices(key, padding, tok_facts(session, key));
+    return is_proven(key, padding, tok_facts(session, key));
 }
 
 core_status tok_rsa_unproven(const tok_key *key, core_err *err)
@@ -43,9 +44,9 @@ core_status tok_rsa_unproven(const tok_key *key, core_err *err)
                      core_status_next(ST_DEVICE));
 }
 
-/* One known answer on one token. ST_DECRYPT_FAILED: it did not come back. */
-static core_status known_answer(tok_key *key, core_padding padding, tok_rsa_strategy way,
-                                int member_index, tok_rsa_outcome *how, core_err *err)
+/* Makes one known-answer test on one token. ST_DECRYPT_FAILED: the value did not come back. */
+static core_status test_answer(tok_key *key, core_padding padding, tok_rsa_strategy strategy,
+                               int member_index, tok_rsa_outcome *how, core_err *err)
 {
     const size_t length = tok_answer_length(key, padding);
     uint8_t plain[ANSWER_LEN];
@@ -65,8 +66,8 @@ static core_status known_answer(tok_key *key, core_padding padding, tok_rsa_stra
     st = tok_rsa_encrypt_software(key, padding, plain, length, cipher, &cipher_len, err);
     if (st != ST_OK)
         return st;
-    st = tok_rsa_decrypt_by(key, padding, way, member_index, cipher, cipher_len, back, &back_len,
-                            how, err);
+    st = tok_rsa_decrypt_by(key, padding, strategy, member_index, cipher, cipher_len, back,
+                            &back_len, how, err);
     if (st == ST_OK && back_len == length && core_equal_ct(back, plain, length)) {
         tok_facts_add(key, how->member_index, how->handle_generation, TOK_FACT_PROVEN);
     } else if (st == ST_OK || st == ST_BUFFER_TOO_SMALL) {
@@ -77,7 +78,7 @@ static core_status known_answer(tok_key *key, core_padding padding, tok_rsa_stra
     return st;
 }
 
-static core_status does_not_come_back(const tok_key *key, core_padding padding, core_err *err)
+static core_status fail_unproven(const tok_key *key, core_padding padding, core_err *err)
 {
     return core_fail(
         err, ST_KEY_UNPROVEN,
@@ -95,11 +96,11 @@ static core_padding confirming_padding(const tok_key *key, core_padding padding)
 }
 
 /* The key refuses the padding. If the policy allows raw RSA, tries that. Otherwise confirms the
- * refusal by another padding that the key accepts in the same generation of its handles. ST_OK: raw
- * RSA is used. `moved`: another generation began in between, so both must be tried again. */
-static core_status when_refused(tok_key *key, core_padding padding, int member_index,
-                                const tok_rsa_outcome *refusal, core_status st, bool *moved,
-                                core_err *err)
+ * refusal with another padding that the key accepts in the same handle generation. ST_OK: raw RSA
+ * is used. *moved: another generation began between the tests, so both must be repeated. */
+static core_status handle_refusal(tok_key *key, core_padding padding, int member_index,
+                                  const tok_rsa_outcome *refusal, core_status st, bool *moved,
+                                  core_err *err)
 {
     const core_padding other = confirming_padding(key, padding);
     tok_rsa_outcome how, again;
@@ -107,14 +108,14 @@ static core_status when_refused(tok_key *key, core_padding padding, int member_i
     bool certain = false;
 
     if (key->token->config->rsa_raw && tok_is_oaep(padding) &&
-        known_answer(key, padding, TOK_RSA_OVER_RAW, member_index, &how, &ignored) == ST_OK) {
+        test_answer(key, padding, TOK_RSA_OVER_RAW, member_index, &how, &ignored) == ST_OK) {
         tok_facts_add(key, how.member_index, how.handle_generation, TOK_FACT_REFUSED << padding);
         return ST_OK;
     }
     if (other == CORE_PAD_COUNT)
         return st;
     const core_status confirmed =
-        known_answer(key, other, TOK_RSA_BY_TOKEN, member_index, &how, &ignored);
+        test_answer(key, other, TOK_RSA_BY_TOKEN, member_index, &how, &ignored);
     if (confirmed != ST_OK) {
         return confirmed == ST_DECRYPT_FAILED || how.refused != CKR_OK
                    ? st
@@ -122,7 +123,7 @@ static core_status when_refused(tok_key *key, core_padding padding, int member_i
     }
     (void)tok_init_refuses(refusal->refused, &certain);
     if (!certain) {
-        (void)known_answer(key, padding, TOK_RSA_BY_TOKEN, member_index, &again, &ignored);
+        (void)test_answer(key, padding, TOK_RSA_BY_TOKEN, member_index, &again, &ignored);
         certain = again.refused == refusal->refused;
     }
     *moved = how.served != refusal->served || how.handle_generation != refusal->handle_generation;
@@ -132,23 +133,23 @@ static core_status when_refused(tok_key *key, core_padding padding, int member_i
     return tok_oaep_refuse(key, padding, "C_DecryptInit", refusal->refused, err);
 }
 
-/* The known answer did not come back. It may have been a passing failure, or a token that takes the
- * mechanism and does something else: raw RSA that gives it back tells. */
-static core_status when_failed(tok_key *key, core_padding padding, int member_index, core_err *err)
+/* The known answer did not come back: a temporary failure, or a token that accepts the mechanism
+ * and computes something else. Tests again, over raw RSA if the policy allows it. */
+static core_status handle_failure(tok_key *key, core_padding padding, int member_index,
+                                  core_err *err)
 {
     const bool raw = key->token->config->rsa_raw && tok_is_oaep(padding);
     tok_rsa_outcome how;
-    core_status st = known_answer(key, padding, raw ? TOK_RSA_OVER_RAW : TOK_RSA_BY_TOKEN,
-                                  member_index, &how, err);
+    core_status st = test_answer(key, padding, raw ? TOK_RSA_OVER_RAW : TOK_RSA_BY_TOKEN,
+                                 member_index, &how, err);
 
     if (st == ST_OK && raw)
         tok_facts_add(key, how.member_index, how.handle_generation, TOK_FACT_REFUSED << padding);
-    return st == ST_DECRYPT_FAILED || st == ST_MECHANISM ? does_not_come_back(key, padding, err)
-                                                         : st;
+    return st == ST_DECRYPT_FAILED || st == ST_MECHANISM ? fail_unproven(key, padding, err) : st;
 }
 
-/* One try of ready_on; `moved` as when_refused. */
-static core_status ready_once(tok_key *key, const tok_token *token, int member_index,
+/* One try of prove_on; *moved as in handle_refusal. */
+static core_status prove_once(tok_key *key, const tok_token *token, int member_index,
                               core_padding padding, bool *moved, core_err *err)
 {
     const unsigned facts =
@@ -156,19 +157,19 @@ static core_status ready_once(tok_key *key, const tok_token *token, int member_i
     const bool raw = tok_goes_raw(key, padding, facts);
     tok_rsa_outcome how;
 
-    if (suffices(key, padding, facts))
+    if (is_proven(key, padding, facts))
         return ST_OK;
     if (!raw && (facts & (TOK_FACT_REFUSED << padding)) != 0)
         return tok_oaep_refuse(key, padding, NULL, CKR_OK, err);
-    core_status st = known_answer(key, padding, raw ? TOK_RSA_OVER_RAW : TOK_RSA_BY_TOKEN,
-                                  member_index, &how, err);
+    core_status st = test_answer(key, padding, raw ? TOK_RSA_OVER_RAW : TOK_RSA_BY_TOKEN,
+                                 member_index, &how, err);
     if (how.refused != CKR_OK)
-        return when_refused(key, padding, member_index, &how, st, moved, err);
-    return st == ST_DECRYPT_FAILED ? when_failed(key, padding, member_index, err) : st;
+        return handle_refusal(key, padding, member_index, &how, st, moved, err);
+    return st == ST_DECRYPT_FAILED ? handle_failure(key, padding, member_index, err) : st;
 }
 
-/* On one token, or on the member of the group at `place`. */
-static core_status ready_on(tok_key *key, const tok_token *token, int member_index,
+/* Proves the key on one token; member_index: its index in the group, or TOK_ANY. */
+static core_status prove_on(tok_key *key, const tok_token *token, int member_index,
                             core_padding padding, core_err *err)
 {
     core_status st = ST_OK;
@@ -176,36 +177,36 @@ static core_status ready_on(tok_key *key, const tok_token *token, int member_ind
 
     for (unsigned i = 0; moved && i < TOK_PROOF_TRIES; i++) {
         moved = false;
-        st = ready_once(key, token, member_index, padding, &moved, err);
+        st = prove_once(key, token, member_index, padding, &moved, err);
     }
     return moved ? tok_rsa_unproven(key, err) : st;
 }
 
-/* On every member that is there; those that are away, or do not have the key, are asked when they
- * serve. */
-static core_status ready_on_members(tok_key *key, core_padding padding, core_err *err)
+/* Proves the key on every available member. Members that are unavailable, or do not have the key,
+ * prove it when they serve. */
+static core_status prove_on_members(tok_key *key, core_padding padding, core_err *err)
 {
-    core_status away = ST_OK;
-    unsigned ready = 0;
+    core_status unavailable = ST_OK;
+    unsigned proven = 0;
 
     for (unsigned i = 0; i < CORE_GROUP_MOST; i++) {
         const tok_token *member = tok_group_member(key->token, i);
         core_status st = ST_OK;
         if (member == NULL)
             continue;
-        st = ready_on(key, member, (int)i, padding, err);
-        ready += st == ST_OK;
+        st = prove_on(key, member, (int)i, padding, err);
+        proven += st == ST_OK;
         if (st != ST_OK && !tok_status_is_unavailable(st) &&
             core_status_class(st) != CORE_CLASS_HANDLE)
             return st;
-        away = st != ST_OK ? st : away;
+        unavailable = st != ST_OK ? st : unavailable;
     }
-    if (ready > 0)
+    if (proven > 0)
         return ST_OK;
-    /* None is there: the next operation looks for one, and the proof is made on it. */
+    /* No member is available: the next operation searches for one, and this test runs on it. */
     tok_rsa_outcome how;
-    core_status st = known_answer(key, padding, TOK_RSA_BY_TOKEN, TOK_ANY, &how, err);
-    return st == ST_OK || away == ST_OK ? st : away;
+    core_status st = test_answer(key, padding, TOK_RSA_BY_TOKEN, TOK_ANY, &how, err);
+    return st == ST_OK || unavailable == ST_OK ? st : unavailable;
 }
 
 core_status tok_rsa_ready(tok_key *key, core_padding padding, core_err *err)
@@ -219,8 +220,8 @@ core_status tok_rsa_ready(tok_key *key, core_padding padding, core_err *err)
                                key->info.name, key->token->info.label,
                                core_status_next(ST_KEY_UNPROVEN));
     }
-    return key->token->group == NULL ? ready_on(key, key->token, TOK_ANY, padding, err)
-                                     : ready_on_members(key, padding, err);
+    return key->token->group == NULL ? prove_on(key, key->token, TOK_ANY, padding, err)
+                                     : prove_on_members(key, padding, err);
 }
 
 core_status tok_rsa_ready_to_wrap(tok_key *key, core_err *err)

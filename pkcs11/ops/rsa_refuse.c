@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of a refused padding: whether raw RSA replaces it, and the error text.
+ * Decides whether raw RSA replaces a refused padding, and makes the error text of a refusal.
  */
 #include <stdio.h>
 #include "pkcs11/ops/ops_private.h"
@@ -11,7 +11,6 @@ bool tok_goes_raw(const tok_key *key, core_padding padding, unsigned facts)
            key->info.modulus_len <= TOK_BLOCK_MOST && (facts & (TOK_FACT_REFUSED << padding)) != 0;
 }
 
-/* What is known of the key on all members that are there, or'ed; on the one token. */
 unsigned tok_facts_of_all(const tok_key *key)
 {
     tok_token *token = key->token;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which padding a key's data gets, and how it is taken off: OAEP by the token itself, or, where the
- * key refuses that and the policy says rsa_raw, over raw RSA (CKM_RSA_X_509) with the padding taken
- * off here. PKCS#1 v1.5 is never done so: it cannot be taken off without telling whether it was
- * there.
+ * Decrypts with the paddings that the policy allows, and selects how the padding is removed: OAEP
+ * by the token itself (PKCS #11 v3.1, 6.1.8), or, if the key refuses that and the policy has
+ * rsa_raw, by software after raw RSA (CKM_RSA_X_509, 6.1.12). PKCS #1 v1.5 is never removed in
+ * software, because that would reveal whether the padding is valid.
  *
- * Lists of mechanisms do not tell (SoftHSM lists OAEP, and refuses SHA-256). What counts is what
- * C_DecryptInit answers for the very key, and that it accepts another padding then (facts.c). A
- * data operation that fails teaches nothing.
+ * Mechanism lists are not sufficient: SoftHSM lists OAEP and refuses SHA-256. A padding counts as
+ * refused if C_DecryptInit refuses it for this key and accepts another one (facts.c). A failed data
+ * operation proves nothing about the token.
  */
 #include "pkcs11/ops/ops_private.h"
 
-/* Whether a decryption by the token that failed may have failed for the token's sake: it takes the
- * mechanism, and does something else. Only where raw RSA could do it instead. */
-static bool in_doubt(const tok_key *key, core_padding padding, const tok_rsa_outcome *how)
+/* True if the token may be the cause of a failed decryption: it accepts the mechanism and may
+ * compute something else. Asked only if raw RSA could replace it. */
+static bool is_token_in_doubt(const tok_key *key, core_padding padding, const tok_rsa_outcome *how)
 {
     return key->token->config->rsa_raw && tok_is_oaep(padding) && how->served != NULL &&
            how->accepted && (key->info.can & TOK_CAN_DECRYPT) != 0 &&
@@ -28,9 +28,9 @@ static core_status decrypt_one(tok_key *key, core_padding padding, const uint8_t
     core_status st =
         tok_rsa_decrypt_by(key, padding, TOK_RSA_AUTO, TOK_ANY, in, in_len, out, out_len, how, err);
 
-    if (st != ST_DECRYPT_FAILED || !in_doubt(key, padding, how))
+    if (st != ST_DECRYPT_FAILED || !is_token_in_doubt(key, padding, how))
         return st;
-    /* A known answer tells bad data from a token that cannot; its failure is not the data's. */
+    /* A known-answer test distinguishes bad data from an incorrect token. */
     if (tok_rsa_ready(key, padding, NULL) != ST_OK ||
         !tok_goes_raw(key, padding, tok_facts_at(key, how->served, how->member_index)))
         return st;
@@ -50,14 +50,14 @@ core_status tok_rsa_decrypt(tok_key *key, core_padding padding, const uint8_t *i
         return tok_decrypt_failed(err);
     *out_len = room;
     core_status st = decrypt_one(key, padding, in, in_len, out, out_len, &how, err);
-    if (padding == CORE_PAD_PKCS1 || !tok_second_try(st))
+    if (padding == CORE_PAD_PKCS1 || !tok_decrypt_needs_retry(st))
         return st;
     *out_len = room;
     return decrypt_one(key, padding, in, in_len, out, out_len, &how, err);
 }
 
-/* Notes each padding that the key refused while it accepted another one: the refusal is confirmed.
- */
+/* Notes each padding that the key refused while it accepted another one, which confirms the
+ * refusal. */
 static void note_refusals(tok_key *key, const tok_rsa_outcome hows[CORE_PAD_COUNT])
 {
     bool certain = false;
@@ -74,7 +74,7 @@ static void note_refusals(tok_key *key, const tok_rsa_outcome hows[CORE_PAD_COUN
     }
 }
 
-/* One decryption with each of the paddings, in their order. */
+/* A decryption that tries several paddings. */
 typedef struct trial {
     tok_key *key;
     const uint8_t *in;
@@ -82,12 +82,12 @@ typedef struct trial {
     uint8_t *out;
     size_t *out_len, room;
     tok_rsa_outcome *hows; /* CORE_PAD_COUNT of them */
-    bool failed;           /* a padding that is accepted did not fit the data */
+    bool failed;           /* an accepted padding did not fit the data */
     core_err *err;
 } trial;
 
-/* True: *st is the end of it. False: the next padding is to be tried; *st as it is, or the refusal.
- */
+/* Tries one padding. True: *st is the final status. False: the next padding must be tried; *st is
+ * unchanged, or the status of the refusal. */
 static bool try_padding(trial *t, core_padding padding, core_status *st)
 {
     *t->out_len = t->room;
@@ -98,34 +98,34 @@ static bool try_padding(trial *t, core_padding padding, core_status *st)
         return false;
     }
     *st = now;
-    /* A padding that the key does not take says nothing of the data. */
+    /* A padding that the key refuses proves nothing about the data. */
     return t->hows[padding].refused == CKR_OK || now == ST_OK || now == ST_BUFFER_TOO_SMALL;
 }
 
-/* With each of the paddings, or'ed 1 << p. */
+/* Tries the paddings of a set (1 << padding, or'ed). */
 static core_status decrypt_among(trial *t, unsigned paddings)
 {
     const unsigned known = tok_facts_of_all(t->key);
     core_status st = ST_MECHANISM;
-    bool end = false;
+    bool is_final = false;
 
     t->failed = false;
-    /* No padding that is allowed is skipped; those known to be refused come last. */
-    for (unsigned pass = 0; !end && pass < 2; pass++) {
-        for (core_padding p = 0; !end && p < CORE_PAD_COUNT; p++) {
+    /* No allowed padding is skipped; those known to be refused come last. */
+    for (unsigned pass = 0; !is_final && pass < 2; pass++) {
+        for (core_padding p = 0; !is_final && p < CORE_PAD_COUNT; p++) {
             const bool raw = tok_goes_raw(t->key, p, known) && (known & TOK_FACT_RAW) != 0;
-            const bool late = (known & (TOK_FACT_REFUSED << p)) != 0 && !raw;
-            if ((paddings & (1u << p)) != 0 && late == (pass == 1))
-                end = try_padding(t, p, &st);
+            const bool is_refused = (known & (TOK_FACT_REFUSED << p)) != 0 && !raw;
+            if ((paddings & (1u << p)) != 0 && is_refused == (pass == 1))
+                is_final = try_padding(t, p, &st);
         }
     }
-    if (end)
+    if (is_final)
         return st;
     *t->out_len = 0;
     return t->failed ? tok_decrypt_failed(t->err) : st;
 }
 
-/* PKCS#1 v1.5 is tried once and last, whether the others were tried once or twice. */
+/* Tries OAEP once or twice, then PKCS #1 v1.5 exactly once. */
 core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, uint8_t *out,
                                 size_t *out_len, core_err *err)
 {
@@ -140,7 +140,7 @@ core_status tok_rsa_decrypt_any(tok_key *key, const uint8_t *in, size_t in_len, 
         return tok_decrypt_failed(err);
     if (oaep != 0)
         st = decrypt_among(&t, oaep);
-    if (oaep != 0 && tok_second_try(st))
+    if (oaep != 0 && tok_decrypt_needs_retry(st))
         st = decrypt_among(&t, oaep);
     if (pkcs1 != 0 && (st == ST_DECRYPT_FAILED || st == ST_MECHANISM)) {
         const core_status last = decrypt_among(&t, pkcs1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RSA signatures with SHA-256: by the token's own mechanism, or where it has none with the hash
- * made here and signed as a DigestInfo, which is the same signature.
+ * Makes RSA signatures with SHA-256 (PKCS #11 v3.1, 5.13). The token uses CKM_SHA256_RSA_PKCS. If
+ * it does not list that, software hashes the data and the token signs the DigestInfo with
+ * CKM_RSA_PKCS, which gives the same signature (RFC 8017, 9.2).
  */
 #include <string.h>
 #include "pkcs11/ops/ops_private.h"
@@ -14,6 +15,7 @@ typedef struct sign_job {
     size_t sig_len;
 } sign_job;
 
+/* DER of a DigestInfo for SHA-256, up to the digest. */
 static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
                                       0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
 
@@ -21,23 +23,23 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
 {
     sign_job *job = arg;
     CK_MECHANISM mechanism = {CKM_RSA_PKCS, NULL, 0};
-    tok_mech_info whole;
+    tok_mech_info hashing;
     uint8_t info[sizeof digest_info + 32];
-    CK_ULONG length = (CK_ULONG)job->key->info.modulus_len; /* as much room as it takes */
+    CK_ULONG length = (CK_ULONG)job->key->info.modulus_len; /* the exact length of the signature */
     CK_OBJECT_HANDLE object = 0;
 
     memcpy(info, digest_info, sizeof digest_info);
     core_status st =
         core_sha256(job->data, job->length, NULL, 0, NULL, 0, info + sizeof digest_info);
     if (st == ST_OK)
-        st = tok_mech(session, CKM_SHA256_RSA_PKCS, &whole, err);
+        st = tok_mech(session, CKM_SHA256_RSA_PKCS, &hashing, err);
     if (st == ST_OK)
         st = tok_key_find(session, job->key, &object, err);
     if (st == ST_OK)
         st = tok_key_allows(job->key, TOK_CAN_SIGN, err);
     if (st != ST_OK)
         return tok_key_invalidate_if_lost(job->key, st);
-    if (whole.listed)
+    if (hashing.listed)
         mechanism.mechanism = CKM_SHA256_RSA_PKCS;
     CK_RV rv = session->f->C_SignInit(session->handle, &mechanism, object);
     if (rv != CKR_OK) {
@@ -50,8 +52,8 @@ static core_status sign_op(tok_session *session, void *arg, core_err *err)
             return st;
     }
     rv = session->f->C_Sign(
-        session->handle, whole.listed ? (CK_BYTE_PTR)(uintptr_t)job->data : info,
-        whole.listed ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig, &length);
+        session->handle, hashing.listed ? (CK_BYTE_PTR)(uintptr_t)job->data : info,
+        hashing.listed ? (CK_ULONG)job->length : (CK_ULONG)sizeof info, job->sig, &length);
     if (rv != CKR_OK) {
         st = tok_rv_input_fail(err, session, "C_Sign", rv);
         return tok_key_invalidate_if_lost(job->key, st);

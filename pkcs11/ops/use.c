@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a key may be used for, and how long the results are. Sizes come from the key's description
- * alone, permission from its state (recheck.c).
+ * Checks the permitted uses of a key, and computes the lengths of results. Lengths come from the
+ * key's description alone, permissions from its state (recheck.c).
  */
 #include "pkcs11/ops/ops_private.h"
 
@@ -12,8 +12,8 @@ static const uint64_t notice_pause_us[TOK_NOTICE_COUNT] = {
     [TOK_NOTICE_DATES] = UINT64_C(86400) * 1000000,
 };
 
-/* True where the log has not had this notice for its pause. One of several threads gets it. */
-static bool notice_due(tok_key *key, tok_notice notice)
+/* True if the pause of this notice has elapsed, for one of several concurrent threads. */
+static bool is_notice_due(tok_key *key, tok_notice notice)
 {
     uint64_t said = atomic_load(&key->said_us[notice]);
     const uint64_t now = core_now_us();
@@ -23,7 +23,7 @@ static bool notice_due(tok_key *key, tok_notice notice)
     return atomic_compare_exchange_strong(&key->said_us[notice], &said, now);
 }
 
-static bool in_dates(const tok_key_state *state, uint32_t today)
+static bool is_in_dates(const tok_key_state *state, uint32_t today)
 {
     return (state->start_date == 0 || today >= state->start_date) &&
            (state->end_date == 0 || today <= state->end_date);
@@ -32,7 +32,7 @@ static bool in_dates(const tok_key_state *state, uint32_t today)
 bool tok_key_valid_today(const tok_key *key)
 {
     const tok_key_state state = tok_key_now(key);
-    return in_dates(&state, core_utc_date());
+    return is_in_dates(&state, core_utc_date());
 }
 
 /* Days since 1970-01-01 of a date yyyymmdd, after H. Hinnant's days_from_civil. */
@@ -45,7 +45,8 @@ static int64_t day_number(uint32_t date)
     return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year;
 }
 
-static const char *what_stops(core_expiry policy)
+/* What the policy prevents outside the dates of a key, for a log text. */
+static const char *expiry_effect(core_expiry policy)
 {
     return policy == CORE_EXPIRY_DENY       ? "nothing can be encrypted or decrypted with it"
            : policy == CORE_EXPIRY_DENY_NEW ? "nothing new can be encrypted, wrapped or signed "
@@ -53,18 +54,18 @@ static const char *what_stops(core_expiry policy)
                                             : "nothing stops: expiry = warn";
 }
 
-/* The warning a day from NOTICE_DAYS before the end. */
-static void say_end(tok_key *key, const tok_key_state *state, uint32_t today)
+/* Logs a warning each day, from NOTICE_DAYS before the end date. */
+static void warn_end_date(tok_key *key, const tok_key_state *state, uint32_t today)
 {
     if (state->end_date == 0 || day_number(state->end_date) - day_number(today) > NOTICE_DAYS ||
-        !notice_due(key, TOK_NOTICE_DATES))
+        !is_notice_due(key, TOK_NOTICE_DATES))
         return;
     core_log(CORE_LOG_WARNING,
              "key \"%s\" on token \"%s\" is valid to %04u-%02u-%02u; after that day %s; make its "
              "successor and rotate to it",
              key->info.name, key->token->info.label, state->end_date / 10000,
              state->end_date / 100 % 100, state->end_date % 100,
-             what_stops(key->token->config->expiry));
+             expiry_effect(key->token->config->expiry));
 }
 
 static core_status check_dates(tok_key *key, const tok_key_state *state, unsigned can,
@@ -75,12 +76,12 @@ static core_status check_dates(tok_key *key, const tok_key_state *state, unsigne
     if (policy == CORE_EXPIRY_IGNORE || (state->start_date == 0 && state->end_date == 0))
         return ST_OK;
     const uint32_t today = core_utc_date();
-    if (in_dates(state, today)) {
-        say_end(key, state, today);
+    if (is_in_dates(state, today)) {
+        warn_end_date(key, state, today);
         return ST_OK;
     }
     if (policy == CORE_EXPIRY_WARN || (policy == CORE_EXPIRY_DENY_NEW && (can & NEW_USES) == 0)) {
-        if (notice_due(key, TOK_NOTICE_DATES)) {
+        if (is_notice_due(key, TOK_NOTICE_DATES)) {
             core_log(CORE_LOG_WARNING,
                      "key \"%s\" on token \"%s\" is in use outside its dates (%u to %u); rotate to "
                      "a valid key",
@@ -101,7 +102,7 @@ static core_status check_retired(tok_key *key, unsigned can, core_err *err)
                          "another key, or p11ekm key restore",
                          key->info.name, key->token->info.label);
     }
-    if (notice_due(key, TOK_NOTICE_RETIRED)) {
+    if (is_notice_due(key, TOK_NOTICE_RETIRED)) {
         core_log(CORE_LOG_WARNING,
                  "key \"%s\" on token \"%s\" is retired and still decrypts for what was open: it "
                  "is not found after the next start; rotate to another key, or p11ekm key restore",
@@ -134,8 +135,9 @@ core_status tok_key_allows(tok_key *key, unsigned can, core_err *err)
     return st == ST_OK ? check_dates(key, &state, can, err) : st;
 }
 
-/* An RSA key of a size that has no name counts as the next smaller one that has. */
-static core_algorithm counts_as(const tok_key_info *info)
+/* The algorithm by which the policy checks the key. An RSA key of another size counts as the next
+ * smaller size that is an algorithm. */
+static core_algorithm policy_algorithm(const tok_key_info *info)
 {
     core_algorithm found = info->algorithm;
 
@@ -150,7 +152,7 @@ static core_algorithm counts_as(const tok_key_info *info)
 
 core_status tok_key_allowed(const tok_key *key, core_err *err)
 {
-    const core_algorithm algorithm = counts_as(&key->info);
+    const core_algorithm algorithm = policy_algorithm(&key->info);
 
     if (algorithm < CORE_ALG_COUNT && (key->token->config->algorithms & (1u << algorithm)) != 0)
         return ST_OK;
@@ -186,7 +188,7 @@ size_t tok_encrypt_max(const tok_key *key)
 {
     if (!key->info.rsa)
         return SIZE_MAX - 16;
-    /* One limit, whatever padding a token turns out to lack: the others leave more room. */
+    /* The limit of the policy's padding. A weaker padding, if it is used instead, allows more. */
     size_t overhead = tok_padding_row(key->token->config->rsa_padding)->overhead;
     return key->info.modulus_len > overhead ? key->info.modulus_len - overhead : 0;
 }

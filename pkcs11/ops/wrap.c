@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys that are made, wrapped and wrapped anew without ever being in our memory: as session objects
- * of the token, destroyed before the session goes back.
+ * Creates, wraps and rewraps keys that are never in our memory (PKCS #11 v3.1, 5.18.3 and 5.18.4).
+ * They are session objects, destroyed before the session goes back to the pool.
  */
 #include <string.h>
 #include "pkcs11/ops/ops_private.h"
@@ -17,15 +17,15 @@ typedef struct wrap_job {
     bool unproven; /* out: the numbers of `to` were proven in another generation of the token */
 } wrap_job;
 
-/* By the token's own OAEP only: rsa_raw would take the key out of the token. */
+/* Only OAEP by the token itself: raw RSA would move the key out of the token. */
 static const char wrap_call[] = "C_WrapKey(CKM_RSA_PKCS_OAEP)";
 static const char unwrap_call[] = "C_UnwrapKey(CKM_RSA_PKCS_OAEP)";
 
-/* With the template that the token takes: Luna wants the length in it, openCryptoki (3.8) the
- * least. A token that is told the length may cut a longer key to it; what is unwrapped was signed.
- */
-static CK_RV unwrap_as(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE from,
-                       CK_OBJECT_HANDLE *out)
+/* Calls C_UnwrapKey with the first template that the token accepts: Luna requires CKA_VALUE_LEN,
+ * openCryptoki 3.8 accepts only the least template. A token that is given the length may truncate a
+ * longer key; the caller has verified the signature of the wrapped key. */
+static CK_RV call_unwrap(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE from,
+                         CK_OBJECT_HANDLE *out)
 {
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = tok_padding_mechanism(tok_padding_row(CORE_PAD_OAEP_SHA1), &params);
@@ -43,7 +43,8 @@ static CK_RV unwrap_as(tok_session *session, const wrap_job *job, CK_OBJECT_HAND
     return rv;
 }
 
-static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE *out,
+/* Unwraps the key into a session object and checks its length. */
+static core_status unwrap_transit(tok_session *session, const wrap_job *job, CK_OBJECT_HANDLE *out,
                                   core_err *err)
 {
     CK_ULONG length = 0;
@@ -56,13 +57,13 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
         st = tok_key_allows(job->from, TOK_CAN_UNWRAP, err);
     if (st != ST_OK)
         return st;
-    rv = unwrap_as(session, job, from, out);
+    rv = call_unwrap(session, job, from, out);
     if (rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ARGUMENTS_BAD)
         return tok_rv_fail(err, session->token, unwrap_call, rv, TOK_CALL_OTHER);
     if (rv != CKR_OK)
         return tok_rv_data_fail(err, session, unwrap_call, rv);
     st = tok_attributes(session, *out, &value_len, 1, err);
-    /* Some tokens leave the length out, or at 0. */
+    /* Some tokens omit the length, or leave it at 0. */
     if (st == ST_OK && (!tok_attribute_has(&value_len) || length == 0))
         st = tok_secret_length(session, *out, &length, err);
     if (st == ST_OK && length != job->key_len) {
@@ -71,7 +72,7 @@ static core_status transit_unwrap(tok_session *session, const wrap_job *job, CK_
     return st;
 }
 
-static core_status transit_wrap(tok_session *session, wrap_job *job, CK_OBJECT_HANDLE key,
+static core_status wrap_transit(tok_session *session, wrap_job *job, CK_OBJECT_HANDLE key,
                                 core_err *err)
 {
     CK_RSA_PKCS_OAEP_PARAMS params;
@@ -103,22 +104,22 @@ static core_status wrap_op(tok_session *session, void *arg, core_err *err)
     CK_OBJECT_HANDLE key = 0;
     CK_OBJECT_HANDLE private = 0;
 
-    /* The private key says whether the key is still there, and still used for this. */
+    /* The private object tells whether the key still exists and is still enabled. */
     core_status st = tok_key_find(session, job->to, &private, err);
     if (st == ST_OK)
         st = tok_key_allows(job->to, TOK_CAN_WRAP, err);
     if (st == ST_OK)
         st = job->from == NULL ? tok_transit_new(session, job->key_len, &key, err)
-                               : transit_unwrap(session, job, &key, err);
+                               : unwrap_transit(session, job, &key, err);
     if (st == ST_OK)
-        st = transit_wrap(session, job, key, err);
+        st = wrap_transit(session, job, key, err);
     tok_transit_end(session, key, st);
     if (job->from != NULL)
         (void)tok_key_invalidate_if_lost(job->from, st);
     return tok_key_invalidate_if_lost(job->to, st);
 }
 
-static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
+static core_status execute_wrap(wrap_job *job, size_t *out_len, core_err *err)
 {
     const tok_key_info *to = &job->to->info;
 
@@ -136,7 +137,7 @@ static core_status wrap(wrap_job *job, size_t *out_len, core_err *err)
         st = tok_rsa_ready_to_wrap(job->to, err);
         if (st == ST_OK)
             st = tok_execute_twice(job->to->token, wrap_op, job, err);
-        if (job->from != NULL && tok_second_try(st))
+        if (job->from != NULL && tok_decrypt_needs_retry(st))
             st = tok_execute(job->to->token, wrap_op, job, err);
     }
     if (st == ST_OK && job->unproven)
@@ -149,7 +150,7 @@ core_status tok_wrap_new(tok_key *wrapper, size_t key_len, uint8_t *out, size_t 
                          core_err *err)
 {
     wrap_job job = {.to = wrapper, .key_len = key_len, .out = out};
-    return wrap(&job, out_len, err);
+    return execute_wrap(&job, out_len, err);
 }
 
 core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_len, size_t key_len,
@@ -167,5 +168,5 @@ core_status tok_rewrap(tok_key *from, tok_key *to, const uint8_t *in, size_t in_
     if (!from->info.rsa || in_len != from->info.modulus_len) {
         return tok_decrypt_failed(err);
     }
-    return wrap(&job, out_len, err);
+    return execute_wrap(&job, out_len, err);
 }
