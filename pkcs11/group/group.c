@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups: finding them and their members. A member that was never seen is looked for as one that
- * was lost: after a pause that doubles.
+ * Groups: finds them and their members. A member that was never found is searched for with the same
+ * back-off as a lost token: the pause doubles after each failure.
  */
 #include <stdio.h>
 #include "pkcs11/group/group_private.h"
@@ -17,7 +17,8 @@ tok_token *tok_group_token(tok_token *group, unsigned member_index)
     return atomic_load(&group->group->members[member_index].token);
 }
 
-static core_status member_find(tok_token *group, tok_member *member, core_err *err)
+/* Searches for the token of a member. A failure starts or doubles the back-off. */
+static core_status find_member(tok_token *group, tok_member *member, core_err *err)
 {
     tok_context *ctx = group->ctx;
     tok_token *token = NULL;
@@ -39,7 +40,7 @@ static core_status member_find(tok_token *group, tok_member *member, core_err *e
     return st;
 }
 
-static tok_token *group_new(tok_context *ctx, const core_token_config *config)
+static tok_token *make_group(tok_context *ctx, const core_token_config *config)
 {
     tok_token *group = tok_token_make(ctx, config);
 
@@ -94,15 +95,16 @@ size_t tok_token_members(const tok_token *token, tok_member_info out[CORE_GROUP_
     return g != NULL ? g->count : 0;
 }
 
-/* The object of a group: the one there is, or a new one, which the context keeps. */
-static tok_token *group_of(tok_context *ctx, const core_token_config *config)
+/* Returns a reference to the object of a group, which is created at the first call. The context
+ * owns it. NULL: out of memory. */
+static tok_token *get_group(tok_context *ctx, const core_token_config *config)
 {
     tok_token *group;
 
     core_mutex_lock(&ctx->gate->lock);
     for (group = ctx->groups; group != NULL && group->config != config; group = group->next) {
     }
-    if (group == NULL && (group = group_new(ctx, config)) != NULL) {
+    if (group == NULL && (group = make_group(ctx, config)) != NULL) {
         group->next = ctx->groups;
         ctx->groups = group;
     }
@@ -112,9 +114,9 @@ static tok_token *group_of(tok_context *ctx, const core_token_config *config)
     return group;
 }
 
-/* One that was never seen is searched for in all slots: while there is another, only when it is
- * time. */
-static bool to_be_found(const struct tok_group *g, const tok_member *member)
+/* True if a member that was never found must be searched for now. The search reads all slots, so if
+ * another member was found, it waits until the back-off has elapsed. */
+static bool is_search_due(const struct tok_group *g, const tok_member *member)
 {
     bool others = false;
 
@@ -131,15 +133,15 @@ core_status tok_group_find(tok_context *ctx, const core_token_config *config, to
     bool found = false;
 
     tok_fork_check(ctx);
-    tok_token *group = group_of(ctx, config);
+    tok_token *group = get_group(ctx, config);
     *out = NULL;
     if (group == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory");
     for (unsigned i = 0; i < group->group->count; i++) {
         tok_member *member = &group->group->members[i];
         core_status now = ST_OK;
-        if (to_be_found(group->group, member))
-            now = member_find(group, member, err);
+        if (is_search_due(group->group, member))
+            now = find_member(group, member, err);
         found |= atomic_load(&member->token) != NULL;
         st = now == ST_OK ? st : now;
     }
@@ -157,7 +159,7 @@ core_status tok_member_fetch(tok_token *group, tok_member *member, core_err *err
     tok_token *token = atomic_load(&member->token);
 
     if (token == NULL)
-        st = member_find(group, member, err);
+        st = find_member(group, member, err);
     else if (atomic_load(&token->health.down))
         st = tok_recover(token, ST_DEVICE, atomic_load(&token->module_generation), err);
     return st == ST_OK ? tok_member_join(group, member, err) : st;

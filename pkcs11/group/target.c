@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The public operations on a token. This file alone asks whether it is a token or a group.
+ * The public operations on a token or a group. For them, only this file distinguishes the two.
  */
 #include <string.h>
 #include "pkcs11/group/group_private.h"
@@ -71,8 +71,8 @@ void tok_token_logout(tok_token *token)
         tok_single_logout(token);
 }
 
-/* A group that a URI names as it would name a token of that label; NULL: none. */
-static const core_token_config *group_named(const core_config *config, const tok_uri *uri)
+/* The group whose alias a URI names as the label of a token; NULL: none. */
+static const core_token_config *find_group_by_uri(const core_config *config, const tok_uri *uri)
 {
     const core_token_config *group = NULL;
     if (tok_selector_is_plain(uri))
@@ -80,11 +80,11 @@ static const core_token_config *group_named(const core_config *config, const tok
     return group != NULL && group->members != NULL ? group : NULL;
 }
 
-/* The group that an identity means: its alias, or a URI that names it as a token. *group NULL: the
- * identity means a token. ST_FORMAT for a URI that does not parse. */
-static core_status group_of_identity(tok_context *ctx, const char *identity, const char *selector,
-                                     const core_token_config *alias,
-                                     const core_token_config **group, core_err *err)
+/* Finds the group that an identity names, by its alias or by a URI. *group NULL: the identity names
+ * a token. ST_FORMAT: the URI is invalid; ST_INVALID_ARGUMENT: the identity is empty. */
+static core_status find_group(tok_context *ctx, const char *identity, const char *selector,
+                              const core_token_config *alias, const core_token_config **group,
+                              core_err *err)
 {
     tok_uri uri;
 
@@ -99,7 +99,7 @@ static core_status group_of_identity(tok_context *ctx, const char *identity, con
     if (st != ST_OK)
         return st;
     if (alias == NULL)
-        *group = group_named(ctx->config, &uri);
+        *group = find_group_by_uri(ctx->config, &uri);
     tok_uri_free(&uri);
     return ST_OK;
 }
@@ -111,7 +111,7 @@ core_status tok_token_find(tok_context *ctx, const char *identity, tok_token **o
     const core_token_config *group = NULL;
 
     *out = NULL;
-    core_status st = group_of_identity(ctx, identity, selector, alias, &group, err);
+    core_status st = find_group(ctx, identity, selector, alias, &group, err);
     if (st != ST_OK)
         return st;
     return group != NULL ? tok_group_find(ctx, group, out, err)
