@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The probe's table of tests, and the run over it. The names are stable: they are the keys of what
- * p11ekm probe prints.
+ * The table of the probe's tests, and the loop that runs them. The names are stable: scripts read
+ * them in the output of p11ekm probe.
  */
 #include <stdio.h>
 #include "pkcs11/probe/probe_private.h"
 
-/* In this order: later tests use the keys of earlier ones. */
+/* The order matters: later tests use the keys of earlier ones. */
 static const probe_row rows[] = {
     {.name = "rsa-2048-generate", .run = probe_rsa_generate, .bits = 2048},
     {.name = "rsa-3072-generate", .run = probe_rsa_generate, .bits = 3072},
@@ -41,12 +41,12 @@ static const probe_row rows[] = {
      NULL},
     {"oaep-sha1-unwrap-generic", probe_unwrap, CKM_RSA_PKCS_OAEP, "SHA1", CKK_GENERIC_SECRET, 256,
      NULL},
-    /* Last, because some tokens do not come back from it. */
+    /* Last, because some tokens are unusable after it. */
     {"session-after-error", probe_rsa_after_error, CKM_RSA_PKCS_OAEP, "SHA1", 0, 0, NULL},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
-static core_status run_row(probe *p, const probe_row *row, core_err *err)
+static core_status run_test(probe *p, const probe_row *row, core_err *err)
 {
     core_status st = tok_session_open(p->session->token, &p->work, err);
 
@@ -58,9 +58,9 @@ static core_status run_row(probe *p, const probe_row *row, core_err *err)
     return ST_OK;
 }
 
-/* Objects that lived in a session that was lost are gone with it; lasting ones are destroyed in
- * another. */
-static void destroy_made(tok_session *session, probe *p)
+/* Destroys the objects of the probe. If the session is lost, its session objects are destroyed with
+ * it (PKCS #11 v3.1, 5.6.2), and another session destroys the token objects. */
+static void destroy_created(tok_session *session, probe *p)
 {
     CK_SESSION_HANDLE in = session->handle;
     size_t left = 0;
@@ -86,8 +86,8 @@ static void destroy_made(tok_session *session, probe *p)
     }
 }
 
-/* The tests themselves never fail the operation: a refusal is a result. */
-static core_status run_all(tok_session *session, void *arg, core_err *err)
+/* A test never fails the operation: a refusal is a result. Fails if no session can be opened. */
+static core_status run_tests(tok_session *session, void *arg, core_err *err)
 {
     tok_probe_item *items = arg;
     core_status st = ST_OK;
@@ -99,9 +99,9 @@ static core_status run_all(tok_session *session, void *arg, core_err *err)
     p->f = session->f;
     for (size_t i = 0; i < ROWS && st == ST_OK; i++) {
         p->item = &items[i];
-        st = run_row(p, &rows[i], err);
+        st = run_test(p, &rows[i], err);
     }
-    destroy_made(session, p);
+    destroy_created(session, p);
     core_rsa_free(p->rsa);
     core_wipe(p, sizeof *p);
     core_free(p);
@@ -123,7 +123,7 @@ core_status tok_probe(tok_token *token, tok_probe_item **out, size_t *count, cor
     items = core_calloc(ROWS, sizeof *items);
     if (items == NULL)
         return core_fail(err, ST_NO_MEMORY, "probe: out of memory");
-    st = tok_execute_once(token, run_all, items, err);
+    st = tok_execute_once(token, run_tests, items, err);
     if (st != ST_OK) {
         core_free(items);
         return st;

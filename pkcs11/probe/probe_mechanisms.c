@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The mechanisms a token lists, by name. Sizes of AES and generic keys are in bytes in one token
- * and in bits in the next: they are told in bits where that can be known.
+ * Lists the mechanisms of a token by name. Some tokens give the key sizes of AES in bytes, as the
+ * standard says, and some in bits. They are converted to bits if the unit is certain.
  */
 #include <stdio.h>
 #include "pkcs11/probe/probe_private.h"
@@ -80,9 +80,10 @@ static const struct {
 };
 #undef NAME
 
-/* Room for more than the token says it has: p11-kit's client (0.24) writes the mechanisms that it
- * then leaves out of its answer, too, beyond a buffer of the size it asked for. */
-enum { MECHANISMS_MAX = 4096, MECHANISMS_SPARE = 512, TRIES = 3 };
+/* The buffer is larger than the token requests, by MECHANISMS_EXTRA entries: p11-kit's client
+ * (0.24) also writes the mechanisms that it removes from the list afterwards, beyond the size that
+ * it returned. */
+enum { MECHANISMS_MAX = 4096, MECHANISMS_EXTRA = 512, TRIES = 3 };
 
 static void set_name(tok_mechanism *out, CK_MECHANISM_TYPE type)
 {
@@ -92,8 +93,9 @@ static void set_name(tok_mechanism *out, CK_MECHANISM_TYPE type)
             (void)snprintf(out->name, sizeof out->name, "%s", names[i].name);
 }
 
-/* No AES key has fewer than 128 bits or more than 32 bytes, so the number tells its unit. */
-static bool in_bytes(CK_MECHANISM_TYPE type, CK_ULONG max)
+/* True if the sizes are in bytes. AES keys have 16 to 32 bytes or 128 to 256 bits, so the maximum
+ * shows the unit. */
+static bool is_in_bytes(CK_MECHANISM_TYPE type, CK_ULONG max)
 {
     return (type == CKM_AES_KEY_GEN || type == CKM_AES_ECB || type == CKM_AES_CBC ||
             type == CKM_AES_CBC_PAD || type == CKM_AES_CTR || type == CKM_AES_GCM ||
@@ -102,13 +104,13 @@ static bool in_bytes(CK_MECHANISM_TYPE type, CK_ULONG max)
            max <= 32;
 }
 
-static void describe(tok_session *session, CK_MECHANISM_TYPE type, tok_mechanism *out)
+static void describe_mechanism(tok_session *session, CK_MECHANISM_TYPE type, tok_mechanism *out)
 {
     CK_MECHANISM_INFO info;
 
     set_name(out, type);
     if (session->f->C_GetMechanismInfo(session->token->slot, type, &info) == CKR_OK) {
-        unsigned unit = in_bytes(type, info.ulMaxKeySize) ? 8 : 1;
+        unsigned unit = is_in_bytes(type, info.ulMaxKeySize) ? 8 : 1;
         out->min_bits = (uint64_t)info.ulMinKeySize * unit;
         out->max_bits = (uint64_t)info.ulMaxKeySize * unit;
     }
@@ -119,8 +121,9 @@ typedef struct listing {
     CK_ULONG count;
 } listing;
 
-/* The list may grow between the question for its length and the one for its contents. */
-static CK_RV get_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG *count)
+/* Reads the list (PKCS #11 v3.1, 5.5.5). It is tried again if the list grew between the call for
+ * its length and the call for its contents. */
+static CK_RV read_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG *count)
 {
     CK_RV rv = CKR_BUFFER_TOO_SMALL;
     CK_ULONG room = 0;
@@ -133,25 +136,25 @@ static CK_RV get_types(tok_session *session, CK_MECHANISM_TYPE **types, CK_ULONG
             return rv;
         if (*count > MECHANISMS_MAX)
             return CKR_GENERAL_ERROR;
-        *count += MECHANISMS_SPARE;
+        *count += MECHANISMS_EXTRA;
         room = *count;
         *types = core_calloc(room, sizeof **types);
         if (*types == NULL)
             return CKR_HOST_MEMORY;
         rv = session->f->C_GetMechanismList(session->token->slot, *types, count);
     }
-    if (*count > room) /* it says that it wrote more than there was room for */
+    if (*count > room) /* the token claims to have written more than the capacity */
         *count = room;
     return rv;
 }
 
-static core_status list(tok_session *session, void *arg, core_err *err)
+static core_status list_op(tok_session *session, void *arg, core_err *err)
 {
     listing *out = arg;
     CK_MECHANISM_TYPE *types = NULL;
     CK_ULONG count = 0;
     core_status st = ST_OK;
-    CK_RV rv = get_types(session, &types, &count);
+    CK_RV rv = read_types(session, &types, &count);
 
     if (rv != CKR_OK) {
         st = tok_rv_fail(err, session->token, "C_GetMechanismList", rv, TOK_CALL_OTHER);
@@ -165,7 +168,7 @@ static core_status list(tok_session *session, void *arg, core_err *err)
         goto done;
     }
     for (CK_ULONG i = 0; i < count; i++)
-        describe(session, types[i], &out->mechanisms[i]);
+        describe_mechanism(session, types[i], &out->mechanisms[i]);
     out->count = count;
 done:
     core_free(types);
@@ -179,7 +182,7 @@ core_status tok_mechanism_list(tok_token *token, tok_mechanism **out, size_t *co
 
     *out = NULL;
     *count = 0;
-    st = tok_execute_once(token, list, &found, err);
+    st = tok_execute_once(token, list_op, &found, err);
     if (st == ST_OK) {
         *out = found.mechanisms;
         *count = found.count;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verdict of the test that runs, and the objects that it made.
+ * Stores the result of the test that runs, and notes the objects that it created.
  */
 #include <stdio.h>
 #include "pkcs11/probe/probe_private.h"
 
-static void verdict(probe *p, tok_probe_state state, const char *detail)
+static void set_result(probe *p, tok_probe_state state, const char *detail)
 {
     p->item->state = state;
     (void)snprintf(p->item->detail, sizeof p->item->detail, "%s", detail);
@@ -13,17 +13,17 @@ static void verdict(probe *p, tok_probe_state state, const char *detail)
 
 void probe_yes(probe *p, const char *detail)
 {
-    verdict(p, TOK_PROBE_YES, detail);
+    set_result(p, TOK_PROBE_YES, detail);
 }
 
 void probe_wrong(probe *p, const char *detail)
 {
-    verdict(p, TOK_PROBE_WRONG, detail);
+    set_result(p, TOK_PROBE_WRONG, detail);
 }
 
 void probe_no(probe *p, const char *detail)
 {
-    verdict(p, TOK_PROBE_NO, detail);
+    set_result(p, TOK_PROBE_NO, detail);
 }
 
 void probe_refused(probe *p, CK_RV rv)
@@ -31,7 +31,7 @@ void probe_refused(probe *p, CK_RV rv)
     char code[24];
 
     (void)snprintf(code, sizeof code, "0x%lx", (unsigned long)rv);
-    verdict(p, TOK_PROBE_NO, *tok_rv_name(rv) ? tok_rv_name(rv) : code);
+    set_result(p, TOK_PROBE_NO, *tok_rv_name(rv) ? tok_rv_name(rv) : code);
 }
 
 void probe_made(probe *p, CK_OBJECT_HANDLE object)

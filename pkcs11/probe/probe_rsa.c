@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The probe's RSA tests. Decryption and signatures are judged by OpenSSL with the public part;
- * encryption by the token's own decryption, once that has been judged.
+ * The probe's RSA tests. OpenSSL checks decryption and signatures with the public key. The token's
+ * own decryption, which an earlier test has checked, checks its encryption.
  */
 #include <openssl/rsa.h>
 #include <string.h>
@@ -12,8 +12,8 @@ static char label[] = "p11ekm-probe";
 static const uint8_t message[] = "the probe's known plaintext: 32+";
 enum { MESSAGE_LEN = 32, MODULUS_MAX = 1024 };
 
-static CK_RV generate(probe *p, CK_ULONG bits, CK_BBOOL kept, CK_OBJECT_HANDLE *public_key,
-                      CK_OBJECT_HANDLE *private_key)
+static CK_RV generate_pair(probe *p, CK_ULONG bits, CK_BBOOL kept, CK_OBJECT_HANDLE *public_key,
+                           CK_OBJECT_HANDLE *private_key)
 {
     CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_BYTE exponent[] = {1, 0, 1};
@@ -52,10 +52,10 @@ void probe_rsa_generate(probe *p, const probe_row *row)
     uint8_t modulus[MODULUS_MAX];
     size_t length = 0;
     bool kept = false;
-    CK_RV rv = generate(p, row->bits, CK_FALSE, &public_key, &private_key);
+    CK_RV rv = generate_pair(p, row->bits, CK_FALSE, &public_key, &private_key);
 
     if (rv != CKR_OK) {
-        CK_RV second = generate(p, row->bits, CK_TRUE, &public_key, &private_key);
+        CK_RV second = generate_pair(p, row->bits, CK_TRUE, &public_key, &private_key);
         kept = second == CKR_OK;
         rv = kept ? CKR_OK : rv;
     }
@@ -67,7 +67,7 @@ void probe_rsa_generate(probe *p, const probe_row *row)
     probe_made(p, private_key);
     rv = read_modulus(p, public_key, modulus, &length);
     if (rv != CKR_OK || length * 8 != row->bits || (modulus[0] & 0x80) == 0) {
-        probe_wrong(p, "the modulus has another length");
+        probe_wrong(p, "the modulus has the wrong length");
         return;
     }
     probe_yes(p, kept ? "token keys only" : "");
@@ -81,7 +81,8 @@ void probe_rsa_generate(probe *p, const probe_row *row)
     }
 }
 
-static bool have_key(probe *p)
+/* False, with the result set, if no key pair could be generated. */
+static bool require_key(probe *p)
 {
     if (p->private_key == 0 || p->rsa == NULL) {
         probe_no(p, "no RSA key to try with");
@@ -106,7 +107,6 @@ CK_MECHANISM probe_rsa_mechanism(const probe_row *row, CK_RSA_PKCS_OAEP_PARAMS *
     return mechanism;
 }
 
-/* Decrypts in the test's session. *out_len in: room. */
 CK_RV probe_rsa_open(probe *p, const probe_row *row, const uint8_t *in, size_t in_len, uint8_t *out,
                      CK_ULONG *out_len)
 {
@@ -119,77 +119,77 @@ CK_RV probe_rsa_open(probe *p, const probe_row *row, const uint8_t *in, size_t i
     return rv;
 }
 
-/* OpenSSL's encryption of the known plaintext; false, and said so, when there is none. */
-static bool seal(probe *p, const probe_row *row, uint8_t *out, size_t *out_len)
+/* Encrypts the known plaintext with OpenSSL. False, with the result set: it could not. */
+static bool encrypt_message(probe *p, const probe_row *row, uint8_t *out, size_t *out_len)
 {
     int padding = row->hash != NULL ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING;
 
-    if (!have_key(p))
+    if (!require_key(p))
         return false;
     *out_len = MODULUS_MAX;
     if (core_rsa_encrypt(p->rsa, padding, row->hash, message, MESSAGE_LEN, out, out_len) == ST_OK)
         return true;
-    probe_no(p, "OpenSSL did not encrypt");
+    probe_no(p, "OpenSSL failed to encrypt");
     return false;
 }
 
-static void judge_plaintext(probe *p, CK_RV rv, const uint8_t *out, CK_ULONG length)
+static void check_plaintext(probe *p, CK_RV rv, const uint8_t *out, CK_ULONG length)
 {
     if (rv != CKR_OK)
         probe_refused(p, rv);
     else if (length != MESSAGE_LEN || memcmp(out, message, MESSAGE_LEN) != 0)
-        probe_wrong(p, "the plaintext is another");
+        probe_wrong(p, "the plaintext differs");
     else
         probe_yes(p, "");
 }
 
 void probe_rsa_decrypt(probe *p, const probe_row *row)
 {
-    uint8_t cached_pin[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t ciphertext[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG out_len = sizeof out;
     size_t length;
     CK_RV rv;
 
-    if (!seal(p, row, cached_pin, &length))
+    if (!encrypt_message(p, row, ciphertext, &length))
         return;
-    rv = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
-    judge_plaintext(p, rv, out, out_len);
+    rv = probe_rsa_open(p, row, ciphertext, length, out, &out_len);
+    check_plaintext(p, rv, out, out_len);
 }
 
-/* OAEP over raw RSA, as rsa_raw allows it. */
+/* Removes OAEP in software after raw RSA, as rsa_raw does. */
 void probe_rsa_raw(probe *p, const probe_row *row)
 {
-    uint8_t cached_pin[MODULUS_MAX], block[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t ciphertext[MODULUS_MAX], block[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG block_len = (CK_ULONG)p->modulus_len;
     size_t length, out_len = sizeof out;
     CK_RV rv;
 
-    if (!seal(p, row, cached_pin, &length))
+    if (!encrypt_message(p, row, ciphertext, &length))
         return;
-    rv = probe_rsa_open(p, row, cached_pin, length, block, &block_len);
+    rv = probe_rsa_open(p, row, ciphertext, length, block, &block_len);
     if (rv == CKR_OK &&
         core_oaep_open(row->hash, block, p->modulus_len, block_len, out, &out_len) != ST_OK) {
-        probe_wrong(p, "the block is another");
+        probe_wrong(p, "the block is invalid");
         return;
     }
-    judge_plaintext(p, rv, out, (CK_ULONG)out_len);
+    check_plaintext(p, rv, out, (CK_ULONG)out_len);
     if (p->item->state == TOK_PROBE_YES && block_len < p->modulus_len)
-        probe_yes(p, "leaves zeros in front away");
+        probe_yes(p, "strips leading zeros");
 }
 
 void probe_rsa_encrypt(probe *p, const probe_row *row)
 {
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = probe_rsa_mechanism(row, &params);
-    uint8_t cached_pin[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t ciphertext[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG length = (CK_ULONG)p->modulus_len, out_len = sizeof out;
     CK_RV rv;
 
-    if (!have_key(p))
+    if (!require_key(p))
         return;
     rv = p->f->C_EncryptInit(p->work, &mechanism, p->public_key);
     if (rv == CKR_OK) {
-        rv = p->f->C_Encrypt(p->work, (CK_BYTE_PTR)(uintptr_t)message, MESSAGE_LEN, cached_pin,
+        rv = p->f->C_Encrypt(p->work, (CK_BYTE_PTR)(uintptr_t)message, MESSAGE_LEN, ciphertext,
                              &length);
     }
     if (rv != CKR_OK) {
@@ -197,42 +197,43 @@ void probe_rsa_encrypt(probe *p, const probe_row *row)
         return;
     }
     if (length != p->modulus_len) {
-        probe_wrong(p, "the ciphertext has another length");
+        probe_wrong(p, "the ciphertext has the wrong length");
         return;
     }
-    rv = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
-    judge_plaintext(p, rv, out, out_len);
+    rv = probe_rsa_open(p, row, ciphertext, length, out, &out_len);
+    check_plaintext(p, rv, out, out_len);
 }
 
-/* Whether a session can be used after a ciphertext that does not decrypt. Where it cannot, the key
- * may be stuck in the operation and not be destroyed: so not with a key that would stay. */
+/* Tests whether a session is usable after a ciphertext that does not decrypt. If it is not, the
+ * token may keep the operation active and refuse to destroy the key, so token keys are not used for
+ * it. */
 void probe_rsa_after_error(probe *p, const probe_row *row)
 {
-    uint8_t cached_pin[MODULUS_MAX], out[MODULUS_MAX];
+    uint8_t ciphertext[MODULUS_MAX], out[MODULUS_MAX];
     CK_ULONG out_len = sizeof out;
     size_t length;
     CK_RV first, second;
 
-    if (!have_key(p))
+    if (!require_key(p))
         return;
     if (p->rsa_kept) {
         probe_no(p, "not tried: token keys only");
         return;
     }
-    if (!seal(p, row, cached_pin, &length))
+    if (!encrypt_message(p, row, ciphertext, &length))
         return;
-    cached_pin[length / 2] ^= 1;
-    first = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
+    ciphertext[length / 2] ^= 1;
+    first = probe_rsa_open(p, row, ciphertext, length, out, &out_len);
     if (first == CKR_OK) {
         probe_wrong(p, "it decrypts a changed ciphertext");
         return;
     }
-    cached_pin[length / 2] ^= 1;
+    ciphertext[length / 2] ^= 1;
     out_len = sizeof out;
-    second = probe_rsa_open(p, row, cached_pin, length, out, &out_len);
-    judge_plaintext(p, second, out, out_len);
+    second = probe_rsa_open(p, row, ciphertext, length, out, &out_len);
+    check_plaintext(p, second, out, out_len);
     if (second == CKR_OK && p->item->state == TOK_PROBE_YES) {
-        probe_refused(p, first); /* for the name of its code */
+        probe_refused(p, first); /* sets the name of the code */
         p->item->state = TOK_PROBE_YES;
     }
 }
@@ -248,11 +249,11 @@ void probe_rsa_sign(probe *p, const probe_row *row)
     CK_ULONG length = sizeof signature;
     CK_RV rv;
 
-    if (!have_key(p))
+    if (!require_key(p))
         return;
     memcpy(info, prefix, sizeof prefix);
     if (core_sha256(message, MESSAGE_LEN, NULL, 0, NULL, 0, info + sizeof prefix) != ST_OK) {
-        probe_no(p, "OpenSSL did not hash");
+        probe_no(p, "OpenSSL failed to hash");
         return;
     }
     rv = p->f->C_SignInit(p->work, &mechanism, p->private_key);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The probe's tests of symmetric keys: made, imported, used, wrapped and unwrapped. Keys whose
- * value is known are judged by OpenSSL; where a token gives none away, by a round trip, and the
- * detail says so.
+ * The probe's tests of symmetric keys: generation, import, CBC, wrapping and unwrapping. If the
+ * value of a key is known, OpenSSL checks the results. If the token reveals no value, a round trip
+ * checks them, and the detail says so.
  */
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -20,9 +20,10 @@ static probe_key *key_of(probe *p, CK_KEY_TYPE type)
     return type == CKK_AES ? &p->aes : type == CKK_DES3 ? &p->des3 : &p->generic;
 }
 
-/* Makes a key inside the token: as the provider makes them, or with a value that can be read. */
-static CK_RV generate(probe *p, const probe_row *row, CK_BBOOL kept, bool open,
-                      CK_OBJECT_HANDLE *key)
+/* Generates a key inside the token: with the flags that the provider uses, or (`open`) with a value
+ * that can be read. `kept`: a token key. */
+static CK_RV generate_key(probe *p, const probe_row *row, CK_BBOOL kept, bool open,
+                          CK_OBJECT_HANDLE *key)
 {
     CK_MECHANISM mechanism = {row->mechanism, NULL, 0};
     CK_ULONG length = row->bits / 8;
@@ -35,7 +36,7 @@ static CK_RV generate(probe *p, const probe_row *row, CK_BBOOL kept, bool open,
         {CKA_EXTRACTABLE, readable, sizeof yes},
         {CKA_ENCRYPT, &yes, sizeof yes},
         {CKA_DECRYPT, &yes, sizeof yes},
-        {CKA_VALUE_LEN, &length, sizeof length}, /* not of 3DES, whose length is fixed */
+        {CKA_VALUE_LEN, &length, sizeof length}, /* last: 3DES has a fixed length */
     };
     CK_ULONG count = COUNT(template) - (row->type == CKK_DES3 ? 1 : 0);
 
@@ -58,10 +59,10 @@ void probe_generate(probe *p, const probe_row *row)
     probe_key *mine = key_of(p, row->type);
     CK_OBJECT_HANDLE key = 0, open = 0;
     bool kept = false;
-    CK_RV rv = generate(p, row, CK_FALSE, false, &key);
+    CK_RV rv = generate_key(p, row, CK_FALSE, false, &key);
 
     if (rv != CKR_OK) {
-        kept = generate(p, row, CK_TRUE, false, &key) == CKR_OK;
+        kept = generate_key(p, row, CK_TRUE, false, &key) == CKR_OK;
         rv = kept ? CKR_OK : rv;
     }
     if (rv != CKR_OK) {
@@ -71,17 +72,16 @@ void probe_generate(probe *p, const probe_row *row)
     probe_made(p, key);
     probe_yes(p, kept ? "token keys only" : "");
 
-    /* For the tests that follow, of the longest: one whose value can be read where that is
-     * allowed. */
+    /* The tests that follow use the longest key, with a readable value if the token allows one. */
     mine->handle = key;
-    if (generate(p, row, CK_FALSE, true, &open) == CKR_OK) {
+    if (generate_key(p, row, CK_FALSE, true, &open) == CKR_OK) {
         probe_made(p, open);
         mine->handle = open;
         mine->known = read_value(p, open, mine->value, &mine->length);
     }
 }
 
-/* DES takes the lowest bit of each byte for odd parity, and some tokens check it. */
+/* Sets the lowest bit of each byte to odd parity (FIPS 46-3), which some tokens check. */
 static void set_parity(uint8_t *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
@@ -104,7 +104,7 @@ void probe_import(probe *p, const probe_row *row)
         {CKA_CLASS, &secret, sizeof secret}, {CKA_KEY_TYPE, &type, sizeof type},
         {CKA_TOKEN, &no, sizeof no},         {CKA_SENSITIVE, &no, sizeof no},
         {CKA_EXTRACTABLE, &yes, sizeof yes}, {CKA_VALUE, value, length},
-        {CKA_ENCRYPT, &yes, sizeof yes}, /* not of a generic secret */
+        {CKA_ENCRYPT, &yes, sizeof yes}, /* these two: left out for a generic secret */
         {CKA_DECRYPT, &yes, sizeof yes},
     };
     CK_RV rv;
@@ -127,9 +127,9 @@ void probe_import(probe *p, const probe_row *row)
     memcpy(mine->value, value, length);
 }
 
-/* CBC in OpenSSL. */
-static bool reference(const probe_row *row, const uint8_t *key, const uint8_t *iv, bool pad,
-                      const uint8_t *in, size_t in_len, uint8_t *out, size_t *out_len)
+/* Encrypts with CBC in OpenSSL, with PKCS #7 padding if `pad`. */
+static bool encrypt_reference(const probe_row *row, const uint8_t *key, const uint8_t *iv, bool pad,
+                              const uint8_t *in, size_t in_len, uint8_t *out, size_t *out_len)
 {
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(core_crypto_ctx(), row->cipher, NULL);
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -145,12 +145,13 @@ static bool reference(const probe_row *row, const uint8_t *key, const uint8_t *i
     return done;
 }
 
+/* One CBC test. */
 typedef struct cipher_try {
     const probe_key *key;
     uint8_t iv[16];
     size_t iv_len;
     bool pad;
-    uint8_t in[PROBE_BYTES_MAX], cached_pin[PROBE_BYTES_MAX], expected[PROBE_BYTES_MAX],
+    uint8_t in[PROBE_BYTES_MAX], ciphertext[PROBE_BYTES_MAX], expected[PROBE_BYTES_MAX],
         opened[PROBE_BYTES_MAX];
     size_t expected_len;
 } cipher_try;
@@ -160,9 +161,9 @@ static CK_RV encrypt(probe *p, const probe_row *row, cipher_try *t, size_t lengt
     CK_MECHANISM mechanism = {row->mechanism, t->iv, (CK_ULONG)t->iv_len};
     CK_RV rv = p->f->C_EncryptInit(p->work, &mechanism, t->key->handle);
 
-    *out = sizeof t->cached_pin;
+    *out = sizeof t->ciphertext;
     return rv != CKR_OK ? rv
-                        : p->f->C_Encrypt(p->work, t->in, (CK_ULONG)length, t->cached_pin, out);
+                        : p->f->C_Encrypt(p->work, t->in, (CK_ULONG)length, t->ciphertext, out);
 }
 
 static CK_RV decrypt(probe *p, const probe_row *row, cipher_try *t, CK_ULONG length, CK_ULONG *out)
@@ -171,31 +172,31 @@ static CK_RV decrypt(probe *p, const probe_row *row, cipher_try *t, CK_ULONG len
     CK_RV rv = p->f->C_DecryptInit(p->work, &mechanism, t->key->handle);
 
     *out = sizeof t->opened;
-    return rv != CKR_OK ? rv : p->f->C_Decrypt(p->work, t->cached_pin, length, t->opened, out);
+    return rv != CKR_OK ? rv : p->f->C_Decrypt(p->work, t->ciphertext, length, t->opened, out);
 }
 
-/* One length there and back; NULL: right. */
+/* Encrypts and decrypts `length` bytes. NULL: correct; else the complaint. *rv: the last code. */
 static const char *try_length(probe *p, const probe_row *row, cipher_try *t, size_t length,
                               CK_RV *rv)
 {
-    CK_ULONG cached_pin = 0, opened = 0;
+    CK_ULONG cipher_len = 0, opened = 0;
 
-    *rv = encrypt(p, row, t, length, &cached_pin);
+    *rv = encrypt(p, row, t, length, &cipher_len);
     if (*rv != CKR_OK)
         return "refused";
     if (t->key->known &&
-        (!reference(row, t->key->value, t->iv, t->pad, t->in, length, t->expected,
-                    &t->expected_len) ||
-         cached_pin != t->expected_len || memcmp(t->cached_pin, t->expected, cached_pin) != 0))
-        return "OpenSSL encrypts otherwise";
-    *rv = decrypt(p, row, t, cached_pin, &opened);
+        (!encrypt_reference(row, t->key->value, t->iv, t->pad, t->in, length, t->expected,
+                            &t->expected_len) ||
+         cipher_len != t->expected_len || memcmp(t->ciphertext, t->expected, cipher_len) != 0))
+        return "OpenSSL's ciphertext differs";
+    *rv = decrypt(p, row, t, cipher_len, &opened);
     if (*rv != CKR_OK)
         return "refused";
     return opened == length && memcmp(t->opened, t->in, length) == 0 ? NULL
-                                                                     : "the plaintext is another";
+                                                                     : "the plaintext differs";
 }
 
-/* Short, one block more, and long: some tokens have small buffers of their own. */
+/* Tests three lengths: some tokens fail after a number of blocks or have small buffers. */
 void probe_cipher(probe *p, const probe_row *row)
 {
     static const size_t lengths[] = {64, 80, 8192};
@@ -238,7 +239,7 @@ static bool can_wrap(probe *p, const probe_row *row)
     return true;
 }
 
-/* What was wrapped is opened by the token's decryption, which has been judged before. */
+/* Wraps a key and decrypts the result with the token, whose decryption was tested before. */
 void probe_wrap(probe *p, const probe_row *row)
 {
     const probe_key *key = key_of(p, row->type);
@@ -257,15 +258,15 @@ void probe_wrap(probe *p, const probe_row *row)
         probe_refused(p, rv);
     else if (key->known &&
              (opened_len != key->length || memcmp(opened, key->value, opened_len) != 0))
-        probe_wrong(p, "the wrapped key is another");
+        probe_wrong(p, "the wrapped key differs");
     else
         probe_yes(p, key->known ? "" : "value not checked");
     core_wipe(opened, sizeof opened);
 }
 
-/* Unwraps; some tokens take nothing but class, type and CKA_TOKEN in the template. */
-static CK_RV unwrap(probe *p, const probe_row *row, uint8_t *wrapped, size_t length,
-                    CK_OBJECT_HANDLE *key, bool *least)
+/* Unwraps a key. *least: the token accepts only class, type and CKA_TOKEN in the template. */
+static CK_RV unwrap_key(probe *p, const probe_row *row, uint8_t *wrapped, size_t length,
+                        CK_OBJECT_HANDLE *key, bool *least)
 {
     CK_RSA_PKCS_OAEP_PARAMS params;
     CK_MECHANISM mechanism = probe_rsa_mechanism(row, &params);
@@ -289,24 +290,24 @@ static CK_RV unwrap(probe *p, const probe_row *row, uint8_t *wrapped, size_t len
     return rv;
 }
 
-/* Whether the key in the token is the one that OpenSSL wrapped: by its value, else by what it
- * encrypts; NULL: it is, "": there is no way to tell. */
-static const char *judge_unwrapped(probe *p, const probe_row *row, CK_OBJECT_HANDLE key,
+/* Checks that the key in the token is the key that OpenSSL wrapped, by its value or by a block that
+ * it encrypts. NULL: it is; "": it cannot be checked; else the complaint. */
+static const char *check_unwrapped(probe *p, const probe_row *row, CK_OBJECT_HANDLE key,
                                    const uint8_t value[32])
 {
-    CK_BYTE iv[16] = {0}, block[16] = {1}, cached_pin[32], expected[32];
+    CK_BYTE iv[16] = {0}, block[16] = {1}, ciphertext[32], expected[32];
     CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof iv};
-    CK_ULONG sealed_len = sizeof cached_pin;
+    CK_ULONG cipher_len = sizeof ciphertext;
     uint8_t found[32];
     size_t length = 0;
 
     if (read_value(p, key, found, &length))
-        return length == 32 && memcmp(found, value, 32) == 0 ? NULL : "the key is another";
+        return length == 32 && memcmp(found, value, 32) == 0 ? NULL : "the key differs";
     if (row->cipher == NULL || p->f->C_EncryptInit(p->work, &cbc, key) != CKR_OK ||
-        p->f->C_Encrypt(p->work, block, sizeof block, cached_pin, &sealed_len) != CKR_OK ||
-        !reference(row, value, iv, false, block, sizeof block, expected, &length))
+        p->f->C_Encrypt(p->work, block, sizeof block, ciphertext, &cipher_len) != CKR_OK ||
+        !encrypt_reference(row, value, iv, false, block, sizeof block, expected, &length))
         return "";
-    return memcmp(cached_pin, expected, sizeof block) == 0 ? NULL : "the key is another";
+    return memcmp(ciphertext, expected, sizeof block) == 0 ? NULL : "the key differs";
 }
 
 void probe_unwrap(probe *p, const probe_row *row)
@@ -323,16 +324,16 @@ void probe_unwrap(probe *p, const probe_row *row)
     if (core_random(value, sizeof value) != ST_OK ||
         core_rsa_encrypt(p->rsa, RSA_PKCS1_OAEP_PADDING, row->hash, value, sizeof value, wrapped,
                          &length) != ST_OK) {
-        probe_no(p, "OpenSSL did not encrypt");
+        probe_no(p, "OpenSSL failed to encrypt");
         return;
     }
-    rv = unwrap(p, row, wrapped, length, &key, &least);
+    rv = unwrap_key(p, row, wrapped, length, &key, &least);
     if (rv != CKR_OK) {
         probe_refused(p, rv);
         return;
     }
     probe_made(p, key);
-    complaint = judge_unwrapped(p, row, key, value);
+    complaint = check_unwrapped(p, row, key, value);
     if (complaint != NULL && *complaint != '\0')
         probe_wrong(p, complaint);
     else
