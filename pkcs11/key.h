@@ -35,7 +35,7 @@ enum {
 typedef struct tok_key_info {
     char name[TOK_LABEL_MAX + 1]; /* CKA_LABEL without trailing NULs; may be invalid UTF-8 */
     uint8_t thumb[TOK_THUMB_LEN];
-    bool has_thumb, identified; /* false only for keys of tok_key_survey (key_list.h) */
+    bool has_thumb, identified; /* can be false only for keys of lists (see key_list.h) */
     core_algorithm algorithm;   /* CORE_ALG_COUNT: no algorithm of SQL Server, not shown to it */
     bool rsa;
     unsigned bits;
@@ -83,8 +83,8 @@ CORE_MUST_USE core_status tok_key_by_label_id(tok_token *token, const char *labe
                                               core_err *err);
 /* Reads all RSA private, AES and 3DES keys from the token, retired keys included, unsorted. *out is
  * an array of *count references; release it with tok_key_list_free. Keys that cannot be used are
- * left out (key_list.h shows them). Each symmetric key that is in use encrypts one block for its
- * thumbprint. */
+ * left out (key_list.h shows them). Each symmetric key that SQL Server may use encrypts one block
+ * for its thumbprint; the others are not identified. */
 CORE_MUST_USE core_status tok_key_list(tok_token *token, tok_key ***out, size_t *count,
                                        core_err *err);
 void tok_key_list_free(tok_key **keys, size_t count);
