@@ -5,6 +5,7 @@
  */
 #include "core/lock.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "core/platform.h"
 
@@ -12,6 +13,29 @@ uint64_t core_deadline_us(unsigned wait_ms)
 {
     return core_now_us() + (uint64_t)wait_ms * 1000U;
 }
+
+#ifndef NDEBUG
+static _Thread_local int mutexes_held;
+
+void core_check(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    (void)fprintf(stderr, "p11ekm, debug build: %s\n", what);
+    __builtin_trap();
+}
+
+unsigned core_mutexes_held(void)
+{
+    return (unsigned)mutexes_held;
+}
+
+void core_mutex_count(int change)
+{
+    mutexes_held += change;
+    core_check(mutexes_held >= 0, "a mutex is released by a thread that does not hold it");
+}
+#endif
 
 void core_lock_destroy(core_lock *lock)
 {
@@ -36,12 +60,14 @@ void core_lock_acquire(core_lock *lock)
         }
     }
     core_mutex_lock(&lock->mutex);
+    core_mutex_count(-1); /* a core_lock is not counted */
 }
 
 /* Holds the lock through its mutex. */
 CORE_NO_ANALYSIS
 void core_lock_release(core_lock *lock)
 {
+    core_mutex_count(1);
     core_mutex_unlock(&lock->mutex);
 }
 

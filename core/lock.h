@@ -18,6 +18,18 @@ void core_mutex_destroy(core_mutex *mutex);
 void core_mutex_lock(core_mutex *mutex) CORE_ACQUIRE(*mutex);
 void core_mutex_unlock(core_mutex *mutex) CORE_RELEASE(*mutex);
 
+/* Debug builds: core_check ends the process with a message unless `holds`. core_mutexes_held: how
+ * many core_mutex this thread holds, without those of a core_lock, some of which are held while a
+ * module is called (docs/ARCHITECTURE.md, "Locks"). core_mutex_count is for the functions of this
+ * header. */
+#ifdef NDEBUG
+#define core_mutex_count(change) ((void)0)
+#else
+void core_check(bool holds, const char *what);
+unsigned core_mutexes_held(void);
+void core_mutex_count(int change);
+#endif
+
 /* A condition variable. The caller holds the mutex while it waits, and checks its condition in a
  * loop: a wait may return early. CORE_COND_INIT initializes a static one. */
 void core_cond_init(core_cond *cond);

@@ -23,12 +23,14 @@ CORE_NO_ANALYSIS
 void core_mutex_lock(core_mutex *mutex)
 {
     (void)pthread_mutex_lock(&mutex->mutex);
+    core_mutex_count(1);
 }
 
 /* The analysis does not know the lock of the system. */
 CORE_NO_ANALYSIS
 void core_mutex_unlock(core_mutex *mutex)
 {
+    core_mutex_count(-1);
     (void)pthread_mutex_unlock(&mutex->mutex);
 }
 

@@ -36,12 +36,14 @@ CORE_NO_ANALYSIS
 void core_mutex_lock(core_mutex *mutex)
 {
     AcquireSRWLockExclusive(srw(mutex));
+    core_mutex_count(1);
 }
 
 /* The analysis does not know the lock of the system. */
 CORE_NO_ANALYSIS
 void core_mutex_unlock(core_mutex *mutex)
 {
+    core_mutex_count(-1);
     ReleaseSRWLockExclusive(srw(mutex));
 }
 

@@ -94,6 +94,7 @@ static core_status try_pin(tok_token *token, tok_pin_offer *offer, core_err *err
 core_status tok_login_ask(tok_token *token, tok_pin_offer *offer, tok_login_kind kind,
                           core_err *err)
 {
+    tok_check_inside();
     core_status st = tok_login_session_open(token, err);
 
     if (st != ST_OK)

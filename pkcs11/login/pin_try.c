@@ -194,6 +194,7 @@ static void accept(tok_token *token, const tok_pin_offer *offer)
 
 core_status tok_pin_try(tok_token *token, tok_pin_offer *offer, core_err *err)
 {
+    tok_check_inside();
     enum { PAUSE_MS = 100 };
     tok_token_info now;
     bool busy = false;

@@ -235,6 +235,7 @@ static CK_RV managed(const tok_library *library, const char *path,
 CK_RV tok_library_initialize(const tok_library *library, const core_config *config, bool *own,
                              bool *serialize)
 {
+    tok_check_no_lock();
     CK_RV rv = library->managed ? managed(library, config->module, tok_p11kit->initialize)
                                 : initialize_direct(library->f, config->init_args, serialize);
     *own = rv == CKR_OK;
@@ -243,6 +244,7 @@ CK_RV tok_library_initialize(const tok_library *library, const core_config *conf
 
 CK_RV tok_library_finalize(const tok_library *library, const core_config *config)
 {
+    tok_check_no_lock();
     return library->managed ? managed(library, config->module, tok_p11kit->finalize)
                             : library->f->C_Finalize(NULL);
 }

@@ -3,7 +3,7 @@
  * Module layer: one loaded PKCS#11 library, its call gate, and what all contexts share that use it.
  * Cryptoki has one state for each library and process, so there is one call gate for each library
  * and process: calls hold it shared, a recovery holds it exclusively, and only that may call
- * C_Initialize or C_Finalize.
+ * C_Initialize or C_Finalize. The order of the locks: docs/ARCHITECTURE.md, "Locks".
  */
 #ifndef PKCS11_MODULE_MODULE_PRIVATE_H
 #define PKCS11_MODULE_MODULE_PRIVATE_H
@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include "core/log.h"
 #include "pkcs11/base/base_private.h"
+#include "pkcs11/module/call_check.h"
 #include "pkcs11/module/loader.h"
 #include "pkcs11/token.h"
 
@@ -33,7 +34,7 @@ typedef struct tok_note_line {
     char text[TOK_NOTE_BYTES];
 } tok_note_line;
 typedef struct tok_notes {
-    core_mutex lock; /* guards `lines` and `lost`; nothing else is locked while it is held */
+    core_mutex lock; /* guards `lines` and `lost` */
     _Atomic unsigned count;
     unsigned lost CORE_GUARDED; /* did not fit */
     tok_note_line lines[TOK_NOTES_MAX] CORE_GUARDED;

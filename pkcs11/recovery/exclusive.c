@@ -47,7 +47,9 @@ core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, vo
 
     core_mutex_unlock(&ctx->gate->lock);
     core_sigpipe_block(&sigpipe);
+    tok_check_enter();
     core_status st = op(arg, err);
+    tok_check_exit();
     core_sigpipe_restore(&sigpipe);
     core_mutex_lock(&ctx->gate->lock);
     tok_gate_open_locked(ctx->gate);

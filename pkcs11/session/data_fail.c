@@ -7,6 +7,7 @@
 
 bool tok_device_answers(tok_session *session)
 {
+    tok_check_inside();
     CK_TOKEN_INFO token;
     CK_SESSION_INFO info;
     CK_RV rv = tok_token_info_get(session->token->ctx, session->token->slot, &token);

@@ -47,6 +47,7 @@ core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *
         return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
                          ctx->config->module);
     }
+    tok_check_enter();
     if (ctx->mask_sigpipe)
         core_sigpipe_block(&scope->sigpipe);
     scope->since_us = ctx->config->slow_call_ms > 0 ? core_now_us() : 0;
@@ -59,6 +60,7 @@ void tok_module_exit(tok_context *ctx, tok_call_scope *scope,
     const unsigned slow_ms = ctx->config->slow_call_ms;
     const uint64_t took_ms = slow_ms > 0 ? (core_now_us() - scope->since_us) / 1000 : 0;
 
+    tok_check_exit();
     if (ctx->mask_sigpipe)
         core_sigpipe_restore(&scope->sigpipe);
     if (scope->serial)

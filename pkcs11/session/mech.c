@@ -107,6 +107,7 @@ static core_status ask_unknown(tok_session *session, core_err *err)
 core_status tok_mech(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *out,
                      core_err *err)
 {
+    tok_check_inside();
     tok_token *token = session->token;
     core_status st = ST_OK;
     size_t i = 0;

@@ -11,6 +11,7 @@ enum { POOL_MOST = 32, SCRATCH_BYTES = 2 * TOK_BLOCK_MOST };
 
 CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 {
+    tok_check_inside();
     const CK_FUNCTION_LIST *f = ctx->library.f;
     CK_RV rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, out);
 
@@ -283,6 +284,7 @@ static void return_login_session(tok_token *token, tok_session *session)
 
 core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
 {
+    tok_check_inside();
     for (;;) {
         *out = NULL;
         core_status st = claim(token, out, err);

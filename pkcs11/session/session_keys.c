@@ -51,6 +51,7 @@ bool tok_session_keys_any(tok_token *token)
 
 void tok_session_keys_end(tok_token *token)
 {
+    tok_check_inside();
     CK_SESSION_HANDLE session;
 
     while (session_key_take(token, NULL, &session))

@@ -49,6 +49,7 @@ void tok_stale_forget(tok_token *token)
 
 void tok_session_end(tok_token *token, CK_SESSION_HANDLE handle)
 {
+    tok_check_inside();
     const CK_RV rv = token->ctx->library.f->C_CloseSession(handle);
 
     if (core_status_class(tok_rv_status(rv, TOK_CALL_OTHER)) == CORE_CLASS_DEVICE &&
@@ -72,6 +73,7 @@ static bool all_known(tok_token *token, const CK_SESSION_HANDLE *handles, size_t
 
 void tok_stale_close(tok_token *token)
 {
+    tok_check_inside();
     bool later = false;
     size_t count = 0;
     CK_SESSION_HANDLE *handles = take(token, &count);

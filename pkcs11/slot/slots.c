@@ -33,6 +33,7 @@ static void note_uninitialised(tok_context *ctx, CK_RV rv)
 
 CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out)
 {
+    tok_check_inside();
     enum { TRIES = 6, PAUSE_MS = 10 };
     CK_RV rv = ctx->library.f->C_GetTokenInfo(slot, out);
 
@@ -97,6 +98,7 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
 /* The slots with a token. Asked with NULL first: that is what makes modules look again. */
 core_status tok_slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count, core_err *err)
 {
+    tok_check_inside();
     const CK_FUNCTION_LIST *f = ctx->library.f;
     core_status st = ST_OK;
     CK_ULONG room = 0;
