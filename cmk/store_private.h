@@ -3,9 +3,9 @@
  * The store from the inside: which path leads to which key (bind.c), and the frame of a call
  * (call.c): key, log line, audit record.
  *
- * Locks: that of a cmk_login is held while its token is logged in to, so that a PIN is sent once,
- * and calls for other tokens do not wait for it. `lock` of the store guards memory only; no thread
- * calls a token while it holds it, nor takes another lock. All survive a fork.
+ * Locks: docs/ARCHITECTURE.md, "Locks". That of a cmk_login is held while its token is logged in
+ * to, so that a PIN is sent once, and calls for other tokens do not wait for it. All survive a
+ * fork.
  */
 #ifndef CMK_STORE_PRIVATE_H
 #define CMK_STORE_PRIVATE_H
