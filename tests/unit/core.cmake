@@ -13,6 +13,7 @@ p11ekm_unit(core SOURCES
     test_core_status.c
     test_core_text.c
     oaep_draft.c
+    wall_clock.c
     ${PROJECT_SOURCE_DIR}/tests/tokens/wycheproof.c
     LIBS p11ekm_core PkgConfig::JANSSON
 )

@@ -16,5 +16,7 @@ extern const test_suite core_oaep_suite;
 extern const test_suite core_config_suite;
 extern const test_suite core_log_suite;
 extern const test_suite core_lock_suite;
+/* wall_clock.c */
+void wall_clock_set_waits_are_as_long(void);
 
 #endif

@@ -444,6 +444,7 @@ static void lock_survives_a_fork(void)
 
 static const test_case cases[] = {
     {"clocks", clocks},
+    {"wall_clock_set_waits_are_as_long", wall_clock_set_waits_are_as_long},
     {"process_and_environment", process_and_environment},
     {"environment_of_the_privileged", environment_of_the_privileged},
     {"modes_of_files", modes_of_files},

@@ -81,7 +81,7 @@ int p11memory_await(int number, unsigned ms)
     struct timespec until;
     int rc = 0;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(ms / 1000);
     until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
@@ -90,7 +90,7 @@ int p11memory_await(int number, unsigned ms)
     }
     (void)pthread_mutex_lock(&lock);
     while (!places[number].reached && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&moved, &lock, &until);
+        rc = pthread_cond_clockwait(&moved, &lock, CLOCK_MONOTONIC, &until);
     const int reached = places[number].reached;
     (void)pthread_mutex_unlock(&lock);
     return reached;
