@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last part of scripts/demo, run by tests/drivers/run.sh: an application with Microsoft's ODBC
-driver reads and writes encrypted columns through the module, against the stand-in server."""
+driver reads and writes encrypted columns through the module, against the simulated server."""
 
 import pathlib
 import sys
@@ -15,12 +15,12 @@ from scenario import SELECT, SSN, Key  # noqa: E402
 
 
 class Demo(harness.DriverCase):
-    """Borrows the harness for one client and one server."""
+    """Uses the harness for one client and one server."""
 
     client = [str(environment.client())]
 
     def runTest(self):
-        """The harness wants a test's name."""
+        """The harness needs the name of a test."""
 
 
 def proved(claim, truth):

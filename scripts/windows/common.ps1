@@ -6,7 +6,7 @@ Functions that the other scripts share. It changes nothing when it is loaded.
 #Requires -Version 5.1
 Set-StrictMode -Version Latest
 
-# A 32-bit PowerShell sees another Program Files and another registry.
+# A 32-bit PowerShell has another Program Files folder and another view of the registry.
 function Assert-Process64 {
     if (-not [Environment]::Is64BitProcess) {
         throw 'run this in a 64-bit PowerShell'
@@ -20,7 +20,7 @@ function Get-ServiceName([string] $InstanceName) {
     return 'MSSQL$' + $InstanceName
 }
 
-# A link below a folder where users may write could lead what follows to another place.
+# If a user can create a link in the path, later steps would change another folder.
 function Assert-NoReparsePoint([string] $Path) {
     $at = [IO.Path]::GetFullPath($Path)
     while ($at) {
@@ -34,12 +34,12 @@ function Assert-NoReparsePoint([string] $Path) {
     }
 }
 
-# Removal and installation work below a folder of their own, never in Program Files itself.
+# Installation and removal only change a separate folder, never Program Files itself.
 function Assert-Target([string] $Path, [switch] $AllowOutside) {
     $full = [IO.Path]::GetFullPath($Path).TrimEnd('\')
     $root = [IO.Path]::GetFullPath($env:ProgramFiles).TrimEnd('\')
     if ($full.Length -le 3 -or $full -eq $root -or $full -eq $env:SystemRoot) {
-        throw "${full}: name a folder of its own, for example $root\p11ekm"
+        throw "${full}: name a separate folder, for example $root\p11ekm"
     }
     if (-not $AllowOutside -and -not $full.StartsWith($root + '\', 'OrdinalIgnoreCase')) {
         throw "${full}: not below $root, where only administrators can write " +
@@ -56,7 +56,7 @@ function Test-SameFile([string] $One, [string] $Other) {
         (Get-FileHash -LiteralPath $Other -Algorithm SHA256).Hash
 }
 
-# Get-AuthenticodeSignature resolves wildcards in -FilePath, hence -LiteralPath.
+# -LiteralPath, because Get-AuthenticodeSignature resolves wildcards in -FilePath.
 function Assert-Signature([string] $Path, [switch] $AllowUntimestamped) {
     $signature = Get-AuthenticodeSignature -LiteralPath $Path
     if ($signature.Status -ne 'Valid') {
@@ -70,16 +70,16 @@ function Assert-Signature([string] $Path, [switch] $AllowUntimestamped) {
         return
     }
     Write-Warning ("${Path}: signed by $name without a time stamp. After " +
-        "$($end.ToString('yyyy-MM-dd')) SQL Server does not load it any more, and databases under " +
-        'its keys do not open: sign again before that')
+        "$($end.ToString('yyyy-MM-dd')) SQL Server does not load it any more, and databases that " +
+        'its keys protect cannot be opened: sign it again before that')
     $isTest = $name -eq 'CN=p11ekm test signature'
     if (-not $isTest -and -not $AllowUntimestamped) {
         throw "${Path}: sign it with a time stamp (sign.ps1 -TimestampServer), or pass -AllowUntimestamped"
     }
 }
 
-# Copies the files of one folder, each only where it differs: SQL Server may have the others loaded.
-# The names of the files that were copied are the output.
+# Copies the files of a folder that differ, because SQL Server may have the others loaded. Outputs the
+# names of the copied files.
 function Copy-Changed([string] $From, [string] $To) {
     foreach ($file in Get-ChildItem -LiteralPath $From -File) {
         $target = Join-Path $To $file.Name

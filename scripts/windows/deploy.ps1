@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-Puts a new version of p11ekm into service: copy and check, then DISABLE, FROM FILE, ENABLE, and one
-restart of the instance.
+Deploys a new version of p11ekm: copies and checks it, then DISABLE, FROM FILE, ENABLE, and one restart
+of the instance.
 
 .DESCRIPTION
 Run it from the unpacked zip of the new version, as an administrator of Windows and of SQL Server.
 Before the outage it copies the files to the folder of the new version, checks signature and hash of
-the copy, and makes sure that it speaks to the right instance. Only then the provider is altered and
-the service restarted, with the services that depend on it (SQL Server Agent). A step that fails is
-undone: the provider gets its old file back and the service runs. The old version stays in its folder.
+the copy, and checks that it is connected to the right instance. Then it alters the provider and restarts
+the service, with the services that depend on it (SQL Server Agent). If a step fails, the changes are
+undone: the provider is set to its old file and the service is started. The old version is kept.
 
-Availability group: run it on the secondaries first, fail over, then on the former primary. On a
-replica that is primary it refuses, unless -AllowPrimary. Databases come up with the new library at the
+Availability group: run it on the secondaries first, fail over, then on the former primary. It refuses
+to run on a primary replica, unless -AllowPrimary is given. Databases come up with the new library at the
 restart, so no SET ONLINE is needed, which SQL Server refuses for databases of an availability group.
 
 Failover cluster instance: run install.ps1 of the new version on every node, then this on the active
-node with -NoRestart, and take the role offline and online (or move it) by the cluster's own means.
+node with -NoRestart, and take the role offline and online (or move it) with the tools of the cluster.
 
 .PARAMETER Server
-The instance as clients name it. Without it, this machine and -InstanceName. A cluster's instance has
+Server name as clients use it. Default: this machine and -InstanceName. A cluster's instance has
 the name of its network name.
 
 .PARAMETER NoRestart
-Ends after ENABLE: somebody else restarts the instance. Until then the old library serves.
+Ends after ENABLE. You restart the instance; until then the old library is used.
 
 .PARAMETER WaitSeconds
-How long databases may take to come online after the restart, before the old version is put back.
+How long databases may take to come online after the restart; after that the old version is restored.
 
 .PARAMETER TrustServerCertificate
-Encrypts the connection and takes whatever certificate the server shows.
+Encrypts the connection and accepts any certificate of the server.
 #>
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
@@ -51,7 +51,7 @@ $ErrorActionPreference = 'Stop'
 . (Join-Path $PSScriptRoot 'common.ps1')
 Assert-Process64
 
-# SqlClient instead of sqlcmd: nothing to install, and no version of it changes what is encrypted.
+# SqlClient instead of sqlcmd: it is part of Windows, and the encryption does not depend on its version.
 function Get-ConnectionString {
     $builder = New-Object Data.SqlClient.SqlConnectionStringBuilder
     $builder['Data Source'] = $Server
@@ -68,7 +68,7 @@ function Get-ConnectionString {
     return $builder.ConnectionString
 }
 
-# Runs `Action` with a command that is ready, and closes its connection.
+# Runs `Action` with a prepared command, and closes the connection.
 function Use-Command([string] $Statement, [hashtable] $Parameters, [scriptblock] $Action) {
     $connection = New-Object Data.SqlClient.SqlConnection (Get-ConnectionString)
     try {
@@ -85,7 +85,7 @@ function Use-Command([string] $Statement, [hashtable] $Parameters, [scriptblock]
     }
 }
 
-# The rows of a query, one by one: callers that count or index them put the call into @().
+# The rows of a query, as separate outputs: callers that count or index them put the call into @().
 function Get-Row([string] $Statement, [hashtable] $Parameters = @{}) {
     $table = New-Object Data.DataTable
     Use-Command $Statement $Parameters { param($command) $table.Load($command.ExecuteReader()) }
@@ -116,7 +116,7 @@ function Set-ProviderFile([string] $Path) {
     Invoke-Statement "ALTER CRYPTOGRAPHIC PROVIDER $name ENABLE;"
 }
 
-# All running services that depend on it, each after the one that it depends on.
+# All running services that depend on the service, each after the services that it depends on.
 function Get-RunningDependent([string] $Name) {
     foreach ($dependent in (Get-Service -Name $Name).DependentServices) {
         if ($dependent.Status -eq 'Running') {
@@ -130,7 +130,7 @@ function Start-Instance([string] $Name, [string[]] $Dependent) {
     Start-Service -Name $Name
     (Get-Service -Name $Name).WaitForStatus('Running', [TimeSpan]::FromSeconds($WaitSeconds))
     foreach ($other in $Dependent | Select-Object -Unique) {
-        # An Agent that does not start is no reason to put the old version back.
+        # Do not restore the old version if only the Agent does not start.
         Start-Service -Name $other -ErrorAction Continue
     }
 }
@@ -150,7 +150,7 @@ function Wait-Connection {
     }
 }
 
-# Databases that were online before and are not now.
+# Databases that were online before and are not online now.
 function Get-LostDatabase([string[]] $Before) {
     $now = @(Get-Row "SELECT name FROM sys.databases WHERE state_desc = N'ONLINE';" |
         ForEach-Object { $_.name })
@@ -171,7 +171,7 @@ function Wait-Database([string[]] $Before) {
     }
 }
 
-# The facts of the instance that decide whether this may go on.
+# Checks the properties of the instance that the deployment depends on.
 function Get-Instance {
     $row = @(Get-Row @'
 SELECT CAST(ISNULL(SERVERPROPERTY('InstanceName'), N'MSSQLSERVER') AS nvarchar(128)) AS instance,
@@ -213,7 +213,7 @@ $version = Get-FileVersion (Join-Path $bin 'p11ekm.dll')
 $folder = Join-Path $Target $version
 $dll = Join-Path $folder 'p11ekm.dll'
 
-# 1. Everything that can be known before the outage.
+# 1. All checks that are possible before the outage.
 Assert-Target $Target -AllowOutside:$AllowOutsideProgramFiles
 Assert-NoReparsePoint $folder
 Assert-Signature (Join-Path $bin 'p11ekm.dll') -AllowUntimestamped:$AllowUntimestamped
@@ -226,7 +226,7 @@ if ($registered.Count -ne 1) {
 $old = $registered[0].dll_path
 $wasEnabled = $registered[0].enabled -eq 1
 if (-not (Test-Path -LiteralPath $old)) {
-    throw "${old}: the registered library is not there, so there is no way back; repair that first"
+    throw "${old}: the registered library does not exist, so it could not be restored; repair that first"
 }
 if ($old -eq $dll) {
     Write-Output "$Provider is registered from $dll already"
@@ -238,7 +238,7 @@ if (-not $PSCmdlet.ShouldProcess("$Server ($service)", "replace $old by $dll")) 
     return
 }
 
-# 2. The copy, while the old version serves.
+# 2. The copy, while the old version is in use.
 [IO.Directory]::CreateDirectory($folder) | Out-Null
 $copied = @(Copy-Changed $bin $folder)
 Write-Output "$($copied.Count) files copied to $folder"
@@ -247,7 +247,7 @@ if (-not (Test-SameFile (Join-Path $bin 'p11ekm.dll') $dll)) {
 }
 Assert-Signature $dll -AllowUntimestamped:$AllowUntimestamped
 
-# 3. The change. Each flag is set before its step: what may have happened is undone when a step fails.
+# 3. The change. Each flag is set before its step, so that a failed step is undone, too.
 $altered = $false
 $stopped = $false
 $dependents = @(Get-RunningDependent $service)
@@ -256,7 +256,7 @@ try {
     Disable-Provider
     Set-ProviderFile $dll
     if ($NoRestart) {
-        Write-Output ("Restart $service now (of a cluster: its role). Until then the old library serves. " +
+        Write-Output ("Restart $service now (of a cluster: its role). Until then the old library is used. " +
             "To go back: ALTER CRYPTOGRAPHIC PROVIDER ... DISABLE, FROM FILE = '$old', ENABLE, and restart")
         return
     }
@@ -267,7 +267,7 @@ try {
     Wait-Database $online
 } catch {
     $cause = $_
-    Write-Warning "failed: $($cause.Exception.Message); the old version is put back"
+    Write-Warning "failed: $($cause.Exception.Message); restoring the old version"
     try {
         if ($stopped) {
             Start-Instance $service @()
@@ -286,9 +286,9 @@ try {
             Wait-Connection
             Wait-Database $online
         }
-        Write-Warning "the old version serves again: $old"
+        Write-Warning "the old version is in use again: $old"
     } catch {
-        Write-Warning ("putting it back failed, too: $($_.Exception.Message). By hand: start $service, " +
+        Write-Warning ("restoring it failed, too: $($_.Exception.Message). To do it manually: start $service, " +
             "then ALTER CRYPTOGRAPHIC PROVIDER $(Get-QuotedName $Provider) DISABLE, FROM FILE = '$old', " +
             'ENABLE, and restart the service')
     }

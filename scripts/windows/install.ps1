@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-Installs p11ekm beside a SQL Server instance: files, folders with their rights, event source.
+Installs p11ekm for a SQL Server instance: files, folders with their permissions, event source.
 
 .DESCRIPTION
 Run it from the unpacked zip, as an administrator. It changes nothing in SQL Server; it prints the
-T-SQL that does. Files go to a folder with the version in its name, so that the next version can be
-put beside it while this one is loaded. It may be run again, also for a second instance: files that
-are the same are not touched, and the other instance's rights stay.
+T-SQL for that. Files are copied to a folder with the version in its name, so that another version can
+be installed while this one is loaded. It may be run again, also for another instance: files that are
+the same are not changed, and the permissions of other instances are kept.
 
 .PARAMETER InstanceName
-MSSQLSERVER for the default instance, else the name of the instance.
+Name of the instance; MSSQLSERVER is the default instance.
 
 .PARAMETER Target
-Where the folder of the version is made. Below Program Files, unless -AllowOutsideProgramFiles.
+Folder in which the folder of the version is made. It must be below Program Files, unless
+-AllowOutsideProgramFiles is given.
 
 .PARAMETER TrustTestCertificate
 Imports p11ekm-test.cer of the zip into LocalMachine\Root: for test servers only.
 
 .PARAMETER AllowUntimestamped
-Takes files whose signature ends with its certificate.
+Accepts files whose signature has no time stamp, so that it expires with its certificate.
 #>
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
@@ -36,19 +37,19 @@ $ErrorActionPreference = 'Stop'
 . (Join-Path $PSScriptRoot 'common.ps1')
 Assert-Process64
 
-# Rights as security descriptors, set as a whole: the owner is Administrators, nothing is inherited,
-# and no entry that somebody made before survives. 0x1200a9 is read and execute, 0x1301bf modify.
+# Permissions as complete security descriptors: the owner is Administrators, nothing is inherited, and
+# all previous entries are removed. 0x1200a9 is read and execute, 0x1301bf is modify.
 $administrators = 'O:BAG:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)'
 $folderEntry = '(A;OICI;0x1200a9;;;{0})'
 $logEntry = '(A;OICI;0x1301bf;;;{0})'
 
-# The service's own SID: it is in the process whatever account the service runs as.
+# The SID of the service. The process has it, whatever account the service runs as.
 function Get-ServiceSid([string] $Service) {
     $account = New-Object Security.Principal.NTAccount('NT SERVICE', $Service)
     return $account.Translate([Security.Principal.SecurityIdentifier]).Value
 }
 
-# SIDs of the other SQL Server instances here that have an entry on the folder already.
+# SIDs of the other SQL Server instances on this machine that have an entry on the folder.
 function Get-OtherInstanceSid([string] $Path, [string] $Service) {
     if (-not (Test-Path -LiteralPath $Path)) {
         return
@@ -72,7 +73,7 @@ function Set-FolderRight([string] $Path, [string] $Entry, [string[]] $Sid) {
     Set-Acl -LiteralPath $Path -AclObject $security
 }
 
-# Files that lay there before keep their owner, and p11ekm refuses them: better said now.
+# Existing files keep their owner, and p11ekm refuses them: warn about it now.
 function Show-ForeignFile([string] $Path, [string[]] $Sid) {
     $known = @('S-1-5-18', 'S-1-5-32-544') + $Sid
     foreach ($file in Get-ChildItem -LiteralPath $Path -Recurse -Force) {
@@ -86,7 +87,7 @@ function Show-ForeignFile([string] $Path, [string[]] $Sid) {
 
 $service = Get-ServiceName $InstanceName
 if ($null -eq (Get-Service -Name $service -ErrorAction SilentlyContinue)) {
-    throw "no service $service here; name the instance with -InstanceName"
+    throw "there is no service $service on this machine; name the instance with -InstanceName"
 }
 $source = Split-Path -Path $PSScriptRoot -Parent
 $bin = Join-Path $source 'bin'
@@ -106,7 +107,7 @@ if ($TrustTestCertificate) {
         Import-Certificate -FilePath $test -CertStoreLocation 'Cert:\LocalMachine\Root' | Out-Null
     }
 }
-# With -WhatIf the certificate above was not imported.
+# With -WhatIf the certificate was not imported, so the signature may not be valid.
 if (-not $WhatIfPreference) {
     Assert-Signature $dll -AllowUntimestamped:$AllowUntimestamped
 }
@@ -114,20 +115,20 @@ if (-not $WhatIfPreference) {
 if ($PSCmdlet.ShouldProcess($folder, 'copy the files')) {
     [IO.Directory]::CreateDirectory($folder) | Out-Null
     $copied = @(Copy-Changed $bin $folder)
-    Write-Output "$folder`: $($copied.Count) files copied, the others are there already"
+    Write-Output "$folder`: $($copied.Count) files copied, the others are unchanged"
 }
-if ($PSCmdlet.ShouldProcess($data, "rights for NT SERVICE\$service")) {
+if ($PSCmdlet.ShouldProcess($data, "permissions for NT SERVICE\$service")) {
     $sids = @(Get-ServiceSid $service) + @(Get-OtherInstanceSid $data $service)
     foreach ($path in $data, $logs) {
         [IO.Directory]::CreateDirectory($path) | Out-Null
-        # Again, now that nobody else can put a link there any more.
+        # Check again after the permissions are set, when no user can create a link any more.
         Set-FolderRight $path $(if ($path -eq $logs) { $logEntry } else { $folderEntry }) $sids
         Assert-NoReparsePoint $path
     }
     Show-ForeignFile $data $sids
 }
 
-# EventCreate.exe is Windows' own, and its messages 1 to 1000 are the bare text.
+# EventCreate.exe is part of Windows; its messages 1 to 1000 consist of the text only.
 $key = 'HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\p11ekm'
 if ($PSCmdlet.ShouldProcess($key, 'register the event source')) {
     if (-not (Test-Path -LiteralPath $key)) {

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-Makes a self-signed certificate for code signing and lets this machine trust it.
+Makes a self-signed certificate for code signing that this machine trusts.
 
 .DESCRIPTION
-SQL Server loads a provider only when its Authenticode signature leads to a certificate in
-LocalMachine\Root. For a test server a self-signed one does. Its private key stays in
+SQL Server loads a provider only if its Authenticode signature leads to a certificate in
+LocalMachine\Root. For a test server a self-signed certificate is sufficient. Its private key stays in
 LocalMachine\My of this machine; the certificate is written to a file, for other machines.
-In production, sign with a certificate of your own authority instead (sign.ps1 -Thumbprint).
-It is valid for ten years: a signature without a time stamp ends with its certificate, and SQL Server
-then loads the provider no more. uninstall.ps1 removes it.
+In production, sign with a certificate of your certification authority (sign.ps1 -Thumbprint).
+The certificate is valid for ten years. A signature without a time stamp expires with its certificate;
+after that SQL Server does not load the provider. uninstall.ps1 removes the certificate.
 
 .EXAMPLE
 .\new-test-certificate.ps1 -Path C:\Temp\p11ekm-test.cer

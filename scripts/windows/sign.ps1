@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-Signs p11ekm's files with a certificate of this machine, and checks the result.
+Signs the files of p11ekm with a certificate of this machine, and checks the result.
 
 .EXAMPLE
 .\sign.ps1 -Thumbprint 1234... -File ..\bin\p11ekm.dll, ..\bin\p11ekm.exe
@@ -27,8 +27,8 @@ if ($TimestampServer) {
     $options.TimestampServer = $TimestampServer
 }
 if (-not $TimestampServer) {
-    Write-Warning ("without -TimestampServer the signature ends with the certificate, on " +
-        "$($certificate.NotAfter.ToString('yyyy-MM-dd')); SQL Server then loads the provider no more")
+    Write-Warning ("without -TimestampServer the signature expires with the certificate, on " +
+        "$($certificate.NotAfter.ToString('yyyy-MM-dd')); after that SQL Server does not load the provider")
 }
 foreach ($name in $File) {
     if (-not $PSCmdlet.ShouldProcess($name, "sign with $($certificate.Subject)")) {

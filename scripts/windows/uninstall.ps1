@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-Removes p11ekm's files, event source and test certificate. Configuration, PIN files and logs stay
-unless asked for.
+Removes the files, event source and test certificate of p11ekm. Keeps configuration, PIN files and logs,
+unless -RemoveData is given.
 
 .DESCRIPTION
-First remove it from SQL Server: decrypt or re-protect what its keys protect, drop the keys and
+First remove it from SQL Server: decrypt or re-protect the data that its keys protect, drop the keys and
 credentials, then DROP CRYPTOGRAPHIC PROVIDER, and restart the service (docs: windows.md, "Removal").
-Files that are in use stop the removal before anything is removed. The keys on the token are not
-touched. The event source and the data stay while another version is installed.
+If a file is in use, nothing is removed. The keys on the token are not changed. The event source and the
+data are kept while another version is installed.
 
 .PARAMETER Version
-Only this version, for example 1.0.0. Without it all versions in the target folder.
+Removes only this version, for example 1.0.0. Default: all versions in the target folder.
 #>
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
@@ -29,7 +29,7 @@ Assert-Process64
 Assert-Target $Target -AllowOutside:$AllowOutsideProgramFiles
 Assert-NoReparsePoint $Target
 
-# What install.ps1 made, and nothing else: folders named like versions that hold the library.
+# The folders that install.ps1 made: those with the name of a version that contain the library.
 function Get-VersionFolder {
     if (Test-Path -LiteralPath $Target) {
         Get-ChildItem -LiteralPath $Target -Directory | Where-Object {
@@ -68,7 +68,7 @@ foreach ($folder in $folders) {
     }
 }
 if ($removed -lt $all.Count) {
-    Write-Output "$($all.Count - $removed) other versions stay in $Target, and with them event source and data"
+    Write-Output "$($all.Count - $removed) other versions stay in $Target; event source and data are kept for them"
     return
 }
 if ((Test-Path -LiteralPath $Target) -and @(Get-ChildItem -LiteralPath $Target -Force).Count -eq 0) {
@@ -86,7 +86,7 @@ foreach ($path in $paths) {
         Remove-Item -LiteralPath $path -Recurse -Force
     }
 }
-# Whoever has the private key of the test certificate can sign for this machine.
+# The owner of the private key of the test certificate can sign libraries for this machine.
 foreach ($store in 'Cert:\LocalMachine\Root', 'Cert:\LocalMachine\My') {
     foreach ($certificate in Get-ChildItem -LiteralPath $store) {
         if ($certificate.Subject -eq 'CN=p11ekm test signature' -and

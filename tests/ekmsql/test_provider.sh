@@ -68,7 +68,7 @@ EXECUTE AS LOGIN = 'bob';
 SELECT COUNT(*) AS keys FROM sys.dm_cryptographic_provider_keys(65536);
 SQL
 sql "an unknown login" -U nobody -Q "PRINT 'not reached'"
-check "the PIN is not in the catalogue" sh -c "! grep -aq 9999 '$instance/master.mdf'"
+check "the PIN is not in the catalog" sh -c "! grep -aq 9999 '$instance/master.mdf'"
 mode=$(stat -c %a "$instance/master.key" 2>/dev/null || stat -f %Lp "$instance/master.key")
 check "master.key is the owner's only ($mode)" [ "$mode" = 600 ]
 

@@ -65,11 +65,10 @@ bool sql_engine_open(sql_engine *e, const char *dir, bool trace)
     }
     e->master = sql_store_open(sql_path(e, "master.mdf"), NULL);
     if (e->master == NULL) {
-        return sql_error_text(
-            e,
-            "ekmsql cannot open the catalogue in '%s': another ekmsql may be using "
-            "this instance",
-            dir);
+        return sql_error_text(e,
+                              "ekmsql cannot open the catalog in '%s': another ekmsql may be using "
+                              "this instance",
+                              dir);
     }
     if (sqlite3_exec(e->master, schema, NULL, NULL, NULL) != SQLITE_OK ||
         !sql_keys_prepare(e->master)) {

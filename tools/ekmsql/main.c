@@ -32,7 +32,7 @@ static const char usage[] =
     "\n"
     "  ekmsql -S DIR [-d DATABASE] [-U LOGIN] [-v NAME=VALUE]... [-b] [-t] [-i FILE]... [-Q SQL]\n"
     "\n"
-    "  -S DIR         the instance's folder: catalogue, databases, ERRORLOG (made if missing)\n"
+    "  -S DIR         the instance's folder: catalog, databases, ERRORLOG (made if missing)\n"
     "  -i FILE        run a script; may be given several times\n"
     "  -Q SQL         run these statements and exit\n"
     "  -d DATABASE    the database to begin in\n"

@@ -9,8 +9,8 @@ the stub libraries of the kit, credentials and keys, all named P11ACC_*, and rem
 crash the instance (that is one of the checks). It needs -Destructive, and refuses an instance with any
 database, credential or provider that is not named P11ACC_*: use an instance made for this.
 
-Every check is a file in checks\. What was seen is written to OUT\seen; p11accept.exe compares it with
-what the file expects. No PIN and no key material is written: the stubs have neither.
+Every check is a file in checks\. The observations are written to OUT\seen; p11accept.exe compares them
+with the expectations of the file. No PIN and no key material is written: the stubs have neither.
 
 Exit status: 0 all as assumed, 1 a check failed, 2 findings only (an assumption about SQL Server is
 wrong, and its number is in the report), 3 the checks could not run.
@@ -20,13 +20,13 @@ wrong, and its number is in the report), 3 the checks could not run.
 .\accept.ps1 -Server .\P11ACC -Out C:\Temp\accept -Level register -Destructive -TrustKitCertificates
 
 .PARAMETER TrustKitCertificates
-Imports the kit's certificates into LocalMachine\Root for the time of the checks.
+Imports the certificates of the kit into LocalMachine\Root and removes them after the checks.
 
 .PARAMETER VendorService
-Name of the HSM client's service, for the check of the start-up order.
+Name of the service of the HSM client, for the check of the start-up order.
 
 .PARAMETER Anonymize
-Writes a hash for the names of machine, domain and server.
+Writes hashes instead of the names of machine, domain and server.
 
 .PARAMETER Keep
 Leaves the objects of the last check in the instance.
@@ -74,7 +74,7 @@ function Get-Connection {
     return New-Object Data.SqlClient.SqlConnection $builder.ConnectionString
 }
 
-# One line for one observation: tabs part its fields, so none may stay in them.
+# One line for each observation. Tabs separate the fields, so tabs inside a field are replaced.
 function Get-Field($Value) {
     if ($Value -is [DBNull] -or $null -eq $Value) {
         return 'NULL'
@@ -105,7 +105,7 @@ function Write-Seen([string] $Id, [string[]] $Line) {
     [IO.File]::WriteAllLines((Join-Path $seen "$Id.seen"), $Line)
 }
 
-# Header lines "-- key: value", then batches, and behind "-- cleanup" those that take it all away.
+# Header lines "-- key: value", then batches, and after "-- cleanup" the batches that remove everything.
 function Read-Check([string] $Path) {
     $check = @{ id = ''; level = ''; collect = ''; expect = @(); body = @(); cleanup = @() }
     $inHeader = $true
@@ -152,14 +152,14 @@ function Get-ErrorLine($SqlErrors) {
     }
 }
 
-# All results and messages of batches, in their order. An error of the server becomes a line; an error
-# that breaks the connection ends the check.
+# All results and messages of batches, in order. An error of the server becomes a line; an error that
+# breaks the connection ends the check.
 function Invoke-Batch([string[]] $Batch) {
     $lines = New-Object Collections.Generic.List[string]
     $connection = Get-Connection
     $connection.FireInfoMessageEventOnUserErrors = $true
-    # A handler sees neither this function's variables nor the script's functions: the closure brings
-    # the list, and the text is made here.
+    # A handler has no access to the variables of this function and the functions of the script: the
+    # closure has the list, and the text is made here.
     $connection.add_InfoMessage({
         param($origin, $report)
         foreach ($one in $report.Errors) {
@@ -203,7 +203,7 @@ function Get-Value([string] $Query) {
     return $row[0].Split('=', 2)[1]
 }
 
-# The calls of providers come from SQL Server's own event, not from the providers.
+# The calls of providers are read from an event of SQL Server, not from the providers.
 $traceStart = @'
 CREATE EVENT SESSION P11ACC_CALLS ON SERVER ADD EVENT sqlserver.sec_ekm_provider_called
     ADD TARGET package0.ring_buffer (SET max_memory = 16384)
@@ -237,7 +237,7 @@ function Get-CallLine {
     }
 }
 
-# Each batch alone: one that has nothing to remove must not keep the others from it.
+# Runs each batch separately, so that one that fails does not stop the others.
 function Invoke-Cleanup([hashtable] $Check, [hashtable] $Variable) {
     foreach ($batch in Split-Batch $Check.cleanup $Variable) {
         Invoke-Batch $batch | Out-Null
@@ -249,7 +249,7 @@ function Invoke-Check([hashtable] $Check, [hashtable] $Variable) {
         Write-Seen $Check.id @(& "Get-$($Check.collect)Fact")
         return
     }
-    # A check before this one may have crashed the instance before it was cleaned up.
+    # An earlier check may have crashed the instance before its cleanup.
     Invoke-Cleanup $Check $Variable
     $wantsCalls = @($Check.expect | Where-Object { $_ -match '^(calls|order) ' }).Count -gt 0
     if ($wantsCalls) {
@@ -296,7 +296,7 @@ function Set-Option([string] $Name, [string] $Value) {
     Invoke-Batch "EXEC sp_configure N'$Name', $Value; RECONFIGURE;" | Out-Null
 }
 
-# Imports what is not there yet, and returns the thumbprints of that.
+# Imports the missing certificates and returns their thumbprints.
 function Add-KitCertificate {
     foreach ($file in Get-ChildItem -LiteralPath $kit -Filter '*.cer' -File) {
         $certificate = New-Object Security.Cryptography.X509Certificates.X509Certificate2 $file.FullName
@@ -309,7 +309,7 @@ function Add-KitCertificate {
     }
 }
 
-# Whether the instance answers; one that crashed gets two minutes to come back.
+# True if the instance answers; waits two minutes for one that crashed.
 function Test-Server {
     for ($try = 0; $try -lt 24; $try++) {
         $connection = Get-Connection
@@ -325,7 +325,7 @@ function Test-Server {
     return $false
 }
 
-# The lines of p11trace, which the service wrote.
+# The lines of p11trace, which the service has written.
 function Copy-Trace {
     $logs = Join-Path $env:ProgramData 'p11ekm\log'
     if (Test-Path -LiteralPath $logs) {

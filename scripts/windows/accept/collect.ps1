@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 <#
 .SYNOPSIS
-What accept.ps1 looks at outside SQL Server. Get-NAMEFact belongs to the checks with "collect: NAME";
-each line it returns is an observation. It changes nothing.
+The observations of accept.ps1 outside SQL Server. Get-NAMEFact belongs to the checks with
+"collect: NAME"; each line it returns is an observation. It changes nothing.
 #>
 #Requires -Version 5.1
 Set-StrictMode -Version Latest
@@ -54,7 +54,7 @@ function Get-InstalledFile {
     }
 }
 
-# Of the kit's own files only those that must be valid: some stubs are badly signed on purpose.
+# Checks only the files of the kit that must have a valid signature: some stubs have a bad one.
 function Get-SignaturesFact {
     $bad = 'unsigned', 'tampered', 'untrusted', 'expired'
     foreach ($file in Get-InstalledFile | Where-Object { $bad -notcontains $_.BaseName }) {
@@ -68,7 +68,7 @@ function Get-SignaturesFact {
     }
 }
 
-# doctor judges each file as the service's account would find it; its report stays beside ours.
+# doctor checks the access of the account of the service to each file; its report is kept with the others.
 function Get-DoctorFact {
     $tool = Get-ChildItem -LiteralPath $Installed -Recurse -Filter 'p11ekm.exe' -File `
         -ErrorAction SilentlyContinue | Sort-Object -Property LastWriteTime | Select-Object -Last 1
