@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Jansson, a JSON parser that is not ours, reads the audit trail back.
+# The tests read the audit trail with Jansson, an independent JSON parser.
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 p11ekm_unit(core SOURCES
     test_core.c
