@@ -30,16 +30,16 @@ static bool load(drive *d, const char *path)
 }
 
 /* Reads the first line of a file as a SECRET. */
-static bool read_secret(const char *path, char *out, size_t room)
+static bool read_secret(const char *path, char *out, size_t capacity)
 {
     uint8_t *data = NULL;
     size_t length = 0;
     if (!host_file_read(path, &data, &length))
         return false;
     length = strcspn((const char *)data, "\r\n");
-    bool fits = length < room;
+    bool fits = length < capacity;
     if (fits)
-        (void)snprintf(out, room, "%.*s", (int)length, (const char *)data);
+        (void)snprintf(out, capacity, "%.*s", (int)length, (const char *)data);
     free(data);
     return fits;
 }

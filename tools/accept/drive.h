@@ -36,7 +36,7 @@ typedef struct drive {
 /* drive_step.c */
 __attribute__((format(printf, 2, 3))) bool drive_fail(drive *d, const char *format, ...);
 bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError wanted);
-SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units);
+SqlCpStr drive_text(const char *ascii, SqlCpWchar *buffer, size_t units);
 
 /* drive_provider.c */
 bool drive_initialize(drive *d);

@@ -19,8 +19,8 @@ static SqlCpKeyThumbprint thumb_of(drive *d, size_t key)
 bool drive_create(drive *d)
 {
     for (size_t i = 0; i < DRIVE_KEYS; i++) {
-        SqlCpWchar room[64];
-        SqlCpStr name = drive_text(names[i], room, 64);
+        SqlCpWchar buffer[64];
+        SqlCpStr name = drive_text(names[i], buffer, 64);
         SqlCpKeyThumbprint thumb = {0, NULL};
         if (d->algorithms[i] == 0)
             return drive_fail(d, "%s is not offered", i == RSA ? "RSA_2048" : "AES_256");
@@ -41,8 +41,8 @@ bool drive_create(drive *d)
 /* Queries a key twice, by name or by thumbprint (`by_name`). */
 static SqlCpError ask_key(drive *d, size_t key, bool by_name, SqlCpKeyInfo *info)
 {
-    SqlCpWchar room[64];
-    SqlCpStr name = drive_text(names[key], room, 64);
+    SqlCpWchar buffer[64];
+    SqlCpStr name = drive_text(names[key], buffer, 64);
     SqlCpKeyThumbprint thumb = thumb_of(d, key);
     return by_name ? d->call.SqlCryptGetKeyInfoByName(&d->session, &name, info)
                    : d->call.SqlCryptGetKeyInfoByThumb(&d->session, &thumb, info);
@@ -82,20 +82,20 @@ bool drive_find(drive *d)
 bool drive_export(drive *d)
 {
     static const SqlCpByte magic[] = {'R', 'S', 'A', '1'};
-    SqlCpByte room[scp_MaxKeyBlob];
+    SqlCpByte buffer[scp_MaxKeyBlob];
     SqlCpKeyThumbprint thumb = thumb_of(d, RSA);
     SqlCpKeyBlob blob = {0, NULL};
     SqlCpError code =
         d->call.SqlCryptExportKey(&d->session, &thumb, NULL, scp_kb_PublicKeyBlob, &blob);
     if (!drive_code(d, "ExportKey without a buffer", code, scp_err_InsufficientBuffer))
         return false;
-    if (blob.pb || blob.cb > sizeof room)
+    if (blob.pb || blob.cb > sizeof buffer)
         return drive_fail(d, "ExportKey states %u bytes", blob.cb);
-    blob.pb = room;
+    blob.pb = buffer;
     code = d->call.SqlCryptExportKey(&d->session, &thumb, NULL, scp_kb_PublicKeyBlob, &blob);
     if (!drive_code(d, "ExportKey with a buffer", code, scp_err_Success))
         return false;
-    return (blob.cb > sizeof magic && memcmp(room, magic, sizeof magic) == 0) ||
+    return (blob.cb > sizeof magic && memcmp(buffer, magic, sizeof magic) == 0) ||
            drive_fail(d, "the blob does not begin with RSA1");
 }
 
@@ -109,7 +109,7 @@ static bool run_data(drive *d, data_call call, const char *function, size_t key,
                      SqlCpData *out)
 {
     SqlCpKeyThumbprint thumb = thumb_of(d, key);
-    SqlCpByte *room = out->pb;
+    SqlCpByte *buffer = out->pb;
     uint64_t started = host_microseconds();
     *out = (SqlCpData){0, NULL};
     SqlCpError code = call(&d->session, &thumb, 1, NULL, 0, in, out);
@@ -118,12 +118,12 @@ static bool run_data(drive *d, data_call call, const char *function, size_t key,
     SqlCpUlong stated = out->cb;
     if (out->pb || stated == 0 || stated >= MOST_DATA)
         return drive_fail(d, "%s states %u bytes", function, stated);
-    memset(room, UNUSED, MOST_DATA);
-    out->pb = room;
+    memset(buffer, UNUSED, MOST_DATA);
+    out->pb = buffer;
     code = call(&d->session, &thumb, 1, NULL, 0, in, out);
     if (!drive_code(d, function, code, scp_err_Success))
         return false;
-    if (out->cb > stated || room[stated] != UNUSED)
+    if (out->cb > stated || buffer[stated] != UNUSED)
         return drive_fail(d, "%s wrote %u bytes or more, %u were stated", function, out->cb,
                           stated);
     uint64_t us = host_microseconds() - started;

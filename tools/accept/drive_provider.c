@@ -42,36 +42,36 @@ static bool properties_valid(drive *d)
            drive_fail(d, "unknown bits in the key support");
 }
 
-static bool fill(drive *d, SqlCpProviderInfo *info, SqlCpWchar *room)
+static bool fill(drive *d, SqlCpProviderInfo *info, SqlCpWchar *buffer)
 {
     memset(info, 0, sizeof *info);
-    memset(room, 0x77, DRIVE_UNITS * sizeof *room);
-    info->name = (SqlCpStr){scp_MaxProviderName, room};
+    memset(buffer, 0x77, DRIVE_UNITS * sizeof *buffer);
+    info->name = (SqlCpStr){scp_MaxProviderName, buffer};
     SqlCpError code = d->call.SqlCryptGetProviderInfo(info);
     if (!drive_code(d, "GetProviderInfo with a buffer", code, scp_err_Success))
         return false;
-    return info->name.ws == room || drive_fail(d, "GetProviderInfo changed the caller's pointer");
+    return info->name.ws == buffer || drive_fail(d, "GetProviderInfo changed the caller's pointer");
 }
 
 bool drive_info_fill(drive *d)
 {
-    SqlCpWchar room[DRIVE_UNITS];
+    SqlCpWchar buffer[DRIVE_UNITS];
     SqlCpUlong stated = d->info.name.cb;
-    if (!fill(d, &d->info, room))
+    if (!fill(d, &d->info, buffer))
         return false;
     if (d->info.name.cb != stated)
         return drive_fail(d, "the name has %u bytes, the size query said %u", d->info.name.cb,
                           stated);
-    if (stated < sizeof room && room[stated / 2] != 0x7777)
+    if (stated < sizeof buffer && buffer[stated / 2] != 0x7777)
         return drive_fail(d, "GetProviderInfo wrote behind the stated size");
     return properties_valid(d);
 }
 
 bool drive_info_same(drive *d)
 {
-    SqlCpWchar room[DRIVE_UNITS];
+    SqlCpWchar buffer[DRIVE_UNITS];
     SqlCpProviderInfo again;
-    if (!fill(d, &again, room))
+    if (!fill(d, &again, buffer))
         return false;
     again.name.ws = d->info.name.ws; /* a different buffer for each query */
     /* With its padding: the engine stores the structure as a whole.
@@ -108,9 +108,9 @@ static bool check_algorithm(drive *d, SqlCpAlgId id)
     if (!drive_code(d, "GetAlgorithmInfo with a buffer", code, scp_err_Success))
         return false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        SqlCpWchar room[scp_MaxAlgTag / 2];
-        SqlCpStr name = drive_text(known[i].tag, room, sizeof room / sizeof room[0]);
-        if (name.cb != info.algTag.cb || memcmp(room, tag, name.cb) != 0)
+        SqlCpWchar buffer[scp_MaxAlgTag / 2];
+        SqlCpStr name = drive_text(known[i].tag, buffer, sizeof buffer / sizeof buffer[0]);
+        if (name.cb != info.algTag.cb || memcmp(buffer, tag, name.cb) != 0)
             continue;
         if (info.type != known[i].type || info.bitLen != known[i].bits ||
             info.ivLen > known[i].iv_bits)

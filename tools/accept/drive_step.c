@@ -21,10 +21,10 @@ bool drive_code(drive *d, const char *function, SqlCpError seen, SqlCpError want
 }
 
 /* Accepts only ASCII, which is sufficient for the steps. */
-SqlCpStr drive_text(const char *ascii, SqlCpWchar *room, size_t units)
+SqlCpStr drive_text(const char *ascii, SqlCpWchar *buffer, size_t units)
 {
     SqlCpUlong n = 0;
     for (; ascii[n] && n < units; n++)
-        room[n] = (SqlCpWchar)(unsigned char)ascii[n];
-    return (SqlCpStr){2 * n, room};
+        buffer[n] = (SqlCpWchar)(unsigned char)ascii[n];
+    return (SqlCpStr){2 * n, buffer};
 }

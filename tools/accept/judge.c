@@ -40,13 +40,13 @@ static bool compare(const char *seen, const char *operator, const char * wanted)
 }
 
 /* Copies the value of a field of "a=1<TAB>b=2"; false if there is no such field. */
-static bool field(const char *row, const char *name, char *out, size_t room)
+static bool field(const char *row, const char *name, char *out, size_t capacity)
 {
     size_t length = strlen(name);
     for (const char *at = row; at; at = strchr(at, '\t'), at = at ? at + 1 : NULL) {
         if (strncmp(at, name, length) == 0 && at[length] == '=') {
             int size = (int)strcspn(at + length + 1, "\t");
-            (void)snprintf(out, room, "%.*s", size, at + length + 1);
+            (void)snprintf(out, capacity, "%.*s", size, at + length + 1);
             return true;
         }
     }

@@ -14,22 +14,22 @@ enum { PATH_ROOM = 2048, MOST_CHECKS = 256, VERDICTS = ACCEPT_FAIL + 1 };
 
 typedef struct text {
     char *data;
-    size_t length, room;
+    size_t length, capacity;
     bool failed;
 } text;
 
 static void add(text *t, const char *more)
 {
     size_t length = strlen(more);
-    if (t->length + length + 1 > t->room) {
-        size_t room = 2 * t->room + length + 1024;
-        char *data = realloc(t->data, room);
+    if (t->length + length + 1 > t->capacity) {
+        size_t capacity = 2 * t->capacity + length + 1024;
+        char *data = realloc(t->data, capacity);
         if (!data) {
             t->failed = true;
             return;
         }
         t->data = data;
-        t->room = room;
+        t->capacity = capacity;
     }
     memcpy(t->data + t->length, more, length + 1);
     t->length += length;
@@ -112,7 +112,7 @@ static void add_check(report *r, const accept_check *check, accept_verdict verdi
     r->verdicts[verdict]++;
 }
 
-static void judge_one(report *r, const char *name)
+static void evaluate_check(report *r, const char *name)
 {
     char path[PATH_ROOM];
     char why[ACCEPT_REASON];
@@ -155,7 +155,7 @@ int accept_report(const char *checks, const char *seen, const char *out)
                      "| --- | --- | --- | --- | --- |\n");
     add(&r.json, "[");
     for (size_t i = 0; i < r.name_count; i++) {
-        judge_one(&r, r.names[i]);
+        evaluate_check(&r, r.names[i]);
         free(r.names[i]);
     }
     add(&r.json, "\n]\n");

@@ -151,13 +151,13 @@ SqlCpError SqlCryptCreateKey(const SqlCpSession *session, const SqlCpStr *name, 
     }
     lock();
     add_first_keys_locked();
-    bool room = count < MOST_KEYS;
-    if (room) {
+    bool has_space = count < MOST_KEYS;
+    if (has_space) {
         add_key_locked(name->ws, name->cb / 2, algId);
         (void)stub_put_data(thumb, keys[count - 1].thumb, STUB_THUMB);
     }
     unlock();
-    return room ? scp_err_Success : scp_err_Failure;
+    return has_space ? scp_err_Success : scp_err_Failure;
 }
 
 SqlCpError SqlCryptDropKey(const SqlCpSession *session, const SqlCpKeyThumbprint *thumb)

@@ -87,7 +87,8 @@ static bool report_member(doctor *d, const tok_member_info *member)
         doctor_report(d, DOCTOR_FAIL, "give all members the same PIN, or each its pin_file",
                       "\"%s\" does not take the PIN of the group", member->alias);
     } else {
-        doctor_report(d, DOCTOR_WARN, "bring it back: the others stand in for it meanwhile",
+        doctor_report(d, DOCTOR_WARN,
+                      "make it available again: until then the other members are used",
                       "\"%s\" is not available", member->alias);
     }
     return member->serves;

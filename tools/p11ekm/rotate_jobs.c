@@ -27,9 +27,9 @@ typedef struct slot {
 typedef struct queue {
     cli_rotation *r;
     core_mutex lock;
-    core_cond room;  /* a slot became free, or no further row is to be taken */
-    core_cond ready; /* a slot became ready */
-    slot *slots;     /* row i uses slot i % slot_count */
+    core_cond slot_freed; /* a slot became free, or no further row is to be taken */
+    core_cond ready;      /* a slot became ready */
+    slot *slots;          /* row i uses slot i % slot_count */
     size_t slot_count;
     size_t
         next; /* the first row that no thread has taken; guarded by the lock, as are the next two */
@@ -143,7 +143,7 @@ static void run_job(void *argument)
     core_mutex_lock(&q->lock);
     for (;;) {
         while (!q->stopped && q->next < q->r->chosen_count && q->next - q->written >= q->slot_count)
-            core_cond_wait(&q->room, &q->lock);
+            core_cond_wait(&q->slot_freed, &q->lock);
         if (q->stopped || q->next >= q->r->chosen_count)
             break;
         const size_t i = q->next++;
@@ -154,7 +154,7 @@ static void run_job(void *argument)
         out->ready = true;
         if (out->status != ST_OK) {
             q->stopped = true;
-            core_cond_broadcast(&q->room);
+            core_cond_broadcast(&q->slot_freed);
         }
         core_cond_signal(&q->ready);
     }
@@ -177,7 +177,7 @@ static core_status write_all(queue *q, core_err *err)
         core_mutex_lock(&q->lock);
         made->ready = false;
         q->written = i + 1;
-        core_cond_signal(&q->room);
+        core_cond_signal(&q->slot_freed);
         core_mutex_unlock(&q->lock);
     }
     return st;
@@ -187,7 +187,7 @@ static void stop(queue *q)
 {
     core_mutex_lock(&q->lock);
     q->stopped = true;
-    core_cond_broadcast(&q->room);
+    core_cond_broadcast(&q->slot_freed);
     core_mutex_unlock(&q->lock);
 }
 
@@ -203,7 +203,7 @@ static core_status rewrap_at_once(cli_rotation *r, core_err *err)
     if (q.slots == NULL)
         return core_fail(err, ST_NO_MEMORY, "out of memory for %u jobs; give less --jobs", r->jobs);
     core_mutex_init(&q.lock);
-    core_cond_init(&q.room);
+    core_cond_init(&q.slot_freed);
     core_cond_init(&q.ready);
     while (started < r->jobs && core_thread_start(&threads[started], run_job, &q))
         started++;
@@ -216,7 +216,7 @@ static core_status rewrap_at_once(cli_rotation *r, core_err *err)
     for (unsigned i = 0; i < started; i++)
         core_thread_join(&threads[i]);
     core_cond_destroy(&q.ready);
-    core_cond_destroy(&q.room);
+    core_cond_destroy(&q.slot_freed);
     core_mutex_destroy(&q.lock);
     core_free(q.slots);
     return st;

@@ -165,7 +165,7 @@ static core_status prove(cli_rotation *r, core_str *text, core_err *err)
         st = prove_tail(r, text->text + whole, err);
     }
     if (st == ST_OK && core_file_moved(r->output, r->file)) {
-        st = refuse(r, "another file took its name meanwhile", err);
+        st = refuse(r, "another file has its name now", err);
     }
     if (st == ST_OK && whole < text->length) {
         /* Write the verified lines without the incomplete one to a new file, and append to that

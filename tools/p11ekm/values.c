@@ -49,10 +49,10 @@ static core_status to_utf8(const char *file, core_str *text, core_err *err)
     if (text->length < 2 || bytes[0] != 0xFF || bytes[1] != 0xFE) {
         return ST_OK;
     }
-    size_t room = text->length / 2 * 3 + 1;
-    char *utf8 = core_calloc(room, 1);
-    core_status st =
-        utf8 == NULL ? ST_NO_MEMORY : core_utf16_to_utf8(bytes + 2, text->length - 2, utf8, room);
+    size_t capacity = text->length / 2 * 3 + 1;
+    char *utf8 = core_calloc(capacity, 1);
+    core_status st = utf8 == NULL ? ST_NO_MEMORY
+                                  : core_utf16_to_utf8(bytes + 2, text->length - 2, utf8, capacity);
     if (st == ST_OK) {
         core_str_free(text);
         text->limit = (size_t)FILE_LIMIT * 2;
@@ -159,14 +159,14 @@ static core_status take_row(const json_t *object, cli_row_kind kind, cli_row *ro
 
 static core_status add_row(cli_rows *rows, cli_row_kind kind, const json_t *object, core_err *err)
 {
-    if (rows->count == rows->room) {
-        size_t room = rows->room == 0 ? 16 : rows->room * 2;
-        cli_row *grown = core_realloc(rows->rows, room * sizeof rows->rows[0]);
+    if (rows->count == rows->capacity) {
+        size_t capacity = rows->capacity == 0 ? 16 : rows->capacity * 2;
+        cli_row *grown = core_realloc(rows->rows, capacity * sizeof rows->rows[0]);
         if (grown == NULL) {
             return ST_NO_MEMORY;
         }
         rows->rows = grown;
-        rows->room = room;
+        rows->capacity = capacity;
     }
     cli_row row = {0};
     core_err inner = {0};

@@ -36,7 +36,7 @@ typedef enum cli_row_kind { CLI_ROWS_VALUES, CLI_ROWS_MASTER_KEYS } cli_row_kind
 
 typedef struct cli_rows {
     cli_row *rows;
-    size_t count, room;
+    size_t count, capacity;
     json_t *documents; /* holds the texts of the rows */
 } cli_rows;
 

@@ -126,10 +126,10 @@ static core_status from_hex(core_secret *cek, core_err *err)
         cek->length = length;
         return ST_OK;
     }
-    size_t room = sizeof bytes;
+    size_t capacity = sizeof bytes;
     cek->data[length] = 0;
-    core_status st = core_unhex((const char *)cek->data, bytes, &room);
-    if (st == ST_OK && room == sizeof bytes) {
+    core_status st = core_unhex((const char *)cek->data, bytes, &capacity);
+    if (st == ST_OK && capacity == sizeof bytes) {
         memcpy(cek->data, bytes, sizeof bytes);
         cek->length = sizeof bytes;
     } else {

@@ -6,7 +6,7 @@
 #include "tools/p11ekm/verbs.h"
 
 static const cli_option doctor_options[] = {
-    {"--account", "NAME", false, "judge the files as this account finds them (Windows)"},
+    {"--account", "NAME", false, "check the access of this account to the files (Windows)"},
     CLI_LOGIN_OPTIONS,
     {"--last-try", NULL, false, "log in although one wrong PIN more locks the token"},
     CLI_END_OPTIONS};

@@ -24,7 +24,7 @@ static void describe_account(HANDLE token, trace_thread *out)
 {
     union {
         TOKEN_USER user;
-        BYTE room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+        BYTE buffer[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
     } info;
     DWORD size = 0;
     char *text = NULL;

@@ -99,17 +99,17 @@ static int open_folder_of(const char *path)
     return fd;
 }
 
-/* Renames the temporary file `beside` to `path`. After the rename the file is written; a caller
+/* Renames the temporary file `temporary` to `path`. After the rename the file is written; a caller
  * that treated a later failure as "not written" would discard the data that the name now refers
  * to. So everything that can fail is done before. If syncing the folder fails, only a power
  * failure could bring the old file back. */
-static bool give_name(const char *beside, const char *path)
+static bool give_name(const char *temporary, const char *path)
 {
     int folder = open_folder_of(path);
     if (folder < 0) {
         return false;
     }
-    bool ok = rename(beside, path) == 0;
+    bool ok = rename(temporary, path) == 0;
     if (ok) {
         (void)fsync(folder);
     }
@@ -121,23 +121,23 @@ bool host_file_write(const char *path, const void *data, size_t len)
 {
     bool ok = false;
     size_t cap = strlen(path) + 5;
-    char *beside = malloc(cap);
-    if (beside == NULL) {
+    char *temporary = malloc(cap);
+    if (temporary == NULL) {
         return false;
     }
-    snprintf(beside, cap, "%s.new", path);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    snprintf(temporary, cap, "%s.new", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         goto done;
     }
     ok = write_all(fd, data, len);
     ok = close(fd) == 0 && ok;
-    ok = ok && give_name(beside, path);
+    ok = ok && give_name(temporary, path);
     if (!ok) {
-        unlink(beside);
+        unlink(temporary);
     }
 done:
-    free(beside);
+    free(temporary);
     return ok;
 }
 

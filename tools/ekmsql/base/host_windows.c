@@ -178,24 +178,24 @@ bool host_file_write(const char *path, const void *data, size_t len)
     DWORD written = 0;
     HANDLE file = INVALID_HANDLE_VALUE;
     size_t cap = strlen(path) + 5;
-    char *beside = len < UINT32_MAX ? malloc(cap) : NULL;
-    if (beside == NULL) {
+    char *temporary = len < UINT32_MAX ? malloc(cap) : NULL;
+    if (temporary == NULL) {
         return false;
     }
-    snprintf(beside, cap, "%s.new", path);
-    file = open_file(beside, GENERIC_WRITE, CREATE_ALWAYS);
+    snprintf(temporary, cap, "%s.new", path);
+    file = open_file(temporary, GENERIC_WRITE, CREATE_ALWAYS);
     if (file == INVALID_HANDLE_VALUE) {
         goto done;
     }
     ok = WriteFile(file, data, (DWORD)len, &written, NULL) && written == (DWORD)len &&
          FlushFileBuffers(file);
     (void)CloseHandle(file);
-    ok = ok && replace_file(beside, path);
+    ok = ok && replace_file(temporary, path);
     if (!ok) {
-        host_file_remove(beside);
+        host_file_remove(temporary);
     }
 done:
-    free(beside);
+    free(temporary);
     return ok;
 }
 

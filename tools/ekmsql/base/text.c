@@ -49,9 +49,9 @@ void *sql_arena_alloc(sql_arena *arena, size_t size)
     size = (size + 15) & ~(size_t)15;
     block *b = arena->blocks;
     if (b == NULL || b->size - b->used < size) {
-        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        b = sql_alloc(sizeof(block) + 16 + room);
-        b->size = room;
+        size_t capacity = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+        b = sql_alloc(sizeof(block) + 16 + capacity);
+        b->size = capacity;
         b->next = arena->blocks;
         arena->blocks = b;
     }

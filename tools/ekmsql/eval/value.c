@@ -139,7 +139,7 @@ static bool convert(sql_engine *e, const sql_value *in, sql_base base, sql_value
                : SQL_RAISE(e, 257, 1, sql_type_name(in->base), sql_type_name(base));
 }
 
-static size_t room(const sql_type *type)
+static size_t max_length(const sql_type *type)
 {
     if (type->length < 0 || type->base == SQL_INT || type->base == SQL_GUID) {
         return SIZE_MAX;
@@ -161,7 +161,7 @@ bool sql_cast(sql_engine *e, const sql_value *in, const sql_type *type, sql_valu
     if (!convert(e, in, type->base, &v)) {
         return false;
     }
-    cut(e, &v, room(type));
+    cut(e, &v, max_length(type));
     if (v.base == SQL_VARCHAR && !v.null) {
         v = sql_bytes(e, SQL_VARCHAR, v.p, v.len);
     }
@@ -179,7 +179,7 @@ bool sql_assign(sql_engine *e, const sql_value *in, const sql_type *type, bool t
     if (!convert(e, in, type->base, &v)) {
         return false;
     }
-    if (!truncate && !v.null && v.base != SQL_INT && v.len > room(type)) {
+    if (!truncate && !v.null && v.base != SQL_INT && v.len > max_length(type)) {
         return SQL_RAISE(e, 8152, 1, NULL);
     }
     return sql_cast(e, &v, type, out);

@@ -60,9 +60,9 @@ static SqlCpError check_sizes(const sql_provider *p, const char *function, SqlCp
     return rc;
 }
 
-/* Checks the result of the second call: room[i] is the size that was allocated. */
+/* Checks the result of the second call: capacity[i] is the size that was allocated. */
 static SqlCpError check_filled(const sql_provider *p, const char *function, SqlCpError rc,
-                               const output *out, const SqlCpUlong *room, size_t count)
+                               const output *out, const SqlCpUlong *capacity, size_t count)
 {
     if (rc == scp_err_InsufficientBuffer) {
         return broken(p, function, "the size it asked for was not enough");
@@ -72,7 +72,7 @@ static SqlCpError check_filled(const sql_provider *p, const char *function, SqlC
             return broken(p, function, "it put a pointer of its own into our structure");
         }
         if (rc == scp_err_Success &&
-            (*out[i].cb > room[i] || (out[i].text && *out[i].cb % 2 != 0))) {
+            (*out[i].cb > capacity[i] || (out[i].text && *out[i].cb % 2 != 0))) {
             return broken(p, function, "it set a size beyond our buffer");
         }
     }
@@ -129,15 +129,15 @@ SqlCpError sql_cp_get_info(sql_provider *p)
     if (rc != scp_err_InsufficientBuffer) {
         return rc;
     }
-    SqlCpUlong room = info.name.cb;
-    SqlCpWchar *name = sql_alloc(room);
+    SqlCpUlong capacity = info.name.cb;
+    SqlCpWchar *name = sql_alloc(capacity);
     memset(&info, 0, sizeof info);
-    info.name.cb = room;
+    info.name.cb = capacity;
     info.name.ws = name;
     SQL_CP_CALL(rc, p, SqlCryptGetProviderInfo, (&info));
     out.ours = name;
     out.now = info.name.ws;
-    rc = check_filled(p, fn, rc, &out, &room, 1);
+    rc = check_filled(p, fn, rc, &out, &capacity, 1);
     if (rc == scp_err_Success) {
         sql_buf text = {0};
         sql_utf8_from_utf16(&text, (const uint8_t *)name, info.name.cb);
@@ -170,13 +170,13 @@ SqlCpError sql_cp_algorithm_info(sql_provider *p, SqlCpAlgId id, sql_algorithm *
     if (rc != scp_err_InsufficientBuffer) {
         return rc;
     }
-    SqlCpUlong room = info.algTag.cb;
+    SqlCpUlong capacity = info.algTag.cb;
     memset(&info, 0, sizeof info);
-    info.algTag = (SqlCpStr){room, tag};
+    info.algTag = (SqlCpStr){capacity, tag};
     SQL_CP_CALL(rc, p, SqlCryptGetAlgorithmInfo, (id, &info));
     out.ours = tag;
     out.now = info.algTag.ws;
-    rc = check_filled(p, fn, rc, &out, &room, 1);
+    rc = check_filled(p, fn, rc, &out, &capacity, 1);
     if (rc == scp_err_Success) {
         sql_buf text = {0};
         sql_utf8_from_utf16(&text, (const uint8_t *)tag, info.algTag.cb);
@@ -230,16 +230,16 @@ static SqlCpError key_info(sql_provider *p, const SqlCpSession *s, const questio
     if (rc != scp_err_InsufficientBuffer) {
         return rc;
     }
-    SqlCpUlong room[] = {info.name.cb, info.thumb.cb};
+    SqlCpUlong capacity[] = {info.name.cb, info.thumb.cb};
     memset(&info, 0, sizeof info);
-    info.name = (SqlCpStr){room[0], name};
-    info.thumb = (SqlCpData){room[1], thumb};
+    info.name = (SqlCpStr){capacity[0], name};
+    info.thumb = (SqlCpData){capacity[1], thumb};
     rc = ask(p, s, q, &info);
     out[0].ours = name;
     out[0].now = info.name.ws;
     out[1].ours = thumb;
     out[1].now = info.thumb.pb;
-    rc = check_filled(p, fn, rc, out, room, 2);
+    rc = check_filled(p, fn, rc, out, capacity, 2);
     if (rc == scp_err_Success) {
         result->name.len = 0;
         sql_utf8_from_utf16(&result->name, (const uint8_t *)name, info.name.cb);
@@ -318,17 +318,17 @@ static SqlCpError twice(sql_provider *p, const request *r, asking call, sql_buf 
     if (rc != scp_err_InsufficientBuffer) {
         return rc;
     }
-    SqlCpUlong room = got.cb;
-    SqlCpByte *bytes = sql_alloc(room);
-    got = (SqlCpData){room, bytes};
+    SqlCpUlong capacity = got.cb;
+    SqlCpByte *bytes = sql_alloc(capacity);
+    got = (SqlCpData){capacity, bytes};
     rc = call(p, r, &got);
     out.ours = bytes;
     out.now = got.pb;
-    rc = check_filled(p, r->function, rc, &out, &room, 1);
+    rc = check_filled(p, r->function, rc, &out, &capacity, 1);
     if (rc == scp_err_Success) {
         sql_buf_set(result, bytes, got.cb);
     }
-    OPENSSL_cleanse(bytes, room);
+    OPENSSL_cleanse(bytes, capacity);
     free(bytes);
     return rc;
 }
