@@ -42,7 +42,7 @@ static void check_log(doctor *d, const char *log, const char *pattern)
 }
 
 /* A token without its own pin_file has the global one, which is reported once. */
-static bool was_before(const core_config *config, size_t index)
+static bool is_reported_already(const core_config *config, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
         const char *other = config->tokens[i].pin_file;
@@ -85,7 +85,7 @@ bool doctor_check_account(doctor *d)
     check_file(d, config->path, CORE_FILE_CONFIG, "read");
     check_file(d, config->module, CORE_FILE_MODULE, "load");
     for (size_t i = 0; i < config->token_count; i++) {
-        if (config->tokens[i].pin_file != NULL && !was_before(config, i)) {
+        if (config->tokens[i].pin_file != NULL && !is_reported_already(config, i)) {
             check_file(d, config->tokens[i].pin_file, CORE_FILE_SECRET, "read");
         }
     }

@@ -22,7 +22,7 @@ static core_algorithm first_allowed(unsigned set, bool rsa)
 }
 
 /* Encrypts and decrypts 32 bytes. */
-static core_status there_and_back(tok_key *key, core_err *err)
+static core_status round_trip(tok_key *key, core_err *err)
 {
     uint8_t plain[32], iv[16] = {0}, cipher[1024], back[1024];
     size_t iv_len = core_algorithm_iv_bits(tok_key_info_of(key)->algorithm) / 8;
@@ -45,15 +45,15 @@ static core_status there_and_back(tok_key *key, core_err *err)
 }
 
 /* How RSA was done: " with OAEP-SHA256 over raw RSA". */
-typedef struct how {
+typedef struct rsa_method {
     const char *with, *padding, *raw;
-} how;
+} rsa_method;
 
-static how how_of(const tok_key *key, bool rsa)
+static rsa_method method_of(const tok_key *key, bool rsa)
 {
     bool raw = false;
     const char *padding = core_padding_name(tok_rsa_padding(key, &raw));
-    return (how){rsa ? " with " : "", rsa ? padding : "", rsa && raw ? " over raw RSA" : ""};
+    return (rsa_method){rsa ? " with " : "", rsa ? padding : "", rsa && raw ? " over raw RSA" : ""};
 }
 
 /* The first key of the kind that SQL Server could use. */
@@ -79,7 +79,7 @@ static void try_existing(doctor *d, bool rsa, const char *why)
     tok_key *key = st == ST_OK ? first_usable(&keys, rsa) : NULL;
     if (key != NULL) {
         started = core_now_us();
-        st = there_and_back(key, &err);
+        st = round_trip(key, &err);
     }
     if (st != ST_OK) {
         doctor_failed(d, st, &err);
@@ -87,10 +87,10 @@ static void try_existing(doctor *d, bool rsa, const char *why)
         doctor_report(d, DOCTOR_SKIP, "", "%s, and there is no %s key to try", why,
                       rsa ? "RSA" : "AES");
     } else {
-        const how h = how_of(key, rsa);
+        const rsa_method method = method_of(key, rsa);
         doctor_report(d, DOCTOR_OK, "", "key \"%s\": encrypted%s%s%s, decrypted, in %u ms (%s)",
-                      cli_show(tok_key_info_of(key)->name).text, h.with, h.padding, h.raw,
-                      (unsigned)((core_now_us() - started) / 1000), why);
+                      cli_show(tok_key_info_of(key)->name).text, method.with, method.padding,
+                      method.raw, (unsigned)((core_now_us() - started) / 1000), why);
     }
     cli_keys_free(&keys);
 }
@@ -109,17 +109,17 @@ static void try_new(doctor *d, core_algorithm algorithm)
         return;
     }
     if (st == ST_OK) {
-        st = there_and_back(key, &err);
+        st = round_trip(key, &err);
     }
     if (st != ST_OK) {
         tok_key_release(key);
         doctor_failed(d, st, &err);
         return;
     }
-    const how h = how_of(key, rsa);
+    const rsa_method method = method_of(key, rsa);
     tok_key_release(key);
     doctor_report(d, DOCTOR_OK, "", "%s: made, encrypted%s%s%s, decrypted, gone, in %u ms",
-                  core_algorithm_tag(algorithm), h.with, h.padding, h.raw,
+                  core_algorithm_tag(algorithm), method.with, method.padding, method.raw,
                   (unsigned)((core_now_us() - started) / 1000));
 }
 

@@ -13,29 +13,29 @@
 
 #include "core/platform.h"
 
-static FILE *kept; /* the standard output of the process; NULL: it was not redirected */
+static FILE *process_stdout; /* the standard output of the process; NULL: it was not redirected */
 
 FILE *cli_stdout(void)
 {
-    return kept != NULL ? kept : stdout;
+    return process_stdout != NULL ? process_stdout : stdout;
 }
 
 /* Does nothing if a test reads the output, or if stderr is closed. */
-static void keep_stdout(void)
+static void redirect_stdout(void)
 {
-    kept = NULL;
+    process_stdout = NULL;
     if (fileno(stdout) != STDOUT_FILENO || fflush(stdout) != 0)
         return;
     const int fd = dup(STDOUT_FILENO);
     if (fd > STDERR_FILENO)
-        kept = fdopen(fd, "w");
-    if (kept != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+        process_stdout = fdopen(fd, "w");
+    if (process_stdout != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
         return;
-    if (kept != NULL)
-        (void)fclose(kept);
+    if (process_stdout != NULL)
+        (void)fclose(process_stdout);
     else if (fd >= 0)
         (void)close(fd);
-    kept = NULL;
+    process_stdout = NULL;
 }
 
 static bool json_failed;
@@ -54,7 +54,7 @@ static void *json_allocate(size_t size)
 
 void cli_output_start(void)
 {
-    keep_stdout();
+    redirect_stdout();
     json_failed = false;
     json_set_alloc_funcs(json_allocate, core_free);
 }
@@ -172,7 +172,8 @@ void cli_progress(uint64_t *told, size_t done, size_t total)
 
 /* The status of a change, such as "key create", that succeeded although its result could not be
  * printed. */
-static core_status done_but(const cli_call *call, core_status st, const char *why, core_err *err)
+static core_status fail_after_change(const cli_call *call, core_status st, const char *why,
+                                     core_err *err)
 {
     const char *group = call->verb->group;
     return core_fail(err, st, "%s%s%s is done, but its result %s", group == NULL ? "" : group,
@@ -184,7 +185,7 @@ int cli_finish(cli_call *call, core_status st, core_err *err)
     char *document = st == ST_OK && call->json ? json_dumps(call->doc, JSON_INDENT(2)) : NULL;
     bool done = st == ST_OK;
     if (done && !cli_complete(call)) {
-        st = done_but(call, ST_NO_MEMORY, "does not fit into memory; free some", err);
+        st = fail_after_change(call, ST_NO_MEMORY, "does not fit into memory; free some", err);
     }
     if (st != ST_OK) {
         print_error(call, st, err);
@@ -194,7 +195,8 @@ int cli_finish(cli_call *call, core_status st, core_err *err)
         print_text(&call->text);
     }
     if (fflush(cli_stdout()) != 0 || ferror(cli_stdout())) {
-        st = done ? done_but(call, ST_IO, "cannot be written to standard output; make room", err)
+        st = done ? fail_after_change(call, ST_IO,
+                                      "cannot be written to standard output; make room", err)
                   : core_fail(err, ST_IO, "standard output: cannot be written; make room");
         fprintf(stderr, "p11ekm: %s: %s\n", core_status_name(st), err->text);
     }

@@ -52,12 +52,12 @@ core_status cli_rotation_jobs(cli_rotation *r, core_err *err)
     return ST_OK;
 }
 
-static unsigned least(unsigned a, uint64_t b)
+static unsigned smaller_of(unsigned a, uint64_t b)
 {
     return b < a ? (unsigned)b : a;
 }
 
-static unsigned pool_of(const core_token_config *config)
+static unsigned pool_size(const core_token_config *config)
 {
     return config->max_sessions != 0 ? config->max_sessions : POOL_DEFAULT;
 }
@@ -68,13 +68,13 @@ static unsigned sessions_of(const tok_token *token)
 {
     const core_token_config *config = tok_token_config(token);
     const tok_token_info *info = tok_token_info_of(token);
-    unsigned most = config->member_count == 0 ? pool_of(config) : JOBS_MAX;
+    unsigned most = config->member_count == 0 ? pool_size(config) : JOBS_MAX;
     for (size_t i = 0; i < config->member_count; i++)
-        most = least(most, pool_of(config->member[i]));
+        most = smaller_of(most, pool_size(config->member[i]));
     if (config->member_count == 0 && info->max_sessions > 0)
-        most = least(most, info->max_sessions - 1);
+        most = smaller_of(most, info->max_sessions - 1);
     if (config->member_count == 0 && info->max_rw_sessions > 0)
-        most = least(most, info->max_rw_sessions - 1);
+        most = smaller_of(most, info->max_rw_sessions - 1);
     return most > 1 ? most : 1;
 }
 
@@ -191,7 +191,7 @@ static void stop(queue *q)
     core_mutex_unlock(&q->lock);
 }
 
-static core_status rewrap_at_once(cli_rotation *r, core_err *err)
+static core_status rewrap_in_threads(cli_rotation *r, core_err *err)
 {
     core_thread threads[JOBS_MAX];
     unsigned started = 0;
@@ -225,7 +225,7 @@ static core_status rewrap_at_once(cli_rotation *r, core_err *err)
 core_status cli_rotation_rewrap(cli_rotation *r, core_err *err)
 {
     limit_jobs(r);
-    core_status st = r->jobs > 1 ? rewrap_at_once(r, err) : rewrap_one_by_one(r, err);
+    core_status st = r->jobs > 1 ? rewrap_in_threads(r, err) : rewrap_one_by_one(r, err);
     const core_status closed = cli_rotation_close(r, st == ST_OK ? err : NULL);
     return st == ST_OK ? closed : st;
 }

@@ -139,7 +139,8 @@ static core_status apply_change(cli_call *call, const change *what, core_err *er
 
 /* A column master key is used by clients, any other key by the server. The statements must not
  * be separated by "; ": the next step is the text after the last one. */
-static core_status fail_until_asked(const tok_key_info *info, const char *operand, core_err *err)
+static core_status require_confirmation(const tok_key_info *info, const char *operand,
+                                        core_err *err)
 {
     char thumb[2 * TOK_THUMB_LEN + 1];
     const unsigned master = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
@@ -177,14 +178,14 @@ static core_status ask_first(cli_call *call, core_err *err)
         st = cli_keys_find(&keys, call->operands[0], CLI_LIVE_KEY, &key, err);
     }
     if (st == ST_OK) {
-        st = fail_until_asked(tok_key_info_of(key), call->operands[0], err);
+        st = require_confirmation(tok_key_info_of(key), call->operands[0], err);
     }
     cli_keys_free(&keys);
     cli_session_close(&session);
     return st;
 }
 
-static core_status not_repeated(cli_call *call, const char *outcome, core_err *err)
+static core_status fail_unconfirmed(cli_call *call, const char *outcome, core_err *err)
 {
     call->usage = true;
     return core_fail(err, ST_INVALID_ARGUMENT,
@@ -200,7 +201,7 @@ core_status cli_key_retire(cli_call *call, core_err *err)
         return ask_first(call, err);
     }
     if (strcmp(yes, call->operands[0]) != 0) {
-        return not_repeated(call, "nothing was retired", err);
+        return fail_unconfirmed(call, "nothing was retired", err);
     }
     return apply_change(call, &what, err);
 }
@@ -215,10 +216,11 @@ core_status cli_key_purge(cli_call *call, core_err *err)
 {
     static const change what = {"PurgeKey", "destroyed", CLI_RETIRED_KEY, tok_key_destroy};
     if (strcmp(cli_value(call, "--yes"), call->operands[0]) != 0) {
-        return not_repeated(call,
-                            "nothing was destroyed. What this key protects, backups included, is "
-                            "lost with it",
-                            err);
+        return fail_unconfirmed(
+            call,
+            "nothing was destroyed. What this key protects, backups included, is "
+            "lost with it",
+            err);
     }
     return apply_change(call, &what, err);
 }

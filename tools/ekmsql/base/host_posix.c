@@ -103,7 +103,7 @@ static int open_folder_of(const char *path)
  * that treated a later failure as "not written" would discard the data that the name now refers
  * to. So everything that can fail is done before. If syncing the folder fails, only a power
  * failure could bring the old file back. */
-static bool give_name(const char *temporary, const char *path)
+static bool rename_synced(const char *temporary, const char *path)
 {
     int folder = open_folder_of(path);
     if (folder < 0) {
@@ -132,7 +132,7 @@ bool host_file_write(const char *path, const void *data, size_t len)
     }
     ok = write_all(fd, data, len);
     ok = close(fd) == 0 && ok;
-    ok = ok && give_name(temporary, path);
+    ok = ok && rename_synced(temporary, path);
     if (!ok) {
         unlink(temporary);
     }

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: R09
--- title: p11trace registers beside p11ekm and records the calls
+-- title: p11trace can be registered together with p11ekm, and records the calls
 -- level: register
 -- settles: ekmsql(1) assumption 1; Q1
 -- runs: server: p11trace needs the configuration and the token of the server
