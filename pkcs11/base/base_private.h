@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The lowest layer: what CK_RV values mean, RSA paddings, and a lock with a time limit.
+ * Base layer: the meaning of CK_RV codes, the table of RSA paddings, and a lock whose acquire has a
+ * time limit. It knows no token and no module.
  */
 #ifndef PKCS11_BASE_BASE_PRIVATE_H
 #define PKCS11_BASE_BASE_PRIVATE_H
@@ -12,48 +13,56 @@
 #include "core/config.h"
 #include "core/status.h"
 
-/* One at a time, with a limit to the waiting. */
+/* A lock whose acquire has a time limit, for locks that are held across calls into the module. Not
+ * recursive. */
 typedef struct CORE_CAPABILITY("mutex") tok_timed_lock {
     core_mutex lock; /* guards busy */
-    core_cond given;
+    core_cond released;
     bool busy CORE_GUARDED;
 } tok_timed_lock;
-void tok_timed_lock_init(tok_timed_lock *turn);
-void tok_timed_lock_destroy(tok_timed_lock *turn);
-CORE_MUST_USE bool tok_timed_lock_acquire(tok_timed_lock *turn, unsigned wait_ms)
-    CORE_TRY_ACQUIRE(true, *turn);
-void tok_timed_lock_release(tok_timed_lock *turn) CORE_RELEASE(*turn);
+void tok_timed_lock_init(tok_timed_lock *timed);
+void tok_timed_lock_destroy(tok_timed_lock *timed);
+CORE_MUST_USE bool tok_timed_lock_acquire(tok_timed_lock *timed, unsigned wait_ms)
+    CORE_TRY_ACQUIRE(true, *timed);
+void tok_timed_lock_release(tok_timed_lock *timed) CORE_RELEASE(*timed);
 
-enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block, 8192 bits */
+enum { TOK_BLOCK_MOST = 1024 }; /* the longest RSA block in bytes (8192 bits) */
 
-/* --- rv.c: what a CK_RV means. --- */
+/* --- rv.c: the meaning of CK_RV codes. --- */
+
+/* Which function returned the code: C_Decrypt or C_UnwrapKey (DATA), which check the caller's data,
+ * or any other. */
 typedef enum tok_call { TOK_CALL_OTHER, TOK_CALL_DATA } tok_call;
+/* Maps a code to a status. A code that is not in the table means ST_DECRYPT_FAILED from
+ * TOK_CALL_DATA, else ST_DEVICE. */
 core_status tok_rv_status(CK_RV rv, tok_call kind);
+/* The name of a code ("CKR_..."), or "" if it is not in the table. */
 const char *tok_rv_name(CK_RV rv);
 /* True if the session, the login or the device failed. Such a status says nothing about the object
  * or the data of the call. */
 bool tok_status_is_access_lost(core_status st);
 
-/* Whether a token refuses the template of a call, not what the call is about. */
+/* True if the token rejects the attributes in the template of a call, not the request itself. */
 bool tok_rv_refuses_template(CK_RV rv);
 
+/* One RSA padding. */
 typedef struct tok_padding {
     CK_MECHANISM_TYPE mechanism;
-    CK_RSA_PKCS_OAEP_PARAMS oaep; /* of CKM_RSA_PKCS_OAEP */
-    size_t overhead;              /* bytes of the modulus that are not for the plaintext */
-    int openssl;                  /* the same in software */
-    const char *hash;
+    CK_RSA_PKCS_OAEP_PARAMS oaep; /* for CKM_RSA_PKCS_OAEP only */
+    size_t overhead;              /* bytes of a block that the plaintext cannot use */
+    int openssl;                  /* RSA_..._PADDING of OpenSSL */
+    const char *hash;             /* OAEP hash as OpenSSL names it; NULL: not OAEP */
 } tok_padding;
 
 const tok_padding *tok_padding_row(core_padding padding);
 bool tok_is_oaep(core_padding padding);
-/* The mechanism of a row; `params` is where its parameters are put, and must outlive it. */
+/* The mechanism of a row. Its parameters are written to *params, which must outlive the result. */
 CK_MECHANISM tok_padding_mechanism(const tok_padding *row, CK_RSA_PKCS_OAEP_PARAMS *params);
-/* Whether the answer of an Init call is the key's or the token's refusal of the mechanism, not the
- * failure of a device, session, login or handle. *certain: it is one of the codes that say so in
- * the standard; another is believed only when it is given twice. */
+/* True if an Init function (C_EncryptInit, ...) failed because the token or the key does not accept
+ * the mechanism, not because of the device, session, login or handle. *certain: the standard
+ * defines the code; a vendor code counts only if the token returns it twice. */
 bool tok_init_refuses(CK_RV rv, bool *certain);
-/* Whether a refusal is of the mechanism as such. */
+/* True if the token rejects the mechanism itself, not the key or the data. */
 bool tok_rv_refuses_mechanism(CK_RV rv);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PKCS#7 padding. The check looks at all bytes of the last block whatever they are, and decides
- * once.
+ * PKCS#7 padding (RFC 5652, section 6.3). The check reads all bytes of the last block in constant
+ * time and branches only on the result, so that it is no padding oracle by its timing.
  */
 #include <string.h>
 #include "pkcs11/base/pad_private.h"
@@ -13,7 +13,7 @@ size_t tok_pkcs7_pad(uint8_t *data, size_t length, size_t block)
     return length + pad;
 }
 
-/* All ones where a < b, else zero; both below 2^16. */
+/* Returns all one bits if a < b, else zero, without a branch. Both must be below 2^16. */
 static unsigned mask_less(unsigned a, unsigned b)
 {
     return 0u - ((a - b) >> 31);

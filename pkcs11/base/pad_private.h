@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to pkcs11/: paddings done here, for tokens that do only the raw operation. In constant
- * time: what a padding looks like is known to the caller only as good or bad.
+ * Private to pkcs11/: PKCS#7 padding in software, for tokens that offer only CBC without padding.
+ * The check takes constant time and tells the caller only whether the padding is valid.
  */
 #ifndef PKCS11_PAD_PRIVATE_H
 #define PKCS11_PAD_PRIVATE_H
@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills out[in_len .. ] with PKCS#7 padding to a multiple of `block` (8 or 16). The padded length.
- */
+/* Appends PKCS#7 padding to `length` bytes of data, up to the next multiple of `block` bytes (8 or
+ * 16). `data` has room for length + block bytes. Returns the padded length. */
 size_t tok_pkcs7_pad(uint8_t *data, size_t length, size_t block);
-/* The length without the padding of `length` bytes (a multiple of `block`), or SIZE_MAX where it is
- * bad. */
+/* Returns the length of the data without its padding, or SIZE_MAX if the padding is invalid or
+ * `length` is not a multiple of `block`. */
 size_t tok_pkcs7_unpad(const uint8_t *data, size_t length, size_t block);
 
 #endif

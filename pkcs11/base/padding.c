@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of RSA paddings.
+ * The table of RSA paddings: for each core_padding its mechanism, OAEP parameters, overhead in
+ * bytes, and the same padding in OpenSSL.
  */
 #include <openssl/rsa.h>
 #include "pkcs11/base/base_private.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a CK_RV means: one table from code to status, with a column of its own for the calls that
- * check the caller's data, C_Decrypt and C_UnwrapKey. There, real tokens answer a bad ciphertext
- * with CKR_GENERAL_ERROR, CKR_DEVICE_ERROR or a code of their vendor. Such a code must not look
- * like a broken device, or whoever can send a bad ciphertext could make us reset the token. So it
- * is the data's fault until the device fails to answer a question of ours (tok_rv_data_fail).
+ * Maps CK_RV codes to statuses. The table has a separate column for C_Decrypt and C_UnwrapKey, the
+ * calls that check the caller's data: real tokens answer a bad ciphertext with CKR_GENERAL_ERROR,
+ * CKR_DEVICE_ERROR or a vendor code. If such a code counted as a device failure, any caller that
+ * can send a bad ciphertext could make us reset the token. So it counts as bad data as long as the
+ * device answers C_GetSessionInfo and C_GetTokenInfo (tok_rv_data_fail).
  */
 #include "pkcs11/base/base_private.h"
 
-/* Whether a refusal is of the mechanism as such. */
+/* True if the token rejects the mechanism itself, not the key or the data. */
 bool tok_rv_refuses_mechanism(CK_RV rv)
 {
     return rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID ||
@@ -18,7 +18,7 @@ bool tok_rv_refuses_mechanism(CK_RV rv)
 bool tok_init_refuses(CK_RV rv, bool *certain)
 {
     *certain = false;
-    if (rv == CKR_OK) /* as nearly always */
+    if (rv == CKR_OK) /* the usual case: skip the table look-ups */
         return false;
     const core_class class = core_status_class(tok_rv_status(rv, TOK_CALL_OTHER));
     const bool known = tok_rv_name(rv)[0] != '\0';
@@ -27,7 +27,7 @@ bool tok_init_refuses(CK_RV rv, bool *certain)
     return *certain || !known;
 }
 
-/* Of PKCS #11 3.x, which older headers do not have. */
+/* Codes of PKCS #11 3.x that older headers lack. */
 #ifndef CKR_AEAD_DECRYPT_FAILED
 #define CKR_AEAD_DECRYPT_FAILED 0x42UL
 #endif
@@ -55,11 +55,11 @@ bool tok_init_refuses(CK_RV rv, bool *certain)
 static const struct rv_row {
     CK_RV rv;
     const char *name;
-    core_status data;  /* from C_Decrypt, C_UnwrapKey */
-    core_status other; /* from all others */
+    core_status data;  /* when C_Decrypt or C_UnwrapKey returns the code */
+    core_status other; /* when any other function returns it */
 } rows[] = {
     RV(CKR_OK, OK, OK),
-    /* the data */
+    /* data */
     RV(CKR_ENCRYPTED_DATA_INVALID, DECRYPT_FAILED, DECRYPT_FAILED),
     RV(CKR_ENCRYPTED_DATA_LEN_RANGE, DECRYPT_FAILED, DECRYPT_FAILED),
     RV(CKR_DATA_INVALID, DECRYPT_FAILED, DATA_LENGTH),
@@ -70,29 +70,30 @@ static const struct rv_row {
     RV(CKR_FUNCTION_FAILED, DECRYPT_FAILED, DEVICE),
     RV(CKR_ARGUMENTS_BAD, DECRYPT_FAILED, MECHANISM),
     RV(CKR_AEAD_DECRYPT_FAILED, DECRYPT_FAILED, DECRYPT_FAILED),
-    /* Elsewhere the room is always enough, and the host must not be told to bring more. */
+    /* In other calls our buffers are large enough, and the host must not be asked for a larger
+     * one. */
     RV(CKR_BUFFER_TOO_SMALL, BUFFER_TOO_SMALL, DEVICE),
     RV(CKR_SIGNATURE_INVALID, SIGNATURE_INVALID, SIGNATURE_INVALID),
     RV(CKR_SIGNATURE_LEN_RANGE, SIGNATURE_INVALID, SIGNATURE_INVALID),
-    /* the session */
+    /* session */
     RV(CKR_SESSION_HANDLE_INVALID, SESSION_LOST, SESSION_LOST),
     RV(CKR_SESSION_CLOSED, SESSION_LOST, SESSION_LOST),
     RV(CKR_OPERATION_ACTIVE, SESSION_BUSY, SESSION_BUSY),
     RV(CKR_OPERATION_NOT_INITIALIZED, SESSION_BUSY, SESSION_BUSY),
     RV(CKR_OPERATION_CANCEL_FAILED, SESSION_BUSY, SESSION_BUSY),
-    /* the login */
+    /* login */
     RV(CKR_USER_NOT_LOGGED_IN, LOGIN_LOST, LOGIN_LOST),
-    /* the object handle */
+    /* object handle */
     RV(CKR_OBJECT_HANDLE_INVALID, HANDLE_LOST, HANDLE_LOST),
     RV(CKR_KEY_HANDLE_INVALID, HANDLE_LOST, HANDLE_LOST),
     RV(CKR_UNWRAPPING_KEY_HANDLE_INVALID, HANDLE_LOST, HANDLE_LOST),
     RV(CKR_WRAPPING_KEY_HANDLE_INVALID, HANDLE_LOST, HANDLE_LOST),
-    /* room */
+    /* capacity */
     RV(CKR_SESSION_COUNT, TOKEN_FULL, TOKEN_FULL),
     RV(CKR_DEVICE_MEMORY, TOKEN_FULL, TOKEN_FULL),
     RV(CKR_TOKEN_RESOURCE_EXCEEDED, TOKEN_FULL, TOKEN_FULL),
     RV(CKR_HOST_MEMORY, NO_MEMORY, NO_MEMORY),
-    /* the device */
+    /* device */
     RV(CKR_DEVICE_ERROR, DECRYPT_FAILED, DEVICE),
     RV(CKR_DEVICE_REMOVED, DEVICE, DEVICE),
     RV(CKR_TOKEN_NOT_PRESENT, DEVICE, DEVICE),
@@ -109,7 +110,7 @@ static const struct rv_row {
     RV(CKR_CRYPTOKI_ALREADY_INITIALIZED, DECRYPT_FAILED, DEVICE),
     RV(CKR_FIPS_SELF_TEST_FAILED, DECRYPT_FAILED, DEVICE),
     RV(CKR_LIBRARY_LOAD_FAILED, DECRYPT_FAILED, DEVICE),
-    /* the PIN */
+    /* PIN */
     RV(CKR_PIN_INCORRECT, DECRYPT_FAILED, AUTH_FAILED),
     RV(CKR_PIN_INVALID, DECRYPT_FAILED, AUTH_FAILED),
     RV(CKR_PIN_LEN_RANGE, DECRYPT_FAILED, AUTH_FAILED),
@@ -124,7 +125,7 @@ static const struct rv_row {
     RV(CKR_NEW_PIN_MODE, DECRYPT_FAILED, PIN_EXPIRED),
     RV(CKR_NEXT_OTP, DECRYPT_FAILED, PIN_EXPIRED),
     RV(CKR_PIN_TOO_WEAK, DECRYPT_FAILED, PIN_EXPIRED),
-    /* what the token cannot do this way */
+    /* functions, mechanisms, attributes and templates that the token does not support */
     RV(CKR_MECHANISM_INVALID, MECHANISM, MECHANISM),
     RV(CKR_MECHANISM_PARAM_INVALID, MECHANISM, MECHANISM),
     RV(CKR_FUNCTION_NOT_SUPPORTED, MECHANISM, MECHANISM),
@@ -180,8 +181,8 @@ static const struct rv_row *rv_find(CK_RV rv)
 
 core_status tok_rv_status(CK_RV rv, tok_call kind)
 {
-    /* A code that the table does not know: "unknown, so give up until somebody restarts" is the
-     * complaint most heard of other clients. */
+    /* A code that is not in the table counts as a device failure, so that recovery is tried. Users
+     * of other clients complain most that an unknown code stops the client until a restart. */
     const struct rv_row *row = rv_find(rv);
     if (row == NULL)
         return kind == TOK_CALL_DATA ? ST_DECRYPT_FAILED : ST_DEVICE;

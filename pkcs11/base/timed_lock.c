@@ -1,46 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns: one at a time, with a limit to the waiting, because what is done in a turn calls the
- * module, and a module may hang.
+ * A lock whose acquire has a time limit. Its holder calls the module, and a module may hang, so no
+ * thread may wait for the lock without a limit. It is not recursive, and any thread may release it.
  */
 #include "pkcs11/base/base_private.h"
 
-/* No other thread sees it yet. */
+/* No analysis: no other thread uses the lock yet. */
 CORE_NO_ANALYSIS
-void tok_timed_lock_init(tok_timed_lock *turn)
+void tok_timed_lock_init(tok_timed_lock *timed)
 {
-    core_mutex_init(&turn->lock);
-    core_cond_init(&turn->given);
-    turn->busy = false;
+    core_mutex_init(&timed->lock);
+    core_cond_init(&timed->released);
+    timed->busy = false;
 }
 
-void tok_timed_lock_destroy(tok_timed_lock *turn)
+void tok_timed_lock_destroy(tok_timed_lock *timed)
 {
-    core_cond_destroy(&turn->given);
-    core_mutex_destroy(&turn->lock);
+    core_cond_destroy(&timed->released);
+    core_mutex_destroy(&timed->lock);
 }
 
-bool tok_timed_lock_acquire(tok_timed_lock *turn, unsigned wait_ms)
+bool tok_timed_lock_acquire(tok_timed_lock *timed, unsigned wait_ms)
 {
     const uint64_t until = core_deadline_us(wait_ms);
     bool in_time = true;
 
-    core_mutex_lock(&turn->lock);
-    while (turn->busy && in_time)
-        in_time = core_cond_wait_until(&turn->given, &turn->lock, until);
-    bool taken = !turn->busy;
+    core_mutex_lock(&timed->lock);
+    while (timed->busy && in_time)
+        in_time = core_cond_wait_until(&timed->released, &timed->lock, until);
+    bool taken = !timed->busy;
     if (taken)
-        turn->busy = true;
-    core_mutex_unlock(&turn->lock);
+        timed->busy = true;
+    core_mutex_unlock(&timed->lock);
     return taken;
 }
 
-/* Being busy is being held, which the analysis does not see. */
+/* No analysis: it does not see that `busy` means that the lock is held. */
 CORE_NO_ANALYSIS
-void tok_timed_lock_release(tok_timed_lock *turn)
+void tok_timed_lock_release(tok_timed_lock *timed)
 {
-    core_mutex_lock(&turn->lock);
-    turn->busy = false;
-    core_cond_signal(&turn->given);
-    core_mutex_unlock(&turn->lock);
+    core_mutex_lock(&timed->lock);
+    timed->busy = false;
+    core_cond_signal(&timed->released);
+    core_mutex_unlock(&timed->lock);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parser and writer of PKCS#11 URIs. One table names every attribute of RFC 7512, where it may
- * stand and what its value must be; the parser walks the text once, attribute by attribute.
- * Stricter than the RFC in four points, each because a URI here selects a key: unknown (vendor)
- * attributes are refused instead of ignored, as are values no token can have (longer than the
- * Cryptoki field, not UTF-8, U+0000 inside), versions above 255 and slot ids above 2^63 - 1.
+ * Parses and formats PKCS#11 URIs (RFC 7512). One table lists every attribute with its component
+ * (path or query) and the syntax of its value; the parser reads the text once, attribute by
+ * attribute. Because a URI selects a key here, the parser is stricter than the RFC in four points:
+ * it refuses unknown (vendor) attributes instead of ignoring them, values that no token can have
+ * (longer than the Cryptoki field, not UTF-8, with U+0000 inside), version numbers above 255, and
+ * slot ids above 2^63 - 1.
  */
 #include <string.h>
 #include "core/memory.h"
@@ -13,7 +14,7 @@
 typedef enum uri_part { IN_PATH, IN_QUERY } uri_part;
 typedef enum uri_kind { IS_TEXT, IS_BYTES, IS_TYPE, IS_NUMBER, IS_VERSION, IS_PIN } uri_kind;
 
-/* Values beyond this are no names of anything. */
+/* The limit for values whose field has no fixed size in Cryptoki; longer ones are refused. */
 enum { URI_VALUE_MAX = 4096 };
 
 typedef struct uri_attribute {
@@ -25,7 +26,7 @@ typedef struct uri_attribute {
 } uri_attribute;
 
 #define AT(member) offsetof(tok_uri, member)
-/* The first rows stand in the order of the canonical text. */
+/* The first CANONICAL_COUNT rows are in the order in which tok_uri_format writes them. */
 static const uri_attribute attributes[] = {
     {"token", IN_PATH, IS_TEXT, 32, AT(token)},
     {"manufacturer", IN_PATH, IS_TEXT, 32, AT(manufacturer)},
@@ -53,7 +54,7 @@ static const char *const types[] = {"public", "private", "cert", "secret-key", "
 /* One attribute of the text: [start, equals) is its name, (equals, end) its value, still encoded.
  */
 typedef struct uri_piece {
-    const char *text; /* the whole URI, for positions */
+    const char *text; /* the whole URI, to report positions in it */
     const char *start, *equals, *end;
     uri_part part;
 } uri_piece;
@@ -63,7 +64,8 @@ static core_status piece_fail(core_err *err, const uri_piece *piece, const char 
     const char *stop = piece->equals ? piece->equals : piece->end;
     size_t length = (size_t)(stop - piece->start);
 
-    /* Names are shown only where they are made of letters; values never (one may be a PIN). */
+    /* Show the name up to its first character that is not a letter, '-' or '_'. Never show the
+     * value: it may be a PIN. */
     for (size_t i = 0; i < length; i++) {
         char c = piece->start[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_'))
@@ -74,7 +76,8 @@ static core_status piece_fail(core_err *err, const uri_piece *piece, const char 
                      (unsigned)(piece->start - piece->text) + 1, why);
 }
 
-/* The member of a row, whatever its type: all are pointers to bytes. */
+/* The member of `uri` that belongs to the row. All such members are pointers to bytes; memcpy
+ * avoids a cast between pointer types. */
 static char *get(const tok_uri *uri, const uri_attribute *attribute)
 {
     char *value;
@@ -105,14 +108,15 @@ static bool is_unreserved(char c)
            (c && strchr("-._~", c));
 }
 
-/* pk11-pchar and pk11-qchar of the RFC, '%' aside. */
-static bool may_stand(char c, uri_part part)
+/* True for pk11-pchar or pk11-qchar (RFC 7512, section 2.3), except '%'. */
+static bool is_allowed(char c, uri_part part)
 {
     return is_unreserved(c) ||
            (c && strchr(part == IN_PATH ? ":[]@!$'()*+,=&" : ":[]@!$'()*+,=/?|", c));
 }
 
-/* Decodes the value into a new buffer with a NUL behind it. */
+/* Decodes the value into a new buffer that ends with a NUL. On success the caller frees *out;
+ * *out_len is the length without the NUL. */
 static core_status decode(const uri_piece *piece, const uri_attribute *attribute, char **out,
                           size_t *out_len, core_err *err)
 {
@@ -133,7 +137,7 @@ static core_status decode(const uri_piece *piece, const uri_attribute *attribute
             else
                 value[n++] = (char)(unsigned char)(high << 4 | low);
             p += 2;
-        } else if (may_stand(*p, piece->part)) {
+        } else if (is_allowed(*p, piece->part)) {
             value[n++] = *p;
         } else {
             why = encodable
@@ -152,8 +156,8 @@ static core_status decode(const uri_piece *piece, const uri_attribute *attribute
     return ST_OK;
 }
 
-/* The digits at `text` as a number of at most `max`; NULL where they are none, else what follows.
- */
+/* Skips a decimal number of at most `max`. Returns the first character after it, or NULL if there
+ * is no digit or the number is too large. */
 static const char *digits(const char *text, uint64_t max)
 {
     uint64_t n = 0;
@@ -190,7 +194,7 @@ static const char *check_type(const char *value)
     return "not one of public, private, cert, secret-key, data";
 }
 
-/* What is wrong with a decoded value; NULL: nothing. */
+/* Checks a decoded value. Returns the reason why it is invalid, or NULL if it is valid. */
 static const char *check_value(uri_kind kind, const char *value, size_t length)
 {
     if (kind == IS_BYTES)
@@ -232,8 +236,8 @@ static core_status take_piece(const uri_piece *piece, tok_uri *uri, core_err *er
         return piece_fail(err, piece, "not an attribute of RFC 7512");
     if (attribute->part != piece->part)
         return piece_fail(err, piece,
-                          attribute->part == IN_PATH ? "belongs in front of the '?'"
-                                                     : "belongs behind a '?'");
+                          attribute->part == IN_PATH ? "belongs before the '?'"
+                                                     : "belongs after a '?'");
     if (attribute->kind == IS_PIN)
         return piece_fail(err, piece, "a URI is no place for a PIN; use pin_file or SECRET");
     if (get(uri, attribute))
@@ -255,7 +259,8 @@ static core_status take_piece(const uri_piece *piece, tok_uri *uri, core_err *er
     return ST_OK;
 }
 
-/* The attributes of [p, end), divided by `separator`. An empty part is none. */
+/* Parses the attributes in [p, end), which ';' (path) or '&' (query) separates. An empty component
+ * is valid and has no attributes. */
 static core_status parse_part(const char *text, const char *p, const char *end, uri_part part,
                               tok_uri *uri, core_err *err)
 {
@@ -310,7 +315,8 @@ void tok_uri_free(tok_uri *uri)
     memset(uri, 0, sizeof *uri);
 }
 
-/* An id is encoded whole, as the RFC recommends: it is bytes, not text. */
+/* Percent-encodes every byte of an id, as RFC 7512 recommends, since an id is not text. In text,
+ * unreserved characters are kept as they are. */
 static void add_encoded(core_str *out, const char *value, size_t length, bool bytes)
 {
     for (size_t i = 0; i < length; i++)

@@ -54,14 +54,14 @@ static const struct {
     {"pkcs11:tok%65n=a", "\"tok\" at character 8: not an attribute"},
     {"pkcs11:token=a;token=b", "\"token\" at character 16: given twice"},
     {"pkcs11:id=;id=", "\"id\" at character 12: given twice"},
-    {"pkcs11:pin-source=file:a", "\"pin-source\" at character 8: belongs behind"},
-    {"pkcs11:?token=a", "\"token\" at character 9: belongs in front"},
-    {"pkcs11:?object=a", "\"object\" at character 9: belongs in front"},
+    {"pkcs11:pin-source=file:a", "\"pin-source\" at character 8: belongs after"},
+    {"pkcs11:?token=a", "\"token\" at character 9: belongs before"},
+    {"pkcs11:?object=a", "\"object\" at character 9: belongs before"},
     {"pkcs11:?pin-source=a&pin-source=b", "given twice"},
     {"pkcs11:?pin-source=a&", "no '='"},
     {"pkcs11:?pin-value=1234", "\"pin-value\" at character 9: a URI is no place for a PIN"},
     {"pkcs11:token=a?pin-value=", "no place for a PIN"},
-    {"pkcs11:pin-value=1234", "\"pin-value\" at character 8: belongs behind"},
+    {"pkcs11:pin-value=1234", "\"pin-value\" at character 8: belongs after"},
     {"pkcs11:token=a b", "percent-encoded"},
     {"pkcs11:token=a/b", "percent-encoded"},
     {"pkcs11:token=a|b", "percent-encoded"},
@@ -98,7 +98,7 @@ static const struct {
     {"pkcs11:type=priv%61te", "never percent-encoded"},
     {"pkcs11:library-version=1%2E2", "never percent-encoded"},
     {"pkcs11:slot-id=00000000000000000001", "longer than"},
-    {"pkcs11:?module-name=a?token=b&token=c", "\"token\" at character 31: belongs in front"},
+    {"pkcs11:?module-name=a?token=b&token=c", "\"token\" at character 31: belongs before"},
 };
 
 static void test_good(void)
