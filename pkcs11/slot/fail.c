@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The text of a failed Cryptoki call: it names the token, the function, and the code.
+ * Error text for a failed Cryptoki call: it names the token, the function and the CK_RV code.
  */
 #include "pkcs11/slot/slot_private.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of the module and of each token that may be gone: whether the log has said so, and
- * when it is looked for again. A failure is followed by a pause that doubles (0.1 s to 10 s), so
- * that what is gone costs its callers nothing but a clear error. One log line a change of state,
- * none a retry.
+ * Availability of the module and of each token: whether the log reports it as lost, and when the
+ * next recovery may be tried. The back-off doubles with each failed recovery (0.1 s to 10 s); until
+ * it has elapsed, calls fail at once with a clear error. Each change of state is logged once,
+ * retries are not logged. Called with the gate's lock held, except tok_reset_done (with the gate
+ * closed) and tok_mark_available (which takes the lock).
  */
 #include "pkcs11/slot/slot_private.h"
 
@@ -13,7 +14,8 @@ unsigned tok_backoff_next(unsigned pause_ms)
     return pause_ms == 0 ? FIRST_MS : pause_ms < LAST_MS / 2 ? pause_ms * 2 : LAST_MS;
 }
 
-/* The module is what is gone while it is not initialised, else one token of it. */
+/* The record to use: the token's, or the module's while the module is not initialized or if there
+ * is no token. */
 static tok_health *health_of(tok_context *ctx, tok_token *token)
 {
     return token != NULL && ctx->gate->initialised ? &token->health : &ctx->gate->health;
@@ -27,14 +29,14 @@ bool tok_health_resting(tok_context *ctx, tok_token *token)
 void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const core_err *err)
 {
     tok_health *health = health_of(ctx, token);
-    bool said =
+    const bool logged =
         atomic_load(&ctx->gate->health.down) || (token != NULL && atomic_load(&token->health.down));
 
-    if (!said) {
+    if (!logged) {
         tok_note_status(ctx->gate, CORE_LOG_ERROR,
                         health == &ctx->gate->health ? "module lost" : "token lost", st, err);
     }
-    /* Told or not: from now on it is counted how long it is gone. */
+    /* shared_reset_seconds count from here, whether the loss was logged or not. */
     if (!atomic_exchange(&health->down, true)) {
         health->reset_s = ctx->config->shared_reset_seconds;
         health->reset_at_us = core_now_us() + (uint64_t)health->reset_s * 1000000;
@@ -43,7 +45,8 @@ void tok_health_lost(tok_context *ctx, tok_token *token, core_status st, const c
     atomic_store(&health->retry_at_us, core_now_us() + (uint64_t)health->backoff_ms * 1000);
 }
 
-static bool well(tok_health *health)
+/* Clears the back-off. Returns true if the record was marked as down. */
+static bool mark_up(tok_health *health)
 {
     bool was_down = atomic_exchange(&health->down, false);
     health->backoff_ms = 0;
@@ -53,12 +56,12 @@ static bool well(tok_health *health)
 
 void tok_health_back(tok_context *ctx, tok_token *token)
 {
-    bool module = well(&ctx->gate->health);
-    bool one = token != NULL && well(&token->health);
+    const bool module_was_down = mark_up(&ctx->gate->health);
+    const bool token_was_down = token != NULL && mark_up(&token->health);
 
-    if (one)
+    if (token_was_down)
         tok_note(ctx->gate, CORE_LOG_INFO, "token \"%s\": back", token->info.label);
-    else if (module)
+    else if (module_was_down)
         tok_note(ctx->gate, CORE_LOG_INFO, "module \"%s\": back", ctx->config->module);
 }
 
@@ -71,11 +74,13 @@ bool tok_reset_due(tok_context *ctx, const tok_health *health)
 
 void tok_reset_done(tok_context *ctx, tok_health *health, uint64_t took_us)
 {
-    enum { SHARE = 20, DOUBLINGS = 64 };
-    unsigned most = ctx->config->shared_reset_seconds * DOUBLINGS;
-    uint64_t now = core_now_us();
+    /* The interval doubles up to 64 times its configured value, and shared resets take at most 1/20
+     * of the time, however many tokens are lost. */
+    enum { SHARE = 20, INTERVAL_FACTOR_MAX = 64 };
+    const unsigned longest = ctx->config->shared_reset_seconds * INTERVAL_FACTOR_MAX;
+    const uint64_t now = core_now_us();
 
-    health->reset_s = health->reset_s * 2 < most ? health->reset_s * 2 : most;
+    health->reset_s = health->reset_s * 2 < longest ? health->reset_s * 2 : longest;
     health->reset_at_us = now + (uint64_t)health->reset_s * 1000000;
     ctx->gate->reset_after_us = now + took_us * SHARE;
 }

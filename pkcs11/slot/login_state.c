@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The login state of a token: who reads it and who changes it goes through these functions.
+ * Accessors of a token's login state and user count. Both are guarded by the token's lock, which
+ * these functions take. The state changes only under the login lock or with the gate closed.
  */
 #include "pkcs11/slot/slot_private.h"
 

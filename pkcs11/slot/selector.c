@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which token a selector means: a label, or a PKCS#11 URI. Every attribute of the URI is compared
- * or refused. A selector decides where a PIN is sent, so one that is only partly understood must
- * not select anything.
+ * Matches tokens against a selector: a label, or a PKCS#11 URI. Every attribute of the URI is
+ * compared or refused, none is ignored: the selector decides to which token a PIN is sent.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +9,8 @@
 #include "pkcs11/slot/selector.h"
 #include "pkcs11/slot/slot_private.h"
 
-/* Attributes that name no token. */
-static const char *refusal(const tok_uri *uri)
+/* Returns why the URI cannot select a token, or NULL if it can. */
+static const char *refusal_reason(const tok_uri *uri)
 {
     if (uri->object != NULL || uri->has_id || uri->type != NULL)
         return "object, id and type name a key; a token is named by token, serial, manufacturer, "
@@ -30,7 +29,7 @@ core_status tok_selector_check(const char *selector, core_err *err)
     core_status st = tok_uri_parse(selector, &uri, err);
     if (st != ST_OK)
         return st;
-    const char *why = refusal(&uri);
+    const char *why = refusal_reason(&uri);
     tok_uri_free(&uri);
     return why == NULL ? ST_OK : core_fail(err, ST_FORMAT, "PKCS#11 URI of a token: %s", why);
 }
@@ -50,7 +49,7 @@ core_status tok_selectors_check(const core_config *config, core_err *err)
     return ST_OK;
 }
 
-static bool names_slot(const tok_uri *uri)
+static bool has_slot_attributes(const tok_uri *uri)
 {
     return uri->slot_id != NULL || uri->slot_description != NULL || uri->slot_manufacturer != NULL;
 }
@@ -61,7 +60,7 @@ bool tok_selector_names_slot(const char *selector)
 
     if (!tok_uri_is(selector) || tok_uri_parse(selector, &uri, NULL) != ST_OK)
         return false;
-    const bool names = names_slot(&uri);
+    const bool names = has_slot_attributes(&uri);
     tok_uri_free(&uri);
     return names;
 }
@@ -69,7 +68,7 @@ bool tok_selector_names_slot(const char *selector)
 bool tok_selector_is_plain(const tok_uri *uri)
 {
     return uri->token != NULL && uri->serial == NULL && uri->manufacturer == NULL &&
-           uri->model == NULL && !names_slot(uri) && uri->library_description == NULL &&
+           uri->model == NULL && !has_slot_attributes(uri) && uri->library_description == NULL &&
            uri->library_manufacturer == NULL && uri->library_version == NULL &&
            uri->module_path == NULL && uri->module_name == NULL;
 }
@@ -81,7 +80,7 @@ static bool field_fits(const char *wanted, const char *have)
     return wanted == NULL || strcmp(wanted, have) == 0;
 }
 
-/* A fixed field of a Cryptoki structure, blanks at its ends cut off. */
+/* Compares with a blank-padded field of a Cryptoki structure, without blanks at both ends. */
 static bool padded_fits(const char *wanted, const CK_UTF8CHAR *field, size_t length)
 {
     size_t from = 0;
@@ -135,8 +134,8 @@ static bool library_fits(tok_context *ctx, const tok_uri *uri)
            version_fits(uri->library_version, info.libraryVersion);
 }
 
-/* The file's name without directories, "lib" and what follows the last dot (RFC 7512: "softhsm2"
- * for /usr/lib/softhsm/libsofthsm2.so). */
+/* Compares with the file name of the module without its directories and extension, and with or
+ * without the prefix "lib" (RFC 7512: "softhsm2" for /usr/lib/softhsm/libsofthsm2.so). */
 static bool name_fits(const char *wanted, const char *path)
 {
     const char *name = path;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Slot layer: selectors of tokens. Those that take a context call the module: inside the
- * gate or with it closed.
+ * Slot layer: selectors of tokens (a label or a PKCS#11 URI). Functions that take a context call
+ * the module: call them inside the gate or with it closed.
  */
 #ifndef PKCS11_SELECTOR_H
 #define PKCS11_SELECTOR_H
@@ -9,19 +9,22 @@
 #include "pkcs11/slot/slot_private.h"
 #include "pkcs11/uri.h"
 
-/* ST_FORMAT for a URI that does not parse, or has attributes that name no token. */
+/* Checks a selector. ST_FORMAT: a URI with a syntax error, or with attributes that do not select a
+ * token. */
 CORE_MUST_USE core_status tok_selector_check(const char *selector, core_err *err);
 /* tok_selector_check and tok_uri_parse. Release *out with tok_uri_free after ST_OK only. */
 CORE_MUST_USE core_status tok_selector_parse(const char *selector, tok_uri *out, core_err *err);
-/* All token sections. ST_CONFIG_INVALID. */
+/* Checks the selectors of all token sections. ST_CONFIG_INVALID. */
 CORE_MUST_USE core_status tok_selectors_check(const core_config *config, core_err *err);
-/* Whether it has slot attributes: two tokens may differ by their slots alone. */
+/* True for a URI with slot attributes. Two tokens may differ by their slots alone. */
 bool tok_selector_names_slot(const char *selector);
-/* Whether the URI has the token's label and nothing else. */
+/* True if the URI selects by the token's label alone. */
 bool tok_selector_is_plain(const tok_uri *uri);
+/* *fits: the selector matches the token. Fails as tok_selector_check, or with ST_NO_MEMORY. */
 CORE_MUST_USE core_status tok_selector_fits(tok_context *ctx, const char *selector,
                                             const tok_token_info *info, bool *fits, core_err *err);
-/* The section of a token, or the defaults. */
+/* The configuration section whose selector matches the token, or the defaults. The context owns
+ * *out. */
 CORE_MUST_USE core_status tok_config_of(tok_context *ctx, const tok_token_info *info,
                                         const core_token_config **out, core_err *err);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which token is meant. Slot numbers change with each hot plug and each initialisation, so a token
- * is known by what it says of itself, and found again by that. Exactly one must match: a wrong
- * guess between two is worse than an error.
+ * Lists the tokens in the slots of a module and finds the slot of a known token. Slot numbers can
+ * change when a token is plugged in and when the module is initialized, so a token is identified by
+ * its CK_TOKEN_INFO (label, serial, manufacturer, model). Exactly one slot must match: two matches
+ * are an error, not a guess.
  */
 #include <string.h>
 #include "core/text.h"
@@ -11,7 +12,8 @@
 
 enum { SLOTS_MOST = 4096 };
 
-/* A fixed field of blanks: trimmed at both ends (some modules pad left), forged bytes replaced. */
+/* Copies a blank-padded field without the blanks at both ends (some modules pad on the left), and
+ * replaces control characters and invalid UTF-8. `out` has length + 1 bytes. */
 static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
 {
     size_t from = 0;
@@ -24,7 +26,8 @@ static void trim(char *out, const CK_UTF8CHAR *field, size_t length)
     core_text_sanitize(out, "");
 }
 
-/* Another component finalised the module: recovery then does not wait, but initialises it. */
+/* Notes that another component has finalized the module: recovery then initializes it without
+ * back-off. */
 static void note_uninitialised(tok_context *ctx, CK_RV rv)
 {
     if (rv == CKR_CRYPTOKI_NOT_INITIALIZED)
@@ -45,7 +48,7 @@ CK_RV tok_token_info_get(tok_context *ctx, CK_SLOT_ID slot, CK_TOKEN_INFO *out)
     return rv;
 }
 
-/* 0: no limit, or none that is told. */
+/* Returns 0 if the token has no limit or does not report one. */
 static uint64_t session_limit(CK_ULONG told)
 {
     return told == CK_UNAVAILABLE_INFORMATION || told == CK_EFFECTIVELY_INFINITE ||
@@ -54,8 +57,8 @@ static uint64_t session_limit(CK_ULONG told)
                : told;
 }
 
-/* The lengths a PIN may have; 0: no limit. Limits that are not told or contradict each other are
- * none. */
+/* Sets the PIN lengths that the token accepts, in bytes; 0 means no limit. Limits that are not
+ * reported or contradict each other are ignored. */
 static void set_pin_limits(tok_token_info *out, CK_ULONG least, CK_ULONG most)
 {
     enum { SENSIBLE_MOST = 65535 };
@@ -95,13 +98,14 @@ core_status tok_slot_info(tok_context *ctx, CK_SLOT_ID slot, tok_token_info *out
     return ST_OK;
 }
 
-/* The slots with a token. Asked with NULL first: that is what makes modules look again. */
+/* Always calls C_GetSlotList with NULL first: PKCS #11 lets a module update its list of slots only
+ * in that call. Retries if the list grows between the two calls. */
 core_status tok_slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count, core_err *err)
 {
     tok_check_inside();
     const CK_FUNCTION_LIST *f = ctx->library.f;
     core_status st = ST_OK;
-    CK_ULONG room = 0;
+    CK_ULONG capacity = 0;
     CK_RV rv = CKR_BUFFER_TOO_SMALL;
 
     *out = NULL;
@@ -110,13 +114,14 @@ core_status tok_slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count, c
         rv = f->C_GetSlotList(CK_TRUE, NULL, count);
         if (rv != CKR_OK || *count == 0)
             break;
-        room = *count;
+        capacity = *count;
         core_free(*out);
-        *out = room <= SLOTS_MOST ? core_calloc(room, sizeof **out) : NULL;
+        *out = capacity <= SLOTS_MOST ? core_calloc(capacity, sizeof **out) : NULL;
         if (*out == NULL) {
-            st = room <= SLOTS_MOST ? core_fail(err, ST_NO_MEMORY, "out of memory")
-                                    : core_fail(err, ST_DEVICE, "module \"%s\" reports %lu slots",
-                                                ctx->config->module, (unsigned long)room);
+            st = capacity <= SLOTS_MOST
+                     ? core_fail(err, ST_NO_MEMORY, "out of memory")
+                     : core_fail(err, ST_DEVICE, "module \"%s\" reports %lu slots",
+                                 ctx->config->module, (unsigned long)capacity);
             goto done;
         }
         rv = f->C_GetSlotList(CK_TRUE, *out, count);
@@ -127,8 +132,8 @@ core_status tok_slot_list(tok_context *ctx, CK_SLOT_ID **out, CK_ULONG *count, c
                        "module \"%s\": C_GetSlotList: %s 0x%lx", ctx->config->module,
                        tok_rv_name(rv), (unsigned long)rv);
     }
-    if (*count > room) /* it says that it wrote more than there was room for */
-        *count = room;
+    if (*count > capacity) /* a faulty module: it reports more slots than the array can hold */
+        *count = capacity;
 done:
     if (st != ST_OK || *count == 0) {
         core_free(*out);
@@ -152,8 +157,6 @@ static void add_library(tok_context *ctx, tok_token_info *infos, size_t count)
     }
 }
 
-/* All initialised tokens present; inside the gate or with it closed. *silent: why one of them did
- * not say what it is; may be NULL. */
 core_status tok_slot_list_tokens(tok_context *ctx, tok_token_info **out, size_t *count,
                                  core_status *silent, core_err *err)
 {
@@ -172,7 +175,7 @@ core_status tok_slot_list_tokens(tok_context *ctx, tok_token_info **out, size_t 
     }
     for (CK_ULONG i = 0; st == ST_OK && i < n; i++) {
         tok_token_info *info = &(*out)[*count];
-        /* Empty slots of SoftHSM and the like hold a token that is yet to be initialised. */
+        /* Skip uninitialized tokens; SoftHSM, for one, always shows a slot with such a token. */
         const core_status told = tok_slot_info(ctx, slots[i], info, NULL);
         if (told != ST_OK && silent != NULL)
             *silent = told;
@@ -206,7 +209,7 @@ bool tok_info_is(tok_token *token, const tok_token_info *info)
            (tok_selector_fits(token->ctx, token->slot_uri, info, &fits, NULL) == ST_OK && fits);
 }
 
-/* The one slot that holds the token. */
+/* Searches all slots for the token. ST_TOKEN_NOT_FOUND, ST_TOKEN_AMBIGUOUS. */
 static core_status find_slot(tok_token *token, CK_SLOT_ID *slot, core_err *err)
 {
     tok_token_info *infos = NULL;

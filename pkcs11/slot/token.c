@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Token objects: one for each token that was asked for, kept by the context until it closes, so
- * that what was learned of a token (its keys, its wrong PINs) outlives the sessions to it.
+ * Token objects. A context has one object for each token that a caller has looked up and keeps it
+ * until the context closes, so that cached data (keys, rejected PINs) outlive the sessions.
  */
 #include "pkcs11/slot/slot_private.h"
 
@@ -19,7 +19,8 @@ tok_token *tok_gate_next(const tok_gate *gate, const tok_token *token)
     return next;
 }
 
-/* Tokens are only ever added, at the front of their context's list. */
+/* The lists can be walked without the lock: a token is only added, at the front of its context's
+ * list, and a context is not detached while its `visits` is not 0. */
 void tok_gate_visit(tok_gate *gate, void (*visit)(tok_token *token))
 {
     core_mutex_lock(&gate->lock);
