@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Failures of data operations. A code that may be the fault of the data or of the device is
- * the fault of the data while the device answers questions of its own.
+ * Errors of data operations. A CK_RV that can mean either bad data or a broken device counts as bad
+ * data as long as the device answers C_GetSessionInfo and C_GetTokenInfo.
  */
 #include "pkcs11/session/key_private.h"
 
@@ -23,8 +23,9 @@ bool tok_access_is_lost(tok_session *session, core_status st)
            (core_status_class(st) != CORE_CLASS_DEVICE || !tok_device_answers(session));
 }
 
-/* Asks session and token questions that have nothing to do with the data. ST_OK: they answer. */
-static core_status ask_device(const tok_session *session)
+/* Calls C_GetSessionInfo and C_GetTokenInfo. Returns the status of a failed device, session or
+ * login, else ST_OK. */
+static core_status check_device(const tok_session *session)
 {
     CK_TOKEN_INFO token;
     CK_SESSION_INFO info;
@@ -41,7 +42,7 @@ core_status tok_rv_data_fail(core_err *err, const tok_session *session, const ch
 {
     const bool in_doubt = tok_rv_status(rv, TOK_CALL_DATA) == ST_DECRYPT_FAILED &&
                           tok_rv_status(rv, TOK_CALL_OTHER) == ST_DEVICE;
-    const core_status st = in_doubt ? ask_device(session) : ST_OK;
+    const core_status st = in_doubt ? check_device(session) : ST_OK;
 
     if (st == ST_OK)
         return tok_rv_fail(err, session->token, function, rv, TOK_CALL_DATA);
@@ -53,7 +54,7 @@ core_status tok_rv_data_fail(core_err *err, const tok_session *session, const ch
 core_status tok_rv_input_fail(core_err *err, const tok_session *session, const char *function,
                               CK_RV rv)
 {
-    if (tok_rv_name(rv)[0] != '\0' || ask_device(session) != ST_OK)
+    if (tok_rv_name(rv)[0] != '\0' || check_device(session) != ST_OK)
         return tok_rv_fail(err, session->token, function, rv, TOK_CALL_OTHER);
     return core_fail(err, ST_FAILURE,
                      "token \"%s\" refused the data (%s: 0x%lx, a code of its vendor); see the "

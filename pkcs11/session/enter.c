@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations on the token: through the gate, with a session from the pool, each kind of loss healed
- * once where that can help.
+ * Enters and leaves the module. Each operation holds the call gate shared while it calls the
+ * module; a recovery closes the gate and waits until no operation is inside. A module that is not
+ * thread-safe is entered by one operation at a time (gate->serial).
  */
 #include "pkcs11/session/key_private.h"
 
-/* Joins the operations in the module, or says why not. */
-static bool join(tok_context *ctx, tok_call_scope *scope)
+/* Acquires the gate shared. Waits up to session_wait_ms while it is closed. Returns false if it
+ * stays closed or the module is not initialized. */
+static bool gate_acquire_shared(tok_context *ctx, tok_call_scope *scope)
 {
     tok_gate *gate = ctx->gate;
 
@@ -25,7 +27,7 @@ static bool join(tok_context *ctx, tok_call_scope *scope)
     return open;
 }
 
-static void part(tok_gate *gate)
+static void gate_release_shared(tok_gate *gate)
 {
     core_mutex_lock(&gate->lock);
     if (--gate->inside == 0 && gate->closed)
@@ -37,13 +39,13 @@ core_status tok_module_enter(tok_context *ctx, tok_call_scope *scope, core_err *
     CORE_NO_ANALYSIS /* holds `serial` in some modules only */
 {
     tok_fork_check(ctx);
-    if (!join(ctx, scope)) {
+    if (!gate_acquire_shared(ctx, scope)) {
         return core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                          core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
     }
     if (scope->serial &&
         !tok_timed_lock_acquire(&ctx->gate->serial, ctx->config->defaults.session_wait_ms)) {
-        part(ctx->gate);
+        gate_release_shared(ctx->gate);
         return core_fail(err, ST_POOL_TIMEOUT, "module \"%s\": another call has not come back",
                          ctx->config->module);
     }
@@ -65,7 +67,7 @@ void tok_module_exit(tok_context *ctx, tok_call_scope *scope,
         core_sigpipe_restore(&scope->sigpipe);
     if (scope->serial)
         tok_timed_lock_release(&ctx->gate->serial);
-    part(ctx->gate);
+    gate_release_shared(ctx->gate);
     tok_notes_flush(ctx->gate);
     if (slow_ms > 0 && took_ms > slow_ms) {
         core_log(CORE_LOG_WARNING, "token \"%s\" took %lu ms for one operation", what,

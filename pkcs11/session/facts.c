@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of a key on a token: one word for each key and group member, with the generation it
- * was found in above the bits. A login or a re-initialisation starts a new generation, in which
- * nothing is known. All functions are lock-free and may be called from any thread.
+ * Cached facts about a key on a token (enum tok_fact). Each key has one atomic word for each group
+ * member: the low FACT_BITS bits are the facts, the bits above are the handle generation in which
+ * they were found. A login or a re-initialization starts a new generation and so discards all
+ * facts. All functions are lock-free and may be called from any thread.
  */
 #include "pkcs11/session/key_private.h"
 
@@ -33,7 +34,7 @@ void tok_facts_add(tok_key *key, unsigned member_index, uint64_t handle_generati
     do {
         const uint64_t known = seen >> FACT_BITS == handle_generation ? seen & FACT_MASK : 0;
         if (seen >> FACT_BITS > handle_generation || (known & facts) == facts)
-            return; /* found too late, or known already */
+            return; /* the facts are of an earlier generation, or are known already */
         next = handle_generation << FACT_BITS | known | facts;
     } while (!atomic_compare_exchange_weak(word, &seen, next));
 }

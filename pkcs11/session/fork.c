@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The child of a fork: it gets fresh locks and no sessions, and initializes the module again.
+ * Resets the token layer in the child of a fork: new locks, no sessions, no login, and a module
+ * that has to be initialized again (PKCS #11, "Applications and processes").
  */
 #include "pkcs11/session/key_private.h"
 
@@ -27,19 +28,19 @@ static void context_forget_process(tok_context *ctx)
         token_forget_process(group);
 }
 
-/* In a child all locks may be held by threads that do not exist, sessions belong to the parent, and
- * the module has to be initialised again. One thread of the child puts that right, the others wait.
- * Nothing is done in an atfork handler: those run with the host's locks held. */
+/* In the child, locks may be held by threads that do not exist there, sessions belong to the
+ * parent, and the module has to be initialized again. The first thread that enters resets the
+ * state, the other threads wait for it. There is no pthread_atfork handler, because it would run
+ * while the host holds its own locks. */
 void tok_gate_fork_check(tok_gate *gate)
     CORE_NO_ANALYSIS /* no other thread of the child is past this yet */
 {
     const uint32_t pid = core_process_id();
-    uint32_t none = 0;
 
     if (atomic_load(&gate->pid) == pid)
         return;
-    none = atomic_load(&gate->fork_pid);
-    if (none != pid && atomic_compare_exchange_strong(&gate->fork_pid, &none, pid)) {
+    uint32_t resetting = atomic_load(&gate->fork_pid);
+    if (resetting != pid && atomic_compare_exchange_strong(&gate->fork_pid, &resetting, pid)) {
         tok_gate_init_locks(gate);
         gate->inside = 0;
         gate->closed = gate->initialised = gate->own = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sorted table of the CKA_IDs of a token (keys/id_index.c fills it).
+ * The sorted table of the CKA_IDs of a token, which keys/id_index.c fills. It is valid for one
+ * handle generation. All functions take the token's lock.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * References to keys, and the table of the keys of a token by thumbprint.
+ * Reference counts of keys, and the cache of a token's keys: a hash table by thumbprint. The table
+ * is guarded by the token's lock and holds one reference to each key in it.
  */
 #include <string.h>
 #include "pkcs11/session/key_private.h"
@@ -43,7 +44,8 @@ void tok_key_list_free(tok_key **keys, size_t count)
     core_free(keys);
 }
 
-static tok_key *take_out_locked(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
+/* Removes the key from the table and returns it with the table's reference, or NULL. */
+static tok_key *remove_locked(tok_token *token, const uint8_t thumb[TOK_THUMB_LEN])
     CORE_REQUIRES(token->lock)
 {
     tok_key **at = &token->keys[bucket_of(thumb)];
@@ -63,7 +65,7 @@ void tok_keys_put(tok_key *key)
     tok_key **at = &token->keys[bucket_of(key->info.thumb)];
 
     core_mutex_lock(&token->lock);
-    tok_key *old = take_out_locked(token, key->info.thumb);
+    tok_key *old = remove_locked(token, key->info.thumb);
     if (old != NULL) {
         tok_key_notices_copy(key, old);
         tok_facts_inherit(key, old);
@@ -77,7 +79,7 @@ void tok_keys_put(tok_key *key)
 void tok_keys_remove(tok_key *key)
 {
     core_mutex_lock(&key->token->lock);
-    tok_key *old = take_out_locked(key->token, key->info.thumb);
+    tok_key *old = remove_locked(key->token, key->info.thumb);
     key->token->indexed_at_us = 0;
     core_mutex_unlock(&key->token->lock);
     tok_key_release(old);

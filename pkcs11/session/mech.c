@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which of the mechanisms this code uses the token offers. Each is asked for until the token has
- * answered; an answer is kept for the life of the context. Where it has none, its list of
- * mechanisms counts for now, and the operation itself tells the rest. What it offers is a promise
- * only; pkcs11/probe.h tests it.
+ * Cache of the mechanisms that a token offers, of those that this code uses. C_GetMechanismInfo is
+ * called until the token gives a definite answer; the answer is cached for the life of the context.
+ * Without a definite answer, C_GetMechanismList decides for now, and the operation itself shows
+ * whether the mechanism works. A token may offer a mechanism that fails; pkcs11/probe.h tests that.
  */
 #include "pkcs11/session/key_private.h"
 
@@ -25,8 +25,8 @@ static const struct {
     {CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN"},
 };
 
-/* Codes that say that there is no device to ask. */
-static bool is_away(CK_RV rv)
+/* True if the device is not available: the query itself failed. */
+static bool is_unavailable(CK_RV rv)
 {
     static const CK_RV codes[] = {CKR_DEVICE_ERROR,      CKR_DEVICE_REMOVED,
                                   CKR_TOKEN_NOT_PRESENT, CKR_TOKEN_NOT_RECOGNIZED,
@@ -37,8 +37,8 @@ static bool is_away(CK_RV rv)
     return false;
 }
 
-/* Whether the token's list has the mechanism; where it gives no list, it may. */
-static bool may_have(tok_session *session, CK_MECHANISM_TYPE type)
+/* True if C_GetMechanismList names the mechanism, or the token gives no usable list. */
+static bool may_offer(tok_session *session, CK_MECHANISM_TYPE type)
 {
     enum { TYPES_MAX = 4096 };
     const CK_SLOT_ID slot = atomic_load(&session->token->slot);
@@ -47,10 +47,10 @@ static bool may_have(tok_session *session, CK_MECHANISM_TYPE type)
 
     if (session->f->C_GetMechanismList(slot, NULL, &count) != CKR_OK || count > TYPES_MAX)
         return true;
-    CK_ULONG room = count;
-    CK_MECHANISM_TYPE *types = core_calloc(room + 1, sizeof *types);
+    CK_ULONG capacity = count;
+    CK_MECHANISM_TYPE *types = core_calloc(capacity + 1, sizeof *types);
     if (types == NULL || session->f->C_GetMechanismList(slot, types, &count) != CKR_OK ||
-        count > room)
+        count > capacity)
         has = true;
     for (CK_ULONG i = 0; !has && i < count; i++)
         has = types[i] == type;
@@ -58,9 +58,10 @@ static bool may_have(tok_session *session, CK_MECHANISM_TYPE type)
     return has;
 }
 
-/* *answered: the token has said it, else it is assumed. Fails only with a device that is away. */
-static core_status ask(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *row,
-                       bool *answered, core_err *err)
+/* Queries one mechanism. *answered: the answer is definite and may be cached. Do not cache a result
+ * when the query itself failed. Fails only if the device is not available. */
+static core_status query(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info *row,
+                         bool *answered, core_err *err)
 {
     CK_MECHANISM_INFO info = {0};
     const CK_RV rv =
@@ -68,17 +69,18 @@ static core_status ask(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_in
 
     *row = (tok_mech_info){0};
     *answered = rv == CKR_OK || rv == CKR_MECHANISM_INVALID;
-    if (is_away(rv))
+    if (is_unavailable(rv))
         return tok_rv_fail(err, session->token, "C_GetMechanismInfo", rv, TOK_CALL_OTHER);
     if (rv == CKR_OK)
         *row = (tok_mech_info){true, info.ulMinKeySize, info.ulMaxKeySize};
     else if (!*answered)
-        row->listed = may_have(session, type);
+        row->listed = may_offer(session, type);
     return ST_OK;
 }
 
-/* Asks for all that is not known. Threads may do so at the same time: an answer is written once. */
-static core_status ask_unknown(tok_session *session, core_err *err)
+/* Queries all mechanisms without a cached answer. Several threads may do so at the same time; a row
+ * is not written again once it is in mech_known. */
+static core_status query_unknown(tok_session *session, core_err *err)
 {
     enum { PAUSE_US = 1000000 };
     tok_token *token = session->token;
@@ -89,7 +91,7 @@ static core_status ask_unknown(tok_session *session, core_err *err)
         bool answered = false;
         if ((atomic_load(&token->mech_known) & (1u << i)) != 0)
             continue;
-        st = ask(session, used[i].type, &row, &answered, err);
+        st = query(session, used[i].type, &row, &answered, err);
         core_mutex_lock(&token->lock);
         if (st == ST_OK && (atomic_load(&token->mech_known) & (1u << i)) == 0) {
             token->mech[i] = row;
@@ -98,7 +100,7 @@ static core_status ask_unknown(tok_session *session, core_err *err)
         }
         core_mutex_unlock(&token->lock);
     }
-    /* A token that never answers is not asked at each operation. */
+    /* Do not query a token that gives no definite answer at each operation. */
     if (st == ST_OK)
         atomic_store(&token->mech_ask_at_us, core_now_us() + PAUSE_US);
     return st;
@@ -117,18 +119,20 @@ core_status tok_mech(tok_session *session, CK_MECHANISM_TYPE type, tok_mech_info
         i++;
     if (i == TOK_MECH_COUNT)
         return ST_OK;
+    /* Double-checked: a row in mech_known (atomic) does not change and is read without the lock. */
     if ((atomic_load(&token->mech_known) & (1u << i)) != 0) {
         *out = token->mech[i];
         return ST_OK;
     }
     if (core_now_us() >= atomic_load(&token->mech_ask_at_us))
-        st = ask_unknown(session, err);
+        st = query_unknown(session, err);
     core_mutex_lock(&token->lock);
     if (st == ST_OK)
         *out = token->mech[i];
     core_mutex_unlock(&token->lock);
     return st;
 }
+
 const char *tok_mech_name(CK_MECHANISM_TYPE type)
 {
     for (size_t i = 0; i < TOK_MECH_COUNT; i++)
@@ -151,7 +155,7 @@ core_status tok_mech_need(tok_session *session, CK_MECHANISM_TYPE type, CK_ULONG
                          "token \"%s\" does not offer %s; p11ekm probe shows what it can",
                          session->token->info.label, name);
     }
-    /* Some tokens say 0 for both: no answer. */
+    /* Some tokens report 0 for both sizes, which means no information. */
     if (info.max != 0 && (size < info.min || size > info.max)) {
         return core_fail(err, ST_MECHANISM, "token \"%s\" offers %s from %lu to %lu, not %lu",
                          session->token->info.label, name, (unsigned long)info.min,

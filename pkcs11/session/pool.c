@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The session pool of a token: bounded, last in first out (what was used last is warm in the HSM,
- * too), with a limit to the waiting. Sessions are validated by use, not by a call of their own. The
- * keeper, which holds the login, is not in the pool, so that the number of our sessions never falls
- * to none while a user is logged in.
+ * The session pool of a token. It is bounded, last in first out (the HSM may still have state of
+ * the last used session in its caches), and a caller waits for a session for session_wait_ms at
+ * most. A session is not checked before use; the operation that finds it lost discards it.
+ *
+ * The login session is not in the pool, so that at least one session of this process stays open
+ * while a user is logged in: the token logs out when the last one is closed. Only if the token has
+ * no room for another session does the pool borrow the login session.
  */
 #include "pkcs11/session/key_private.h"
 
@@ -20,18 +23,19 @@ CK_RV tok_slot_open(tok_context *ctx, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
     return rv;
 }
 
-/* For the session that holds the login. */
+/* Opens the session that holds the login: a read-only one if the token has a single read/write
+ * session, so that the pool gets that one. */
 static CK_RV open_login_session(const tok_token *token, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 {
     const CK_FUNCTION_LIST *f = token->ctx->library.f;
-    const bool reads = token->info.max_rw_sessions == 1 && token->info.max_sessions != 1;
+    const bool read_only = token->info.max_rw_sessions == 1 && token->info.max_sessions != 1;
     CK_RV rv = CKR_SESSION_COUNT;
 
-    if (!reads)
+    if (!read_only)
         rv = tok_slot_open(token->ctx, slot, out);
     if (rv == CKR_SESSION_COUNT)
         rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, out);
-    return rv == CKR_OK || !reads ? rv : tok_slot_open(token->ctx, slot, out);
+    return rv == CKR_OK || !read_only ? rv : tok_slot_open(token->ctx, slot, out);
 }
 
 static core_status open_session(tok_token *token, bool login_session, CK_SESSION_HANDLE *out,
@@ -42,7 +46,8 @@ static core_status open_session(tok_token *token, bool login_session, CK_SESSION
         login_session ? open_login_session(token, slot, out) : tok_slot_open(token->ctx, slot, out);
     if (rv != CKR_OK)
         return tok_rv_fail(err, token, "C_OpenSession", rv, TOK_CALL_OTHER);
-    /* A token put in the other's place gets neither its PIN nor its work. */
+    /* Verify that the slot still holds the same token before using the session: never send the PIN
+     * or data to a different token. */
     if (tok_slot_holds(token, slot))
         return ST_OK;
     (void)token->ctx->library.f->C_CloseSession(*out);
@@ -61,12 +66,13 @@ core_status tok_session_open_for_login(tok_token *token, CK_SESSION_HANDLE *out,
     return open_session(token, true, out, err);
 }
 
+/* The number of sessions that the pool may open, by the configuration and the token's limits. */
 static unsigned pool_limit(const tok_token *token)
 {
     unsigned most = token->config->max_sessions != 0 ? token->config->max_sessions : POOL_MOST;
     uint64_t allowed = token->info.max_sessions;
     uint64_t writing = token->info.max_rw_sessions;
-    /* One of the token's is the keeper's; the only one is both the keeper's and the pool's. */
+    /* Subtract the login session. A single session serves as both. */
     if (allowed > 0 && allowed - 1 < most)
         most = allowed > 1 ? (unsigned)allowed - 1 : 1;
     if (writing > 0 && writing - 1 < most)
@@ -80,7 +86,8 @@ static void session_free(tok_session *session)
     core_free(session);
 }
 
-/* `handle` 0: a new session of the token's. */
+/* Makes the object of a pool session. `handle` is the login session to borrow; 0 opens a new
+ * session. */
 static core_status session_new(tok_token *token, CK_SESSION_HANDLE handle, tok_session **out,
                                core_err *err)
 {
@@ -106,11 +113,11 @@ static core_status session_new(tok_token *token, CK_SESSION_HANDLE handle, tok_s
     return ST_OK;
 }
 
-/* A token that was full gets one attempt to open one more session in a time that doubles, so that
- * the pool grows again when others have left room. */
+/* After the token refused a further session, one thread tries to open one more after a pause that
+ * doubles, so that the pool grows again when other applications have closed sessions. */
 enum { GROW_FIRST_MS = 500, GROW_LAST_MS = 60000 };
 
-/* The token would not open more. */
+/* The token refused a further session: limit the pool to what is open. */
 static void shrink_locked(tok_token *token) CORE_REQUIRES(token->lock)
 {
     token->limit = token->open;
@@ -125,8 +132,8 @@ static bool is_full_locked(const tok_token *token) CORE_REQUIRES(token->lock)
     return token->idle == NULL && token->open >= token->limit;
 }
 
-/* Whether one more session than the token had room for may be tried now; then nobody else does
- * before that is settled. */
+/* True if the pause has elapsed: the calling thread may try to open one session more than the
+ * limit. No other thread tries until the next pause has elapsed. */
 static bool may_grow_locked(tok_token *token) CORE_REQUIRES(token->lock)
 {
     if (token->grow_ms == 0 || core_now_us() < token->grow_at_us)
@@ -136,7 +143,7 @@ static bool may_grow_locked(tok_token *token) CORE_REQUIRES(token->lock)
     return true;
 }
 
-/* Waits for a session that is given back, or for the time to try another. */
+/* Waits until a session is returned or one more may be tried; ST_POOL_TIMEOUT after `until`. */
 static core_status wait_locked(tok_token *token, uint64_t until, core_err *err)
     CORE_REQUIRES(token->lock)
 {
@@ -154,8 +161,8 @@ static core_status wait_locked(tok_token *token, uint64_t until, core_err *err)
     return ST_OK;
 }
 
-/* Takes an idle session, or the right to open one (*out NULL), or waits for either. */
-static core_status claim(tok_token *token, tok_session **out, core_err *err)
+/* Takes an idle session, or reserves the right to open one (*out NULL), or waits for either. */
+static core_status reserve(tok_token *token, tok_session **out, core_err *err)
 {
     core_status st = ST_OK;
 
@@ -183,8 +190,8 @@ done:
     return st;
 }
 
-/* Gives the right to a session back. */
-static void unclaim(tok_token *token)
+/* Returns a reservation. */
+static void unreserve(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     token->open--;
@@ -192,9 +199,9 @@ static void unclaim(tok_token *token)
     core_mutex_unlock(&token->lock);
 }
 
-/* The same where the token would not open one: the pool becomes as large as what is open, so that
- * the next one waits instead. False where nothing is open. */
-static bool unclaim_full(tok_token *token)
+/* Returns a reservation after the token refused to open a session, and limits the pool to the open
+ * sessions, so that later callers wait for one of them. Returns false if none is open. */
+static bool unreserve_full(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     token->open--;
@@ -213,41 +220,42 @@ static bool unclaim_full(tok_token *token)
     return others;
 }
 
-/* A session was opened: after a shortage that is room for the next, too. */
-static void note_room(tok_token *token)
+/* Called after a session was opened. If the token had refused one before, lets the pool grow again:
+ * the next attempt needs no pause. */
+static void note_growth(tok_token *token)
 {
-    bool whole = false;
+    bool complete = false;
 
     core_mutex_lock(&token->lock);
     const unsigned most = pool_limit(token);
     if (token->grow_ms != 0) {
-        whole = token->limit >= most;
-        token->grow_ms = whole ? 0 : GROW_FIRST_MS;
+        complete = token->limit >= most;
+        token->grow_ms = complete ? 0 : GROW_FIRST_MS;
         token->grow_at_us = 0;
         core_cond_signal(&token->freed);
     }
     core_mutex_unlock(&token->lock);
-    if (whole)
+    if (complete)
         tok_note(token->ctx->gate, CORE_LOG_INFO, "token \"%s\" has room for %u sessions again",
                  token->info.label, most);
 }
 
-/* A token with room for one session only: the session that holds the login does the work, too.
- * *out NULL: it is at work. */
+/* For a token that has no room for a session besides the login session: borrows that one for the
+ * operation. *out is NULL if another operation has borrowed it. */
 static core_status borrow_login_session(tok_token *token, tok_session **out, core_err *err)
 {
     const CK_SESSION_HANDLE login_session = token->login_session;
 
     core_mutex_lock(&token->lock);
-    const bool mine = token->open == 0 && login_session != 0;
-    if (mine)
+    const bool borrowed = token->open == 0 && login_session != 0;
+    if (borrowed)
         token->open = token->limit = 1;
-    if (mine && token->grow_ms == 0 && pool_limit(token) > 1) {
+    if (borrowed && token->grow_ms == 0 && pool_limit(token) > 1) {
         token->grow_ms = GROW_FIRST_MS;
         token->grow_at_us = core_deadline_us(GROW_FIRST_MS);
     }
     core_mutex_unlock(&token->lock);
-    if (!mine) {
+    if (!borrowed) {
         return login_session != 0
                    ? ST_OK
                    : core_fail(err, ST_TOKEN_FULL, "token \"%s\": %s; %s", token->info.label,
@@ -255,12 +263,13 @@ static core_status borrow_login_session(tok_token *token, tok_session **out, cor
     }
     core_status st = session_new(token, login_session, out, err);
     if (st != ST_OK)
-        unclaim(token);
+        unreserve(token);
     return st;
 }
 
-/* It stays open for the login, so that an operation that was left active is ended. When the token
- * does not know it any more, the login is gone with it. */
+/* Returns the borrowed login session. It must stay open to hold the login, so an operation that may
+ * still be active in it is ended instead. If the token no longer knows the session, the login is
+ * lost. */
 static void return_login_session(tok_token *token, tok_session *session)
 {
     const CK_FUNCTION_LIST *f = session->f;
@@ -279,7 +288,7 @@ static void return_login_session(tok_token *token, tok_session *session)
         (void)f->C_SignFinal(handle, session->scratch.data, &length);
     }
     session_free(session);
-    unclaim(token);
+    unreserve(token);
 }
 
 core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
@@ -287,19 +296,19 @@ core_status tok_pool_take(tok_token *token, tok_session **out, core_err *err)
     tok_check_inside();
     for (;;) {
         *out = NULL;
-        core_status st = claim(token, out, err);
+        core_status st = reserve(token, out, err);
         if (st != ST_OK || *out != NULL)
             return st;
         st = token->info.max_sessions == 1 ? ST_TOKEN_FULL : session_new(token, 0, out, err);
         if (st == ST_OK) {
-            note_room(token);
+            note_growth(token);
             return ST_OK;
         }
         if (st != ST_TOKEN_FULL) {
-            unclaim(token);
+            unreserve(token);
             return st;
         }
-        if (unclaim_full(token))
+        if (unreserve_full(token))
             continue;
         st = borrow_login_session(token, out, err);
         if (st != ST_OK || *out != NULL)
@@ -314,7 +323,8 @@ void tok_pool_give(tok_token *token, tok_session *session)
         return;
     }
     core_mutex_lock(&token->lock);
-    /* Behind the last user none may stay: it would keep the token logged in. */
+    /* Do not return a session to the pool when no user is left; an open session would keep the
+     * token logged in. */
     bool keep = !session->dirty && token->users > 0;
     if (keep) {
         session->next = token->idle;
@@ -327,7 +337,7 @@ void tok_pool_give(tok_token *token, tok_session *session)
     if (!session->gone)
         tok_session_end(token, session->handle);
     session_free(session);
-    unclaim(token);
+    unreserve(token);
 }
 
 void tok_pool_drain(tok_token *token, bool forget)
@@ -338,7 +348,7 @@ void tok_pool_drain(tok_token *token, bool forget)
     for (tok_session *s = session; s != NULL; s = s->next)
         token->open--;
     if (forget) {
-        token->open = 0; /* after a fork, those in use were the parent's */
+        token->open = 0; /* after a fork, sessions in use belong to the parent */
         token->limit = token->grow_ms = 0;
     }
     core_mutex_unlock(&token->lock);

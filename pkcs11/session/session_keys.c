@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys that live in a session of their own (session objects). The list of a token keeps them until
- * their session ends.
+ * Session keys: keys that are session objects, each in a separate session. The token lists them
+ * until their session is closed, which destroys the object.
  */
 #include "pkcs11/session/key_private.h"
 
@@ -17,7 +17,8 @@ void tok_session_key_add(tok_key *key, CK_SESSION_HANDLE session)
     core_mutex_unlock(&token->lock);
 }
 
-/* Takes one (NULL: any) out of the list, for its session to be closed; false: there is none. */
+/* Removes `key` (NULL: the first) from the list. Returns false if it is not listed. *session is the
+ * session for the caller to close, or 0 if it is gone already. */
 static bool session_key_take(tok_token *token, const tok_key *key, CK_SESSION_HANDLE *session)
 {
     *session = 0;
@@ -29,7 +30,8 @@ static bool session_key_take(tok_token *token, const tok_key *key, CK_SESSION_HA
     if (found != NULL) {
         *at = found->next;
         found->next = NULL;
-        /* Sessions of another epoch are gone, and their numbers may be others' by now. */
+        /* Sessions of an earlier module generation are gone, and the module may have reassigned
+         * their handles. */
         *session = found->own_generation == atomic_load(&token->module_generation)
                        ? found->own_session
                        : 0;
@@ -67,8 +69,8 @@ static bool has_session(tok_key *key)
     return has;
 }
 
-/* A key whose token does not tell CKA_TOKEN may be released inside the gate; it has no session, and
- * the gate is not entered twice. */
+/* A key whose token does not report CKA_TOKEN may be released inside the gate. It has no session,
+ * so return before entering the gate a second time. */
 void tok_session_key_destroy(tok_key *key)
 {
     tok_token *token = key->token;
@@ -79,7 +81,7 @@ void tok_session_key_destroy(tok_key *key)
         return;
     bool entered = tok_module_enter(token->ctx, &scope, NULL) == ST_OK;
 
-    /* Its object lives and dies with the session. */
+    /* Closing the session destroys the object. */
     if (session_key_take(token, key, &session) && session != 0 && entered)
         (void)token->ctx->library.f->C_CloseSession(session);
     if (entered)
