@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is remembered of PINs: keyed, salted hashes of the one that logged in and of those the token
- * refused, and, while users are logged in and the configuration allows it, the PIN itself, sealed.
- * All of it is guarded by the token's login turn.
+ * The record of PINs: salted, keyed hashes of the PIN that is logged in and of the PINs that the
+ * token rejected, and, while users are logged in and the configuration allows it (relogin), the PIN
+ * itself, sealed. All of it is guarded by the token's login lock.
  *
- * A wrong PIN must never lock a token: one that was refused is not sent again; of different ones a
- * few are sent, then one in a time that doubles; at the token's last try none is.
+ * Wrong PINs must never lock a token. A rejected PIN is not sent again. The first pin_tries
+ * different PINs are sent, then one after each pause, which doubles; none is sent when the token
+ * reports its last try.
  */
 #include <string.h>
 #include "pkcs11/login/login_private.h"
 
 core_status tok_pin_open(tok_token *token)
 {
-    core_secret home = {0};
-    core_status st = core_secret_open(&home, sizeof *token->pin);
+    core_secret memory = {0};
+    core_status st = core_secret_open(&memory, sizeof *token->pin);
 
     if (st != ST_OK)
         return st;
-    tok_pin_state *pin = (tok_pin_state *)(void *)home.data; /* aligned to 16 bytes */
+    tok_pin_state *pin = (tok_pin_state *)(void *)memory.data; /* aligned to 16 bytes */
     memset(pin, 0, sizeof *pin);
-    home.length = sizeof *pin;
-    pin->home = home;
+    memory.length = sizeof *pin;
+    pin->memory = memory;
     st = core_random(pin->salt, sizeof pin->salt);
     if (st != ST_OK)
-        core_secret_close(&home);
+        core_secret_close(&memory);
     else
         token->pin = pin;
     return st;
@@ -34,9 +35,9 @@ void tok_pin_close(tok_token *token)
     if (token->pin == NULL)
         return;
     tok_pin_forget(token);
-    core_secret home = token->pin->home;
+    core_secret memory = token->pin->memory;
     token->pin = NULL;
-    core_secret_close(&home);
+    core_secret_close(&memory);
 }
 
 core_status tok_pin_hash(const tok_pin_state *pin, const char *text, size_t length,
@@ -49,20 +50,21 @@ core_status tok_pin_not_refused(const tok_token *token, const uint8_t hash[TOK_H
 {
     const tok_pin_state *pin = token->pin;
     const unsigned count =
-        pin->wrong_count < TOK_REJECTED_PINS_MAX ? pin->wrong_count : TOK_REJECTED_PINS_MAX;
-    unsigned known = 0;
+        pin->rejected_count < TOK_REJECTED_PINS_MAX ? pin->rejected_count : TOK_REJECTED_PINS_MAX;
+    unsigned matches = 0;
 
-    for (unsigned i = 0; i < count; i++)
-        known |= (unsigned)core_equal_ct(pin->wrong[i], hash, TOK_HASH);
-    return known == 0 ? ST_OK
-                      : core_fail(err, ST_AUTH_FAILED,
-                                  "token \"%s\" refused this PIN before, so it was not sent again; "
-                                  "correct SECRET (or, if the token's PIN has become this one, "
-                                  "disable and enable the provider)",
-                                  token->info.label);
+    for (unsigned i = 0; i < count; i++) /* compare with all, so that the time is constant */
+        matches |= (unsigned)core_equal_ct(pin->rejected[i], hash, TOK_HASH);
+    return matches == 0
+               ? ST_OK
+               : core_fail(err, ST_AUTH_FAILED,
+                           "token \"%s\" refused this PIN before, so it was not sent again; "
+                           "correct SECRET (or, if the token's PIN has become this one, "
+                           "disable and enable the provider)",
+                           token->info.label);
 }
 
-/* `failures` in a row are not yet enough, or the next try is due. */
+/* ST_OK if there are fewer than pin_tries failures in a row, or the pause has elapsed. */
 static core_status check_ration(const tok_token *token, unsigned failures, core_err *err)
 {
     const uint64_t now = core_now_us();
@@ -76,16 +78,16 @@ static core_status check_ration(const tok_token *token, unsigned failures, core_
                      token->info.label, failures, (unsigned long)((next - now) / 1000000 + 1));
 }
 
-core_status tok_pin_kept_allowed(const tok_token *token, core_err *err)
+core_status tok_pin_cached_allowed(const tok_token *token, core_err *err)
 {
-    return check_ration(token, token->pin->kept_failed ? token->pin->streak : 0, err);
+    return check_ration(token, token->pin->cached_failed ? token->pin->streak : 0, err);
 }
 
 core_status tok_pin_allowed(tok_token *token, const uint8_t hash[TOK_HASH], core_err *err)
 {
     const tok_pin_state *pin = token->pin;
 
-    if (pin->was_another && core_equal_ct(pin->former, hash, TOK_HASH)) {
+    if (pin->has_former && core_equal_ct(pin->former, hash, TOK_HASH)) {
         return core_fail(
             err, ST_AUTH_FAILED,
             "token \"%s\": this PIN was replaced by another, so it was not sent; correct "
@@ -98,8 +100,8 @@ core_status tok_pin_allowed(tok_token *token, const uint8_t hash[TOK_HASH], core
     return st;
 }
 
-/* The pause before the next try doubles with each failure beyond pin_tries, `doublings` times at
- * most. */
+/* Counts a failed C_Login. The pause before the next try starts at pin_retry_seconds and doubles
+ * with each failure beyond pin_tries, at most `doublings` times. */
 static void count_failure(tok_token *token, unsigned doublings)
 {
     tok_pin_state *pin = token->pin;
@@ -119,11 +121,11 @@ void tok_pin_record_rejected(tok_token *token, const uint8_t hash[TOK_HASH])
     enum { DOUBLINGS = 10 };
     tok_pin_state *pin = token->pin;
 
-    memcpy(pin->wrong[pin->wrong_count++ % TOK_REJECTED_PINS_MAX], hash, TOK_HASH);
+    memcpy(pin->rejected[pin->rejected_count++ % TOK_REJECTED_PINS_MAX], hash, TOK_HASH);
     count_failure(token, DOUBLINGS);
 }
 
-/* The pause stays shorter than after a refused PIN: it may well have been the device. */
+/* The pause stays shorter than after a rejected PIN, because the device may be the cause. */
 void tok_pin_record_doubtful(tok_token *token)
 {
     enum { DOUBLINGS = 3 };
@@ -139,7 +141,7 @@ void tok_pin_record_accepted(tok_token *token, const uint8_t hash[TOK_HASH], con
     memcpy(pin->verifier, hash, sizeof pin->verifier);
     pin->known = true;
     pin->typed = text == NULL;
-    pin->wrong_count = 0;
+    pin->rejected_count = 0;
     pin->tries = 0;
     core_secret_close(&pin->cached_pin);
     if (!token->config->relogin || text == NULL)
@@ -149,12 +151,12 @@ void tok_pin_record_accepted(tok_token *token, const uint8_t hash[TOK_HASH], con
         core_seal(text, length, pin->cached_pin.data) == ST_OK)
         pin->cached_pin.length = sealed_len;
     else
-        core_secret_close(&pin->cached_pin); /* recovery will need a new session then, no more */
+        core_secret_close(&pin->cached_pin); /* then a lost login needs a new session to log in */
 }
 
-/* Credentials that still have the old PIN are sure to come. It was refused by no one, and may be
- * set back: so it is held apart from the wrong ones, and no longer than the login that took its
- * place.
+/* Sessions will still present the old PIN. Remember it separately from the rejected PINs (the token
+ * never rejected it and an administrator may restore it), and forget it when the current login
+ * ends.
  */
 void tok_pin_record_superseded(tok_token *token)
 {
@@ -164,7 +166,7 @@ void tok_pin_record_superseded(tok_token *token)
     memcpy(former, pin->verifier, sizeof former);
     tok_pin_forget(token);
     memcpy(pin->former, former, sizeof former);
-    pin->was_another = true;
+    pin->has_former = true;
     core_wipe(former, sizeof former);
 }
 
@@ -172,10 +174,10 @@ void tok_pin_forget(tok_token *token)
 {
     tok_pin_state *pin = token->pin;
 
-    if (pin->verified) /* the right one came after them */
+    if (pin->verified) /* the token accepted the right PIN after the failed ones */
         pin->tries = 0;
     core_secret_close(&pin->cached_pin);
     core_wipe(pin->verifier, sizeof pin->verifier);
     core_wipe(pin->former, sizeof pin->former);
-    pin->known = pin->verified = pin->was_another = pin->typed = false;
+    pin->known = pin->verified = pin->has_former = pin->typed = false;
 }

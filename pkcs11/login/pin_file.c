@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The PIN in a file, as editors, echo and PowerShell leave it. What is no text is refused here,
- * because each wrong PIN brings the token nearer to its lock: a file in UTF-16 or Latin-1 never
- * holds the PIN that SECRET, which comes as UTF-8, would be.
+ * Reads the PIN from a file: its first line, without a UTF-8 byte order mark and the line ending
+ * that editors, echo and PowerShell write. A line that is not valid UTF-8 (UTF-16, Latin-1) is
+ * refused: it cannot be the PIN, since SECRET is sent to the token as UTF-8, and each wrong PIN
+ * brings the token closer to being locked.
  */
 #include <string.h>
 #include "core/text.h"
@@ -41,14 +42,14 @@ core_status tok_pin_cut(core_secret *text, const char *source, core_err *err)
 
 core_status tok_pin_from_file(const tok_token *token, core_secret *out, core_err *err)
 {
-    enum { PIN_FILE_MOST = 512 };
+    enum { PIN_FILE_MAX = 512 }; /* bytes */
     const char *path = token->config->pin_file;
 
     if (path == NULL) {
         return core_fail(err, ST_PIN_SOURCE, "token \"%s\": %s; %s", token->info.label,
                          core_status_text(ST_PIN_SOURCE), core_status_next(ST_PIN_SOURCE));
     }
-    core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MOST, out, err);
+    core_status st = core_file_read(path, CORE_FILE_SECRET, PIN_FILE_MAX, out, err);
     if (st == ST_OK)
         st = tok_pin_cut(out, path, err);
     if (st != ST_OK)

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One PIN try. This file holds the only call of C_Login, so that every login, of a user, by
- * recovery, or for one operation (CKU_CONTEXT_SPECIFIC), follows the same rules. The token's PIN
- * flags are read first: a locked token gets no PIN, and one that has a single try left gets none
- * unless an administrator asked for it. Every answer that does not prove that the token left the
- * PIN alone counts as a wrong PIN, because tokens report wrong PINs by vendor codes,
- * CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED and many others.
+ * One PIN try. This file has the only call of C_Login, so that every login (of a user, by recovery,
+ * or for one operation with CKU_CONTEXT_SPECIFIC) follows the same rules. The token's PIN flags are
+ * read first: no PIN is sent to a locked token, nor to a token with a single try left unless an
+ * administrator asked for it. Every CK_RV that does not prove that the token did not compare the
+ * PIN counts as a wrong PIN, because tokens report wrong PINs by vendor codes, CKR_GENERAL_ERROR,
+ * CKR_FUNCTION_FAILED and many others.
  *
- * One exception: SoftHSM answers CKR_GENERAL_ERROR to some of many simultaneous logins, without a
- * look at the PIN. A token that is known to set CKF_USER_PIN_COUNT_LOW for a wrong PIN, and did not
- * set it, is asked again, twice at most until a login succeeds.
+ * One exception: SoftHSM returns CKR_GENERAL_ERROR for some of many simultaneous logins, without
+ * comparing the PIN. If the token is known to set CKF_USER_PIN_COUNT_LOW after a wrong PIN and did
+ * not set it, C_Login is repeated, at most twice until a login succeeds.
  */
 #include <string.h>
 #include "pkcs11/login/login_private.h"
 
 typedef enum pin_verdict {
-    UNSEEN,  /* the token did not look at the PIN, or it was right */
+    UNSEEN,  /* the token did not compare the PIN, or the PIN was right */
     REFUSED, /* the PIN is wrong */
-    DOUBTFUL /* it may be */
+    DOUBTFUL /* the PIN may be wrong */
 } pin_verdict;
 
-/* The answers that settle what happened to the PIN; all others are doubtful. */
+/* The codes with a definite meaning for the PIN; all others are DOUBTFUL. */
 static const struct {
     CK_RV rv;
     pin_verdict verdict;
@@ -28,7 +28,7 @@ static const struct {
     {CKR_PIN_INCORRECT, REFUSED},
     {CKR_PIN_INVALID, REFUSED},
     {CKR_PIN_LEN_RANGE, REFUSED},
-    /* PKCS #11 2.40, 5.1.4 to 5.1.6 and C_Login: given before the PIN is compared. */
+    /* PKCS #11 2.40, 5.1.4 to 5.1.6 and C_Login: returned before the PIN is compared. */
     {CKR_CRYPTOKI_NOT_INITIALIZED, UNSEEN},
     {CKR_SESSION_HANDLE_INVALID, UNSEEN},
     {CKR_SLOT_ID_INVALID, UNSEEN},
@@ -46,9 +46,9 @@ static const struct {
     {CKR_PIN_EXPIRED, UNSEEN},
 };
 
-/* CKR_USER_NOT_LOGGED_IN is the answer of CKU_CONTEXT_SPECIFIC to a lost login. It proves that only
- * if the login is lost. */
-static pin_verdict judge_login_lost(const tok_token *token, const tok_pin_offer *offer)
+/* For CKU_CONTEXT_SPECIFIC, CKR_USER_NOT_LOGGED_IN means that the login is lost and the PIN was not
+ * compared. That is certain only if the session's state shows the lost login. */
+static pin_verdict classify_not_logged_in(const tok_token *token, const tok_pin_offer *offer)
 {
     CK_SESSION_INFO info;
 
@@ -59,10 +59,10 @@ static pin_verdict judge_login_lost(const tok_token *token, const tok_pin_offer 
                                                                                       : DOUBTFUL;
 }
 
-static pin_verdict judge(const tok_token *token, const tok_pin_offer *offer)
+static pin_verdict classify_answer(const tok_token *token, const tok_pin_offer *offer)
 {
     if (offer->rv == CKR_USER_NOT_LOGGED_IN)
-        return judge_login_lost(token, offer);
+        return classify_not_logged_in(token, offer);
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
         if (answers[i].rv == offer->rv)
             return answers[i].verdict;
@@ -92,7 +92,7 @@ static core_status read_flags(tok_token *token, tok_token_info *now, core_err *e
 {
     core_status st = tok_slot_info(token->ctx, atomic_load(&token->slot), now, NULL);
 
-    token->pin->tells |= st == ST_OK && now->pin_low;
+    token->pin->reports_low |= st == ST_OK && now->pin_low;
     if (st == ST_OK)
         return ST_OK;
     return core_fail(err, st, "token \"%s\": %s; %s", token->info.label, core_status_text(st),
@@ -105,7 +105,7 @@ core_status tok_pin_flags(tok_token *token, tok_token_info *now, core_err *err)
 
     if (st != ST_OK)
         return st;
-    /* A token that took the other's place gets no PIN, though the session is still open. */
+    /* Never send the PIN to another token in the slot, even if our session is still open. */
     if (!tok_info_is(token, now)) {
         return core_fail(err, ST_TOKEN_NOT_FOUND,
                          "token \"%s\" (serial %s): its slot has another token now, which gets no "
@@ -115,20 +115,20 @@ core_status tok_pin_flags(tok_token *token, tok_token_info *now, core_err *err)
     return refuse_by_flags(token, now, err);
 }
 
-/* Whether the token sets CKF_USER_PIN_COUNT_LOW for a wrong PIN. */
-static bool tells_wrong_pins(const tok_token *token)
+/* True if the token is known to set CKF_USER_PIN_COUNT_LOW after a wrong PIN. */
+static bool reports_wrong_pins(const tok_token *token)
 {
-    return token->pin->tells || strcmp(token->info.manufacturer, "SoftHSM project") == 0;
+    return token->pin->reports_low || strcmp(token->info.manufacturer, "SoftHSM project") == 0;
 }
 
-/* Whether the answer came from a busy token, which left the PIN alone; see the top of the file. */
+/* True if the token was busy and did not compare the PIN; see the top of the file. */
 static bool is_busy(tok_token *token, const tok_pin_offer *offer, const tok_token_info *before,
                     const tok_token_info *after)
 {
-    enum { BUSY_MOST = 2 };
+    enum { BUSY_MAX = 2 };
 
-    if (offer->rv != CKR_GENERAL_ERROR || token->pin->busy >= BUSY_MOST ||
-        !tells_wrong_pins(token) || before->pin_low || after->pin_low)
+    if (offer->rv != CKR_GENERAL_ERROR || token->pin->busy >= BUSY_MAX ||
+        !reports_wrong_pins(token) || before->pin_low || after->pin_low)
         return false;
     token->pin->busy++;
     return true;
@@ -152,40 +152,54 @@ static core_status fail_doubtful(const tok_token *token, const tok_pin_offer *of
                      token->info.label, tok_rv_name(offer->rv), (unsigned long)offer->rv);
 }
 
-/* Counts an answer that is not CKR_OK. *busy: the token is to be asked again. */
-static core_status settle(tok_token *token, tok_pin_offer *offer, const tok_token_info *before,
-                          bool *busy, core_err *err)
+/* Records a PIN that the token rejected. A PIN typed at the token is not known here, so that it can
+ * be counted but not remembered. */
+static void record_refused(tok_token *token, const tok_pin_offer *offer)
+{
+    if (offer->pin != NULL)
+        tok_pin_record_rejected(token, offer->hash);
+    else
+        tok_pin_record_doubtful(token);
+    token->pin->cached_failed |= offer->cached;
+}
+
+/* Records a failed C_Login that may mean a wrong PIN. `low`: the token reports a low count of
+ * tries. */
+static void record_doubtful(tok_token *token, tok_pin_offer *offer, bool low)
+{
+    tok_pin_record_doubtful(token);
+    token->pin->cached_failed |= offer->cached;
+    offer->doubtful = true;
+    offer->again = token->pin->streak < token->config->pin_tries && !low;
+}
+
+/* Records a C_Login that did not return CKR_OK. *busy: the caller repeats C_Login. */
+static core_status record_failure(tok_token *token, tok_pin_offer *offer,
+                                  const tok_token_info *before, bool *busy, core_err *err)
 {
     tok_token_info after;
-    const pin_verdict verdict = judge(token, offer);
+    const pin_verdict verdict = classify_answer(token, offer);
 
     *busy = false;
     if (verdict == UNSEEN)
         return tok_rv_fail(err, token, "C_Login", offer->rv, TOK_CALL_OTHER);
-    const bool told = read_flags(token, &after, NULL) == ST_OK;
+    const bool flags_known = read_flags(token, &after, NULL) == ST_OK;
     if (verdict == REFUSED) {
-        if (offer->pin != NULL)
-            tok_pin_record_rejected(token, offer->hash);
-        else
-            tok_pin_record_doubtful(token); /* what was typed at the token is not known here */
-        token->pin->kept_failed |= offer->kept;
+        record_refused(token, offer);
         return tok_rv_fail(err, token, "C_Login", offer->rv, TOK_CALL_OTHER);
     }
-    *busy = told && is_busy(token, offer, before, &after);
-    if (!*busy) {
-        tok_pin_record_doubtful(token);
-        token->pin->kept_failed |= offer->kept;
-        offer->doubtful = true;
-        offer->again = token->pin->streak < token->config->pin_tries && !(told && after.pin_low);
-    }
+    *busy = flags_known && is_busy(token, offer, before, &after);
+    if (!*busy)
+        record_doubtful(token, offer, flags_known && after.pin_low);
     return fail_doubtful(token, offer, err);
 }
 
-/* A login ends what was known of handles of private objects, and session objects of that kind. */
-static void accept(tok_token *token, const tok_pin_offer *offer)
+/* Records a successful C_Login. A login of CKU_USER invalidates cached handles of private objects
+ * and of private session objects. */
+static void record_success(tok_token *token, const tok_pin_offer *offer)
 {
     token->pin->streak = token->pin->busy = 0;
-    token->pin->kept_failed = false;
+    token->pin->cached_failed = false;
     if (offer->user == CKU_USER) {
         token->pin->verified = true;
         atomic_fetch_add(&token->login_generation, 1);
@@ -213,10 +227,10 @@ core_status tok_pin_try(tok_token *token, tok_pin_offer *offer, core_err *err)
                                                    (CK_UTF8CHAR_PTR)(uintptr_t)offer->pin,
                                                    (CK_ULONG)offer->length);
         if (offer->rv == CKR_OK) {
-            accept(token, offer);
+            record_success(token, offer);
             return ST_OK;
         }
-        st = settle(token, offer, &now, &busy, err);
+        st = record_failure(token, offer, &now, &busy, err);
     } while (busy);
     return st;
 }

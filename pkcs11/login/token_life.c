@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes and frees the object of a token or group.
+ * Creates and frees the object of a token or group.
  */
 #include "pkcs11/login/login_private.h"
 

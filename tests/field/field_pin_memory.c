@@ -87,8 +87,9 @@ static void finds_no_salt_and_no_hash(void)
     CU_ASSERT_EQUAL(world_login(&w, "1234", NULL), ST_OK);
     CU_ASSERT_EQUAL(world_login(&w, "0001", NULL), ST_AUTH_FAILED);
     const tok_pin_state *pin = w.token->pin;
-    const wanted all[] = {
-        {"salt", pin->salt}, {"verifier", pin->verifier}, {"a wrong PIN's hash", pin->wrong[0]}};
+    const wanted all[] = {{"salt", pin->salt},
+                          {"verifier", pin->verifier},
+                          {"a rejected PIN's hash", pin->rejected[0]}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         size_t seen = 0;
         unsigned hits = dump_holds(all[i].bytes, &seen);
