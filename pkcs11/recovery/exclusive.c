@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Exclusive access to a module: closes the call gate, waits until no operation is in the module,
- * and opens it again.
+ * runs a function, and opens the gate again. While the gate is closed, new operations wait in
+ * tok_module_enter. Functions named _locked are called with the gate's lock held.
  */
 #include "pkcs11/recovery/recovery_private.h"
 
-/* Waits for the flight that is under way, and says whether it is over. */
+/* Also waits while `owner` (NULL: no token) is probed with the gate open. */
 bool tok_gate_wait_recovery_locked(tok_context *ctx, const tok_token *owner)
 {
     tok_gate *gate = ctx->gate;
@@ -22,8 +23,8 @@ void tok_gate_open_locked(tok_gate *gate)
     core_cond_broadcast(&gate->moved);
 }
 
-/* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
- * back: then nothing may be reset under it, and the gate opens again. */
+/* A call that hangs in the module cannot be canceled, and C_Finalize during a call is undefined. So
+ * after `wait_ms` the gate opens again and the function fails. */
 core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *err)
 {
     tok_gate *gate = ctx->gate;
@@ -39,7 +40,6 @@ core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *
                      ctx->config->module, core_status_next(ST_DEVICE));
 }
 
-/* With the gate closed: `op`, without the gate's lock. Then it opens again. */
 core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, void *arg,
                                        core_err *err)
 {
@@ -56,29 +56,31 @@ core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, vo
     return st;
 }
 
-/* Closes the gate for a question, unless a call that takes long is inside: all others wait while
- * the gate is closed. So it is closed for a few milliseconds only; where that is not enough, again
- * after ALONE_SHARE times as long, for twice as long. However many ask, the gate is closed in vain
- * for 1 / ALONE_SHARE of the time at most. False: not now, but at ctx->gate->alone_at_us. */
-static bool close_for_question_locked(tok_context *ctx) CORE_REQUIRES(ctx->gate->lock)
+/* Tries to close the gate for tok_run_exclusive. All operations wait while the gate is closed, so
+ * the gate is closed for a few milliseconds only, and opened again if a long call is still inside.
+ * The next attempt, after EXCLUSIVE_SHARE times that period, waits twice as long. So failed
+ * attempts close the gate for at most 1 / EXCLUSIVE_SHARE of the time, however many threads try.
+ * Returns false if the gate is not closed; the next attempt is due at gate->alone_at_us. */
+static bool try_close_locked(tok_context *ctx) CORE_REQUIRES(ctx->gate->lock)
 {
-    enum { ALONE_FIRST_MS = 25, ALONE_MOST_MS = 200, ALONE_SHARE = 24 };
+    enum { EXCLUSIVE_FIRST_MS = 25, EXCLUSIVE_MAX_MS = 200, EXCLUSIVE_SHARE = 24 };
     const unsigned wait_ms =
-        ctx->gate->alone_wait_ms != 0 ? ctx->gate->alone_wait_ms : ALONE_FIRST_MS;
+        ctx->gate->alone_wait_ms != 0 ? ctx->gate->alone_wait_ms : EXCLUSIVE_FIRST_MS;
 
     if (core_now_us() < ctx->gate->alone_at_us)
         return false;
     if (tok_gate_close_locked(ctx, wait_ms, NULL) == ST_OK) {
-        ctx->gate->alone_wait_ms = ALONE_FIRST_MS;
+        ctx->gate->alone_wait_ms = EXCLUSIVE_FIRST_MS;
         return true;
     }
-    ctx->gate->alone_wait_ms = wait_ms * 2 < ALONE_MOST_MS ? wait_ms * 2 : ALONE_MOST_MS;
-    ctx->gate->alone_at_us = core_deadline_us(wait_ms * ALONE_SHARE);
+    ctx->gate->alone_wait_ms = wait_ms * 2 < EXCLUSIVE_MAX_MS ? wait_ms * 2 : EXCLUSIVE_MAX_MS;
+    ctx->gate->alone_at_us = core_deadline_us(wait_ms * EXCLUSIVE_SHARE);
     return false;
 }
 
-/* Sleeps outside the gate until the next attempt is due; false when that is after `until`. */
-static bool await_question_locked(tok_context *ctx, uint64_t until) CORE_REQUIRES(ctx->gate->lock)
+/* Sleeps without the gate's lock until the next attempt is due. Returns false when `until` has
+ * passed. */
+static bool wait_for_attempt_locked(tok_context *ctx, uint64_t until) CORE_REQUIRES(ctx->gate->lock)
 {
     const uint64_t now = core_now_us();
     const uint64_t at = ctx->gate->alone_at_us < until ? ctx->gate->alone_at_us : until;
@@ -103,9 +105,9 @@ core_status tok_run_exclusive(tok_context *ctx, unsigned wait_ms, tok_exclusive_
             st = core_fail(err, ST_DEVICE, "module \"%s\": %s; %s", ctx->config->module,
                            core_status_text(ST_DEVICE), core_status_next(ST_DEVICE));
         else
-            closed = close_for_question_locked(ctx);
-        if (st == ST_OK && !closed && !await_question_locked(ctx, until))
-            st = ST_POOL_TIMEOUT; /* the device is not to blame, and not to be healed */
+            closed = try_close_locked(ctx);
+        if (st == ST_OK && !closed && !wait_for_attempt_locked(ctx, until))
+            st = ST_POOL_TIMEOUT; /* not a device failure: no recovery follows */
     }
     if (closed)
         st = tok_gate_act_closed_locked(ctx, op, arg, err);

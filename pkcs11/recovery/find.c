@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds a token by its alias, URI or label among the slots of a module, and makes its object.
+ * Finds a token by its alias, URI or label in the slots of a module, and creates its object.
  */
 #include <string.h>
 #include "pkcs11/recovery/recovery_private.h"
@@ -66,8 +66,11 @@ static core_status fail_none(tok_context *ctx, const char *identity, const char 
                      identity, selector, present, identity);
 }
 
-static core_status pick(tok_context *ctx, const tok_token_info *infos, size_t count,
-                        const char *identity, const char *selector, size_t *found, core_err *err)
+/* Finds the one token that the selector matches: its index in *found. ST_TOKEN_NOT_FOUND,
+ * ST_TOKEN_AMBIGUOUS; the text lists the candidates. */
+static core_status match_one(tok_context *ctx, const tok_token_info *infos, size_t count,
+                             const char *identity, const char *selector, size_t *found,
+                             core_err *err)
 {
     core_str fit = {.limit = 300}, all = {.limit = 240};
     core_status st = ST_OK;
@@ -96,7 +99,7 @@ static core_status pick(tok_context *ctx, const tok_token_info *infos, size_t co
     return st;
 }
 
-/* `selector` is what found it. */
+/* `selector` is the one that found the token; it is kept if it has slot attributes. */
 static tok_token *token_new(tok_context *ctx, const core_token_config *config,
                             const tok_token_info *info, const char *selector)
 {
@@ -116,7 +119,8 @@ static tok_token *token_new(tok_context *ctx, const core_token_config *config,
     return token;
 }
 
-/* Two tokens may differ by their slots alone, and are then found by different URIs. */
+/* The existing object of the token, or NULL. Two tokens may differ by their slots alone; they have
+ * different URIs with slot attributes then. */
 static tok_token *known_locked(tok_context *ctx, const tok_token_info *info, const char *selector)
     CORE_REQUIRES(ctx->gate->lock)
 {
@@ -133,9 +137,10 @@ static tok_token *known_locked(tok_context *ctx, const tok_token_info *info, con
     return in_slot;
 }
 
-/* The object of a token: the one there is, or a new one, which the context keeps. */
-static tok_token *token_of(tok_context *ctx, const core_token_config *config,
-                           const tok_token_info *info, const char *selector)
+/* Returns the existing object of the token or creates one, with a reference for the caller. The
+ * context owns the object. NULL: no memory. */
+static tok_token *get_or_create_token(tok_context *ctx, const core_token_config *config,
+                                      const tok_token_info *info, const char *selector)
 {
     core_mutex_lock(&ctx->gate->lock);
     tok_token *token = known_locked(ctx, info, selector);
@@ -144,8 +149,8 @@ static tok_token *token_of(tok_context *ctx, const core_token_config *config,
         ctx->tokens = token;
     }
     if (token != NULL) {
-        /* One that is at work is moved by its recovery, which drops its sessions and handles, too.
-         */
+        /* If the token is in use, only its recovery may change the slot, since that also drops the
+         * sessions and handles. */
         if (tok_login_users(token) == 0)
             token->slot = (CK_SLOT_ID)info->slot;
         atomic_fetch_add(&token->refs, 1);
@@ -154,7 +159,7 @@ static tok_token *token_of(tok_context *ctx, const core_token_config *config,
     return token;
 }
 
-/* Whether a slot holds a token that was never initialised: such tokens are not listed. */
+/* True if a slot holds an uninitialized token; tok_slot_list_tokens skips such tokens. */
 static bool any_uninitialised(tok_context *ctx)
 {
     CK_SLOT_ID *slots = NULL;
@@ -185,7 +190,7 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
         return st;
     st = tok_slot_list_tokens(ctx, &infos, &count, NULL, err);
     if (st == ST_OK)
-        st = pick(ctx, infos, count, identity, selector, &found, err);
+        st = match_one(ctx, infos, count, identity, selector, &found, err);
     if (st == ST_TOKEN_NOT_FOUND && count == 0 && any_uninitialised(ctx)) {
         st = core_fail(err, st,
                        "token \"%s\": none matches; a token is present that is not initialized; "
@@ -195,7 +200,7 @@ static core_status find(tok_context *ctx, const char *identity, const char *sele
     if (st == ST_OK && infos != NULL)
         st = tok_config_of(ctx, &infos[found], &config, err);
     if (st == ST_OK && config != NULL) {
-        *out = token_of(ctx, config, &infos[found], selector);
+        *out = get_or_create_token(ctx, config, &infos[found], selector);
         if (*out == NULL)
             st = core_fail(err, ST_NO_MEMORY, "out of memory");
     }

@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Logs a user in to one token, with one recovery of the device, and logs a user out.
+ * Logs a user in to one token, with at most one recovery, and logs a user out.
+ *
+ * How the PIN of a user is checked depends on the state of the token (login_by_state):
+ *
+ *   state                      PIN               action
+ *   no user is logged in       any               C_Login (login_first)
+ *   logged in                  the accepted one  compare hashes only
+ *   logged in                  another           C_Logout and C_Login, exclusively (login_other)
+ *   login lost, PIN cached     the accepted one  compare hashes only; recovery logs in
+ *   login lost, no cached PIN  the accepted one  C_Login (login_lost)
+ *   login lost                 another           C_Login (login_first)
  */
 #include "pkcs11/recovery/recovery_private.h"
 
-/* The first user, or one with another PIN while the login is lost: by the token. */
+/* The token checks the PIN by C_Login: of the first user, or of a user with another PIN while the
+ * login is lost. */
 static core_status login_first(tok_token *token, tok_pin_offer *offer, core_err *err)
 {
-    const bool another = token->pin->known;
+    const bool replaces_pin = token->pin->known;
     core_status st = tok_login_allowed(token, offer->length, offer->hash, err);
 
     if (st == ST_OK)
@@ -16,16 +27,17 @@ static core_status login_first(tok_token *token, tok_pin_offer *offer, core_err 
         core_log(CORE_LOG_INFO, "token \"%s\" has no user login: SECRET is not checked",
                  token->info.label);
     } else if (st == ST_OK) {
-        if (another)
+        if (replaces_pin)
             tok_pin_record_superseded(token);
         tok_pin_record_accepted(token, offer->hash, offer->pin, offer->length);
-        token->pin->verified = offer->rv == CKR_OK; /* not where it is trusted */
+        token->pin->verified = offer->rv == CKR_OK; /* not with foreign_login = trust */
     }
     return st;
 }
 
-/* The login was lost, and the PIN that made it is offered: it makes it again. A token that is still
- * logged in, or is again, tells nothing new of a PIN that it has accepted before. */
+/* The login is lost, and the user presents the PIN of that login: log in with it. If the token
+ * turns out to be logged in, the PIN needs no other check, since the token has accepted it before.
+ */
 static core_status login_lost(tok_token *token, tok_pin_offer *offer, core_err *err)
 {
     core_status st = tok_login_allowed(token, offer->length, offer->hash, err);
@@ -37,28 +49,30 @@ static core_status login_lost(tok_token *token, tok_pin_offer *offer, core_err *
     return st;
 }
 
-/* One login under way. */
-typedef struct login {
+/* The login of one user. */
+typedef struct user_login {
     tok_token *token;
     tok_pin_offer offer;
-    bool alone;   /* in the module, with the gate closed */
-    bool asks;    /* has to be */
-    bool reached; /* it was asked */
-} login;
+    bool exclusive;       /* the gate is closed: no other thread is in the module */
+    bool needs_exclusive; /* out: not logged in; repeat with the gate closed */
+    bool lock_acquired;   /* out: the login lock was acquired */
+} user_login;
 
-/* A PIN that is not the one logged in: wrong, or the token's new one. The token can be asked only
- * when nobody else is at work. */
-static core_status login_other(login *l, core_err *err) CORE_REQUIRES(l->token->login_lock)
+/* The PIN differs from the one that is logged in: it is wrong, or it is the token's new PIN. Only
+ * the token can tell, after a C_Logout, so no other thread may use the token in between. */
+static core_status login_other(user_login *login, core_err *err)
+    CORE_REQUIRES(login->token->login_lock)
 {
-    core_status st = tok_pin_change_allowed(l->token, l->offer.length, l->offer.hash, err);
+    core_status st =
+        tok_pin_change_allowed(login->token, login->offer.length, login->offer.hash, err);
 
-    if (st == ST_OK && l->alone)
-        return tok_pin_change(l->token, &l->offer, err);
-    l->asks = st == ST_OK;
+    if (st == ST_OK && login->exclusive)
+        return tok_pin_change(login->token, &login->offer, err);
+    login->needs_exclusive = st == ST_OK;
     return st;
 }
 
-static bool is_lost(tok_token *token)
+static bool login_is_lost(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     bool lost = token->login != TOK_LOGGED_IN;
@@ -66,36 +80,42 @@ static bool is_lost(tok_token *token)
     return lost;
 }
 
-static core_status login_hashed(login *l, core_err *err) CORE_REQUIRES(l->token->login_lock)
+/* Chooses the check by the table at the top of the file. With the login lock held; offer.hash is
+ * set. */
+static core_status login_by_state(user_login *login, core_err *err)
+    CORE_REQUIRES(login->token->login_lock)
 {
-    tok_token *token = l->token;
+    tok_token *token = login->token;
     const tok_pin_state *pin = token->pin;
 
     if (tok_login_users(token) == 0 || !pin->known) {
         tok_login_end_if_unused(token);
-        tok_stale_close(token); /* they would hold a login that is not this user's */
-        return login_first(token, &l->offer, err);
+        tok_stale_close(token); /* stale sessions would keep an earlier login alive */
+        return login_first(token, &login->offer, err);
     }
-    const bool same = core_equal_ct(pin->verifier, l->offer.hash, TOK_HASH);
-    if (same) /* with the kept PIN, recovery logs in */
-        return is_lost(token) && pin->cached_pin.length == 0 ? login_lost(token, &l->offer, err)
-                                                             : ST_OK;
-    return is_lost(token) ? login_first(token, &l->offer, err) : login_other(l, err);
+    const bool lost = login_is_lost(token);
+    if (!core_equal_ct(pin->verifier, login->offer.hash, TOK_HASH))
+        return lost ? login_first(token, &login->offer, err) : login_other(login, err);
+    if (lost && pin->cached_pin.length == 0)
+        return login_lost(token, &login->offer, err);
+    return ST_OK;
 }
 
-static core_status login_in_turn(login *l, core_err *err) CORE_REQUIRES(l->token->login_lock)
+/* With the login lock held, inside the gate or with it closed. */
+static core_status login_locked(user_login *login, core_err *err)
+    CORE_REQUIRES(login->token->login_lock)
 {
-    tok_token *token = l->token;
+    tok_token *token = login->token;
     uint8_t hash[TOK_HASH];
-    core_status st = tok_pin_hash(token->pin, l->offer.pin, l->offer.length, hash);
+    core_status st = tok_pin_hash(token->pin, login->offer.pin, login->offer.length, hash);
 
     if (st != ST_OK)
         return core_fail(err, st, "OpenSSL failed");
-    l->asks = false;
-    l->offer.hash = hash;
-    st = login_hashed(l, err);
-    l->offer.hash = NULL;
-    if (st == ST_OK && !l->asks) {
+    login->needs_exclusive = false;
+    login->offer.hash = hash;
+    st = login_by_state(login, err);
+    login->offer.hash = NULL;
+    if (st == ST_OK && !login->needs_exclusive) {
         core_mutex_lock(&token->lock);
         token->users++;
         core_mutex_unlock(&token->lock);
@@ -104,71 +124,82 @@ static core_status login_in_turn(login *l, core_err *err) CORE_REQUIRES(l->token
     return st;
 }
 
-/* The analysis does not know that a status says whether the lock is held. */
-static core_status login_lock(void *arg, core_err *err) CORE_NO_ANALYSIS
+/* tok_exclusive_op, and inside the gate. `arg` is the user_login. No analysis: it does not know
+ * that the status says whether the lock is held. */
+static core_status acquire_and_login(void *arg, core_err *err) CORE_NO_ANALYSIS
 {
-    login *l = arg;
-    core_status st = tok_login_lock_acquire(l->token, err);
+    user_login *login = arg;
+    core_status st = tok_login_lock_acquire(login->token, err);
 
     if (st != ST_OK)
         return st;
-    l->reached = true;
-    st = login_in_turn(l, err);
-    tok_timed_lock_release(&l->token->login_lock);
+    login->lock_acquired = true;
+    st = login_locked(login, err);
+    tok_timed_lock_release(&login->token->login_lock);
     return st;
 }
 
-static core_status login_with(login *l, core_err *err)
+/* Repeats the login with the gate closed, because the token has to check a PIN that differs from
+ * the one that is logged in. */
+static core_status login_exclusively(user_login *login, core_err *err)
 {
-    tok_token *token = l->token;
+    tok_token *token = login->token;
+
+    login->exclusive = true;
+    login->lock_acquired = false;
+    core_status st =
+        tok_run_exclusive(token->ctx, tok_login_wait_ms(token), acquire_and_login, login, err);
+    if (st == ST_POOL_TIMEOUT && !login->lock_acquired) {
+        st = core_fail(err, ST_AUTH_FAILED,
+                       "token \"%s\": not the PIN that is logged in, and not sent: calls of "
+                       "other sessions take too long to ask the token about it; check SECRET, "
+                       "and if the token's PIN was changed, try again",
+                       token->info.label);
+    }
+    tok_login_tidy(token);
+    return st;
+}
+
+/* One attempt, without recovery. Called outside the gate. */
+static core_status login_once(user_login *login, core_err *err)
+{
+    tok_token *token = login->token;
     tok_call_scope scope;
 
-    l->alone = false;
-    l->offer.doubtful = l->offer.again = false;
+    login->exclusive = false;
+    login->offer.doubtful = login->offer.again = false;
     core_status st = tok_module_enter(token->ctx, &scope, err);
     if (st != ST_OK)
         return st;
-    st = login_lock(l, err);
+    st = acquire_and_login(login, err);
     tok_module_exit(token->ctx, &scope, token->info.label);
-    if (st == ST_OK && l->asks) {
-        l->alone = true;
-        l->reached = false;
-        st = tok_run_exclusive(token->ctx, tok_login_wait_ms(token), login_lock, l, err);
-        if (st == ST_POOL_TIMEOUT && !l->reached) {
-            st = core_fail(err, ST_AUTH_FAILED,
-                           "token \"%s\": not the PIN that is logged in, and not sent: calls of "
-                           "other sessions take too long to ask the token about it; check SECRET, "
-                           "and if the token's PIN was changed, try again",
-                           token->info.label);
-        }
-        tok_login_tidy(token);
-    }
-    return st;
+    return st == ST_OK && login->needs_exclusive ? login_exclusively(login, err) : st;
 }
 
-/* A second time where the first met a device or a session that was lost, unless the PIN may be what
- * is wrong and a second try is one too many. */
-static core_status login_or_recover(login *l, core_err *err)
+/* Recovers and repeats the login once after a lost device or session. The login is not repeated if
+ * the failure may mean a wrong PIN and no further try is allowed. */
+static core_status login_or_recover(user_login *login, core_err *err)
 {
-    const uint64_t module_generation = atomic_load(&l->token->module_generation);
-    const core_status first = login_with(l, err);
-    const bool final = l->offer.doubtful && !l->offer.again;
+    const uint64_t module_generation = atomic_load(&login->token->module_generation);
+    const core_status first = login_once(login, err);
+    const bool final = login->offer.doubtful && !login->offer.again;
     core_status st = ST_OK;
 
     if (core_status_class(first) == CORE_CLASS_DEVICE)
-        st = tok_recover(l->token, first, module_generation, final ? NULL : err);
+        st = tok_recover(login->token, first, module_generation, final ? NULL : err);
     else if (core_status_class(first) != CORE_CLASS_SESSION)
         return first;
     if (final)
         return first;
-    /* That the old PIN is not to be had, or refused by now, says nothing of this one. */
-    core_class class = core_status_class(st);
+    /* Recovery may fail to log in with the cached PIN (none is cached, or the token rejects it
+     * now). The PIN of this user may still be right. */
+    const core_class class = core_status_class(st);
     if (st == ST_OK || class == CORE_CLASS_LOGIN || class == CORE_CLASS_PIN)
-        st = login_with(l, err);
+        st = login_once(login, err);
     return st;
 }
 
-/* Whether a user may log in to the token without a PIN of his. */
+/* True if a user may log in without a PIN from SECRET or pin_file. */
 static bool needs_no_pin(const tok_token *token)
 {
     return token->config->pin_file == NULL &&
@@ -187,15 +218,15 @@ core_status tok_single_login(tok_token *token, const char *pin, size_t pin_len, 
         pin = (const char *)from_file.data;
         pin_len = from_file.length;
     }
-    login l = {.token = token, .offer = {.pin = pin, .length = pin_len}};
-    st = login_or_recover(&l, err);
+    user_login login = {.token = token, .offer = {.pin = pin, .length = pin_len}};
+    st = login_or_recover(&login, err);
     core_secret_close(&from_file);
     return st;
 }
 
-/* The user is counted out first: what a recovery or another login holds up for longer than he
- * waits, they end when they are through. The login itself stays until then, so that a user who
- * comes in between finds it as it is. */
+/* Decrement the user count before cleanup. If a recovery or login holds the login lock past our
+ * timeout, it finishes the cleanup instead (tok_login_tidy). The login stays valid until the
+ * cleanup, so that a user who logs in before it can use it. */
 void tok_single_logout(tok_token *token)
 {
     core_mutex_lock(&token->lock);

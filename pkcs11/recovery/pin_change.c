@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A PIN that is not the one logged in. It may be wrong, or it may be the new one of a token whose
- * PIN was changed; only the token knows, and it looks at a PIN only when nobody is logged in. So,
- * with all others waiting at the gate: logged out, in with the new one, and if that is refused, in
- * with the old one again. Sessions of the old PIN stay valid: it was right when they were opened.
+ * Checks a PIN that differs from the one that is logged in. It may be wrong, or it may be the
+ * token's new PIN; only the token can tell, and it compares a PIN only while no user is logged in.
+ * So, with the gate closed: C_Logout, C_Login with the new PIN, and if the token rejects it,
+ * C_Login with the old PIN. Sessions that were opened with the old PIN stay valid, since it was
+ * right then.
  *
- * What bounds the disturbance by a wrong credential: a PIN that was refused is not sent again, and
- * of different ones only a few are (pin.c). Each is followed by the old one, which sets the token's
- * own count of wrong PINs back (a module known not to do that is not asked); but should the PIN
- * have become a third one, both are wrong. So nothing is sent while the token says that its count
- * is low already: two more could lock it.
+ * Limits on the disturbance by wrong credentials: a rejected PIN is not sent again, and only a few
+ * different PINs are sent (pin.c). After each rejected PIN the old one is sent, which resets the
+ * token's count of wrong PINs (a module that is known not to reset it is not asked). If the PIN was
+ * changed to a third one, both fail; so nothing is sent while the token reports a low count of
+ * tries, because two more failures could lock it.
  *
- * C_SetPIN from the PIN to itself would ask without a logout. But it writes to the token, ends the
- * old PIN's history where there is one, and is refused by policies; a question must not do that.
+ * C_SetPIN with the same old and new PIN would check a PIN without a logout. But it writes to the
+ * token, may change its PIN history, and may be refused by its policy; a check must not do that.
  */
 #include <string.h>
 #include "pkcs11/recovery/recovery_private.h"
 
-static core_status wrong_pin(const tok_token *token, const char *why, core_err *err)
+static core_status fail_other_pin(const tok_token *token, const char *why, core_err *err)
 {
     return core_fail(err, ST_AUTH_FAILED,
                      "token \"%s\": not the PIN that is logged in; check SECRET%s",
@@ -30,23 +31,26 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
     tok_token_info now;
 
     if (token->config->pin_change == CORE_CHANGE_REFUSE)
-        return wrong_pin(token, " (a changed PIN needs all sessions closed: pin_change = refuse)",
-                         err);
+        return fail_other_pin(
+            token, " (a changed PIN needs all sessions closed: pin_change = refuse)", err);
     if (token->ctx->library.counting)
-        return wrong_pin(token,
-                         " (a changed PIN needs all sessions closed: this module counts wrong PINs "
-                         "past a good login)",
-                         err);
+        return fail_other_pin(
+            token,
+            " (a changed PIN needs all sessions closed: this module counts wrong PINs "
+            "past a good login)",
+            err);
     if (token->pin->typed || length == 0)
-        return wrong_pin(token,
-                         " (the PIN is typed at the token: leave SECRET and pin_file empty, or "
-                         "give the PIN for all sessions)",
-                         err);
+        return fail_other_pin(
+            token,
+            " (the PIN is typed at the token: leave SECRET and pin_file empty, or "
+            "give the PIN for all sessions)",
+            err);
     if (token->pin->cached_pin.length == 0)
-        return wrong_pin(token, " (a changed PIN needs all sessions closed: relogin = no)", err);
-    /* A login that we only found (foreign_login = trust) is not ours to end. */
+        return fail_other_pin(token, " (a changed PIN needs all sessions closed: relogin = no)",
+                              err);
+    /* Do not end another component's login that we only trusted (foreign_login = trust). */
     if (!token->pin->verified)
-        return wrong_pin(token, "", err);
+        return fail_other_pin(token, "", err);
     core_status st = tok_login_allowed(token, length, hash, err);
     if (st == ST_OK)
         st = tok_pin_flags(token, &now, err);
@@ -68,9 +72,9 @@ core_status tok_pin_change_allowed(tok_token *token, size_t length, const uint8_
     return st;
 }
 
-/* Some modules read the PIN's check value once, when they are initialised, so that a change by
- * another process shows only in a new start. */
-static bool goes_by_its_start(const tok_token *token)
+/* Some modules cache the PIN verifier at C_Initialize, so a PIN changed by another process is seen
+ * only after re-initialization. */
+static bool caches_pin_at_init(const tok_token *token)
 {
     static const char *const manufacturers[] = {"SoftHSM project"};
 
@@ -80,8 +84,9 @@ static bool goes_by_its_start(const tok_token *token)
     return token->config->pin_change == CORE_CHANGE_INIT;
 }
 
-/* Whether the module may be started anew: it is ours, and no other token of it loses by that. */
-static bool may_start_anew(const tok_token *token)
+/* True if the module may be re-initialized: we initialized it, and no other token in use would lose
+ * a login without a cached PIN, or session keys. */
+static bool may_reinitialize(const tok_token *token)
 {
     const tok_gate *gate = token->ctx->gate;
     bool may = tok_gate_may_finalize(gate);
@@ -94,7 +99,8 @@ static bool may_start_anew(const tok_token *token)
     return may;
 }
 
-/* A keeper that the token has lost is opened anew: the login may be held by other sessions. */
+/* Calls C_Logout. If the login session is lost, opens another one for the call, because other
+ * sessions may still hold the login. */
 static core_status log_out(tok_token *token, core_err *err)
 {
     CK_RV rv = CKR_SESSION_HANDLE_INVALID;
@@ -116,7 +122,8 @@ static core_status log_out(tok_token *token, core_err *err)
                : tok_rv_fail(err, token, "C_Logout", rv, TOK_CALL_OTHER);
 }
 
-static void handles_are_lost(tok_token *token)
+/* Starts a new handle generation, since a logout invalidates handles of private objects. */
+static void invalidate_handles(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     token->indexed_at_us = 0;
@@ -128,14 +135,14 @@ core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err
 {
     core_err lost = {0};
 
-    core_status st = goes_by_its_start(token) && may_start_anew(token)
+    core_status st = caches_pin_at_init(token) && may_reinitialize(token)
                          ? tok_reset_for_login(token, err)
                          : log_out(token, err);
     if (st == ST_OK) {
         token->pin->verified = false; /* until the token accepts it again */
         st = tok_login_ask(token, offer, TOK_LOGIN_CHANGED, err);
     }
-    handles_are_lost(token);
+    invalidate_handles(token);
     if (st == ST_OK) {
         tok_pin_record_superseded(token);
         tok_pin_record_accepted(token, offer->hash, offer->pin, offer->length);
@@ -144,10 +151,11 @@ core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err
                  "token \"%s\": its PIN was changed, the new one is logged in", token->info.label);
         return ST_OK;
     }
-    /* A module that does not start is a case for recovery, which logs in, too. */
-    core_status back = token->ctx->gate->initialised ? tok_login_again_locked(token, &lost) : ST_OK;
-    if (back != ST_OK)
+    /* Log in with the old PIN again. If C_Initialize failed, recovery does that later. */
+    const core_status restored =
+        token->ctx->gate->initialised ? tok_login_again_locked(token, &lost) : ST_OK;
+    if (restored != ST_OK)
         tok_note_status(token->ctx->gate, CORE_LOG_ERROR,
-                        "login lost over a PIN that is not the one logged in", back, &lost);
+                        "login lost over a PIN that is not the one logged in", restored, &lost);
     return st;
 }

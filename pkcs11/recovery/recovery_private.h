@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recovery layer: re-initialization of a module, retry of an operation, PIN change, and finding a
- * token.
+ * Recovery layer: re-initialization of a module, retry of an operation, login of users, check of a
+ * changed PIN, and finding a token. Functions named _locked are called with the gate's lock held.
  */
 #ifndef PKCS11_RECOVERY_RECOVERY_PRIVATE_H
 #define PKCS11_RECOVERY_RECOVERY_PRIVATE_H
@@ -12,69 +12,80 @@
 typedef struct tok_exec_options {
     tok_token *owner;      /* the token, or its group */
     unsigned member_index; /* of the token in the group */
-    bool once;             /* as tok_execute_once */
-    bool can_failover;     /* others can do it: a device that fails is not healed now */
+    bool once;             /* do not repeat `op` after it was called (tok_execute_once) */
+    bool can_failover;     /* another member can serve, so do not recover a failed device now */
     bool reached;          /* out: `op` was called */
 } tok_exec_options;
-CORE_MUST_USE core_status tok_execute_on_token(tok_token *token, tok_exec_options *run, tok_op op,
-                                               void *arg, core_err *err);
+/* Runs `op` in a session of the pool, with recovery and retry. Outside the gate, without locks. */
+CORE_MUST_USE core_status tok_execute_on_token(tok_token *token, tok_exec_options *options,
+                                               tok_op op, void *arg, core_err *err);
 
-/* --- reset.c. With the gate closed; `asker` is the token whose failure is being healed, NULL when
- * it is the module that matters. --- */
+/* --- reset.c. With the gate closed. `owner` is the token to recover; NULL: the module. --- */
+
+/* Re-initializes the module, unless `owner` answers, and restores all tokens: finds their slots and
+ * logs in again. The result is that of `owner`. */
 CORE_MUST_USE core_status tok_reset(tok_context *ctx, tok_token *owner, core_err *err);
+/* tok_reset, repeated within half a second after a device failure, unless that is `known`. */
 CORE_MUST_USE core_status tok_reset_with_retries(tok_context *ctx, tok_token *owner, bool known,
                                                  core_err *err);
+/* tok_reset while other tokens are in use: also starts the interval until the next one. */
 CORE_MUST_USE core_status tok_reset_shared(tok_context *ctx, tok_token *owner, core_err *err);
+/* Without re-initialization: the token is in `slot` now. Drops its sessions and logs in again. */
 CORE_MUST_USE core_status tok_rebind_slot(tok_token *token, CK_SLOT_ID slot, core_err *err);
-/* The module finalised and initialised, of a module that is ours: `token` is found again and not
- * logged in, the others are. */
+/* Re-initializes the module, which must be ours, and finds `token` without logging in to it. All
+ * other tokens are restored. */
 CORE_MUST_USE core_status tok_reset_for_login(tok_token *token, core_err *err);
-/* Whether a session can be opened there. */
+/* True if a session can be opened in the slot. Inside the gate or with it closed. */
 bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot);
-/* Puts right what made `st` (device, login), unless somebody has since `epoch`. */
+/* Recovers from the failure `st` of an operation (class device, handle or login), unless another
+ * thread has done so since `module_generation`, the token's when the operation ran. Outside the
+ * gate, without locks. ST_DEVICE_BACKOFF: the back-off has not elapsed. */
 CORE_MUST_USE core_status tok_recover(tok_token *token, core_status st, uint64_t module_generation,
                                       core_err *err);
-/* Logs in again, no more. */
+/* Restores a lost login and recovers nothing else. Outside the gate, without locks. */
 CORE_MUST_USE core_status tok_recover_login(tok_token *token, core_err *err);
-/* Whether the module is initialised, and not about to be anew. Where it is not, no token of it can
- * stand in for another. */
+/* True if the module is initialized and no recovery has closed the gate. If not, no failover to
+ * another token of the module is possible. */
 bool tok_module_there(tok_context *ctx);
-/* Notes that the token is gone, so that the others of its group serve; not where it is the module
- * that is: the pause before its next try would grow with each call. */
+/* Marks the token as unavailable, so that other members of its group serve. Does nothing while the
+ * module is unavailable: its back-off would grow with each call. */
 void tok_mark_unavailable(tok_token *token, core_status st, const core_err *err);
-/* Runs `op` in the module with the gate closed and nobody else inside. ST_POOL_TIMEOUT, without a
- * text, when that could not be had within `wait_ms`; others are hardly held up meanwhile. */
+/* Runs `op` in the module with the gate closed. ST_POOL_TIMEOUT, without a text, if the gate could
+ * not be closed within `wait_ms` because of long calls; the attempts hold up other threads for at
+ * most 1/24 of the time. Outside the gate, without locks. */
 typedef core_status (*tok_exclusive_op)(void *arg, core_err *err);
 CORE_MUST_USE core_status tok_run_exclusive(tok_context *ctx, unsigned wait_ms, tok_exclusive_op op,
                                             void *arg, core_err *err);
-/* Initialises the module if it is not; the same single flight and back-off as recovery. */
+/* Initializes the module unless it is initialized. One thread does; back-off as for a recovery. */
 CORE_MUST_USE core_status tok_context_ready(tok_context *ctx, core_err *err);
-/* Initialises the module anew for the sake of a token that it does not know: many look for tokens
- * then only. After a pause that doubles to 10 s; while a token is in use by any context only
- * `beside`, when that is due. A module that another component finalised is initialised at once.
- * Says whether it was done. */
+/* Re-initializes the module to probe for a token that it does not list, because many modules look
+ * for tokens only in C_Initialize. A pause that doubles up to 10 s must have elapsed since the last
+ * probe. While any context uses a token this is done only with `shared`, after
+ * shared_reset_seconds. A module that another component finalized is initialized at once. Returns
+ * true if the module was initialized. */
 CORE_MUST_USE bool tok_context_probe_again(tok_context *ctx, bool shared);
-/* A look has shown the token: the pause before the next one begins anew. */
+/* A probe has found the token: resets the pause between probes. */
 void tok_context_found(tok_context *ctx);
-/* Whether the token may be asked about a PIN that is not the one logged in; and asks it, with the
- * gate closed. */
+/* ST_OK if the token may be asked about a PIN that differs from the one that is logged in.
+ * tok_pin_change asks it: logs out, and logs in with that PIN, or again with the old one. Both with
+ * the login lock held, tok_pin_change also with the gate closed. */
 CORE_MUST_USE core_status tok_pin_change_allowed(tok_token *token, size_t length,
                                                  const uint8_t hash[TOK_HASH], core_err *err);
 CORE_MUST_USE core_status tok_pin_change(tok_token *token, tok_pin_offer *offer, core_err *err)
     CORE_REQUIRES(token->login_lock);
-/* Waits for the flight that is under way, and says whether it is over. */
+/* Waits up to session_wait_ms while a recovery is running. Returns false if it still is. */
 bool tok_gate_wait_recovery_locked(tok_context *ctx, const tok_token *owner)
     CORE_REQUIRES(ctx->gate->lock);
 void tok_gate_open_locked(tok_gate *gate) CORE_REQUIRES(gate->lock);
-/* Closes the gate and waits until all are out. A call that hangs in the module cannot be taken
- * back: then nothing may be reset under it, and the gate opens again. */
+/* Closes the gate and waits up to `wait_ms` until no operation is in the module. ST_DEVICE: a call
+ * has not returned; the gate is open again. */
 core_status tok_gate_close_locked(tok_context *ctx, unsigned wait_ms, core_err *err)
     CORE_REQUIRES(ctx->gate->lock);
-/* With the gate closed: `op`, without the gate's lock. Then it opens again. */
+/* Runs `op` with the gate closed and its lock released, then opens the gate. */
 core_status tok_gate_act_closed_locked(tok_context *ctx, tok_exclusive_op op, void *arg,
                                        core_err *err) CORE_REQUIRES(ctx->gate->lock);
 bool tok_module_there_locked(const tok_gate *gate) CORE_REQUIRES(gate->lock);
-/* tok_token_find of one token: `selector` is its URI or label, `identity` what errors call it. */
+/* tok_token_find of one token: `selector` is its URI or label, `identity` its name in errors. */
 CORE_MUST_USE core_status tok_single_find(tok_context *ctx, const char *identity,
                                           const char *selector, tok_token **out, core_err *err);
 /* tok_token_login and tok_token_logout of one token. */

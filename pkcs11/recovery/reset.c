@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Putting the module and its tokens right: with the gate closed, nobody is inside.
+ * Re-initializes a module and restores its tokens. All functions are called with the gate closed:
+ * no operation is in the module.
+ *
+ *   tok_reset               re-initialize, unless the failed token answers; restore all tokens
+ *   tok_reset_with_retries  the same, repeated within half a second after a first failure
+ *   tok_reset_shared        the same while other tokens are in use; limits how often
+ *   tok_reset_for_login     re-initialize always, and leave one token logged out for a PIN check
+ *   tok_rebind_slot         no re-initialization: the token was found in a slot
  */
 #include "pkcs11/recovery/recovery_private.h"
 
-/* p11-kit always asks for the locks of the system, and a module that has none answers
- * CKR_CANT_LOCK. So from now on it is called directly, by all contexts; nothing of it is in use. */
-static void leave_manager(tok_context *ctx)
+/* p11-kit always passes CKF_OS_LOCKING_OK, and a module that cannot lock returns CKR_CANT_LOCK. So
+ * all contexts call the module directly from now on. */
+static void bypass_p11_kit(tok_context *ctx)
 {
     tok_library direct = ctx->library;
 
@@ -15,7 +22,7 @@ static void leave_manager(tok_context *ctx)
          c = atomic_load(&c->gate_next))
         c->library = direct;
     tok_note(ctx->gate, CORE_LOG_WARNING,
-             "module \"%s\": it cannot be initialised through p11-kit (CKR_CANT_LOCK), so it is "
+             "module \"%s\": it cannot be initialized through p11-kit (CKR_CANT_LOCK), so it is "
              "called directly",
              ctx->config->module);
 }
@@ -27,7 +34,7 @@ static core_status module_initialize(tok_context *ctx, bool *fresh, core_err *er
     CK_RV rv = tok_library_initialize(&ctx->library, ctx->config, fresh, &serialize);
 
     if (rv == CKR_CANT_LOCK && ctx->library.managed) {
-        leave_manager(ctx);
+        bypass_p11_kit(ctx);
         rv = tok_library_initialize(&ctx->library, ctx->config, fresh, &serialize);
     }
     if (rv != CKR_OK) {
@@ -38,34 +45,32 @@ static core_status module_initialize(tok_context *ctx, bool *fresh, core_err *er
     gate->cannot_lock = serialize;
     if (serialize && !gate->serialize) {
         tok_note(gate, CORE_LOG_WARNING,
-                 "module \"%s\" cannot lock for itself: its calls are serialised",
+                 "module \"%s\" cannot lock for itself: its calls are serialized",
                  ctx->config->module);
         gate->serialize = true;
     }
     return ST_OK;
 }
 
-/* Whether a session can be opened there. */
 bool tok_slot_answers(tok_context *ctx, CK_SLOT_ID slot)
 {
     CK_SESSION_HANDLE session;
     CK_RV rv = tok_slot_open(ctx, slot, &session);
 
-    if (rv == CKR_SESSION_COUNT) /* that is an answer: a token with room for one session is well */
+    if (rv == CKR_SESSION_COUNT) /* the token works, but its only session is in use */
         return true;
     return rv == CKR_OK && ctx->library.f->C_CloseSession(session) == CKR_OK;
 }
 
-/* Whether the token answers: then whatever failed was not the device, and nothing needs resetting.
- */
+/* True if the token is in its slot and opens a session: the device works, so nothing is reset. */
 static bool token_answers(tok_token *token)
 {
     return tok_slot_holds(token, token->slot) && tok_slot_answers(token->ctx, token->slot);
 }
 
-/* With the gate closed: what there was with the module or the token is of no use any more. Whether
- * the sessions are still open in the module is not known yet. */
-static void forget_sessions(tok_token *token)
+/* Drops all sessions and handles of the token without calling the module. It is not known yet
+ * whether the module still has the sessions, so their handles become stale (session/stale.c). */
+static void drop_sessions(tok_token *token)
 {
     core_mutex_lock(&token->lock);
     for (const tok_session *s = token->idle; s != NULL; s = s->next)
@@ -79,14 +84,14 @@ static void forget_sessions(tok_token *token)
     tok_pool_drain(token, true);
     token->login_session = 0;
     tok_login_lost(token);
-    core_mutex_lock(&token->lock); /* against those who do not wait at the gate */
+    core_mutex_lock(&token->lock); /* the gate does not exclude threads outside the module */
     token->indexed_at_us = 0;
     core_mutex_unlock(&token->lock);
     atomic_fetch_add(&token->module_generation, 1);
 }
 
-/* With the gate closed. A token that is not there now does not keep the others from working. */
-static core_status token_revive(tok_token *token, core_err *err)
+/* Finds the token's slot again, closes its stale sessions, and logs in again for its users. */
+static core_status restore_token(tok_token *token, core_err *err)
 {
     core_status st = tok_slot_resolve(token, err);
 
@@ -100,54 +105,54 @@ static core_status token_revive(tok_token *token, core_err *err)
     return st;
 }
 
-/* Sessions are gone where we finalised the module, or where it was not initialised: their numbers
- * may be others' by now. A module that is still initialised keeps them open. */
-static core_status initialize_anew(tok_context *ctx, core_err *err)
+/* Calls C_Finalize, if the module is ours, and C_Initialize. If the module was finalized, by us or
+ * another component, all sessions are gone and it may reassign their handles. If it stayed
+ * initialized, it keeps our stale sessions open. */
+static core_status reinitialize(tok_context *ctx, core_err *err)
 {
     tok_gate *gate = ctx->gate;
-    bool ended = false;
-    bool fresh = false;
+    bool finalized = false;
+    bool initialized = false; /* by this call, not earlier by another component */
 
     for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
-        forget_sessions(token);
+        drop_sessions(token);
     if (gate->initialised && tok_gate_may_finalize(gate)) {
         CK_RV rv = tok_library_finalize(&ctx->library, ctx->config);
-        ended = rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED;
-        gate->own = !ended;
+        finalized = rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED;
+        gate->own = !finalized;
     }
     gate->initialised = false;
-    core_status st = module_initialize(ctx, &fresh, err);
-    if (ended || fresh)
+    core_status st = module_initialize(ctx, &initialized, err);
+    if (finalized || initialized)
         for (tok_token *token = NULL; (token = tok_gate_next(gate, token)) != NULL;)
             tok_stale_forget(token);
     if (st == ST_OK) {
-        gate->own |= fresh;
+        gate->own |= initialized;
         gate->initialised = true;
         atomic_store(&gate->uninitialised, false);
     }
     return st;
 }
 
-static void revive_others(tok_context *ctx, const tok_token *owner)
+/* Restores all tokens but `owner`. An unavailable token does not prevent the use of the others. */
+static void restore_other_tokens(tok_context *ctx, const tok_token *owner)
 {
     core_err other = {0};
     for (tok_token *token = NULL; (token = tok_gate_next(ctx->gate, token)) != NULL;)
         if (token != owner)
-            (void)token_revive(token, &other);
+            (void)restore_token(token, &other);
 }
 
-/* With the gate closed: nobody is in the module. `asker` is the token whose failure is being
- * healed, NULL when only the module is to be initialised. */
 core_status tok_reset(tok_context *ctx, tok_token *owner, core_err *err)
 {
     if (ctx->gate->initialised && owner != NULL && owner->present && token_answers(owner))
         return ST_OK;
-    core_status st = initialize_anew(ctx, err);
+    core_status st = reinitialize(ctx, err);
     if (st != ST_OK)
         return st;
-    revive_others(ctx, owner);
+    restore_other_tokens(ctx, owner);
     if (owner != NULL) {
-        st = token_revive(owner, err);
+        st = restore_token(owner, err);
         if (st == ST_OK)
             atomic_fetch_add(&owner->recoveries, 1);
     }
@@ -156,18 +161,18 @@ core_status tok_reset(tok_context *ctx, tok_token *owner, core_err *err)
 
 core_status tok_reset_for_login(tok_token *token, core_err *err)
 {
-    core_status st = initialize_anew(token->ctx, err);
+    core_status st = reinitialize(token->ctx, err);
     if (st != ST_OK)
         return st;
-    revive_others(token->ctx, token);
+    restore_other_tokens(token->ctx, token);
     st = tok_slot_resolve(token, err);
     token->present = st == ST_OK;
     return st;
 }
 
-/* The first failure is looked at a few times in half a second: a daemon that many processes turn to
- * at one moment (the children of a fork) sends some of them away. What is known to be gone is tried
- * once. */
+/* Retries several times within half a second: a daemon that many processes connect to at once (the
+ * children of a fork) rejects some of the connections. A token or module that is already known to
+ * be unavailable (`known`) is tried once. */
 core_status tok_reset_with_retries(tok_context *ctx, tok_token *owner, bool known, core_err *err)
 {
     enum { TRIES = 4, PAUSE_MS = 50 };
@@ -180,11 +185,10 @@ core_status tok_reset_with_retries(tok_context *ctx, tok_token *owner, bool know
     return st;
 }
 
-/* With the gate closed: the token is in another slot, or back in its old one. */
 core_status tok_rebind_slot(tok_token *token, CK_SLOT_ID slot, core_err *err)
 {
-    forget_sessions(token);
-    tok_stale_close(token); /* while the slot is the old one */
+    drop_sessions(token);
+    tok_stale_close(token); /* before token->slot changes, which it compares with */
     atomic_store(&token->slot, slot);
     token->present = true;
     core_status st = tok_login_users(token) > 0 ? tok_login_again(token, err) : ST_OK;
@@ -193,10 +197,10 @@ core_status tok_rebind_slot(tok_token *token, CK_SLOT_ID slot, core_err *err)
     return st;
 }
 
-/* For the sake of one token, with the gate closed. */
+/* Records how long the reset took, which delays the next one (health.c): it stops all tokens. */
 core_status tok_reset_shared(tok_context *ctx, tok_token *owner, core_err *err)
 {
-    uint64_t since = core_now_us();
+    const uint64_t since = core_now_us();
     core_status st = tok_reset(ctx, owner, err);
     tok_reset_done(ctx, owner != NULL ? &owner->health : &ctx->gate->absent, core_now_us() - since);
     return st;

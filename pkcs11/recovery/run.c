@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs an operation on one token: enters the module, takes a session, and recovers from each kind
- * of loss once.
+ * Runs an operation on one token: enters the module, takes a session from the pool, and calls the
+ * operation. After a loss of session, login, handle or device it recovers and runs the operation
+ * again, within a retry budget.
  */
 #include "pkcs11/recovery/recovery_private.h"
 
-/* What came of one try: whether `op` was reached, and the epoch in which it failed. */
+/* The result of one attempt. */
 typedef struct attempt {
-    bool reached;
-    uint64_t module_generation;
+    bool reached;               /* `op` was called */
+    uint64_t module_generation; /* of the token during the attempt */
 } attempt;
 
-static core_status run_try(tok_token *token, const tok_exec_options *run, tok_op op, void *arg,
-                           attempt *how, core_err *err)
+static core_status run_attempt(tok_token *token, const tok_exec_options *options, tok_op op,
+                               void *arg, attempt *result, core_err *err)
 {
     tok_call_scope scope;
     tok_session *session = NULL;
 
-    how->reached = false;
-    how->module_generation = atomic_load(&token->module_generation);
+    result->reached = false;
+    result->module_generation = atomic_load(&token->module_generation);
     core_status st = tok_module_enter(token->ctx, &scope, err);
     if (st != ST_OK)
         return st;
-    how->module_generation = atomic_load(&token->module_generation);
+    result->module_generation = atomic_load(&token->module_generation);
     st = tok_pool_take(token, &session, err);
     if (st == ST_OK) {
-        how->reached = true;
-        session->owner = run->owner;
-        session->member_index = run->member_index;
+        result->reached = true;
+        session->owner = options->owner;
+        session->member_index = options->member_index;
         session->handle_generation = tok_token_handle_generation(token);
         st = op(session, arg, err);
-        /* Whatever failed may have left an operation active, and a session is cheaper than a doubt.
-         */
+        /* A failed call may have left an operation active in the session, so discard it. */
         if (st != ST_OK) {
             session->dirty = true;
             session->gone |= st == ST_SESSION_LOST;
@@ -42,12 +42,12 @@ static core_status run_try(tok_token *token, const tok_exec_options *run, tok_op
     return st;
 }
 
-/* What may still be done for one operation. One loss can hide another: behind lost sessions a lost
- * login, behind that a lost handle, behind that a token that is gone. Each is healed once. */
+/* The retries left for one operation. One loss can hide another: after lost sessions the login may
+ * prove lost, then the handle, then the device. Each class of loss is recovered once. */
 typedef struct retry_budget {
-    bool counted;
-    unsigned sessions; /* a token that dropped one may have dropped all in the pool */
-    unsigned healed;   /* set of classes */
+    bool sessions_counted;
+    unsigned sessions;  /* further sessions to try */
+    unsigned recovered; /* set of core_class */
 } retry_budget;
 
 static unsigned sessions_open(tok_token *token)
@@ -58,32 +58,49 @@ static unsigned sessions_open(tok_token *token)
     return count;
 }
 
-/* ST_OK: try again. */
-static core_status recover_for_retry(tok_token *token, const tok_exec_options *run,
-                                     retry_budget *left, core_status st, uint64_t module_generation,
-                                     core_err *err)
+/* A lost session needs no recovery, only another session. A token that lost one may have lost all
+ * sessions in the pool, so the budget is one more than these. False: it is used up. */
+static bool may_try_other_session(tok_token *token, retry_budget *budget)
 {
-    core_class class = core_status_class(st);
-    /* A spare is none while the module they share is not there. */
-    bool can_failover =
-        run->can_failover && (class != CORE_CLASS_DEVICE || tok_module_there(token->ctx));
+    if (!budget->sessions_counted)
+        budget->sessions = sessions_open(token) + 1;
+    budget->sessions_counted = true;
+    return budget->sessions-- > 0;
+}
 
-    switch (class) {
-    case CORE_CLASS_SESSION: /* another session is all it takes */
-        if (!left->counted)
-            left->sessions = sessions_open(token) + 1;
-        left->counted = true;
-        return left->sessions-- > 0 ? ST_OK : st;
+/* Recovers from `st`, a loss of device, handle or login, unless the budget of its class is used up.
+ * If another member of the group can serve, only the login is recovered, and a failed device is
+ * left to the group. No member can serve while the module that they share is unavailable. */
+static core_status recover_class(tok_token *token, const tok_exec_options *options,
+                                 retry_budget *budget, core_status st, uint64_t module_generation,
+                                 core_err *err)
+{
+    const core_class class = core_status_class(st);
+    const bool can_failover =
+        options->can_failover && (class != CORE_CLASS_DEVICE || tok_module_there(token->ctx));
+
+    if (class == CORE_CLASS_DEVICE && can_failover)
+        return st;
+    if ((budget->recovered & (1u << class)) != 0)
+        return st;
+    budget->recovered |= 1u << class;
+    return can_failover ? tok_recover_login(token, err)
+                        : tok_recover(token, st, module_generation, err);
+}
+
+/* Called after each failed attempt, outside the gate, with its status. ST_OK: run the operation
+ * again. Otherwise the result of the operation: `st`, or why the recovery failed. */
+static core_status recover_for_retry(tok_token *token, const tok_exec_options *options,
+                                     retry_budget *budget, core_status st,
+                                     uint64_t module_generation, core_err *err)
+{
+    switch (core_status_class(st)) {
+    case CORE_CLASS_SESSION:
+        return may_try_other_session(token, budget) ? ST_OK : st;
     case CORE_CLASS_DEVICE:
-    case CORE_CLASS_HANDLE: /* some tokens say so after a logout */
+    case CORE_CLASS_HANDLE: /* some tokens report this after a logout */
     case CORE_CLASS_LOGIN:
-        if (class == CORE_CLASS_DEVICE && can_failover)
-            return st;
-        if ((left->healed & (1u << class)) != 0)
-            return st;
-        left->healed |= 1u << class;
-        return can_failover ? tok_recover_login(token, err)
-                            : tok_recover(token, st, module_generation, err);
+        return recover_class(token, options, budget, st, module_generation, err);
     case CORE_CLASS_NONE:
     case CORE_CLASS_DATA:
     case CORE_CLASS_USAGE:
@@ -96,25 +113,31 @@ static core_status recover_for_retry(tok_token *token, const tok_exec_options *r
     }
 }
 
-core_status tok_execute_on_token(tok_token *token, tok_exec_options *run, tok_op op, void *arg,
+/* An operation that must not be repeated has failed. Recovers a lost login all the same, so that
+ * the next operation finds the token logged in, or its login marked as lost. */
+static void recover_for_next(tok_token *token, core_status st)
+{
+    const core_status recovered =
+        core_status_class(st) == CORE_CLASS_LOGIN ? tok_recover_login(token, NULL) : ST_OK;
+    (void)recovered;
+}
+
+core_status tok_execute_on_token(tok_token *token, tok_exec_options *options, tok_op op, void *arg,
                                  core_err *err)
 {
-    retry_budget left = {0};
-    attempt how;
+    retry_budget budget = {0};
+    attempt result;
 
     for (;;) {
-        core_status st = run_try(token, run, op, arg, &how, err);
-        run->reached |= how.reached;
+        core_status st = run_attempt(token, options, op, arg, &result, err);
+        options->reached |= result.reached;
         if (st == ST_OK)
             return st;
-        if (how.reached && run->once) {
-            /* The next operation finds the login made again, or known to be lost. */
-            core_status healed =
-                core_status_class(st) == CORE_CLASS_LOGIN ? tok_recover_login(token, NULL) : ST_OK;
-            (void)healed;
+        if (result.reached && options->once) {
+            recover_for_next(token, st);
             return st;
         }
-        st = recover_for_retry(token, run, &left, st, how.module_generation, err);
+        st = recover_for_retry(token, options, &budget, st, result.module_generation, err);
         if (st != ST_OK)
             return st;
     }

@@ -148,7 +148,7 @@ static void module_without_locks_is_serialized(void)
         CU_ASSERT_EQUAL_FATAL(tok_context_open(config(loaders[i]), &ctx, &err), ST_OK);
         CU_ASSERT_EQUAL(use(ctx, &err), ST_OK);
         CU_ASSERT(tok_context_serialized(ctx));
-        CU_ASSERT_EQUAL(logged("it cannot be initialised through p11-kit (CKR_CANT_LOCK)"), i == 0);
+        CU_ASSERT_EQUAL(logged("it cannot be initialized through p11-kit (CKR_CANT_LOCK)"), i == 0);
         tok_context_close(ctx);
         CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 1);
         /* And again: the loader of the library has changed for good. */
