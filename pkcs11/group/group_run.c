@@ -9,23 +9,38 @@
  */
 #include "pkcs11/group/group_private.h"
 
+/* True if an unavailable member is due for a probe: its back-off and its token's have elapsed, and
+ * it has not rejected the PIN of the group. */
+static bool probe_is_due(const tok_member *member)
+{
+    const tok_token *token = atomic_load(&member->token);
+    uint64_t due_us = atomic_load(&member->probe_at_us);
+
+    if (token != NULL && atomic_load(&token->health.retry_at_us) > due_us)
+        due_us = atomic_load(&token->health.retry_at_us);
+    return !atomic_load(&member->refused) && core_now_us() >= due_us;
+}
+
+/* True if the calling thread is to probe the member: no other thread of this process does. After a
+ * fork, a probe of the parent process does not count. `prober` is member->prober as the caller read
+ * it before probe_is_due. The caller sets it to 0 after the probe. */
+static bool claim_probe(tok_member *member, uint32_t prober)
+{
+    const uint32_t process_id = core_process_id();
+
+    return prober != process_id &&
+           atomic_compare_exchange_strong(&member->prober, &prober, process_id);
+}
+
 /* True if the member can execute an operation now. If it is unavailable and its back-off has
  * elapsed, one caller searches for it; other callers continue without it. */
 static bool is_member_usable(tok_token *group, tok_member *member, core_err *err)
 {
-    const tok_token *token = atomic_load(&member->token);
-    uint64_t at = atomic_load(&member->probe_at_us);
-    uint32_t prober = atomic_load(&member->prober);
-    const uint32_t me = core_process_id();
+    const uint32_t prober = atomic_load(&member->prober);
 
     if (tok_member_up(member))
         return true;
-    if (token != NULL && atomic_load(&token->health.retry_at_us) > at)
-        at = atomic_load(&token->health.retry_at_us);
-    if (atomic_load(&member->refused) || core_now_us() < at)
-        return false;
-    /* The process id also tells this process from a parent that was probing at the fork. */
-    if (prober == me || !atomic_compare_exchange_strong(&member->prober, &prober, me))
+    if (!probe_is_due(member) || !claim_probe(member, prober))
         return false;
     core_status st = tok_member_fetch(group, member, err);
     atomic_store(&member->prober, 0);
@@ -71,29 +86,46 @@ core_status tok_group_execute_at(tok_token *group, unsigned member_index, tok_op
     return run_on_member(group, member_index, &run, op, arg, err);
 }
 
+/* The index of the member to try first: 0, or the next one in round-robin order. */
+static unsigned first_member(tok_token *group)
+{
+    struct tok_group *g = group->group;
+
+    return group->config->group_order == CORE_ORDER_ROUND_ROBIN
+               ? atomic_fetch_add(&g->next_first, 1) % g->count
+               : 0;
+}
+
+/* `why` is the error of the last probe; its text is empty if there was none. */
+static core_status fail_no_member(const tok_token *group, const core_err *why, core_err *err)
+{
+    return core_fail(err, ST_DEVICE_BACKOFF, "group \"%s\": none of its tokens serves%s%s",
+                     group->info.label, why->text[0] == '\0' ? "" : ": ", why->text);
+}
+
+/* Tries the members in order until one gives a definite result. Skips members that are not usable.
+ * After a device failure it tries the next member, unless the operation must not be repeated
+ * (`once`) and was begun, or the module is unavailable, which all members share. Any thread may
+ * call it, outside the gate and without locks. */
 core_status tok_group_execute(tok_token *group, tok_op op, void *arg, bool once, core_err *err)
 {
     struct tok_group *g = group->group;
-    bool round_robin = group->config->group_order == CORE_ORDER_ROUND_ROBIN;
     core_status st = ST_OK;
     core_err why = {0};
 
     tok_fork_check(group->ctx);
-    unsigned first = round_robin ? atomic_fetch_add(&g->next_first, 1) % g->count : 0;
+    const unsigned first = first_member(group);
     for (unsigned i = 0; i < g->count; i++) {
-        unsigned member_index = (first + i) % g->count;
+        const unsigned member_index = (first + i) % g->count;
         if (!is_member_usable(group, &g->members[member_index], &why))
             continue;
         tok_exec_options run = {.once = once, .can_failover = can_fail_over(g, first, i + 1)};
         st = run_on_member(group, member_index, &run, op, arg, err);
-        if (!tok_status_is_unavailable(st) || (once && run.reached) ||
-            !tok_module_there(group->ctx))
+        const bool must_not_repeat = once && run.reached;
+        if (!tok_status_is_unavailable(st) || must_not_repeat || !tok_module_there(group->ctx))
             return st;
     }
-    return st != ST_OK
-               ? st
-               : core_fail(err, ST_DEVICE_BACKOFF, "group \"%s\": none of its tokens serves%s%s",
-                           group->info.label, why.text[0] == '\0' ? "" : ": ", why.text);
+    return st != ST_OK ? st : fail_no_member(group, &why, err);
 }
 
 /* --- on all members, on the first --- */
