@@ -181,8 +181,9 @@ static const struct rv_row *rv_find(CK_RV rv)
 
 core_status tok_rv_status(CK_RV rv, tok_call kind)
 {
-    /* A code that is not in the table counts as a device failure, so that recovery is tried. Users
-     * of other clients complain most that an unknown code stops the client until a restart. */
+    /* Outside data calls, a code that is not in the table counts as a device failure, so that
+     * recovery is tried. Users of other clients complain most that an unknown code stops the client
+     * until a restart. */
     const struct rv_row *row = rv_find(rv);
     if (row == NULL)
         return kind == TOK_CALL_DATA ? ST_DECRYPT_FAILED : ST_DEVICE;
