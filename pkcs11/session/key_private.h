@@ -36,8 +36,8 @@ enum tok_fact {
     TOK_FACT_WARNED = 8    /* the log has warned that new ciphertexts get a weaker padding */
 };
 /* One bit for each padding. Unsigned, which constants of an enum are not: they are shifted. */
-#define TOK_FACT_ACCEPTED (1U << 4) /* << core_padding: C_DecryptInit accepts it */
-#define TOK_FACT_REFUSED  (1U << 8) /* << core_padding: it refuses it, and accepts another */
+#define TOK_FACT_ACCEPTED (1U << 4) /* << core_padding: C_DecryptInit accepts the padding */
+#define TOK_FACT_REFUSED  (1U << 8) /* << core_padding: it rejects it, but accepts another */
 
 /* Log lines about a key in use, each limited in frequency. */
 typedef enum tok_notice {

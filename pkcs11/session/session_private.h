@@ -75,9 +75,8 @@ void tok_session_end(tok_token *token, CK_SESSION_HANDLE handle) CORE_EXCLUDES(t
 void tok_stale_add(tok_token *token, CK_SESSION_HANDLE handle);
 void tok_stale_add_locked(tok_token *token, CK_SESSION_HANDLE handle) CORE_REQUIRES(token->lock);
 void tok_stale_forget(tok_token *token);
-/* Closes all stale sessions if the token still knows all of them. Inside the gate or with it
- * closed.
- */
+/* Closes all stale sessions if the token still knows all of them. Called inside the gate or with it
+ * closed. */
 void tok_stale_close(tok_token *token);
 /* Takes a session; waits for one up to session_wait_ms. Inside the gate. ST_LOGIN_LOST,
  * ST_AUTH_FAILED (no user), ST_POOL_TIMEOUT, ST_TOKEN_FULL. Return it with tok_pool_give. */
