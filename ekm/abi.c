@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The 17 functions that SQL Server looks up. Nothing is decided here: each enters, calls one
- * function of the room and hands its status to ekm_result.
+ * The 17 functions that SQL Server looks up by name. They make no decisions: each enters the
+ * provider, calls one implementation function and passes its status to ekm_result.
  */
 #include "ekm/key_private.h"
 
@@ -28,8 +28,8 @@ SqlCpError SqlCryptOpenSession(const SqlCpCredential *credential, SqlCpSession *
     return ekm_result(&call, st);
 }
 
-/* `abort` changes nothing: a call of another thread in the session ends as it would have, and the
- * session goes with it. */
+/* `abort` is ignored: a call of another thread that uses the session completes normally, and the
+ * session is freed when that call ends. */
 SqlCpError SqlCryptCloseSession(SqlCpSession *session, SqlCpBoolean abort)
 {
     (void)abort;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The algorithms offered to SQL Server: those that the configuration's global `algorithms` allows.
- * An id is the algorithm's number plus one, so it means the same in every version and set-up.
+ * The algorithms offered to SQL Server: those that the global key `algorithms` of the configuration
+ * allows. An algorithm id is the value of core_algorithm plus one, so it means the same in every
+ * version and configuration.
  */
 #include <string.h>
 #include "core/text.h"
@@ -40,7 +41,7 @@ core_status ekm_algorithm_next(ekm_call *call, SqlCpAlgId *id)
             return ST_OK;
         }
     }
-    return core_fail(&call->err, ST_NOT_FOUND, "no further algorithm");
+    return core_fail(&call->err, ST_NOT_FOUND, "no more algorithms");
 }
 
 core_status ekm_algorithm_info(ekm_call *call, SqlCpAlgId id, SqlCpAlgorithmInfo *info)

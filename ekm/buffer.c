@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the engine hands in is checked before it is believed, and what it gets back follows the
- * interface's rule of two calls: too small, and the size is set and nothing else; else filled.
+ * Checks the arguments of SQL Server before use, and fills its output buffers. A buffer that is too
+ * small gets the required size and nothing else (ST_BUFFER_TOO_SMALL); SQL Server then calls again
+ * with a larger one.
  */
 #include <string.h>
 #include "ekm/ekm_private.h"
@@ -11,7 +12,7 @@ core_status ekm_check_data(const SqlCpData *data, size_t limit, const char *what
     if (!data || (data->cb > 0 && !data->pb))
         return core_fail(err, ST_INVALID_ARGUMENT, "%s is NULL", what);
     if (data->cb > limit)
-        return core_fail(err, ST_INVALID_ARGUMENT, "%s has %u bytes, at most %zu are taken", what,
+        return core_fail(err, ST_INVALID_ARGUMENT, "%s has %u bytes, at most %zu are allowed", what,
                          (unsigned)data->cb, limit);
     return ST_OK;
 }
@@ -23,7 +24,7 @@ core_status ekm_check_text(const SqlCpStr *text, size_t limit, const char *what,
     if (text->cb % 2 != 0)
         return core_fail(err, ST_INVALID_ARGUMENT, "%s has an odd number of bytes", what);
     if (text->cb > limit)
-        return core_fail(err, ST_INVALID_ARGUMENT, "%s has %u bytes, at most %zu are taken", what,
+        return core_fail(err, ST_INVALID_ARGUMENT, "%s has %u bytes, at most %zu are allowed", what,
                          (unsigned)text->cb, limit);
     return ST_OK;
 }
@@ -45,11 +46,11 @@ bool ekm_fits(const void *buffer, SqlCpUlong cb, size_t need)
 
 core_status ekm_write_output(SqlCpData *out, const void *bytes, size_t length)
 {
-    bool room = ekm_fits(out->pb, out->cb, length);
-    if (room)
+    bool fits = ekm_fits(out->pb, out->cb, length);
+    if (fits)
         memcpy(out->pb, bytes, length);
     out->cb = (SqlCpUlong)length;
-    return room ? ST_OK : ST_BUFFER_TOO_SMALL;
+    return fits ? ST_OK : ST_BUFFER_TOO_SMALL;
 }
 
 bool ekm_overlap(const void *a, size_t a_len, const void *b, size_t b_len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one way in and the one way out of every export. Here, and only here, a core_status becomes
- * the engine's code (the code column of CORE_STATUS_LIST), a log line and an audit record.
+ * Begins and ends every exported function. Only this file turns a core_status into the code that
+ * SQL Server receives (the code column of CORE_STATUS_LIST), a log line and an audit record.
  */
 #include "core/memory.h"
 #include "core/platform.h"
@@ -18,7 +18,8 @@ static core_audit_kind audit_kind(ekm_record record)
     return kinds[record];
 }
 
-/* Sets each field but the long texts, whose first byte is enough: this is on the hot path. */
+/* Sets each field separately. Of the large text buffers only the first byte is set, because every
+ * call runs through here. */
 void ekm_begin(ekm_call *call, const char *operation, ekm_record record)
 {
     call->operation = operation;
@@ -64,7 +65,7 @@ core_status ekm_enter_session(ekm_call *call, const SqlCpSession *session)
     return ST_OK;
 }
 
-/* A call that named no open session has no author to record; it is in the log. */
+/* A call without an open session has no identity to record. It appears in the log only. */
 static bool is_recorded(const ekm_call *call)
 {
     return call->started && !call->recorded && (call->session || call->identity);
@@ -106,9 +107,9 @@ core_status ekm_audit(ekm_call *call, core_status st)
     return core_audit_write(&record);
 }
 
-/* The engine's daily bread is not logged: size queries, ends of enumerations, names that are free.
- * A key that is there, and is passed over, is no free name. Nor is each call while a token is away:
- * the back door logs when it goes and when it returns. */
+/* Expected outcomes are logged at debug level only: size queries, the end of an enumeration, lookup
+ * of an unused name, and calls while a token is unavailable (the token layer logs when it is lost
+ * and when it returns). A key that exists but is ignored by policy is a warning. */
 static core_level log_level(core_status st, const core_err *err)
 {
     if (st == ST_NOT_FOUND && err->passed_over)
@@ -116,49 +117,50 @@ static core_level log_level(core_status st, const core_err *err)
     if (st == ST_BUFFER_TOO_SMALL || st == ST_NOT_FOUND || st == ST_DEVICE_BACKOFF)
         return CORE_LOG_DEBUG;
     core_class cls = core_status_class(st);
-    bool callers = cls == CORE_CLASS_USAGE || cls == CORE_CLASS_DATA || cls == CORE_CLASS_PIN;
-    return callers ? CORE_LOG_WARNING : CORE_LOG_ERROR;
+    bool by_caller = cls == CORE_CLASS_USAGE || cls == CORE_CLASS_DATA || cls == CORE_CLASS_PIN;
+    return by_caller ? CORE_LOG_WARNING : CORE_LOG_ERROR;
 }
 
-/* While a token is away, or somebody sends it bad data, every call fails alike: one line tells it,
- * and the next, ten seconds later at the earliest, how many there were meanwhile. */
-static bool log_now(core_status st, unsigned *untold)
+/* Limits repeated lines. While a token is unavailable, or a client sends invalid data, every call
+ * fails with the same status: log the first failure, then at most one line every ten seconds with
+ * the number of calls not logged since. */
+static bool should_log_now(core_status st, unsigned *suppressed)
 {
-    enum { PAUSE_US = 10000000 };
+    enum { INTERVAL_US = 10000000 };
     static struct {
-        core_lock lock; /* guards what follows */
+        core_lock lock; /* guards the members below */
         uint64_t next_us[ST_COUNT_];
-        unsigned untold[ST_COUNT_];
-    } said = {.lock = CORE_LOCK_INIT};
+        unsigned suppressed[ST_COUNT_];
+    } limiter = {.lock = CORE_LOCK_INIT};
     core_class cls = core_status_class(st);
 
-    *untold = 0;
+    *suppressed = 0;
     if ((cls != CORE_CLASS_DEVICE && cls != CORE_CLASS_DATA) || st >= ST_COUNT_)
         return true;
-    core_lock_acquire(&said.lock);
+    core_lock_acquire(&limiter.lock);
     uint64_t now = core_now_us();
-    bool due = now >= said.next_us[st];
+    bool due = now >= limiter.next_us[st];
     if (due) {
-        *untold = said.untold[st];
-        said.untold[st] = 0;
-        said.next_us[st] = now + PAUSE_US;
+        *suppressed = limiter.suppressed[st];
+        limiter.suppressed[st] = 0;
+        limiter.next_us[st] = now + INTERVAL_US;
     } else {
-        said.untold[st]++;
+        limiter.suppressed[st]++;
     }
-    core_lock_release(&said.lock);
+    core_lock_release(&limiter.lock);
     return due;
 }
 
 static void log_result(const ekm_call *call, core_status st)
 {
-    unsigned untold = 0;
+    unsigned suppressed = 0;
     core_level level = log_level(st, &call->err);
 
-    if (st == ST_OK || !core_log_enabled(level) || !log_now(st, &untold))
+    if (st == ST_OK || !core_log_enabled(level) || !should_log_now(st, &suppressed))
         return;
     core_log_status(level, call->operation, st, &call->err);
-    if (untold > 0)
-        core_log(level, "%u more calls ended with %s since the last line of it", untold,
+    if (suppressed > 0)
+        core_log(level, "%u more calls failed with %s since the previous line", suppressed,
                  core_status_name(st));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encrypt and Decrypt. Sizes are answered from the key alone. A symmetric ciphertext made without
- * an IV of the caller's carries its random IV in front; with one, it is the bare CBC output. The
- * two forms differ by the parameters of the call only, as SQL Server gives the same ones again.
+ * SqlCryptEncrypt and SqlCryptDecrypt. The output size is computed from the key and the input
+ * length, without the token. A symmetric ciphertext made without an IV parameter begins with its
+ * random IV; made with an IV parameter, it is the bare CBC output. Only the parameters of the call
+ * tell the two forms apart: SQL Server passes the same parameters to Decrypt as to Encrypt.
  */
 #include <string.h>
 #include "core/crypto.h"
@@ -11,27 +12,28 @@
 
 enum { MAX_BLOCK = 16 };
 
-/* One operation, taken apart. */
+/* The checked arguments of one operation. */
 typedef struct operation {
-    size_t block; /* bytes of the IV the key needs; 0: RSA */
-    bool carried; /* the IV stands in front of the ciphertext */
+    size_t block;     /* bytes of the IV the key needs; 0: RSA */
+    bool iv_prefixed; /* the ciphertext begins with its IV */
     uint8_t iv[MAX_BLOCK];
     const uint8_t *in;
     size_t in_len;
-    core_secret scratch; /* a copy of the input, where it overlaps the output */
+    core_secret scratch; /* a copy of the input if it overlaps the output; wiped when closed */
 } operation;
 
 static core_status take_iv(ekm_call *call, const ekm_data *data, operation *op)
 {
-    op->carried = data->count == 0 && op->block > 0;
+    op->iv_prefixed = data->count == 0 && op->block > 0;
     if (data->count == 0)
         return ST_OK;
     const SqlCpEncryptionParam *iv = data->params;
     if (op->block == 0)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "an RSA key takes no IV");
     if (!iv->pb || iv->cb < op->block || iv->cb > scp_MaxIV)
-        return core_fail(&call->err, ST_INVALID_ARGUMENT, "the IV has %u bytes, %zu to %d are due",
-                         (unsigned)iv->cb, op->block, (int)scp_MaxIV);
+        return core_fail(&call->err, ST_INVALID_ARGUMENT,
+                         "the IV has %u bytes, %zu to %d are required", (unsigned)iv->cb, op->block,
+                         (int)scp_MaxIV);
     memcpy(op->iv, iv->pb, op->block);
     return ST_OK;
 }
@@ -43,17 +45,17 @@ static core_status check_arguments(ekm_call *call, const ekm_data *data, size_t 
     if (data->count > 0 && !data->params)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "params is NULL");
     if (data->count > 1)
-        return core_fail(&call->err, ST_INVALID_ARGUMENT, "%u parameters, at most one is taken",
+        return core_fail(&call->err, ST_INVALID_ARGUMENT, "%u parameters, at most one is allowed",
                          (unsigned)data->count);
     if (data->count > 0 && data->params->type != scp_ep_IV)
         return core_fail(&call->err, ST_NOT_SUPPORTED, "parameter type %u is not the IV",
                          (unsigned)data->params->type);
     if (!data->final)
-        return core_fail(&call->err, ST_NOT_SUPPORTED, "data in parts is not supported");
+        return core_fail(&call->err, ST_NOT_SUPPORTED, "multi-part data is not supported");
     return ekm_check_data(data->in, limit, "input", &call->err);
 }
 
-/* Checks everything and finds the key. */
+/* Checks all arguments and finds the key. */
 static core_status prepare(ekm_call *call, const ekm_data *data, size_t limit, operation *op)
 {
     core_status st = check_arguments(call, data, limit);
@@ -68,8 +70,8 @@ static core_status prepare(ekm_call *call, const ekm_data *data, size_t limit, o
     return take_iv(call, data, op);
 }
 
-/* Input and output may be one buffer; a token may not like that. */
-static core_status separate(ekm_call *call, const ekm_data *data, operation *op)
+/* Copies an input that overlaps the output: not every token supports that. */
+static core_status copy_overlapping_input(ekm_call *call, const ekm_data *data, operation *op)
 {
     if (op->in_len == 0 || !ekm_overlap(op->in, op->in_len, data->out->pb, data->out->cb))
         return ST_OK;
@@ -90,35 +92,36 @@ core_status ekm_encrypt(ekm_call *call, const ekm_data *data)
         return core_fail(&call->err, ST_DATA_LENGTH, "key \"%s\" encrypts at most %zu bytes",
                          tok_key_info_of(call->key)->name, tok_encrypt_max(call->key));
     SqlCpData *out = data->out;
-    size_t front = op.carried ? op.block : 0;
-    size_t need = front + tok_encrypt_size(call->key, op.in_len);
+    size_t prefix = op.iv_prefixed ? op.block : 0;
+    size_t need = prefix + tok_encrypt_size(call->key, op.in_len);
     if (!ekm_fits(out->pb, out->cb, need)) {
         out->cb = (SqlCpUlong)need;
         return ST_BUFFER_TOO_SMALL;
     }
-    size_t length = out->cb - front;
-    st = separate(call, data, &op);
+    size_t length = out->cb - prefix;
+    st = copy_overlapping_input(call, data, &op);
     if (st == ST_OK)
         st = ekm_key_check(call);
-    if (st == ST_OK && op.carried)
+    if (st == ST_OK && op.iv_prefixed)
         st = core_random(op.iv, op.block);
     if (st == ST_OK)
         st = tok_encrypt(call->key, op.block ? op.iv : NULL, op.block, op.in, op.in_len,
-                         out->pb + front, &length, &call->err);
+                         out->pb + prefix, &length, &call->err);
     if (st == ST_OK)
         st = ekm_audit(call, ST_OK);
     if (st == ST_OK) {
-        memcpy(out->pb, op.iv, front);
-        out->cb = (SqlCpUlong)(front + length);
+        memcpy(out->pb, op.iv, prefix);
+        out->cb = (SqlCpUlong)(prefix + length);
     }
     core_secret_close(&op.scratch);
     return st;
 }
 
-/* Takes the IV from the front of a ciphertext. What is too short for one was not made here. */
+/* Takes the IV from the beginning of a ciphertext. An input without at least one block after the IV
+ * was not made by ekm_encrypt. */
 static core_status split_iv(ekm_call *call, operation *op)
 {
-    if (!op->carried)
+    if (!op->iv_prefixed)
         return ST_OK;
     if (op->in_len < 2 * op->block)
         return core_fail(&call->err, ST_DECRYPT_FAILED, "decryption failed");
@@ -137,13 +140,14 @@ core_status ekm_decrypt(ekm_call *call, const ekm_data *data)
     if (st != ST_OK)
         return st;
     SqlCpData *out = data->out;
-    /* With any room at all it is tried: the plaintext may be shorter than the bound. */
+    /* Decrypt into any buffer that is not empty: the plaintext may be shorter than the upper bound.
+     */
     if (!out->pb || out->cb == 0) {
         out->cb = (SqlCpUlong)tok_decrypt_size(call->key, op.in_len);
         return ST_BUFFER_TOO_SMALL;
     }
     size_t length = out->cb;
-    st = separate(call, data, &op);
+    st = copy_overlapping_input(call, data, &op);
     if (st == ST_OK)
         st = ekm_key_check(call);
     if (st == ST_OK)

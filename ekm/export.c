@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What SQL Server is told of a key: its name, thumbprint, algorithm and flags, and the public part
- * of an RSA key. The blob is CNG's by default (BCRYPT_RSAPUBLIC_BLOB); whether any engine wants one
- * of the two others is not settled, so `export_blob` can choose them.
+ * The description of a key for SQL Server: name, thumbprint, algorithm and flags, and the public
+ * key of an RSA key. The blob is a BCRYPT_RSAPUBLIC_BLOB of CNG by default. It is not known whether
+ * any version of SQL Server needs one of the other two forms, so `export_blob` can select them.
  */
 #include <string.h>
 #include "core/crypto.h"
@@ -12,16 +12,16 @@
 
 enum { CNG_HEADER = 24, CAPI_HEADER = 20, RSA1_MAGIC = 0x31415352, CALG_RSA_KEYX = 0xA400 };
 
-/* A label that is no text, or too long for a key name of SQL Server, is shown as the thumbprint in
- * hex: the key must be usable all the same, since databases know it by its thumbprint. */
+/* A label that is not valid UTF-8, or is too long for a key name of SQL Server, is replaced by the
+ * thumbprint in hex: databases refer to the key by its thumbprint, so it must remain usable. */
 static core_status shown_name(const tok_key_info *key, uint8_t *out, size_t *length)
 {
-    size_t room = *length;
+    size_t size = *length;
     if (key->name[0] && core_utf8_to_utf16(key->name, out, length) == ST_OK)
         return ST_OK;
     char hex[2 * TOK_THUMB_LEN + 1];
     core_hex(key->thumb, TOK_THUMB_LEN, hex);
-    *length = room;
+    *length = size;
     return core_utf8_to_utf16(hex, out, length);
 }
 
@@ -34,12 +34,12 @@ core_status ekm_key_info(ekm_call *call, SqlCpKeyInfo *info)
     size_t length = sizeof name;
     core_status st = shown_name(key, name, &length);
     if (st != ST_OK)
-        return core_fail(&call->err, ST_FAILURE, "the name of a key cannot be shown");
-    bool room = ekm_fits(info->name.ws, info->name.cb, length) &&
+        return core_fail(&call->err, ST_FAILURE, "the name of a key cannot be converted to UTF-16");
+    bool fits = ekm_fits(info->name.ws, info->name.cb, length) &&
                 ekm_fits(info->thumb.pb, info->thumb.cb, TOK_THUMB_LEN);
     info->name.cb = (SqlCpUlong)length;
     info->thumb.cb = TOK_THUMB_LEN;
-    if (!room)
+    if (!fits)
         return ST_BUFFER_TOO_SMALL;
     memcpy(info->name.ws, name, length);
     memcpy(info->thumb.pb, key->thumb, TOK_THUMB_LEN);
@@ -55,7 +55,8 @@ static void put_le32(uint8_t *at, size_t value)
         at[n] = (uint8_t)(value >> (8 * n));
 }
 
-/* BCRYPT_RSAKEY_BLOB: magic, bits, lengths of exponent, modulus and (none) primes; big endian. */
+/* BCRYPT_RSAKEY_BLOB: magic, bits, lengths of exponent, modulus and (none) primes; numbers are big
+ * endian. */
 static core_status cng_blob(const tok_key_info *key, uint8_t *out, size_t *length, core_err *err)
 {
     (void)err;
@@ -71,7 +72,8 @@ static core_status cng_blob(const tok_key_info *key, uint8_t *out, size_t *lengt
     return ST_OK;
 }
 
-/* PUBLICKEYBLOB: type 6, version 2, algorithm; magic, bits, exponent; modulus little endian. */
+/* PUBLICKEYBLOB: type 6, version 2, algorithm; magic, bits, exponent; the modulus is little endian.
+ */
 static core_status capi_blob(const tok_key_info *key, uint8_t *out, size_t *length, core_err *err)
 {
     if (key->exponent_len > 4)
@@ -97,7 +99,7 @@ static size_t der_header(const uint8_t *der)
     return der[1] < 0x80 ? 2 : 2 + (size_t)(der[1] & 0x7f);
 }
 
-/* PKCS#1 RSAPublicKey: the content of the bit string that ends a SubjectPublicKeyInfo. */
+/* PKCS#1 RSAPublicKey: the content of the bit string at the end of a SubjectPublicKeyInfo. */
 static core_status der_blob(const tok_key_info *key, uint8_t *out, size_t *length, core_err *err)
 {
     enum { ALGORITHM = 15 }; /* SEQUENCE of rsaEncryption and NULL */
@@ -129,7 +131,7 @@ static core_status check_export(ekm_call *call, const SqlCpKeyThumbprint *encryp
     if (!blob)
         return core_fail(&call->err, ST_INVALID_ARGUMENT, "blob is NULL");
     if (encryptor && encryptor->cb > 0)
-        return core_fail(&call->err, ST_NOT_SUPPORTED, "keys are not exported under other keys");
+        return core_fail(&call->err, ST_NOT_SUPPORTED, "export under another key is not supported");
     if (type == scp_kb_SimpleBlob)
         return core_fail(&call->err, ST_NOT_SUPPORTED, "only public keys are exported");
     if (type != scp_kb_PublicKeyBlob)
@@ -156,8 +158,8 @@ core_status ekm_key_export(ekm_call *call, const SqlCpKeyThumbprint *thumb,
     return st == ST_OK ? ekm_write_output(blob, bytes, length) : st;
 }
 
-/* The engine never imports. What it would hand in is looked at all the same, so that a broken call
- * is told apart from an unsupported one. */
+/* Import is not supported, and SQL Server does not call it. The arguments are checked first, so
+ * that an invalid call is reported as such. */
 core_status ekm_key_import(ekm_call *call, const SqlCpStr *name,
                            const SqlCpKeyThumbprint *decryptor, SqlCpKeyBlobType type,
                            SqlCpKeyFlags flags, const SqlCpKeyBlob *blob)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The functions of the EKM provider that serve calls about algorithms, keys and data.
+ * Internals of the EKM provider: algorithms, keys and data.
  */
 #ifndef EKM_KEY_PRIVATE_H
 #define EKM_KEY_PRIVATE_H
@@ -9,7 +9,7 @@
 
 /* algorithm.c */
 bool ekm_algorithm_offered(const core_config *config, core_algorithm algorithm);
-/* ST_INVALID_ARGUMENT for 0, ST_NOT_SUPPORTED for an algorithm that is not offered. */
+/* ST_INVALID_ARGUMENT: id 0; ST_NOT_SUPPORTED: an algorithm that is not offered. */
 CORE_MUST_USE core_status ekm_algorithm_from_id(ekm_call *call, SqlCpAlgId id, core_algorithm *out);
 SqlCpAlgId ekm_algorithm_id(core_algorithm algorithm);
 CORE_MUST_USE core_status ekm_algorithm_next(ekm_call *call, SqlCpAlgId *id);
@@ -17,18 +17,21 @@ CORE_MUST_USE core_status ekm_algorithm_info(ekm_call *call, SqlCpAlgId id,
                                              SqlCpAlgorithmInfo *info);
 
 /* policy.c */
-/* Whether the key is of an algorithm that is offered; whether it is listed, too: a retired key that
- * was open is not, and still decrypts. */
+/* offered: the configuration and the policy of the token allow the algorithm of the key. visible:
+ * the key is offered, not withheld and not retired, and enumeration lists it. An open key that was
+ * retired is not visible but still decrypts. */
 bool ekm_key_offered(const ekm_call *call, const tok_key *key);
 bool ekm_key_visible(const ekm_call *call, const tok_key *key);
-/* Before call->key is used: what it may be used for now decides, read again where that is due. */
+/* Call before call->key is used: reads the attributes that permit its use again if they are older
+ * than the configuration allows, and refuses a withheld key. */
 CORE_MUST_USE core_status ekm_key_check(ekm_call *call);
-/* Whether it is a column master key, which is refused; and that refusal. */
+/* True for a column master key that the configuration withholds from SQL Server; ekm_key_refuse
+ * reports it with ST_POLICY. */
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key);
 core_status ekm_key_refuse(ekm_call *call, const char *name);
 
 /* keys.c, keyid.c, export.c */
-/* Put the key in call->key. */
+/* These put a reference to the key in call->key. */
 CORE_MUST_USE core_status ekm_key_by_thumb(ekm_call *call, const SqlCpKeyThumbprint *thumb);
 CORE_MUST_USE core_status ekm_key_by_name(ekm_call *call, const SqlCpStr *name);
 CORE_MUST_USE core_status ekm_key_by_id(ekm_call *call, SqlCpKeyId id);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Enumeration. Key ids are numbers of the session: a key gets the next one when a listing first
- * shows it and keeps it until the session ends, whatever is created or dropped meanwhile; an id is
- * never used for another key. A listing is taken when the engine starts from 0.
+ * Key enumeration. Key ids are numbers of a session: a key gets the next id when a listing first
+ * shows it, and keeps it until the session ends even if keys are created or dropped. An id is never
+ * reused for another key. SQL Server starts a listing with id 0.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +21,15 @@ static int compare_thumbs(const void *a, const void *b)
     return memcmp((*(const key_ref *)a)->thumb, (*(const key_ref *)b)->thumb, TOK_THUMB_LEN);
 }
 
-/* The order in which new keys get their ids, so that a first listing reads well. */
+/* New keys get their ids in the order of their names. */
 static int compare_names(const void *a, const void *b)
 {
     int names = strcmp((*(const key_ref *)a)->name, (*(const key_ref *)b)->name);
     return names != 0 ? names : compare_thumbs(a, b);
 }
 
-/* Those of `keys` and the session's own that SQL Server may see, each thumbprint once: copies of a
- * key are one key. Returns how many; `refs` has room for all. */
+/* Collects the keys of `keys` and the session keys that SQL Server may see, one per thumbprint:
+ * copies of a key count once. Returns their number; `refs` must hold all of them. */
 static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t count,
                              key_ref *refs) CORE_REQUIRES(call->session->lock)
 {
@@ -39,9 +39,9 @@ static size_t collect_locked(const ekm_call *call, tok_key *const *keys, size_t 
         if (ekm_key_visible(call, keys[n]))
             refs[all++] = tok_key_info_of(keys[n]);
     }
-    for (size_t n = 0; n < s->own_count; n++) {
-        if (ekm_key_visible(call, s->own[n]))
-            refs[all++] = tok_key_info_of(s->own[n]);
+    for (size_t n = 0; n < s->session_key_count; n++) {
+        if (ekm_key_visible(call, s->session_keys[n]))
+            refs[all++] = tok_key_info_of(s->session_keys[n]);
     }
     if (all == 0)
         return 0;
@@ -77,7 +77,7 @@ static bool mark_known_locked(ekm_session *s, key_ref key) CORE_REQUIRES(s->lock
     return found != NULL;
 }
 
-/* Marks what is there, and gives ids to what is new. */
+/* Marks the keys that are present, and assigns ids to new ones. */
 static core_status number_locked(ekm_session *s, key_ref *refs, size_t count) CORE_REQUIRES(s->lock)
 {
     core_status st = count ? reserve_locked(s, count) : ST_OK;
@@ -105,7 +105,7 @@ static core_status number_locked(ekm_session *s, key_ref *refs, size_t count) CO
     return ST_OK;
 }
 
-/* Lists the token's keys and the session's own. */
+/* Lists the keys of the token and the session keys. */
 static core_status list_keys(ekm_call *call)
 {
     ekm_session *s = call->session;
@@ -115,7 +115,7 @@ static core_status list_keys(ekm_call *call)
     if (st != ST_OK)
         return st;
     core_lock_acquire(&s->lock);
-    key_ref *refs = core_calloc(count + s->own_count + 1, sizeof(key_ref));
+    key_ref *refs = core_calloc(count + s->session_key_count + 1, sizeof(key_ref));
     if (refs)
         st = number_locked(s, refs, collect_locked(call, keys, count, refs));
     else
@@ -145,7 +145,7 @@ core_status ekm_key_next_id(ekm_call *call, SqlCpKeyId *id)
     if (found)
         *id = s->ids[next].id;
     core_lock_release(&s->lock);
-    return found ? ST_OK : core_fail(&call->err, ST_NOT_FOUND, "no further key");
+    return found ? ST_OK : core_fail(&call->err, ST_NOT_FOUND, "no more keys");
 }
 
 core_status ekm_key_by_id(ekm_call *call, SqlCpKeyId id)
@@ -163,6 +163,6 @@ core_status ekm_key_by_id(ekm_call *call, SqlCpKeyId id)
         return core_fail(&call->err, ST_NOT_FOUND, "no key has the id %u in this session",
                          (unsigned)id);
     core_status st = ekm_key_by_thumb(call, &(SqlCpKeyThumbprint){sizeof thumb, thumb});
-    call->thumb = NULL; /* ours, not the caller's */
+    call->thumb = NULL; /* points to a local variable */
     return st;
 }

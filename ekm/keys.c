@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding, making and dropping keys for SQL Server. A session sees its own volatile keys and those
- * keys of its token that are not retired and whose algorithm both the provider offers and the
- * token's policy allows.
+ * Finds, creates and drops keys for SQL Server. A session sees its session keys, and those keys of
+ * its token that are not retired and whose algorithm both the provider and the policy of the token
+ * allow.
  */
 #include <string.h>
 #include "core/text.h"
 #include "ekm/key_private.h"
 
-/* Takes over the reference. */
-static core_status take_visible(ekm_call *call, tok_key *key)
+/* Takes over the reference to `key`. */
+static core_status take_offered(ekm_call *call, tok_key *key)
 {
     call->key = key;
     if (ekm_key_withheld(call, key))
@@ -23,13 +23,13 @@ static core_status take_visible(ekm_call *call, tok_key *key)
 static core_status find_thumb(ekm_call *call, const uint8_t thumb[TOK_THUMB_LEN])
 {
     call->thumb = thumb;
-    tok_key *key = ekm_session_own_by_thumb(call->session, thumb);
+    tok_key *key = ekm_session_key_by_thumb(call->session, thumb);
     if (!key) {
         core_status st = tok_key_by_thumb(call->session->token, thumb, &key, &call->err);
         if (st != ST_OK)
             return st;
     }
-    return take_visible(call, key);
+    return take_offered(call, key);
 }
 
 core_status ekm_key_by_thumb(ekm_call *call, const SqlCpKeyThumbprint *thumb)
@@ -38,7 +38,7 @@ core_status ekm_key_by_thumb(ekm_call *call, const SqlCpKeyThumbprint *thumb)
     return st == ST_OK ? find_thumb(call, thumb->pb) : st;
 }
 
-/* The name into call->name. */
+/* Copies the key name to call->name as UTF-8. */
 static core_status take_name(ekm_call *call, const SqlCpStr *name)
 {
     core_status st = ekm_check_text(name, scp_MaxKeyName, "the key name", &call->err);
@@ -57,13 +57,13 @@ core_status ekm_key_by_name(ekm_call *call, const SqlCpStr *name)
     core_status st = take_name(call, name);
     if (st != ST_OK)
         return st;
-    tok_key *key = ekm_session_own_by_name(call->session, call->name);
+    tok_key *key = ekm_session_key_by_name(call->session, call->name);
     if (!key) {
         st = tok_key_by_name(call->session->token, call->name, &key, &call->err);
         if (st != ST_OK)
             return st;
     }
-    return take_visible(call, key);
+    return take_offered(call, key);
 }
 
 static core_status check_flags(ekm_call *call, SqlCpKeyFlags flags)
@@ -76,11 +76,12 @@ static core_status check_flags(ekm_call *call, SqlCpKeyFlags flags)
     return ST_OK;
 }
 
-/* A name must be free among what the session sees. That of a persistent key is checked by the back
- * door, where no other session can come between; here are the cases that it cannot know. */
+/* A new name must be unused among the keys that the session sees. The token layer checks the names
+ * of keys on the token under its own lock, so that no other session can create one at the same
+ * time. This function checks the cases that the token layer does not know. */
 static core_status check_name_free(ekm_call *call, bool persistent)
 {
-    tok_key *other = ekm_session_own_by_name(call->session, call->name);
+    tok_key *other = ekm_session_key_by_name(call->session, call->name);
     core_status st = other ? ST_OK : ST_NOT_FOUND;
     if (!other && !persistent)
         st = tok_key_by_name(call->session->token, call->name, &other, &call->err);
@@ -95,7 +96,7 @@ static core_status check_name_free(ekm_call *call, bool persistent)
     return st;
 }
 
-/* Everything that can be refused without asking the token to make a key. */
+/* Checks everything that needs no key generation. */
 static core_status check_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId algId,
                                 SqlCpKeyFlags flags, SqlCpKeyThumbprint *thumb,
                                 core_algorithm *algorithm)
@@ -139,33 +140,34 @@ core_status ekm_key_create(ekm_call *call, const SqlCpStr *name, SqlCpAlgId algI
         call->key = NULL;
         return st;
     }
-    /* Some tokens give every RSA key all uses. Nobody could use the key that was asked for. */
+    /* Some tokens set all uses on every RSA key. ekm_key_check would refuse such a key at each use.
+     */
     if (ekm_key_withheld(call, call->key))
         st = ekm_key_refuse(call, call->name);
     if (st == ST_OK && !persistent)
-        st = ekm_session_own_add(call->session, call->key);
+        st = ekm_session_key_add(call->session, call->key);
     if (st == ST_OK)
         st = ekm_audit(call, ST_OK);
     if (st == ST_OK)
         return ekm_write_output(thumb, tok_key_info_of(call->key)->thumb, TOK_THUMB_LEN);
-    /* A key that cannot be kept, recorded or used must not stay. */
+    /* Remove a key that cannot be kept, recorded or used. */
     core_err undo;
     core_status undone = ST_OK;
     if (persistent)
         undone = tok_key_destroy(call->key, &undo);
     else
-        ekm_session_own_remove(call->session, call->key);
+        ekm_session_key_remove(call->session, call->key);
     if (undone != ST_OK)
-        core_log_status(CORE_LOG_ERROR, "CreateKey: the key made stays on the token", undone,
+        core_log_status(CORE_LOG_ERROR, "CreateKey: the new key remains on the token", undone,
                         &undo);
     return st;
 }
 
-/* Takes the key off the token as the policy says. A volatile key only leaves its session. */
+/* Drops the key as the policy says. A session key is only removed from its session. */
 static core_status drop(ekm_call *call, core_drop policy)
 {
     if (!tok_key_info_of(call->key)->persistent) {
-        ekm_session_own_remove(call->session, call->key);
+        ekm_session_key_remove(call->session, call->key);
         return ST_OK;
     }
     if (policy == CORE_DROP_DESTROY)
@@ -177,7 +179,7 @@ static core_status drop(ekm_call *call, core_drop policy)
     core_err undo;
     core_status undone = st == ST_OK ? ST_OK : tok_key_restore(call->key, &undo);
     if (undone != ST_OK)
-        core_log_status(CORE_LOG_ERROR, "DropKey: the key stays retired", undone, &undo);
+        core_log_status(CORE_LOG_ERROR, "DropKey: the key remains retired", undone, &undo);
     return st;
 }
 
@@ -189,7 +191,7 @@ core_status ekm_key_drop(ekm_call *call, const SqlCpKeyThumbprint *thumb)
     core_drop policy = tok_token_config(call->session->token)->drop;
     if (tok_key_info_of(call->key)->persistent && policy == CORE_DROP_DENY)
         return core_fail(&call->err, ST_POLICY,
-                         "key \"%s\" stays: drop = deny; retire it with p11ekm key",
+                         "key \"%s\" is not dropped: drop = deny; retire it with p11ekm key",
                          tok_key_info_of(call->key)->name);
     st = ekm_audit_begin(call);
     return st == ST_OK ? drop(call, policy) : st;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SqlCryptOpenSession: the credential's IDENTITY finds the token, its SECRET logs in. The secret
- * lives here in locked memory only, and only for the call.
+ * SqlCryptOpenSession: IDENTITY of the credential selects the token, SECRET is its PIN. The PIN is
+ * kept in locked memory during the call and wiped at its end.
  *
- * When a machine boots, SQL Server often starts before the HSM's service does, and a TDE database
- * that cannot be opened then stays RECOVERY_PENDING. So the first sessions to a token try
- * startup_tries times, startup_interval_seconds apart, until one has got through or has waited in
- * vain; from then on an absent token is an error at once.
+ * When a machine boots, SQL Server often starts before the client service of the HSM, and a TDE
+ * database that cannot be opened then stays RECOVERY_PENDING. The first sessions of an identity
+ * therefore try startup_tries times, startup_interval_seconds apart, until one login succeeds or
+ * one wait has ended without success. After that, an unavailable token is reported at once.
  */
 #include <string.h>
 #include "core/memory.h"
@@ -14,9 +14,10 @@
 #include "core/text.h"
 #include "ekm/ekm_private.h"
 
-/* Whether a failure may pass when the token comes up. A name that neither the configuration nor
- * any token present knows is more likely a typing error, and nobody should wait minutes for it. */
-static bool may_pass(const ekm_call *call, core_status st)
+/* True if the failure may disappear when the token becomes available. A name that neither the
+ * configuration nor any present token has is more likely a typing error, and no session should wait
+ * minutes for it. */
+static bool may_recover(const ekm_call *call, core_status st)
 {
     if (st != ST_TOKEN_NOT_FOUND)
         return core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF;
@@ -29,8 +30,8 @@ static bool may_pass(const ekm_call *call, core_status st)
     return none;
 }
 
-/* Sleeps in short steps, so that Free need not wait: false when it is under way. */
-static bool pause_seconds(unsigned seconds)
+/* Sleeps in short steps, so that SqlCryptFreeProvider need not wait. False: it has been called. */
+static bool sleep_seconds(unsigned seconds)
 {
     enum { STEPS = 10, STEP_MS = 1000 / STEPS };
     for (uint64_t n = 0; n < (uint64_t)seconds * STEPS; n++) {
@@ -60,24 +61,25 @@ static core_status login_or_wait(ekm_call *call, const core_secret *pin, tok_tok
 {
     const core_config *config = call->config;
     core_status st = try_login(call, pin, out);
-    bool waits = st != ST_OK && !ekm_startup_is_done(call->identity) && may_pass(call, st);
+    bool waits = st != ST_OK && !ekm_startup_is_done(call->identity) && may_recover(call, st);
     if (waits)
-        core_log(CORE_LOG_WARNING, "token \"%s\" is not there yet: %s; trying %u times, every %u s",
+        core_log(CORE_LOG_WARNING,
+                 "token \"%s\" is not available yet: %s; trying %u times, every %u s",
                  call->identity, core_err_text(&call->err, st), config->startup_tries,
                  config->startup_interval_seconds);
     for (unsigned n = 1; waits && n < config->startup_tries; n++) {
-        if (!pause_seconds(config->startup_interval_seconds))
+        if (!sleep_seconds(config->startup_interval_seconds))
             return st;
         st = try_login(call, pin, out);
-        waits = st != ST_OK && may_pass(call, st);
+        waits = st != ST_OK && may_recover(call, st);
     }
     if (st == ST_OK || waits)
         ekm_startup_set_done(call->identity);
     return st;
 }
 
-/* UTF-16 of `cb` bytes needs at most this much UTF-8, with its NUL. */
-static size_t utf8_room(size_t cb)
+/* The size in bytes of the UTF-8 form, with its NUL, of `cb` bytes of UTF-16: an upper bound. */
+static size_t utf8_size_max(size_t cb)
 {
     return cb / 2 * 3 + 1;
 }
@@ -90,20 +92,20 @@ static core_status take_identity(ekm_call *call, const SqlCpStr *name)
     if (name->cb == 0)
         return core_fail(&call->err, ST_INVALID_ARGUMENT,
                          "IDENTITY is empty; name a token by alias, PKCS#11 URI or label");
-    call->identity = core_calloc(1, utf8_room(name->cb));
+    call->identity = core_calloc(1, utf8_size_max(name->cb));
     if (!call->identity)
         return core_fail(&call->err, ST_NO_MEMORY, "no memory for the IDENTITY");
-    st = core_utf16_to_utf8(name->ws, name->cb, call->identity, utf8_room(name->cb));
+    st = core_utf16_to_utf8(name->ws, name->cb, call->identity, utf8_size_max(name->cb));
     return st == ST_OK ? ST_OK : core_fail(&call->err, st, "IDENTITY is not valid UTF-16");
 }
 
-/* A secret that is no text cannot be the right one: an authentication failure like any other. */
+/* A SECRET that is not valid UTF-16 cannot be the PIN: report an authentication failure. */
 static core_status take_secret(ekm_call *call, const SqlCpStr *password, core_secret *pin)
 {
     core_status st = ekm_check_text(password, EKM_MAX_SECRET, "SECRET", &call->err);
     if (st != ST_OK || password->cb == 0)
         return st;
-    st = core_secret_open(pin, utf8_room(password->cb));
+    st = core_secret_open(pin, utf8_size_max(password->cb));
     if (st != ST_OK)
         return core_fail(&call->err, st, "no locked memory for the SECRET");
     st = core_utf16_to_utf8(password->ws, password->cb, (char *)pin->data, pin->capacity);
@@ -113,7 +115,7 @@ static core_status take_secret(ekm_call *call, const SqlCpStr *password, core_se
     return ST_OK;
 }
 
-/* Makes the session of a login; the login is taken over in any case. */
+/* Creates the session after a login. Takes over the login and the reference, also on failure. */
 static core_status begin_session(ekm_call *call, tok_token *token, SqlCpSession *out)
 {
     ekm_session *session;

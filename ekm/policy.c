@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which keys of a token SQL Server may use. A column master key of Always Encrypted is not among
- * them: a database administrator, who may call DecryptByAsymKey, could decrypt column encryption
- * keys with it.
+ * Decides which keys of a token SQL Server may use. Column master keys of Always Encrypted are
+ * withheld: a database administrator can call DecryptByAsymKey and could decrypt column encryption
+ * keys.
  */
 #include "core/text.h"
 #include "ekm/key_private.h"
 #include "pkcs11/key_state.h"
 
-/* True for an RSA key with the uses of a column master key, as p11ekm cmk create gives them: it may
- * sign and unwrap. The uses come from the private object. A token that does not tell them gets the
- * benefit of no doubt: pkcs11/ counts them as allowed. */
+/* True for an RSA key that may sign and unwrap, as p11ekm cmk create makes them. The uses are the
+ * attributes of the private key object. A use that the token does not report counts as allowed
+ * (pkcs11/), so such a key is withheld. */
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key)
 {
     const tok_key_info *info = tok_key_info_of(key);

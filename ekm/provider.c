@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The provider's life cycle. The engine loads, initialises, frees and unloads at will, also while
- * other threads are in a call: Free lets in no new call, waits for those inside, then closes all
- * sessions and the back door. Initialize and Free are idempotent, not counted, and one at a time.
+ * The life cycle of the provider. SQL Server may load, initialize, free and unload it at any time,
+ * also while other threads are in a call. Free admits no new call, waits for the running ones, then
+ * closes all sessions and the token layer. Initialize and Free are idempotent, not counted, and run
+ * one at a time.
  */
 #include <string.h>
 #include "core/text.h"
 #include "ekm/ekm_private.h"
 
 struct provider_state {
-    core_lock lock;       /* guards what follows */
-    core_cond changed;    /* a call left, or Initialize or Free ended */
-    tok_context *context; /* NULL: not initialised */
-    unsigned calls;       /* between enter and leave */
-    bool busy;            /* Initialize or Free is at work */
+    core_lock lock;       /* guards the members below */
+    core_cond changed;    /* a call ended, or Initialize or Free did */
+    tok_context *context; /* NULL: not initialized */
+    unsigned calls;       /* calls between enter and leave */
+    bool busy;            /* Initialize or Free is running */
     bool closing;
 };
 static struct provider_state provider; /* for the next line to name its lock */
@@ -25,7 +26,7 @@ static void wait_changed_locked(void) CORE_REQUIRES(provider.lock)
     core_lock_wait(&provider.lock, &provider.changed);
 }
 
-/* Waits for the turn to initialise or free. */
+/* Waits until no other thread initializes or frees the provider. */
 static void exclusive_acquire_locked(void) CORE_REQUIRES(provider.lock)
 {
     while (provider.busy)
@@ -51,7 +52,7 @@ core_status ekm_provider_open(core_err *err)
     if (!context) {
         st = tok_context_open(NULL, &context, err);
         if (st == ST_OK)
-            core_log(CORE_LOG_INFO, "EKM provider %s initialised with %s", P11EKM_VERSION,
+            core_log(CORE_LOG_INFO, "EKM provider %s initialized with %s", P11EKM_VERSION,
                      tok_context_config(context)->path);
         else
             context = NULL;
@@ -106,7 +107,7 @@ void ekm_provider_leave(void)
     core_lock_release(&provider.lock);
 }
 
-/* For waits inside a call: Free should not have to sit them out. */
+/* Waits inside a call poll this, so that SqlCryptFreeProvider does not wait for them. */
 bool ekm_provider_closing(void)
 {
     core_lock_acquire(&provider.lock);
@@ -115,16 +116,16 @@ bool ekm_provider_closing(void)
     return closing;
 }
 
-/* SQL Server keeps the GUID from registration on and refuses a library with another. It never
- * changes: {7807b56f-373f-4954-aa47-328a7a04c970}. tools/p11trace/identity.h, forced in front of
- * this file, has p11trace's own. */
+/* SQL Server stores the GUID when the provider is registered, and refuses a library with another.
+ * It never changes: {7807b56f-373f-4954-aa47-328a7a04c970}. tools/p11trace/identity.h, which the
+ * build of p11trace includes before this file, defines another name and GUID. */
 #ifndef P11EKM_PROVIDER_NAME
 #define P11EKM_PROVIDER_NAME "p11ekm PKCS#11 EKM provider"
 static const SqlCpGuid provider_guid = {
     0x7807b56f, 0x373f, 0x4954, {0xaa, 0x47, 0x32, 0x8a, 0x7a, 0x04, 0xc9, 0x70}};
 #endif
 
-/* The structure is compared and stored by the engine as a whole, hence zeroed with its padding. */
+/* SQL Server compares and stores the structure as a whole, so its padding is zeroed too. */
 core_status ekm_provider_info(ekm_call *call, SqlCpProviderInfo *info)
 {
     if (!info)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The SQL Crypto API 1.1: the binary interface between SQL Server's Extensible Key Management and a
- * provider library. Declared here from public interface facts (SQL Server documentation and the EKM
- * technical documentation), in natural alignment, little endian, 64 bits.
+ * The SQL Crypto API 1.1: the binary interface between Extensible Key Management of SQL Server and
+ * a provider library. Declared from public facts about the interface (SQL Server documentation and
+ * the EKM technical documentation), with natural alignment, little endian, 64 bits. This header is
+ * the whole contract: the provider (ekm/) implements it and the test double of SQL Server
+ * (tools/ekmsql) calls it.
  *
- * This header is the whole contract: the provider (ekm/) implements it, the test double of the
- * engine (tools/ekmsql) calls it, and neither sees anything else of the other.
- *
- * SqlCpUlong is 32 bits and SqlCpWchar 16 bits on every platform, so never `unsigned long` or
- * `wchar_t`. Every `cb` counts bytes, never characters; strings are UTF-16LE and not terminated.
+ * SqlCpUlong has 32 bits and SqlCpWchar 16 bits on every platform, so they are not `unsigned long`
+ * and `wchar_t`. Every `cb` counts bytes, not characters; strings are UTF-16LE and not terminated.
  */
 #ifndef P11EKM_SQLCP_H
 #define P11EKM_SQLCP_H
@@ -27,13 +26,13 @@ typedef uint16_t SqlCpUshort;
 typedef uint32_t SqlCpUlong;
 typedef uint16_t SqlCpWchar;
 
-typedef SqlCpUlong SqlCpAlgId;    /* 0 is the bad algorithm id */
-typedef SqlCpUlong SqlCpKeyId;    /* 0 is the bad key id */
-typedef SqlCpUlong SqlCpKeyFlags; /* scp_kf_*, or'ed */
-typedef void *SqlCpSession;       /* functions get a pointer to it */
+typedef SqlCpUlong SqlCpAlgId;    /* 0 is not a valid algorithm id */
+typedef SqlCpUlong SqlCpKeyId;    /* 0 is not a valid key id */
+typedef SqlCpUlong SqlCpKeyFlags; /* a set of scp_kf_ bits */
+typedef void *SqlCpSession;       /* functions take a pointer to it */
 
-/* Codes up to 2048 are reserved; a provider's own start at 2049 (core/status.h lists ours). Kept as
- * a 32-bit integer, not an enum, because the engine accepts any value. */
+/* Codes up to 2048 are reserved; those of a provider start at 2049 (core/status.h lists ours). A
+ * 32-bit integer and not an enum, because SQL Server accepts any value. */
 typedef SqlCpUlong SqlCpError;
 enum {
     scp_err_Success = 0,
@@ -52,7 +51,7 @@ typedef enum SqlCpKeyType { scp_kt_Symmetric = 0, scp_kt_Asymmetric = 1 } SqlCpK
 typedef enum SqlCpKeyBlobType { scp_kb_SimpleBlob = 0, scp_kb_PublicKeyBlob = 1 } SqlCpKeyBlobType;
 typedef enum SqlCpEncryptionParamType { scp_ep_IV = 0 } SqlCpEncryptionParamType;
 
-/* Bits of SqlCpKeyFlags, and of the key support words in SqlCpProviderInfo. */
+/* Bits of SqlCpKeyFlags, and of symmKeySupport and asymmKeySupport in SqlCpProviderInfo. */
 enum {
     scp_kf_Supported = 1,
     scp_kf_Volatile = 2,
@@ -113,7 +112,7 @@ typedef struct SqlCpProviderInfo {
     SqlCpStr name;
     SqlCpGuid guid;
     SqlCpVersion version;
-    SqlCpVersion scpVersion; /* exactly 1.1.0.0, or SQL Server answers 33032 */
+    SqlCpVersion scpVersion; /* exactly 1.1.0.0, else SQL Server reports error 33032 */
     SqlCpAuthType authType;
     SqlCpKeyFlags symmKeySupport;
     SqlCpKeyFlags asymmKeySupport;
@@ -126,7 +125,7 @@ typedef struct SqlCpAlgorithmInfo {
     SqlCpStr algTag;
     SqlCpKeyType type;
     SqlCpUlong bitLen;
-    SqlCpUlong ivLen; /* bits, too */
+    SqlCpUlong ivLen; /* in bits, like bitLen */
 } SqlCpAlgorithmInfo;
 
 typedef struct SqlCpEncryptionParam {
@@ -152,8 +151,9 @@ static_assert(offsetof(SqlCpProviderInfo, guid) == 16 &&
                   offsetof(SqlCpProviderInfo, fAcceptsKeyName) == 60,
               "SqlCpProviderInfo offsets");
 
-/* The 17 exports, in the order of the states of error 33085: X(state, name, parameters). The one
- * list makes the prototypes below, the engine double's function table, and tests of the exports. */
+/* The 17 exports in the order of the states of error 33085: X(state, name, parameters). This list
+ * makes the prototypes below, the function table of the test double, and the tests of the exports.
+ */
 #define SQLCP_EXPORTS(X)                                                                         \
     X(1, SqlCryptInitializeProvider, (void))                                                     \
     X(2, SqlCryptFreeProvider, (void))                                                           \

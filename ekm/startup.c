@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The identities for which the wait at start-up is over (see login.c). The list lasts as long as
- * the provider is initialised.
+ * The identities for which the wait for a token at startup has ended (see login.c). The list is
+ * emptied when the provider is freed.
  */
 #include <string.h>
 #include "core/memory.h"
 #include "ekm/ekm_private.h"
 
-typedef struct settled {
-    struct settled *next;
+typedef struct startup_done {
+    struct startup_done *next;
     char identity[];
-} settled;
+} startup_done;
 
 struct startup_list {
     core_lock lock; /* guards `first` */
-    settled *first;
+    startup_done *first;
 };
 static struct startup_list start; /* for the next line to name its lock */
 static struct startup_list start CORE_GUARDED_BY(start.lock) = {.lock = CORE_LOCK_INIT};
@@ -22,11 +22,11 @@ static struct startup_list start CORE_GUARDED_BY(start.lock) = {.lock = CORE_LOC
 bool ekm_startup_is_done(const char *identity)
 {
     core_lock_acquire(&start.lock);
-    const settled *s = start.first;
-    while (s && strcmp(s->identity, identity) != 0)
-        s = s->next;
+    const startup_done *entry = start.first;
+    while (entry && strcmp(entry->identity, identity) != 0)
+        entry = entry->next;
     core_lock_release(&start.lock);
-    return s != NULL;
+    return entry != NULL;
 }
 
 void ekm_startup_set_done(const char *identity)
@@ -34,25 +34,25 @@ void ekm_startup_set_done(const char *identity)
     if (ekm_startup_is_done(identity))
         return;
     size_t size = strlen(identity) + 1;
-    settled *s = core_calloc(1, sizeof *s + size);
-    if (!s)
+    startup_done *entry = core_calloc(1, sizeof *entry + size);
+    if (!entry)
         return;
-    memcpy(s->identity, identity, size);
+    memcpy(entry->identity, identity, size);
     core_lock_acquire(&start.lock);
-    s->next = start.first;
-    start.first = s;
+    entry->next = start.first;
+    start.first = entry;
     core_lock_release(&start.lock);
 }
 
 void ekm_startup_reset(void)
 {
     core_lock_acquire(&start.lock);
-    settled *s = start.first;
+    startup_done *entry = start.first;
     start.first = NULL;
     core_lock_release(&start.lock);
-    while (s) {
-        settled *next = s->next;
-        core_free(s);
-        s = next;
+    while (entry) {
+        startup_done *next = entry->next;
+        core_free(entry);
+        entry = next;
     }
 }
