@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The C API: p11ekm_cmk.h over the store. A p11ekm_cmk is the handle of a store (handle.h).
+ * The C API of p11ekm_cmk.h, implemented with the key store (store.h). A p11ekm_cmk is a handle of
+ * a store (handle.h).
  */
 #include "cmk/p11ekm_cmk.h"
 
@@ -38,7 +39,7 @@ const char *p11ekm_cmk_code_text(int code)
     return "unknown code";
 }
 
-/* Turns a status into the caller's code and sentence. */
+/* Returns the code of a status and writes its text to `message` (`message_size` bytes). */
 static int to_api_code(core_status st, const core_err *err, char *message, size_t message_size)
 {
     if (message != NULL && message_size != 0) {
@@ -55,7 +56,8 @@ static core_status null_argument(core_err *err, const char *what)
     return core_fail(err, ST_INVALID_ARGUMENT, "%s: it is NULL; see p11ekm_cmk.h", what);
 }
 
-/* The store of a handle, with a reference, so that it stays while another thread closes it. */
+/* Looks up the store of a handle and takes a reference, so that another thread may close the
+ * handle. */
 static core_status use_store(const p11ekm_cmk *handle, cmk_store **store, core_err *err)
 {
     *store = NULL;
@@ -64,11 +66,12 @@ static core_status use_store(const p11ekm_cmk *handle, cmk_store **store, core_e
     *store = cmk_handle_use(handle);
     return *store != NULL ? ST_OK
                           : core_fail(err, ST_INVALID_ARGUMENT,
-                                      "store: it is closed, or no store; use one of "
-                                      "p11ekm_cmk_open that is not closed");
+                                      "store: it is closed or not a store; use one that "
+                                      "p11ekm_cmk_open returned");
 }
 
-/* What all functions with a result need. *size is taken as 0 where there is no buffer. */
+/* Checks the arguments that all functions with a result share. Without a buffer *size counts as 0.
+ */
 static core_status check_call(const p11ekm_cmk *handle, const uint8_t *out, size_t *size,
                               cmk_store **store, core_err *err)
 {
@@ -80,7 +83,7 @@ static core_status check_call(const p11ekm_cmk *handle, const uint8_t *out, size
     return st;
 }
 
-/* Ends a call of check_call. *size is 0 after every failure but one. */
+/* Ends a call that check_call began. *size is 0 after every failure except ST_BUFFER_TOO_SMALL. */
 static void clear_size_on_failure(core_status st, cmk_store *store, size_t *size)
 {
     cmk_store_close(store);
@@ -88,7 +91,7 @@ static void clear_size_on_failure(core_status st, cmk_store *store, size_t *size
         *size = 0;
 }
 
-/* Flags of a later version ask for what this one cannot do. */
+/* Refuses unknown flags: a program may rely on those of a later version. */
 static core_status check_flags(unsigned flags, core_err *err)
 {
     if ((flags & ~P11EKM_CMK_ALLOW_SOFTWARE) == 0)
@@ -101,7 +104,7 @@ static cmk_where where_of(unsigned flags)
     return (flags & P11EKM_CMK_ALLOW_SOFTWARE) != 0 ? CMK_SOFTWARE_ALLOWED : CMK_IN_TOKEN;
 }
 
-/* An empty PIN is no wish for pin_file: the user who typed it has none. */
+/* An empty PIN does not select pin_file: it usually comes from a user who entered none. */
 static core_status check_pin(const char *pin, size_t pin_size, core_err *err)
 {
     if (pin == NULL || pin_size != 0)
@@ -150,14 +153,14 @@ static core_status decrypt(cmk_store *store, const char *path, const char *algor
                            core_err *err)
 {
     uint8_t cek[CMK_CEK_LEN];
-    const size_t room = *out_size;
+    const size_t size = *out_size;
     *out_size = CMK_CEK_LEN;
-    if (room < CMK_CEK_LEN)
+    if (size < CMK_CEK_LEN)
         return core_fail(err, ST_BUFFER_TOO_SMALL,
                          "column encryption key: it has %d bytes; give a larger buffer",
                          CMK_CEK_LEN);
     const core_status st = cmk_decrypt_cek(store, path, algorithm, ecek, ecek_size, cek, err);
-    memset(out, 0, room);
+    memset(out, 0, size);
     if (st == ST_OK)
         memcpy(out, cek, sizeof cek);
     core_wipe(cek, sizeof cek);

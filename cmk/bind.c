@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a key path to a key: the token is found and logged in to once, and the key remembered, so
- * that a decryption costs no search.
+ * Maps key paths to keys. The store finds each token and logs in to it once, and keeps the key of
+ * each path, so that a decryption needs no search.
  */
 #include "cmk/store_private.h"
 
@@ -10,7 +10,7 @@
 
 #define BINDING_US ((uint64_t)CMK_BINDING_SECONDS * 1000000)
 
-/* The login to a token. Made at the first use, and there until the store is closed. */
+/* The login to a token: created at the first use, kept until the store is closed. */
 static cmk_login *login_locked(const cmk_store *store, const tok_token *token)
     CORE_REQUIRES(store->lock)
 {
@@ -32,7 +32,7 @@ static cmk_login *login_of(cmk_store *store, tok_token *token)
         return NULL;
     *fresh = (cmk_login){.lock = CORE_LOCK_INIT};
     core_lock_acquire(&store->lock);
-    login = login_locked(store, token); /* another thread may have been faster */
+    login = login_locked(store, token); /* another thread may have added it */
     if (login == NULL) {
         fresh->token = tok_token_ref(token);
         fresh->next = store->logins;
@@ -44,8 +44,9 @@ static cmk_login *login_of(cmk_store *store, tok_token *token)
     return login;
 }
 
-/* Logs in once. Only calls for this token wait while the token takes its time. */
-static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err *err)
+/* Logs in once. Only calls for this token wait for a slow C_Login. `default_token`: the token is
+ * that of the store, whose PIN the store was opened with; the PIN is wiped after the login. */
+static core_status log_in(cmk_store *store, tok_token *token, bool default_token, core_err *err)
 {
     cmk_login *login = login_of(store, token);
     core_status st = ST_OK;
@@ -54,7 +55,7 @@ static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err
                          tok_token_info_of(token)->label);
     core_lock_acquire(&login->lock);
     if (!atomic_load(&login->in)) {
-        const bool pin = own && store->pin.length != 0;
+        const bool pin = default_token && store->pin.length != 0;
         st = tok_token_login(token, pin ? (const char *)store->pin.data : NULL,
                              pin ? store->pin.length : 0, err);
         if (st == ST_OK && pin)
@@ -65,9 +66,9 @@ static core_status log_in(cmk_store *store, tok_token *token, bool own, core_err
     return st;
 }
 
-/* The store's own token, NULL where it was opened without one. It stays until the store is closed.
- */
-static core_status own_token(cmk_store *store, tok_token **out, core_err *err)
+/* The default token of the store; NULL if it was opened without one. It is valid until the store is
+ * closed. */
+static core_status default_token_of(cmk_store *store, tok_token **out, core_err *err)
 {
     core_lock_acquire(&store->lock);
     *out = store->token;
@@ -92,20 +93,20 @@ static core_status own_token(cmk_store *store, tok_token **out, core_err *err)
 
 core_status cmk_store_login(cmk_store *store, core_err *err)
 {
-    tok_token *own = NULL;
-    const core_status st = own_token(store, &own, err);
-    return st == ST_OK && own != NULL ? log_in(store, own, true, err) : st;
+    tok_token *default_token = NULL;
+    const core_status st = default_token_of(store, &default_token, err);
+    return st == ST_OK && default_token != NULL ? log_in(store, default_token, true, err) : st;
 }
 
-/* The token of a path, logged in to. */
+/* Finds the token of a path and logs in to it. */
 static core_status find_token(cmk_store *store, const tok_uri *uri, tok_token **out, core_err *err)
 {
-    tok_token *token = NULL, *own = NULL;
-    core_status st = own_token(store, &own, err);
+    tok_token *token = NULL, *default_token = NULL;
+    core_status st = default_token_of(store, &default_token, err);
     if (st == ST_OK)
-        st = cmk_path_token(store->ctx, own, uri, &token, err);
+        st = cmk_path_token(store->ctx, default_token, uri, &token, err);
     if (st == ST_OK)
-        st = log_in(store, token, token == own, err);
+        st = log_in(store, token, token == default_token, err);
     if (st == ST_OK)
         *out = token;
     else if (token != NULL)
@@ -113,8 +114,8 @@ static core_status find_token(cmk_store *store, const tok_uri *uri, tok_token **
     return st;
 }
 
-/* The name in `algorithms` that governs an RSA key: of its size, else of the largest size below it
- * that has a name, else the smallest there is. */
+/* The algorithm name in `algorithms` that covers an RSA key: the one of its size, else of the next
+ * smaller size that has a name, else the smallest. */
 static core_algorithm governing_name(unsigned bits)
 {
     static const core_algorithm sizes[] = {CORE_ALG_RSA_4096, CORE_ALG_RSA_3072, CORE_ALG_RSA_2048};
@@ -168,8 +169,8 @@ static cmk_binding *binding_locked(cmk_store *store, const char *path) CORE_REQU
     return NULL;
 }
 
-/* Takes a binding out; the caller releases what was in it without the lock. */
-static cmk_binding take_out_locked(cmk_binding *b)
+/* Removes a binding. The caller releases its members after it has released the lock. */
+static cmk_binding remove_locked(cmk_binding *b)
 {
     const cmk_binding old = *b;
     *b = (cmk_binding){0};
@@ -184,8 +185,10 @@ static void binding_release(cmk_binding *b)
     *b = (cmk_binding){0};
 }
 
-/* The one of this path, else the least recently used; an empty one was never used. */
-static cmk_binding *place_locked(cmk_store *store, const char *path) CORE_REQUIRES(store->lock)
+/* The binding of this path, else the least recently used one. An empty binding counts as never
+ * used. */
+static cmk_binding *replaceable_binding_locked(cmk_store *store, const char *path)
+    CORE_REQUIRES(store->lock)
 {
     cmk_binding *best = binding_locked(store, path);
     if (best != NULL)
@@ -206,17 +209,17 @@ static core_status remember(cmk_store *store, const char *path, tok_key *key, co
     }
     fresh.until_us = core_now_us() + BINDING_US;
     core_lock_acquire(&store->lock);
-    cmk_binding *place = place_locked(store, path);
-    cmk_binding old = take_out_locked(place);
+    cmk_binding *slot = replaceable_binding_locked(store, path);
+    cmk_binding old = remove_locked(slot);
     fresh.used = ++store->uses;
-    *place = fresh;
+    *slot = fresh;
     core_lock_release(&store->lock);
     binding_release(&old);
     return ST_OK;
 }
 
-/* The bound key of a path, with a reference; NULL where there is none, or where it was bound too
- * long ago. `renew`: it is good for another while, however long ago that was. */
+/* Returns the bound key of a path with a reference; NULL if there is no binding or it has expired.
+ * `renew`: ignore and renew the expiry. */
 static tok_key *recall(cmk_store *store, const char *path, bool renew)
 {
     tok_key *key = NULL;
@@ -246,8 +249,8 @@ core_status cmk_bind_fresh(cmk_store *store, const char *path, tok_key **out, co
     return st;
 }
 
-/* A key whose name no search finds any more was retired: what is open goes on decrypting with it.
- * Whether it is still on the token, and not disabled, shows when it is used. */
+/* If the search finds no key of this name, the bound key was retired or removed. An open key that
+ * was retired still decrypts. If the key was removed or disabled, its next use fails. */
 core_status cmk_bind(cmk_store *store, const char *path, tok_key **out, bool *fresh, core_err *err)
 {
     *out = recall(store, path, false);
@@ -268,7 +271,7 @@ void cmk_unbind(cmk_store *store, const char *path)
     core_lock_acquire(&store->lock);
     cmk_binding *b = binding_locked(store, path);
     if (b != NULL)
-        old = take_out_locked(b);
+        old = remove_locked(b);
     core_lock_release(&store->lock);
     binding_release(&old);
 }

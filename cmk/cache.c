@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The cache of column encryption keys: a fixed table of entries, threaded twice by index, as chains
- * of hash buckets and as one list by last use. The time to live is the same for all and is not
- * renewed by use, so what expires first is found by a look at `first_expiry`.
+ * The cache of column encryption keys: a fixed array of entries with two sets of links, hash chains
+ * and one list in order of use. All entries have the same lifetime, which use does not renew, so
+ * `first_expiry` tells when a scan for expired entries is needed.
  */
 #include "cmk/cache.h"
 
@@ -18,17 +18,18 @@ typedef uint32_t entry_index;
 typedef struct cache_entry {
     uint8_t digest[32];
     uint64_t expires_us;
-    entry_index chain;        /* of its bucket, or of the free entries */
-    entry_index newer, older; /* by last use */
+    entry_index chain;        /* next in the hash bucket, or in the list of free entries */
+    entry_index newer, older; /* in order of use */
     bool used;
-    tok_key *opened_by; /* a reference; NULL */
+    tok_key *opened_by; /* a reference, or NULL */
 } cache_entry;
 
 struct cmk_cache {
-    core_lock lock; /* guards all below */
+    core_lock lock; /* guards the members below */
     uint32_t process CORE_GUARDED;
     uint64_t lifetime_us;
-    uint64_t first_expiry CORE_GUARDED; /* nothing expires before; UINT64_MAX while empty */
+    uint64_t first_expiry
+        CORE_GUARDED; /* no entry expires before this time; UINT64_MAX while empty */
     unsigned size;
     unsigned count CORE_GUARDED;
     entry_index free CORE_GUARDED;
@@ -63,9 +64,10 @@ static void reset_locked(cmk_cache *cache) CORE_REQUIRES(cache->lock)
     }
 }
 
-/* Another thread may have been at work in it when the process forked, and locks on memory are not
- * inherited: a child does not use what it finds, nor release it. */
-static void take(cmk_cache *cache) CORE_ACQUIRE(cache->lock)
+/* Locks the cache. In a child of a fork the contents may be inconsistent, because another thread
+ * may have been changing them, and locks on memory are not inherited. The child therefore empties
+ * the cache and does not release the keys of its entries. */
+static void lock_cache(cmk_cache *cache) CORE_ACQUIRE(cache->lock)
 {
     core_lock_acquire(&cache->lock);
     if (cache->process == core_process_id())
@@ -176,7 +178,7 @@ bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
                    uint8_t cek[CMK_CEK_LEN], tok_key **opened_by)
 {
     *opened_by = NULL;
-    take(cache);
+    lock_cache(cache);
     expire_locked(cache, now_us);
     const entry_index i = find_locked(cache, key);
     if (i != NONE) {
@@ -203,7 +205,7 @@ static entry_index claim_locked(cmk_cache *cache) CORE_REQUIRES(cache->lock)
 void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
                    const uint8_t cek[CMK_CEK_LEN], tok_key *opened_by)
 {
-    take(cache);
+    lock_cache(cache);
     expire_locked(cache, now_us);
     if (find_locked(cache, key) == NONE) {
         const entry_index i = claim_locked(cache);
@@ -225,7 +227,7 @@ void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
 
 unsigned cmk_cache_count(cmk_cache *cache, uint64_t now_us)
 {
-    take(cache);
+    lock_cache(cache);
     expire_locked(cache, now_us);
     const unsigned count = cache->count;
     core_lock_release(&cache->lock);

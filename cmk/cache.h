@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Column encryption keys that were decrypted, for drivers without a cache of their own. Bounded in
- * number and time; the least recently used goes first. The keys lie in one block of locked memory
- * and are wiped when they expire (at the next call after it), are pushed out, or the cache closes.
- * A forked child starts with an empty one. Thread-safe.
+ * A cache of decrypted column encryption keys, for drivers that have none. Its number of entries
+ * and their lifetime are limited; the least recently used entry is replaced first. The keys are in
+ * one block of locked memory. A key is wiped at the first call after it expires, when it is
+ * replaced, and when the cache is closed. In a child of a fork the cache is empty. Thread-safe.
  */
 #ifndef CMK_CACHE_H
 #define CMK_CACHE_H
@@ -16,7 +16,8 @@
 
 typedef struct cmk_cache cmk_cache;
 
-/* SHA-256 over the key path with its NUL and the ECEK: what was verified is what is found. */
+/* SHA-256 over the key path with its NUL and the ECEK, so only the value that was verified can
+ * match. */
 typedef struct cmk_cache_key {
     uint8_t digest[32];
 } cmk_cache_key;
@@ -26,14 +27,14 @@ void cmk_cache_close(cmk_cache *cache);
 
 CORE_MUST_USE core_status cmk_cache_key_make(const char *path, const uint8_t *ecek, size_t length,
                                              cmk_cache_key *out);
-/* Copies the CEK out, and gives a reference to the key that opened it, for the audit record; false
- * when it is not there. `now_us`: core_now_us(). */
+/* Copies the CEK to `cek` and, for the audit record, returns a reference to the key that decrypted
+ * it in *opened_by; false if there is no entry. `now_us`: core_now_us(). */
 bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
                    uint8_t cek[CMK_CEK_LEN], tok_key **opened_by);
-/* `opened_by` may be NULL; the cache takes a reference of its own. */
+/* The cache takes a reference to `opened_by`, which may be NULL. */
 void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
                    const uint8_t cek[CMK_CEK_LEN], tok_key *opened_by);
-/* How many are in it now, expired ones not counted. */
+/* The number of entries that have not expired. */
 unsigned cmk_cache_count(cmk_cache *cache, uint64_t now_us);
 
 #endif

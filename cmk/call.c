@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every call of the store has around it: the checks of algorithm and path, the key, one log
- * line when it fails, one audit record.
+ * The common part of every call of the key store: checks of algorithm and path, the key, one log
+ * line on failure, one audit record.
  */
 #include "cmk/store_private.h"
 
@@ -12,7 +12,7 @@ core_status cmk_call_begin(cmk_call *call, cmk_store *store, const char *operati
                            core_audit_kind kind, const char *path, core_err *err)
 {
     *call = (cmk_call){.store = store, .operation = operation, .kind = kind, .path = path};
-    call->err = err != NULL ? err : &call->own;
+    call->err = err != NULL ? err : &call->local_err;
     *call->err = (core_err){0};
     if (core_audit_wanted(store->config, kind))
         call->since_us = core_now_us();
@@ -22,10 +22,11 @@ core_status cmk_call_begin(cmk_call *call, cmk_store *store, const char *operati
                          "key path: it is empty; check KEY_PATH of the column master key");
     }
     if (!cmk_path_trusted(store->config->trusted_paths, path))
-        return core_fail(call->err, ST_UNTRUSTED_PATH,
-                         "key path \"%.200s\": it fits no pattern of trusted_paths; add it to the "
-                         "configuration if it is yours",
-                         path);
+        return core_fail(
+            call->err, ST_UNTRUSTED_PATH,
+            "key path \"%.200s\": it matches no pattern of trusted_paths; add it to the "
+            "configuration if it is yours",
+            path);
     return ST_OK;
 }
 
@@ -35,10 +36,11 @@ core_status cmk_call_algorithm(cmk_call *call, const char *algorithm)
     for (size_t i = 0; algorithm != NULL && i < sizeof names / sizeof names[0]; i++)
         if (core_ascii_equal_nocase(algorithm, names[i]))
             return ST_OK;
-    return core_fail(call->err, ST_INVALID_ARGUMENT,
-                     "encryption algorithm \"%.64s\": this provider knows RSA_OAEP only; correct "
-                     "ALGORITHM of the column encryption key",
-                     algorithm == NULL ? "" : algorithm);
+    return core_fail(
+        call->err, ST_INVALID_ARGUMENT,
+        "encryption algorithm \"%.64s\": this provider supports RSA_OAEP only; correct "
+        "ALGORITHM of the column encryption key",
+        algorithm == NULL ? "" : algorithm);
 }
 
 core_status cmk_call_key(cmk_call *call, bool *fresh)
@@ -75,7 +77,7 @@ static core_status audit(const cmk_call *call, core_status st)
 core_status cmk_call_end(cmk_call *call, core_status st)
 {
     core_status recorded = ST_OK;
-    if (st != ST_BUFFER_TOO_SMALL) { /* a question for the size is no event */
+    if (st != ST_BUFFER_TOO_SMALL) { /* a size query is neither logged nor audited */
         if (st != ST_OK)
             core_log_status(CORE_LOG_WARNING, call->operation, st, call->err);
         recorded = audit(call, st);

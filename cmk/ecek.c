@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading and writing the encrypted column encryption key.
+ * Parses and writes encrypted column encryption keys.
  */
 #include "cmk/ecek.h"
 
@@ -21,7 +21,7 @@ static void write_u16(uint8_t *at, size_t value)
     at[1] = (uint8_t)(value >> 8);
 }
 
-/* What can be said of the first bytes alone. */
+/* Checks the version, and that the header is complete. */
 static core_status check_head(const uint8_t *blob, size_t length, core_err *err)
 {
     if (blob == NULL || length == 0)
@@ -36,7 +36,7 @@ static core_status check_head(const uint8_t *blob, size_t length, core_err *err)
     if (length < CMK_ECEK_HEAD)
         return core_fail(err, ST_FORMAT,
                          "encrypted column encryption key: %zu bytes are too short for its header: "
-                         "it was cut off; export it again, or restore it from a backup",
+                         "it was truncated; export it again, or restore it from a backup",
                          length);
     return ST_OK;
 }
@@ -53,24 +53,26 @@ core_status cmk_ecek_parse(const uint8_t *blob, size_t length, size_t modulus_le
     if (ciphertext_len == 0 || (modulus_len != 0 && ciphertext_len != modulus_len))
         return core_fail(
             err, ST_FORMAT,
-            "encrypted column encryption key: ciphertext length %zu does not fit the "
+            "encrypted column encryption key: ciphertext length %zu does not match the "
             "column master key of %zu bytes: it was made with another key, or changed; "
             "check the key path of its column master key",
             ciphertext_len, modulus_len);
     const size_t signed_len = CMK_ECEK_HEAD + path_len + ciphertext_len;
     if (length < signed_len)
-        return core_fail(err, ST_FORMAT,
-                         "encrypted column encryption key: it ends after %zu of at least %zu "
-                         "bytes: it was cut off, or its lengths were changed; export it again, or "
-                         "restore it from a backup",
-                         length, signed_len);
+        return core_fail(
+            err, ST_FORMAT,
+            "encrypted column encryption key: it ends after %zu of at least %zu "
+            "bytes: it was truncated, or its lengths were changed; export it again, or "
+            "restore it from a backup",
+            length, signed_len);
     const size_t signature_len = length - signed_len;
     if (signature_len != ciphertext_len)
-        return core_fail(err, ST_FORMAT,
-                         "encrypted column encryption key: signature length %zu instead of %zu: it "
-                         "was made with another key, cut off or changed; check the key path of its "
-                         "column master key, or restore it from a backup",
-                         signature_len, ciphertext_len);
+        return core_fail(
+            err, ST_FORMAT,
+            "encrypted column encryption key: signature length %zu instead of %zu: it "
+            "was made with another key, truncated or changed; check the key path of its "
+            "column master key, or restore it from a backup",
+            signature_len, ciphertext_len);
     *out = (cmk_ecek){.path = blob + CMK_ECEK_HEAD,
                       .path_len = path_len,
                       .ciphertext = blob + CMK_ECEK_HEAD + path_len,
@@ -81,7 +83,7 @@ core_status cmk_ecek_parse(const uint8_t *blob, size_t length, size_t modulus_le
     return ST_OK;
 }
 
-/* The bytes of the path in UTF-16. */
+/* Sets *size to the size of the path in bytes of UTF-16. */
 static core_status path_size(const char *path, size_t *size, core_err *err)
 {
     *size = 0;
@@ -107,7 +109,7 @@ core_status cmk_ecek_size(const char *path, size_t modulus_len, size_t *size, co
     return st;
 }
 
-/* UTF-16LE at any address, in lower case. */
+/* Writes the path in lower-case UTF-16LE to `at`, which may be unaligned. `length` is in bytes. */
 static core_status write_path(const char *path, uint8_t *at, size_t length)
 {
     uint16_t *text = core_calloc(length / 2, sizeof *text);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handles of the C API: see handle.h. Programs have one store or a few, so a list will do.
+ * The handles of the C API (see handle.h). A program has few stores, so they are kept in a list.
  */
 #include "cmk/handle.h"
 
 #include "core/lock.h"
 #include "core/memory.h"
 
-/* No page is mapped below FIRST, and 16 is the distance of addresses that malloc gives: runtimes
- * that inspect pointers (Go, Java) find nothing wrong with them. */
+/* Handles begin at FIRST, below which no page is mapped, and are multiples of 16, the alignment of
+ * malloc: runtimes that inspect pointers (Go, Java) accept them. */
 enum { FIRST = 0x10000, STEP = 16 };
 
 typedef struct open_handle {
@@ -17,10 +17,10 @@ typedef struct open_handle {
     struct open_handle *next;
 } open_handle;
 
-/* `lock` guards what follows. */
+/* `lock` guards the members below. */
 struct handle_list {
     core_lock lock;
-    uintptr_t last; /* never given out again */
+    uintptr_t last; /* the last number assigned; numbers are not reused */
     open_handle *open;
 };
 static struct handle_list handles; /* for the next line to name its lock */
@@ -36,7 +36,7 @@ p11ekm_cmk *cmk_handle_new(cmk_store *store)
     handles.last += STEP;
     *handle = (open_handle){handles.last, store, handles.open};
     handles.open = handle;
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is never followed */
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is never dereferenced */
     p11ekm_cmk *number = (p11ekm_cmk *)handles.last;
     core_lock_release(&handles.lock);
     return number;

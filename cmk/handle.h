@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handles of the C API. A p11ekm_cmk is a number, not an address: a caller that uses a store
- * after it has closed it, or closes it twice, gets an error, also when other stores were opened in
- * the meantime. Thread-safe; handles are valid in forked children, too.
+ * The handles of the C API. A p11ekm_cmk is a number, not an address: a caller that uses or closes
+ * a store after it was closed gets an error, even if other stores were opened since. Thread-safe;
+ * handles remain valid in the children of a fork.
  */
 #ifndef CMK_HANDLE_H
 #define CMK_HANDLE_H
@@ -10,11 +10,12 @@
 #include "cmk/p11ekm_cmk.h"
 #include "cmk/store.h"
 
-/* A handle for the store, whose reference it takes over; NULL when out of memory. */
+/* Creates a handle and takes over the reference to the store. NULL if memory is out; the caller
+ * then still owns the reference. */
 p11ekm_cmk *cmk_handle_new(cmk_store *store);
-/* The store with a reference for the caller; NULL when the handle is not open. */
+/* The store with a reference for the caller; NULL if the handle is not open. */
 cmk_store *cmk_handle_use(const p11ekm_cmk *handle);
-/* Closes the handle and gives its reference to the caller; NULL when it is not open. */
+/* Closes the handle and passes its reference to the caller; NULL if the handle is not open. */
 cmk_store *cmk_handle_close(const p11ekm_cmk *handle);
 
 #endif

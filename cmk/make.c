@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making encrypted column encryption keys, and signing and verifying the metadata of master keys.
+ * Creates encrypted column encryption keys, and signs and verifies the metadata of column master
+ * keys.
  */
 #include "cmk/store_private.h"
 
@@ -9,8 +10,8 @@
 #include "core/crypto.h"
 #include "pkcs11/key_state.h"
 
-/* An ECEK in the making: the head is written, `wrapped` bytes of ciphertext go to `blob + offset`.
- */
+/* An ECEK that is being created: the header is written; `wrapped` bytes of ciphertext follow at
+ * `blob + offset`. */
 typedef struct draft {
     uint8_t *blob;
     size_t offset;
@@ -38,8 +39,9 @@ static core_status draft_begin(cmk_call *call, tok_key *key, const char *path, u
     return st == ST_OK ? tok_key_check_usage(key, TOK_CAN_SIGN, call->err) : st;
 }
 
-/* Signs what is written and verifies it with the public key: a token that miscalculates must not
- * leave a value that nobody can open, nor one that gives its key away. */
+/* Signs the header and ciphertext, and verifies the signature with the public key. A token that
+ * miscalculates must not produce a value that cannot be decrypted, or a faulty signature that
+ * reveals the private key. */
 static core_status draft_sign(cmk_call *call, tok_key *key, const draft *d)
 {
     const size_t signed_len = d->offset + d->modulus_len;
@@ -60,13 +62,14 @@ static core_status draft_sign(cmk_call *call, tok_key *key, const draft *d)
     return st;
 }
 
-/* Takes back what a failed call may have written. */
-static core_status make_end(cmk_call *call, core_status st, uint8_t *out, size_t room,
+/* Ends the call. On failure wipes the `size` bytes of `out` and sets *out_len to 0, except for a
+ * size query. */
+static core_status make_end(cmk_call *call, core_status st, uint8_t *out, size_t size,
                             size_t *out_len)
 {
     st = cmk_call_end(call, st);
     if (st != ST_OK && out != NULL)
-        core_wipe(out, room);
+        core_wipe(out, size);
     if (st != ST_OK && st != ST_BUFFER_TOO_SMALL)
         *out_len = 0;
     return st;
@@ -83,7 +86,7 @@ core_status cmk_encrypt_cek(cmk_store *store, const char *path, const char *algo
                             const uint8_t *cek, size_t cek_len, uint8_t *out, size_t *out_len,
                             core_err *err)
 {
-    const size_t room = *out_len;
+    const size_t size = *out_len;
     cmk_call call;
     draft d;
     core_status st = cmk_call_begin(&call, store, "EncryptCEK", CORE_AUDIT_KEY, path, err);
@@ -102,16 +105,16 @@ core_status cmk_encrypt_cek(cmk_store *store, const char *path, const char *algo
         st = wrap_known(&call, call.key, cek, &d);
     if (st == ST_OK)
         st = draft_sign(&call, call.key, &d);
-    return make_end(&call, st, out, room, out_len);
+    return make_end(&call, st, out, size, out_len);
 }
 
-/* The token lacks a mechanism, or the key the right to wrap or unwrap. */
+/* True if the token lacks a mechanism, or the key lacks the right to wrap or unwrap. */
 static bool is_inability(core_status st)
 {
     return st == ST_MECHANISM || st == ST_KEY_USAGE;
 }
 
-/* Says how to go on there. */
+/* Adds the next step to that error. */
 static core_status token_cannot(cmk_call *call, const tok_key *key, core_status st)
 {
     const core_err why = *call->err;
@@ -135,7 +138,7 @@ static core_status generate_software(cmk_call *call, draft *d)
 core_status cmk_generate_cek(cmk_store *store, const char *path, const char *algorithm,
                              cmk_where where, uint8_t *out, size_t *out_len, core_err *err)
 {
-    const size_t room = *out_len;
+    const size_t size = *out_len;
     cmk_call call;
     draft d;
     core_status st = cmk_call_begin(&call, store, "GenerateCEK", CORE_AUDIT_KEY, path, err);
@@ -153,7 +156,7 @@ core_status cmk_generate_cek(cmk_store *store, const char *path, const char *alg
     }
     if (st == ST_OK)
         st = draft_sign(&call, call.key, &d);
-    return make_end(&call, st, out, room, out_len);
+    return make_end(&call, st, out, size, out_len);
 }
 
 static core_status rewrap_software(cmk_call *call, tok_key *to, const cmk_ecek *ecek, draft *d)
@@ -167,7 +170,7 @@ static core_status rewrap_software(cmk_call *call, tok_key *to, const cmk_ecek *
     return st;
 }
 
-/* Both keys are there and the old value is sound. */
+/* Both keys have been found, and the old ECEK has been verified. */
 static core_status rewrap(cmk_call *call, tok_key *to, const cmk_ecek *ecek, cmk_where where,
                           draft *d)
 {
@@ -181,7 +184,7 @@ static core_status rewrap(cmk_call *call, tok_key *to, const cmk_ecek *ecek, cmk
     return st == ST_OK ? draft_sign(call, to, d) : st;
 }
 
-/* Ends the call for the new key, too: both are in the audit trail. */
+/* Ends the call for the new key, which has an audit record of its own. */
 static core_status target_end(cmk_call *target, core_status st)
 {
     if (st == ST_OK)
@@ -195,7 +198,7 @@ core_status cmk_rewrap_cek(cmk_store *store, const char *old_path, const char *n
                            const char *algorithm, const uint8_t *ecek, size_t length,
                            cmk_where where, uint8_t *out, size_t *out_len, core_err *err)
 {
-    const size_t room = *out_len;
+    const size_t size = *out_len;
     cmk_call call, target = {0};
     cmk_ecek parts;
     draft d;
@@ -215,7 +218,7 @@ core_status cmk_rewrap_cek(cmk_store *store, const char *old_path, const char *n
     if (st == ST_OK)
         st = rewrap(&call, target.key, &parts, where, &d);
     st = target_end(&target, st);
-    return make_end(&call, st, out, room, out_len);
+    return make_end(&call, st, out, size, out_len);
 }
 
 core_status cmk_describe_key(cmk_store *store, const char *path, tok_key_info *out, core_err *err)
@@ -233,7 +236,7 @@ core_status cmk_describe_key(cmk_store *store, const char *path, tok_key_info *o
 core_status cmk_sign_metadata(cmk_store *store, const char *path, bool enclave, uint8_t *sig,
                               size_t *sig_len, core_err *err)
 {
-    const size_t room = *sig_len;
+    const size_t size = *sig_len;
     uint8_t *message = NULL;
     size_t length = 0;
     cmk_call call;
@@ -250,7 +253,7 @@ core_status cmk_sign_metadata(cmk_store *store, const char *path, bool enclave, 
                        "key \"%s\": the token's signature does not verify; run p11ekm probe",
                        tok_key_info_of(call.key)->name);
     core_free(message);
-    return make_end(&call, st, sig, room, sig_len);
+    return make_end(&call, st, sig, size, sig_len);
 }
 
 core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave,
@@ -276,7 +279,7 @@ core_status cmk_verify_metadata(cmk_store *store, const char *path, bool enclave
         st = core_fail(
             call.err, st,
             "column master key: the signature of its metadata does not verify with key "
-            "\"%s\": provider name, key path or enclave setting were changed, or it was "
+            "\"%s\": provider name, key path or enclave setting was changed, or it was "
             "signed with another key; create the column master key again by p11ekm cmk sql "
             "if its definition is right",
             tok_key_info_of(call.key)->name);

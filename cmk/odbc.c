@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ODBC door: Microsoft's driver looks up two arrays and calls what they point to. One store
- * serves the process; it is opened at the first use, or anew by each write of settings. The driver
- * may never call `free`.
+ * The key store interface of Microsoft's ODBC driver. The driver looks up two exported arrays and
+ * calls the functions they contain. The process has one store, which is opened at the first use and
+ * replaced by each write of settings. The driver may never call `Free`.
  */
 #include "cmk/p11ekm_odbc.h"
 
@@ -15,37 +15,39 @@
 #include "core/platform.h"
 #include "core/text.h"
 
-/* Of driver strings; a key path in a database has at most 4,000. */
+/* Limits in UTF-16 units, of a string of the driver (a key path in a database has at most 4,000),
+ * and in bytes, of the status text. */
 enum { WIDE_MAX = 32767, STATUS_MAX = 4096 };
 
 #define WIDE_(text) u"" text
 #define WIDE(text)  WIDE_(text)
 static const uint16_t provider_name[] = WIDE(CMK_PROVIDER_NAME);
 
-/* Whenever another connection loads the library, the driver calls `free` and, sooner or later,
- * `init`, while other threads are at work through their connections. So `free` closes nothing: what
- * an application has written (a PIN among it) is not kept, and could not be opened again. Only a
- * store without settings is opened again, by the next call after an `init` that comes later than
- * this, so that a changed configuration is read. */
-enum { RELOADED_US = 1000000 };
+/* When another connection loads the library, the driver calls `Free` and later `Init`, while other
+ * threads use the store through their connections. `Free` therefore closes nothing: a store with
+ * settings could not be opened again, because their text (with a PIN) is not kept. A store without
+ * settings is closed by an `Init` that follows `Free` after more than this time; the next call
+ * opens it again and reads a changed configuration. */
+enum { RELOAD_AFTER_US = 1000000 };
 
-/* `lock` guards what follows. */
+/* `lock` guards the members below. */
 struct odbc_state {
     core_lock lock;
-    cmk_store *store;     /* in force; NULL: none was opened yet */
-    bool written;         /* it was opened by settings */
-    uint64_t freed_at_us; /* since the last `init`; 0: not freed */
+    cmk_store *store;     /* the current store, a reference; NULL: none is open */
+    bool has_settings;    /* opened by a write of settings */
+    uint64_t freed_at_us; /* core_now_us() of the last `Free`; 0 after `Init` */
 };
 static struct odbc_state odbc; /* for the next line to name its lock */
 static struct odbc_state odbc CORE_GUARDED_BY(odbc.lock) = {.lock = CORE_LOCK_INIT};
 
-/* Puts a store that was opened by settings in force, and closes the one before. */
-static void put_store(cmk_store *fresh)
+/* Makes a store that was opened by settings the current one, and closes the previous one. Takes
+ * over the reference. */
+static void odbc_store_set(cmk_store *fresh)
 {
     core_lock_acquire(&odbc.lock);
     cmk_store *old = odbc.store;
     odbc.store = fresh;
-    odbc.written = true;
+    odbc.has_settings = true;
     core_lock_release(&odbc.lock);
     cmk_store_close(old);
 }
@@ -61,7 +63,8 @@ static void note_init(void)
 {
     cmk_store *old = NULL;
     core_lock_acquire(&odbc.lock);
-    if (odbc.freed_at_us != 0 && !odbc.written && core_now_us() - odbc.freed_at_us > RELOADED_US) {
+    if (odbc.freed_at_us != 0 && !odbc.has_settings &&
+        core_now_us() - odbc.freed_at_us > RELOAD_AFTER_US) {
         old = odbc.store;
         odbc.store = NULL;
     }
@@ -70,8 +73,8 @@ static void note_init(void)
     cmk_store_close(old);
 }
 
-/* A reference to the store in force; NULL while there is none. */
-static cmk_store *current_store(void)
+/* The current store with a reference for the caller; NULL if there is none. */
+static cmk_store *odbc_store_current(void)
 {
     core_lock_acquire(&odbc.lock);
     cmk_store *store = odbc.store == NULL ? NULL : cmk_store_ref(odbc.store);
@@ -79,10 +82,10 @@ static cmk_store *current_store(void)
     return store;
 }
 
-/* The same, opening the default configuration for the first. */
-static core_status open_store(cmk_store **out, core_err *err)
+/* Returns the current store with a reference. If there is none, opens the default configuration. */
+static core_status odbc_store_open(cmk_store **out, core_err *err)
 {
-    *out = current_store();
+    *out = odbc_store_current();
     if (*out != NULL)
         return ST_OK;
     cmk_store *fresh = NULL;
@@ -100,7 +103,7 @@ static core_status open_store(cmk_store **out, core_err *err)
     return ST_OK;
 }
 
-/* Sends one message. The driver takes it as a format of FormatMessage. */
+/* Reports one message. The driver formats it with FormatMessage, so '%' is doubled. Returns 0. */
 static int fail(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, core_status st,
                 const core_err *err)
 {
@@ -123,7 +126,7 @@ static int fail(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, core_stat
     return 0;
 }
 
-/* A driver's string as UTF-8, "" for NULL; released with core_free. */
+/* Converts a string of the driver to UTF-8; NULL becomes "". Release *out with core_free. */
 static core_status utf16_to_utf8_alloc(const uint16_t *wide, const char *what, char **out,
                                        core_err *err)
 {
@@ -141,7 +144,7 @@ static core_status utf16_to_utf8_alloc(const uint16_t *wide, const char *what, c
     return core_fail(err, st, "%s: it is too long or not UTF-16; check it in the database", what);
 }
 
-/* What the functions below begin with: their strings, and the store. */
+/* The strings and the store of one call, as the functions below need them. */
 typedef struct odbc_call {
     cmk_store *store;
     char *path, *algorithm;
@@ -155,7 +158,7 @@ static core_status begin(odbc_call *call, const uint16_t *path, const uint16_t *
     if (st == ST_OK)
         st = utf16_to_utf8_alloc(algorithm, "encryption algorithm", &call->algorithm, err);
     if (st == ST_OK)
-        st = open_store(&call->store, err);
+        st = odbc_store_open(&call->store, err);
     return st;
 }
 
@@ -166,9 +169,9 @@ static void end(odbc_call *call)
     core_free(call->algorithm);
 }
 
-/* A copy that the driver frees. */
-static core_status hand_over(const uint8_t *bytes, size_t length, unsigned char **out,
-                             unsigned short *out_len, core_err *err)
+/* Copies a result to memory that the driver frees. */
+static core_status copy_for_driver(const uint8_t *bytes, size_t length, unsigned char **out,
+                                   unsigned short *out_len, core_err *err)
 {
     if (bytes == NULL || length > UINT16_MAX || (*out = core_host_alloc(length)) == NULL)
         return core_fail(err, ST_NO_MEMORY, "column encryption key: out of memory");
@@ -192,7 +195,7 @@ static int odbc_decrypt(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, c
     if (st == ST_OK)
         st = cmk_decrypt_cek(call.store, call.path, call.algorithm, ecek, ecek_len, cek, &err);
     if (st == ST_OK)
-        st = hand_over(cek, sizeof cek, cek_out, cek_len, &err);
+        st = copy_for_driver(cek, sizeof cek, cek_out, cek_len, &err);
     core_wipe(cek, sizeof cek);
     end(&call);
     return st == ST_OK ? 1 : fail(ctx, on_error, st, &err);
@@ -221,13 +224,14 @@ static int odbc_encrypt(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, c
                                             blob, &length, &err);
     }
     if (st == ST_OK)
-        st = hand_over(blob, length, ecek_out, ecek_len, &err);
+        st = copy_for_driver(blob, length, ecek_out, ecek_len, &err);
     core_free(blob);
     end(&call);
     return st == ST_OK ? 1 : fail(ctx, on_error, st, &err);
 }
 
-/* The driver asks for enclave-enabled keys only, and says neither that nor the provider's name. */
+/* The driver calls this for enclave-enabled keys only and passes neither the flag nor the provider
+ * name. */
 static int odbc_verify(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, const uint16_t *path,
                        unsigned char *signature, unsigned short signature_len)
 {
@@ -245,7 +249,7 @@ static int odbc_init(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error)
     (void)ctx;
     (void)on_error;
     note_init();
-    return 1; /* a write of settings may come first: all is opened when it is needed */
+    return 1; /* the store is opened when it is needed: settings may be written before */
 }
 
 static core_status open_settings(const odbc_settings *settings, cmk_store **out, core_err *err)
@@ -269,7 +273,7 @@ static int odbc_write(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, voi
         st = open_settings(&settings, &store, &err);
     odbc_settings_wipe(&settings);
     if (st == ST_OK) {
-        put_store(store);
+        odbc_store_set(store);
     } else {
         core_log_status(CORE_LOG_WARNING, "ODBC settings", st, &err);
         cmk_store_close(store);
@@ -282,7 +286,7 @@ static int odbc_read(p11ekm_odbc_context *ctx, p11ekm_odbc_error *on_error, void
 {
     char text[STATUS_MAX] = "provider=" CMK_PROVIDER_NAME "\nversion=" P11EKM_VERSION "\n";
     core_err err = {0};
-    cmk_store *store = current_store();
+    cmk_store *store = odbc_store_current();
     if (store != NULL)
         cmk_store_status(store, text, sizeof text);
     cmk_store_close(store);
@@ -311,15 +315,16 @@ static const p11ekm_odbc_provider2 version2 = {.name = provider_name,
                                                .verify_cmk_metadata = odbc_verify,
                                                .free = odbc_free};
 
-/* The module's export list makes them visible where attributes do not. */
+/* For compilers without attributes the export list of the module makes these visible. */
 #if defined(__GNUC__)
 #define EXPORTED __attribute__((visibility("default")))
 #else
 #define EXPORTED
 #endif
-/* Of a name in both arrays, the driver takes version 1's entry, and then refuses, or crashes at,
- * every query of an enclave, because that cannot verify a master key (msodbcsql 18.6). Version 1 is
- * therefore empty unless the build asks for it, for drivers before 17.4, which know no other. */
+/* If a provider name appears in both arrays, the driver uses the version 1 entry. That entry cannot
+ * verify a column master key, so the driver refuses every query that uses an enclave, or crashes
+ * (msodbcsql 18.6). The version 1 array is therefore empty unless the build option is set, for
+ * drivers before 17.4, which read no other. */
 #ifdef P11EKM_ODBC_VERSION1
 static const p11ekm_odbc_provider version1 = {.name = provider_name,
                                               .init = odbc_init,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading the settings of the ODBC door, in locked memory because a PIN is among them.
+ * Parses the settings of the ODBC key store in locked memory, because they may contain a PIN.
  */
 #include "cmk/odbc_private.h"
 
@@ -13,12 +13,12 @@ static const char *const names[ODBC_SETTING_COUNT] = {
 static core_status line_fail(core_err *err, unsigned number, const char *why)
 {
     return core_fail(err, ST_FORMAT,
-                     "settings, line %u: %s; write config=FILE, token=ALIAS and pin=PIN, one a "
+                     "settings, line %u: %s; write config=FILE, token=ALIAS and pin=PIN, one per "
                      "line",
                      number, why);
 }
 
-/* A line with a NUL behind it. Values are not trimmed: a PIN may begin with a blank. */
+/* Parses one line, which ends with a NUL. Values are not trimmed: a PIN may begin with a blank. */
 static core_status read_line(char *line, unsigned number, odbc_settings *out, core_err *err)
 {
     char *equals = strchr(line, '=');
@@ -47,7 +47,7 @@ core_status odbc_settings_read(const void *data, size_t length, odbc_settings *o
     if (data == NULL || length == 0)
         return core_fail(err, ST_FORMAT,
                          "settings: they are empty; write config=FILE, token=ALIAS "
-                         "and pin=PIN, one a line");
+                         "and pin=PIN, one per line");
     if (length > ODBC_SETTINGS_MAX || core_secret_open(&out->text, length + 1) != ST_OK)
         return core_fail(err, length > ODBC_SETTINGS_MAX ? ST_FORMAT : ST_NO_MEMORY,
                          "settings: %zu bytes are too many; write at most %d", length,
@@ -55,7 +55,7 @@ core_status odbc_settings_read(const void *data, size_t length, odbc_settings *o
     char *text = (char *)out->text.data;
     memcpy(text, data, length);
     out->text.length = length;
-    while (length > 0 && text[length - 1] == '\0') /* the terminator may have been counted */
+    while (length > 0 && text[length - 1] == '\0') /* the length may include a terminator */
         length--;
     text[length] = '\0';
     if (!core_utf8_valid(text, length))

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The door of p11ekm for Microsoft's ODBC Driver for SQL Server (17.4 and later): what the shared
- * module exports, and what an application sends through the driver. Include it in an application
- * for the attribute numbers and the layout of SQL_COPT_SS_CEKEYSTOREDATA.
+ * The key store interface of p11ekm for Microsoft's ODBC Driver for SQL Server (17.4 and later):
+ * what the shared library exports, and the settings that an application sends through the driver.
+ * Include it in an application for the attribute numbers and the layout of
+ * SQL_COPT_SS_CEKEYSTOREDATA.
  *
  *     SQLSetConnectAttr(dbc, SQL_COPT_SS_CEKEYSTOREPROVIDER, "/usr/lib/libp11ekm.so", SQL_NTS);
  *
- * is all an application needs where the default configuration file names the token and its
- * pin_file. Otherwise it then writes settings, UTF-8 text of up to 8 KiB, one `name=value` a line:
+ * This call is sufficient if the default configuration file names the token and its pin_file. If it
+ * does not, the application then writes settings, UTF-8 text of up to 8 KiB, one `name=value` per
+ * line, each optional and at most once, in any order:
  *
  *     config=/etc/p11ekm.conf      the configuration file
  *     token=hsm                    the alias, URI or label of the token
  *     pin=1234                     its PIN
  *
- * each optional and at most once, in any order. A write takes effect at once for the whole process:
- * the configuration is read and the token logged in to, so that a wrong PIN is reported here; when
- * it fails, what was in force stays in force; so it does when the driver frees the key store, until
- * other settings are written or the process ends. The module wipes its copies; the application
- * wipes its own. Reading gives lines of the same form: provider, version, config, token (each one
- * logged in to), cached.
+ * A write takes effect at once for the whole process: the library reads the configuration and logs
+ * in to the token, so a wrong PIN is reported by this call. If it fails, the previous settings
+ * remain in effect. They also remain when the driver frees the key store, until other settings are
+ * written or the process ends. The library wipes its copies; the application wipes its own. A read
+ * returns lines of the same form: provider, version, config, token (one for each token that is
+ * logged in), cached.
  *
- * Text is UTF-16 in 16-bit units on all systems, never wchar_t. Functions return 1 for success,
- * else 0 after one message through `on_error`, in which % is doubled because the driver formats it.
- * They may be called from any thread and in forked children.
+ * Text is UTF-16 in 16-bit units on all systems, not wchar_t. Functions return 1 on success. On
+ * failure they report one message through `on_error` and return 0; the driver formats the message,
+ * so % is doubled in it. They may be called from any thread and in the children of a fork.
  */
 #ifndef P11EKM_ODBC_H
 #define P11EKM_ODBC_H
@@ -43,7 +45,7 @@ extern "C" {
 #define P11EKM_SQL_COPT_SS_TRUSTEDCMKPATHS    1253
 #define P11EKM_SQL_COPT_SS_CEKCACHETTL        1254
 
-/* What SQL_COPT_SS_CEKEYSTOREDATA points to: `data` holds `data_size` bytes. */
+/* The value of SQL_COPT_SS_CEKEYSTOREDATA: `data` holds `data_size` bytes. */
 typedef struct p11ekm_odbc_data {
     const uint16_t *name;
     unsigned int data_size;
@@ -57,7 +59,8 @@ typedef struct p11ekm_odbc_context {
 
 typedef void p11ekm_odbc_error(p11ekm_odbc_context *context, const uint16_t *message, ...);
 
-/* *cek and *ecek are for the driver to free: free(), on Windows LocalFree(). */
+/* *cek and *ecek are allocated for the driver, which releases them with free(), on Windows with
+ * LocalFree(). */
 typedef int p11ekm_odbc_init(p11ekm_odbc_context *, p11ekm_odbc_error *);
 typedef int p11ekm_odbc_read(p11ekm_odbc_context *, p11ekm_odbc_error *, void *data,
                              unsigned int *length);
@@ -73,13 +76,15 @@ typedef int p11ekm_odbc_encrypt(p11ekm_odbc_context *, p11ekm_odbc_error *,
                                 unsigned short *ecek_length);
 typedef int p11ekm_odbc_verify(p11ekm_odbc_context *, p11ekm_odbc_error *, const uint16_t *key_path,
                                unsigned char *signature, unsigned short signature_length);
-/* The driver calls it, and init at once, whenever a further connection loads the library. So
- * settings and login outlive it; without an init within a second they end with the next use. */
+/* The driver calls this, and `init` at once, when another connection loads the library. Settings
+ * and logins therefore remain in effect. A store without settings is closed by an `init` that comes
+ * more than a second later. */
 typedef void p11ekm_odbc_free(void);
 
-/* Version 1: drivers from 13.1; version 2: from 17.4, which also verifies enclave-enabled keys. A
- * driver prefers version 1 where both have a name, so version 1's array is empty unless the library
- * was built with P11EKM_ODBC_VERSION1 for drivers before 17.4. */
+/* Version 1: drivers from 13.1; version 2: drivers from 17.4, which also verifies the metadata of
+ * enclave-enabled keys. If both arrays have an entry of the same name, a driver uses version 1. The
+ * array of version 1 is therefore empty unless the library was built with P11EKM_ODBC_VERSION1 for
+ * drivers before 17.4. */
 typedef struct p11ekm_odbc_provider {
     const uint16_t *name;
     p11ekm_odbc_init *init;
@@ -102,7 +107,7 @@ typedef struct p11ekm_odbc_provider2 {
     p11ekm_odbc_free *free;
 } p11ekm_odbc_provider2;
 
-/* The two exported symbols, arrays that end with NULL. */
+/* The two exported symbols: arrays that end with NULL. */
 extern const p11ekm_odbc_provider *const CEKeystoreProvider[];
 extern const p11ekm_odbc_provider2 *const CEKeystoreProvider2[];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Key paths: what they may say, which are trusted, and which token and key they mean.
+ * Key paths: parsing, trusted paths, and the lookup of their token and key.
  */
 #include "cmk/path.h"
 
@@ -16,11 +16,11 @@ static core_status parse_fail(core_err *err, const char *why)
                      why);
 }
 
-/* What is wrong with a well-formed URI as a key path; NULL: nothing. */
+/* The reason why a well-formed URI is not a key path; NULL: it is one. */
 static const char *check_uri(const tok_uri *uri)
 {
     if (uri->module_path != NULL || uri->module_name != NULL || uri->pin_source != NULL)
-        return "it may not name a module or a PIN; they stand in the configuration";
+        return "it may not name a module or a PIN; the configuration names them";
     if (uri->slot_id != NULL || uri->slot_description != NULL || uri->slot_manufacturer != NULL ||
         uri->library_description != NULL || uri->library_manufacturer != NULL ||
         uri->library_version != NULL)
@@ -57,11 +57,11 @@ bool cmk_path_trusted(const char *patterns, const char *path)
     return patterns == NULL || core_patterns_fit(patterns, path);
 }
 
-/* More than any name on a token has. */
+/* longer than any label on a token */
 enum { NAME_UNITS = 2 * TOK_LABEL_MAX };
 
-/* Whether two texts are the same in lower case. Text that is not UTF-8, or longer than any name, is
- * compared byte by byte. */
+/* True if two texts are equal in lower case. Text that is not UTF-8, or is longer than NAME_UNITS,
+ * is compared byte by byte. */
 static bool equal_nocase(const char *a, const char *b)
 {
     uint16_t wide_a[NAME_UNITS], wide_b[NAME_UNITS];
@@ -76,35 +76,37 @@ static bool equal_nocase(const char *a, const char *b)
     return memcmp(wide_a, wide_b, cb_a) == 0;
 }
 
-/* Attributes that are absent fit everything. */
-static bool fits_nocase(const char *wanted, const char *value)
+/* An attribute that the path does not have matches any value. */
+static bool matches_nocase(const char *wanted, const char *value)
 {
     return wanted == NULL || equal_nocase(wanted, value);
 }
 
-/* Refuses where a second token present fits but for the case of letters. */
+/* Refuses a path that matches a second present token if case is ignored. */
 static core_status check_token_case(tok_context *ctx, const tok_uri *uri, core_err *err)
 {
     tok_token_info *infos = NULL;
-    size_t count = 0, fits = 0;
+    size_t count = 0, matches = 0;
     const core_status st = tok_token_list(ctx, &infos, &count, err);
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < count; i++)
-        if (fits_nocase(uri->token, infos[i].label) &&
-            fits_nocase(uri->manufacturer, infos[i].manufacturer) &&
-            fits_nocase(uri->serial, infos[i].serial) && fits_nocase(uri->model, infos[i].model))
-            fits++;
+        if (matches_nocase(uri->token, infos[i].label) &&
+            matches_nocase(uri->manufacturer, infos[i].manufacturer) &&
+            matches_nocase(uri->serial, infos[i].serial) &&
+            matches_nocase(uri->model, infos[i].model))
+            matches++;
     core_free(infos);
-    if (fits <= 1)
+    if (matches <= 1)
         return ST_OK;
-    return core_fail(err, ST_TOKEN_AMBIGUOUS,
-                     "key path: %zu tokens fit it when case is ignored; add the token's serial to "
-                     "the path",
-                     fits);
+    return core_fail(
+        err, ST_TOKEN_AMBIGUOUS,
+        "key path: %zu tokens match it when case is ignored; add the token's serial to "
+        "the path",
+        matches);
 }
 
-/* The token's attributes of a URI alone, as text for tok_token_find. */
+/* Finds the token by the token attributes of the URI. */
 static core_status find_token(tok_context *ctx, const tok_uri *uri, tok_token **out, core_err *err)
 {
     const tok_uri selector = {.token = uri->token,
@@ -156,8 +158,8 @@ static uint8_t ascii_lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
 }
 
-/* Ids are bytes, but a path may spell them as letters. */
-static bool id_fits_nocase(const tok_uri *uri, const tok_key_label *label)
+/* Ids are bytes, but a path may write them as letters. */
+static bool id_matches_nocase(const tok_uri *uri, const tok_key_label *label)
 {
     if (!uri->has_id)
         return true;
@@ -169,24 +171,24 @@ static bool id_fits_nocase(const tok_uri *uri, const tok_key_label *label)
     return same == uri->id_len;
 }
 
-/* Refuses where a second key fits but for the case of letters. Labels and ids are read, no more. */
+/* Refuses a path that matches a second key if case is ignored. Reads labels and ids only. */
 static core_status check_key_case(tok_token *token, const tok_uri *uri, core_err *err)
 {
     tok_key_label *labels = NULL;
-    size_t count = 0, fits = 0;
+    size_t count = 0, matches = 0;
     const core_status st = tok_key_labels(token, &labels, &count, err);
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < count; i++)
-        if (fits_nocase(uri->object, labels[i].name) && id_fits_nocase(uri, &labels[i]))
-            fits++;
+        if (matches_nocase(uri->object, labels[i].name) && id_matches_nocase(uri, &labels[i]))
+            matches++;
     core_free(labels);
-    if (fits <= 1)
+    if (matches <= 1)
         return ST_OK;
     return core_fail(err, ST_KEY_AMBIGUOUS,
-                     "key path: %zu keys on token \"%s\" fit it when case is ignored; rename all "
+                     "key path: %zu keys on token \"%s\" match it when case is ignored; rename all "
                      "but one, or add the key's id to the path",
-                     fits, tok_token_info_of(token)->label);
+                     matches, tok_token_info_of(token)->label);
 }
 
 core_status cmk_path_key(tok_token *token, const tok_uri *uri, tok_key **out, core_err *err)

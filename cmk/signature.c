@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is signed, and verifying it.
+ * Composes the metadata that is signed, and verifies signatures.
  */
 #include "cmk/signature.h"
 
@@ -10,10 +10,10 @@
 #include "core/memory.h"
 #include "core/text.h"
 
-/* Adds the lower-case form of UTF-8 `text` at *at, counted in 16-bit units. */
-static core_status append_lower(const char *text, uint16_t *message, size_t room, size_t *at)
+/* Appends the lower-case form of UTF-8 `text` at *at. `capacity` and *at count 16-bit units. */
+static core_status append_lower(const char *text, uint16_t *message, size_t capacity, size_t *at)
 {
-    size_t cb = (room - *at) * sizeof *message;
+    size_t cb = (capacity - *at) * sizeof *message;
     const core_status st = core_utf8_to_utf16(text, message + *at, &cb);
     if (st != ST_OK)
         return st;
@@ -22,7 +22,7 @@ static core_status append_lower(const char *text, uint16_t *message, size_t room
     return ST_OK;
 }
 
-/* An upper bound, in 16-bit units: UTF-8 never has fewer bytes than UTF-16 has units. */
+/* An upper bound in 16-bit units: UTF-8 never has fewer bytes than UTF-16 has units. */
 static size_t units_max(const char *provider, const char *path)
 {
     return strlen(provider) + strlen(path) + sizeof "false";
@@ -33,18 +33,18 @@ core_status cmk_metadata_message(const char *provider, const char *path, bool en
 {
     *out = NULL;
     *length = 0;
-    const size_t room = units_max(provider, path);
+    const size_t capacity = units_max(provider, path);
     size_t at = 0, provider_end = 0, path_end = 0;
-    uint16_t *message = core_calloc(room, sizeof *message);
+    uint16_t *message = core_calloc(capacity, sizeof *message);
     if (message == NULL)
         return core_fail(err, ST_NO_MEMORY, "key path: out of memory");
-    core_status st = append_lower(provider, message, room, &at);
+    core_status st = append_lower(provider, message, capacity, &at);
     provider_end = at;
     if (st == ST_OK)
-        st = append_lower(path, message, room, &at);
+        st = append_lower(path, message, capacity, &at);
     path_end = at;
     if (st == ST_OK)
-        st = append_lower(enclave ? "true" : "false", message, room, &at);
+        st = append_lower(enclave ? "true" : "false", message, capacity, &at);
     if (st != ST_OK || provider_end == 0 || path_end == provider_end ||
         path_end - provider_end > CMK_ECEK_PATH_MAX / 2) {
         core_free(message);

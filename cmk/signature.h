@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The two things that are signed: the beginning of an ECEK, and the metadata of a column master key
- * (ENCLAVE_COMPUTATIONS (SIGNATURE = ...)). Both RSASSA-PKCS1-v1_5 with SHA-256. What is written
- * here signs SHA-256 of the message. MSSQL_CNG_STORE and MSSQL_CSP_PROVIDER (ECEK) and the Java key
- * store (metadata) sign SHA-256 of SHA-256 of it: read only where accept_double_hash allows.
+ * The two signatures of Always Encrypted: over an ECEK, and over the metadata of a column master
+ * key (ENCLAVE_COMPUTATIONS (SIGNATURE = ...)). Both are RSASSA-PKCS1-v1_5 with SHA-256. This
+ * provider signs SHA-256 of the message. MSSQL_CNG_STORE and MSSQL_CSP_PROVIDER (ECEK) and the Java
+ * key store (metadata) sign SHA-256 of SHA-256 of it. Such values are accepted only if
+ * accept_double_hash is set, and are never written.
  */
 #ifndef CMK_SIGNATURE_H
 #define CMK_SIGNATURE_H
@@ -12,9 +13,10 @@
 #include <stdint.h>
 #include "pkcs11/key.h"
 
-/* What the metadata signature covers: the lower-case provider name, the lower-case path and "true"
- * or "false", as UTF-16LE without separators. *out: *length bytes, released with core_free.
- * ST_INVALID_ARGUMENT: a name or path that is empty, not UTF-8 or longer than 16,383 characters. */
+/* The bytes that the metadata signature covers: the lower-case provider name, the lower-case path
+ * and "true" or "false", as UTF-16LE without separators. *out: *length bytes, released with
+ * core_free. ST_INVALID_ARGUMENT: a name or path that is empty, not UTF-8 or longer than 16,383
+ * characters. */
 CORE_MUST_USE core_status cmk_metadata_message(const char *provider, const char *path, bool enclave,
                                                uint8_t **out, size_t *length, core_err *err);
 
@@ -23,8 +25,8 @@ typedef enum cmk_hash { CMK_HASH_SINGLE, CMK_HASH_DOUBLE } cmk_hash;
 /* The digest that is signed. */
 CORE_MUST_USE core_status cmk_signature_digest(cmk_hash hash, const uint8_t *message, size_t length,
                                                uint8_t digest[32]);
-/* Verifies with the key's public part, without the token: single, then double where accepted.
- * ST_SIGNATURE_INVALID; the text is the caller's to give. */
+/* Verifies a signature with the public key in software: single hash first, then double hash if it
+ * is accepted. ST_SIGNATURE_INVALID without a text in `err`, which the caller adds. */
 CORE_MUST_USE core_status cmk_signature_verify(tok_key *key, const uint8_t *message, size_t length,
                                                const uint8_t *signature, size_t signature_len,
                                                bool accept_double);

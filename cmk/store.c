@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The store's life, and opening encrypted column encryption keys: the hot path.
+ * Opens and closes the key store, and decrypts encrypted column encryption keys. Applications call
+ * the decryption often, so it must be fast.
  */
 #include "cmk/store_private.h"
 
@@ -11,7 +12,7 @@
 #include "core/platform.h"
 #include "pkcs11/key_state.h"
 
-/* The token that paths without a token part mean. */
+/* The token of paths that name none. */
 static const char *default_token(const core_config *config, const char *token)
 {
     if (token != NULL && token[0] != '\0')
@@ -27,8 +28,7 @@ static core_status open_parts(cmk_store *store, const char *token, const char *p
     const char *name = default_token(config, token);
     core_status st = ST_OK;
     if (name == NULL && pin_len != 0)
-        return core_fail(err, ST_INVALID_ARGUMENT,
-                         "PIN: it is not said for which token; name the token, too");
+        return core_fail(err, ST_INVALID_ARGUMENT, "PIN: no token is named; name the token too");
     if (name != NULL && (store->token_name = core_strdup(name)) == NULL)
         st = ST_NO_MEMORY;
     if (st == ST_OK && pin_len != 0)
@@ -90,9 +90,9 @@ void cmk_store_status(cmk_store *store, char *text, size_t size)
     core_str_free(&out);
 }
 
-/* Values whose signature was verified are known again by the SHA-256 of the key's thumbprint and
- * all their bytes: drivers without a cache send the same few over and over, and one digest is
- * cheaper than one RSA operation. No secret is in it. */
+/* Remembers values whose signature was verified, by the SHA-256 of the key's thumbprint and all
+ * bytes of the value. Drivers without a cache send the same few values again and again, and one
+ * digest is cheaper than one RSA operation. The digests are not secret. */
 static bool verified_before(cmk_store *store, const uint8_t digest[32])
 {
     bool found = false;
@@ -171,7 +171,7 @@ core_status cmk_open_ecek(tok_key *key, const cmk_ecek *ecek, uint8_t cek[CMK_CE
     if (st == ST_OK && length == CMK_CEK_LEN)
         memcpy(cek, plain, CMK_CEK_LEN);
     else if (st == ST_OK || st == ST_BUFFER_TOO_SMALL || st == ST_DECRYPT_FAILED)
-        /* One answer for all that may be wrong with what the token opened. */
+        /* Report every failure of the decryption with the same text. */
         st = core_fail(err, ST_DECRYPT_FAILED,
                        "encrypted column encryption key: decryption with key \"%s\" failed: it was "
                        "made with another key, or changed; check the key path of its column "
@@ -189,8 +189,8 @@ static core_status decrypt_with(cmk_call *call, const uint8_t *ecek, size_t leng
     return st == ST_OK ? cmk_open_ecek(call->key, &parts, cek, call->err) : st;
 }
 
-/* Opens a CEK that is not in the cache. A bound key that is not on the token any more may have
- * given its name to another: the path is then looked up once more. */
+/* Decrypts a CEK that is not in the cache. If the bound key is gone from the token, another key may
+ * have its name: search for the path once more. */
 static core_status decrypt(cmk_call *call, const uint8_t *ecek, size_t length,
                            uint8_t cek[CMK_CEK_LEN])
 {

@@ -50,6 +50,7 @@ void tok_stale_forget(tok_token *token)
 
 void tok_session_end(tok_token *token, CK_SESSION_HANDLE handle)
 {
+    tok_check_inside();
     const CK_RV rv = token->ctx->library.f->C_CloseSession(handle);
 
     if (core_status_class(tok_rv_status(rv, TOK_CALL_OTHER)) == CORE_CLASS_DEVICE &&

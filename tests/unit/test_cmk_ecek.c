@@ -222,7 +222,7 @@ static void refuses_each_fault(void)
     expect_refused(blob, SAMPLE, K, "ciphertext length 0");
     expect_refused(blob, SAMPLE, 0, "ciphertext length 0");
     make_sample(blob);
-    expect_refused(blob, SAMPLE, 2 * K, "ciphertext length 256 does not fit");
+    expect_refused(blob, SAMPLE, 2 * K, "ciphertext length 256 does not match");
     blob[2] = 0xff; /* a path of 65,284 bytes */
     expect_refused(blob, SAMPLE, K, "it ends after");
     make_sample(blob);
