@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The module itself holds nothing: the doors bring their exports, the export list chooses them. The
- * life cycle is theirs, too: no constructor, no destructor and no DllMain of ours ever calls into a
- * PKCS#11 library, since under a loader's lock that dead-locks.
+ * The module contains no code of its own: ekm/ and cmk/ define the exported functions, and the
+ * export list selects them. They also control initialization: no constructor, destructor or DllMain
+ * of p11ekm calls a PKCS#11 library, because under the loader lock that can deadlock.
  */
 typedef int module_is_not_empty;

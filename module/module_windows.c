@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The DLL's notifications from Windows. p11ekm.dll stays loaded until the process ends, as the
- * Linux library does (its link option `nodelete`): PKCS#11 libraries stay mapped and keep state,
- * and threads of the host may still be on their way out of a call. No function here calls a
- * PKCS#11 library: Windows holds the loader lock.
+ * DllMain. p11ekm.dll stays loaded until the process ends, like the Linux library (link option
+ * `nodelete`): PKCS#11 libraries stay mapped and keep state, and threads of the host may still be
+ * returning from a call. No function in this file calls a PKCS#11 library, because Windows holds
+ * the loader lock.
  */
 #include <windows.h>
 #include "core/crypto.h"
@@ -17,8 +17,8 @@ static void pin_module(void)
 
 BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID reserved);
 
-/* libcrypto is linked statically, so OpenSSL does not see threads end: without this call each
- * thread of the host that used the provider leaves its random generators behind. */
+/* libcrypto is linked statically and does not see threads end. Without this call each thread of the
+ * host that used the provider would leave its random generators allocated. */
 BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID reserved)
 {
     (void)module;
