@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the benchmarks share: their options, and how results are told.
+ * Options and output of the benchmarks.
  */
 #include "bench.h"
 

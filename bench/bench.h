@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the benchmarks share: the ways to one token, options, and how results are told.
+ * Shared by the benchmarks: access to one token through the provider and through PKCS#11 directly,
+ * options, and output.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -16,15 +17,16 @@ typedef struct bench {
     const char *library;
     unsigned rounds;
     double slice;
-    unsigned long keys_max; /* 0: no search for keys */
+    unsigned long keys_max; /* 0: skip the search for keys */
     bool json;
-    bool first; /* of the JSON array's elements */
+    bool first; /* no element of the JSON array has been written */
 } bench;
 
-/* Reads the command line: [--json] [--rounds N] [--slice SECONDS] [--keys MAX] LIBRARY. */
+/* Parses the command line: [--json] [--rounds N] [--slice SECONDS] [--keys MAX] LIBRARY. False:
+ * invalid. */
 bool bench_options(bench *b, int argc, char **argv);
-/* One line, or one JSON object, of a name and numbers: pairs of (const char *, double) ended by
- * NULL. What cannot be measured is told with its reason. */
+/* Prints one line, or one JSON object, with a name and numbers: pairs of (const char *, double)
+ * that end with NULL. tell_skipped prints the reason why something cannot be measured. */
 void tell(bench *b, const char *what, const char *how, ...);
 void tell_skipped(bench *b, const char *what, const char *reason);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_cmk: what DecryptCEK costs over C_Decrypt itself, on one token, in one run, and what a CEK
- * of the cache costs.
+ * bench_cmk: compares DecryptCEK with C_Decrypt on one token in one run, and measures a CEK from
+ * the cache.
  *
  *   bench_cmk [--json] [--rounds N] [--slice SECONDS] LIBRARY
  *
- * All ways go round many different encrypted CEKs, and every result is compared with its CEK. The
- * library recognises the last 64 values whose signature it verified: `decrypt` goes round fewer, as
- * a driver with its few columns does; `first time` goes round more, in a store of its own, so that
- * none is recognised and each signature is verified.
+ * All variants cycle through different encrypted CEKs and compare each result with its CEK. The
+ * library remembers the last 64 values whose signature it verified. `decrypt` cycles through fewer,
+ * like a driver with a few columns. `first time` cycles through more in a separate store, so that
+ * each signature is verified.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -20,7 +20,7 @@
 #include "tests/tokens/token_conf.h"
 
 enum { VALUES = 199, FEW = 48, ECEK_MAX = 1024 };
-enum { RAW, STORE, DOOR, FRESH, WAYS };
+enum { RAW, STORE, ODBC, FRESH, VARIANTS };
 static const char label[] = "bench-cmk", path[] = "pkcs11:object=bench-cmk",
                   algorithm[] = "RSA_OAEP";
 static const double pair_seconds = 8;
@@ -28,7 +28,7 @@ static const double pair_seconds = 8;
 typedef struct value {
     uint8_t cek[P11EKM_CMK_CEK_SIZE], ecek[ECEK_MAX];
     size_t ecek_size;
-    CK_BYTE *ciphertext; /* in `ecek` */
+    CK_BYTE *ciphertext; /* points into `ecek` */
     CK_ULONG ciphertext_size;
 } value;
 
@@ -44,14 +44,14 @@ typedef struct job {
     CK_OBJECT_HANDLE key;
     CK_SESSION_HANDLE sessions[THREADS_MAX];
     value values[VALUES];
-    atomic_uint next[WAYS];
+    atomic_uint next[VARIANTS];
 } job;
 
-/* --- the ways to a CEK --- */
+/* --- the variants of decrypting a CEK --- */
 
-static value *next_value(job *j, unsigned way, unsigned count)
+static value *next_value(job *j, unsigned index, unsigned count)
 {
-    return &j->values[atomic_fetch_add(&j->next[way], 1) % count];
+    return &j->values[atomic_fetch_add(&j->next[index], 1) % count];
 }
 
 static bool run_raw(void *context, unsigned thread)
@@ -101,16 +101,16 @@ static bool run_fresh(void *context, unsigned thread)
 static void on_odbc_error(p11ekm_odbc_context *context, const uint16_t *message, ...)
 {
     (void)context;
-    fprintf(stderr, "bench: ODBC door: ");
+    fprintf(stderr, "bench: ODBC key store: ");
     for (; *message; message++)
         (void)fputc(*message < 0x7f ? *message : '?', stderr);
     (void)fputc('\n', stderr);
 }
 
-static bool run_door(void *context, unsigned thread)
+static bool run_odbc(void *context, unsigned thread)
 {
     job *j = context;
-    value *v = next_value(j, DOOR, FEW);
+    value *v = next_value(j, ODBC, FEW);
     unsigned char *cek = NULL;
     unsigned short size = 0;
     bool good;
@@ -203,7 +203,7 @@ static bool make_key(job *j)
     return true;
 }
 
-/* An encrypted CEK: version, sizes of path and ciphertext, path, ciphertext, signature. */
+/* Creates an encrypted CEK: version, sizes of path and ciphertext, path, ciphertext, signature. */
 static bool make_values(job *j)
 {
     for (unsigned i = 0; i < VALUES; i++) {
@@ -232,26 +232,26 @@ enum { THREAD_COUNTS = sizeof thread_counts / sizeof thread_counts[0] };
 static bool measure_decrypt(job *j)
 {
     static const char what[] = "DecryptCEK, RSA-2048";
-    static const variant variants[WAYS] = {
-        {"raw", run_raw}, {"decrypt", run_store}, {"ODBC", run_door}, {"first time", run_fresh}};
-    result results[WAYS];
-    paired pairs[WAYS];
+    static const variant variants[VARIANTS] = {
+        {"raw", run_raw}, {"decrypt", run_store}, {"ODBC", run_odbc}, {"first time", run_fresh}};
+    result results[VARIANTS];
+    paired pairs[VARIANTS];
     double start = seconds(), count;
 
     for (unsigned i = 0; i < 20; i++)
         if (!run_raw(j, 0))
             return false;
-    count = pair_seconds / WAYS / ((seconds() - start) / 20);
+    count = pair_seconds / VARIANTS / ((seconds() - start) / 20);
     count = j->b.rounds < 10 || count < 200 ? 200 : count > PAIRS_MAX ? PAIRS_MAX : count;
-    if (!measure_paired(variants, WAYS, j, (unsigned)count, pairs))
+    if (!measure_paired(variants, VARIANTS, j, (unsigned)count, pairs))
         return false;
-    for (size_t v = 0; v < WAYS; v++)
+    for (size_t v = 0; v < VARIANTS; v++)
         tell(&j->b, what, variants[v].name, "pairs", (double)(unsigned)count, "ratio",
              pairs[v].ratio, "cpu-us", pairs[v].cpu_us, "added-us", pairs[v].added_us, NULL);
     for (size_t t = 0; t < THREAD_COUNTS; t++) {
-        if (!measure(variants, WAYS, j, thread_counts[t], j->b.rounds, j->b.slice, results))
+        if (!measure(variants, VARIANTS, j, thread_counts[t], j->b.rounds, j->b.slice, results))
             return false;
-        for (size_t v = 0; v < WAYS; v++)
+        for (size_t v = 0; v < VARIANTS; v++)
             tell(&j->b, what, variants[v].name, "threads", (double)thread_counts[t], "ops/s",
                  results[v].ops, "ratio", results[v].ratio, "q1", results[v].ratio_low, "q3",
                  results[v].ratio_high, "cpu-us", results[v].cpu_us, "added-us",
@@ -262,12 +262,12 @@ static bool measure_decrypt(job *j)
 
 static bool measure_cached(job *j)
 {
-    static const variant variants[] = {{"decrypt", run_store}, {"ODBC", run_door}};
+    static const variant variants[] = {{"decrypt", run_store}, {"ODBC", run_odbc}};
     enum { COUNT = sizeof variants / sizeof variants[0] };
     result results[COUNT];
 
-    for (unsigned i = 0; i < FEW; i++) /* into the caches */
-        if (!run_store(j, 0) || !run_door(j, 0))
+    for (unsigned i = 0; i < FEW; i++) /* fills the caches */
+        if (!run_store(j, 0) || !run_odbc(j, 0))
             return false;
     for (size_t t = 0; t < THREAD_COUNTS; t++) {
         if (!measure(variants, COUNT, j, thread_counts[t], j->b.rounds, j->b.slice, results))
@@ -279,7 +279,7 @@ static bool measure_cached(job *j)
     return true;
 }
 
-/* The stores have logged in; the raw side joins the same login. */
+/* The stores have logged in, so the direct session shares that login. */
 static bool run_decrypt(job *j)
 {
     bool good = token_conf_make("foreign_login = trust") && open_stores(j) && raw_open(&j->b.raw) &&

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_ekm: what the provider costs over Cryptoki itself, on one token, in one run.
+ * bench_ekm: compares the EKM provider with direct PKCS#11 calls on one token in one run.
  *
  *   bench_ekm [--json] [--rounds N] [--slice SECONDS] [--keys MAX] LIBRARY
  *
- * LIBRARY is libp11ekm.so; the token comes from the environment (scripts/bench sets it up). Ratios
- * and CPU time are what to look at: operations a second belong to the machine and the moment.
+ * LIBRARY is libp11ekm.so; the environment names the token (scripts/bench sets it up). Compare
+ * ratios and CPU time: operations per second depend on the machine and its load.
  */
 #include "bench.h"
 
@@ -18,7 +18,7 @@ static bool run(bench *b)
 
     if (!bench_startup(b) || !provider_open(&b->provider))
         return false;
-    /* The provider has logged in; the raw side joins the same login. */
+    /* The provider has logged in, so the direct session shares that login. */
     good = raw_open(&b->raw) && bench_crypt(b);
     good = (b->keys_max == 0 || (b->raw.session && bench_find(b))) && good;
     raw_close(&b->raw, false);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encryption and decryption: two Cryptoki calls with a session of its own for each thread, against
- * the provider's one function; and against the provider as the engine calls it, which asks for the
- * size first.
+ * Encryption and decryption: two PKCS#11 calls with one session per thread, compared with one
+ * function of the provider, and with the two calls that SQL Server makes, the first of which asks
+ * for the size.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "bench.h"
 
 enum { DATA_MAX = 8192 + 64 };
-static const double pair_seconds = 4; /* each row */
+static const double pair_seconds = 4; /* seconds per row */
 
 typedef struct job {
     bench *b;
@@ -29,7 +29,7 @@ static bool right(const job *j, const void *out, size_t length)
 {
     if (length != j->expected_len)
         return false;
-    /* RSA encryption is never the same twice. */
+    /* RSA encryption is randomized, so its result differs each time. */
     return (!j->decrypt && !j->parameters) || memcmp(out, j->expected, length) == 0;
 }
 
@@ -68,24 +68,24 @@ static SqlCpError call_provider(job *j, SqlCpData *out)
 static bool run_provider(void *context, unsigned thread)
 {
     job *j = context;
-    SqlCpByte room[DATA_MAX];
-    SqlCpData out = {sizeof room, room};
+    SqlCpByte buffer[DATA_MAX];
+    SqlCpData out = {sizeof buffer, buffer};
 
     (void)thread;
-    return call_provider(j, &out) == scp_err_Success && right(j, room, out.cb);
+    return call_provider(j, &out) == scp_err_Success && right(j, buffer, out.cb);
 }
 
 static bool run_engine(void *context, unsigned thread)
 {
     job *j = context;
-    SqlCpByte room[DATA_MAX];
+    SqlCpByte buffer[DATA_MAX];
     SqlCpData out = {0, NULL};
 
     (void)thread;
-    if (call_provider(j, &out) != scp_err_InsufficientBuffer || out.cb > sizeof room)
+    if (call_provider(j, &out) != scp_err_InsufficientBuffer || out.cb > sizeof buffer)
         return false;
-    out.pb = room;
-    return call_provider(j, &out) == scp_err_Success && right(j, room, out.cb);
+    out.pb = buffer;
+    return call_provider(j, &out) == scp_err_Success && right(j, buffer, out.cb);
 }
 
 static bool open_sessions(job *j)
@@ -105,7 +105,7 @@ static void close_sessions(job *j)
             (void)j->b->raw.f->C_CloseSession(j->sessions[i]);
 }
 
-/* Fills the input and, through the provider, what must come out. */
+/* Fills the input, and obtains the expected output through the provider. */
 static bool prepare_data(job *j, size_t length)
 {
     SqlCpByte plain[DATA_MAX];
@@ -135,7 +135,7 @@ static const variant variants[] = {
     {"raw", run_raw}, {"provider", run_provider}, {"provider+size", run_engine}};
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
-/* Single operations by turns. */
+/* Single operations of each variant in alternation. */
 static bool measure_pairs(job *j, const char *name)
 {
     paired results[VARIANTS];
@@ -181,7 +181,7 @@ static bool measure_job(job *j, const char *name)
     return good;
 }
 
-/* The OAEP the provider chose for this token: the one that gives the plaintext back. */
+/* The OAEP variant that the provider chose for this token: the one that returns the plaintext. */
 static bool find_padding(job *j, CK_RSA_PKCS_OAEP_PARAMS *oaep)
 {
     static const CK_RSA_PKCS_OAEP_PARAMS paddings[] = {
@@ -275,11 +275,11 @@ bool bench_crypt(bench *b)
                                    {"AES-256-CBC 64 B decrypt", 64, true},
                                    {"AES-256-CBC 8 KiB encrypt", 8192, false},
                                    {"AES-256-CBC 8 KiB decrypt", 8192, true}};
-    /* Some tokens read a kept key from their database at each use: without that, what the provider
-     * adds weighs most. */
-    static const aes_row passing[] = {{"AES-256-CBC 64 B encrypt, volatile", 64, false}};
+    /* Some tokens read a token object from their database at each use. A session key avoids that,
+     * so the share of the provider is largest here. */
+    static const aes_row session_key[] = {{"AES-256-CBC 64 B encrypt, session key", 64, false}};
     bool rsa = bench_rsa(b);
     bool aes = bench_aes(b, 0, kept, sizeof kept / sizeof kept[0]);
 
-    return bench_aes(b, scp_kf_Volatile, passing, 1) && aes && rsa;
+    return bench_aes(b, scp_kf_Volatile, session_key, 1) && aes && rsa;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Starting up, and finding a key among many by its thumbprint: the first search of a fresh
- * provider, the first of another key, and searches after that. The keys are made by Cryptoki calls,
- * with the thumbprint computed here by its rule, so a key found also proves the rule.
+ * Start-up, and the search for a key among many by its thumbprint: the first search of a new
+ * provider, the first search of each other key, and later searches. PKCS#11 calls create the keys,
+ * and this file computes the thumbprint by its rule, so a key that is found also proves the rule.
  */
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ bool bench_startup(bench *b)
     return true;
 }
 
-/* The thumbprint's rule for symmetric keys (pkcs11/key.h), with two Cryptoki calls. */
+/* The rule of the thumbprint of symmetric keys (pkcs11/key.h), with two PKCS#11 calls. */
 static CK_RV thumbprint(const raw_token *t, CK_OBJECT_HANDLE key, CK_BYTE out[THUMB])
 {
     static const char prefix[] = "p11ekm-sym-th-v1";
@@ -77,7 +77,7 @@ static bool time_find(bench *b, const CK_BYTE *thumb, double *us)
     return found;
 }
 
-/* The search itself, without anything of ours. */
+/* The search by PKCS#11 calls alone. */
 static double time_raw(const raw_token *t, CK_BYTE *thumb)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
@@ -99,8 +99,8 @@ static bool measure_find(bench *b, unsigned long count, CK_BYTE (*thumbs)[THUMB]
     double first;
     bool good;
 
-    /* A provider that has seen none of the keys. Its logout is the raw session's, too, until it has
-     * logged in again. */
+    /* A provider that has not seen any of the keys. Its logout also ends the login of the direct
+     * session, until it logs in again. */
     provider_close(&b->provider);
     good = provider_open(&b->provider) && time_find(b, thumbs[count - 1], &first);
     for (size_t i = 0; good && i < OTHERS; i++) {
@@ -131,7 +131,8 @@ static bool is_ours(const raw_token *t, CK_OBJECT_HANDLE key)
            strncmp(label, "bench-", 6) == 0;
 }
 
-/* By one search: the handles of their making may have gone with a logout. `keys` has room. */
+/* Finds the keys with one search, because the handles from their creation may be invalid after a
+ * logout. `keys` is large enough. */
 static void destroy_keys(const raw_token *t, CK_OBJECT_HANDLE *keys, unsigned long made)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
@@ -170,7 +171,7 @@ static bool find_among(bench *b, CK_OBJECT_HANDLE *keys, CK_BYTE (*thumbs)[THUMB
         }
         good = measure_find(b, made, thumbs);
     }
-    /* A token of with-token's goes as a whole, in no time. */
+    /* The token of with-token is deleted as a whole, so the keys need not be destroyed. */
     if (!getenv("TOKEN_DIR"))
         destroy_keys(&b->raw, keys, made);
     return good;

@@ -5,10 +5,10 @@
  *
  *   instructions LIBRARY aes-encrypt|rsa-decrypt|cek-cached|cek-first COUNT KEY.pem
  *
- * The token comes from the environment and has to be the memory token: keys are made and lost with
- * this process. The RSA key is read from KEY.pem (2048 bits), so that every run does the same work.
- * Each operation runs once before the COUNT times, so that no first use is counted; the caller
- * takes the difference of two counts.
+ * The environment names the token, which must be the memory token: its keys exist in this process
+ * only. The RSA key is read from KEY.pem (2048 bits), so that every run does the same work. Each
+ * operation runs once before the COUNT runs, so that its first use is not counted. The caller
+ * subtracts the results of two counts.
  */
 #include <dlfcn.h>
 #include <openssl/core_names.h>
@@ -40,14 +40,14 @@ static bool complain(const char *what)
     return false;
 }
 
-/* The end of the set-up, at which callgrind sets its counters to zero, by this name. */
+/* Marks the end of the set-up. callgrind sets its counters to zero when this function is called. */
 void instructions_begin(void);
 __attribute__((noinline)) void instructions_begin(void)
 {
     __asm__ volatile("");
 }
 
-/* Whether the operation's run `i` may begin: run 0 is the first use, after which counting begins.
+/* True if run `i` of the operation is to be made. Run 0 is the first use; counting begins after it.
  */
 static bool counting(const job *j, unsigned i)
 {
@@ -56,7 +56,7 @@ static bool counting(const job *j, unsigned i)
     return i < j->count + 1;
 }
 
-/* --- the RSA key of a file as a key of the token --- */
+/* --- an RSA key from a file as a key on the token --- */
 
 enum { PARTS = 8 };
 static const struct {
@@ -128,7 +128,7 @@ static bool create_rsa(const raw_token *raw, const char *file)
            create_object(raw, CKO_PRIVATE_KEY, numbers);
 }
 
-/* --- the provider of SQL Server's engine --- */
+/* --- the EKM provider --- */
 
 static bool find_thumb(provider *p, SqlCpByte thumb[16])
 {
@@ -154,13 +154,13 @@ static bool encrypt(provider *p, SqlCpByte thumb[16], SqlCpByte *plain, size_t l
 
 static bool encrypt_aes(job *j)
 {
-    SqlCpByte thumb[16], plain[AES_DATA], room[AES_DATA + 64];
+    SqlCpByte thumb[16], plain[AES_DATA], buffer[AES_DATA + 64];
 
     memset(plain, 7, sizeof plain);
     if (!provider_create(&j->provider, "instructions-aes", "AES_256", 0, thumb))
         return false;
     for (unsigned i = 0; counting(j, i); i++) {
-        SqlCpData out = {sizeof room, room};
+        SqlCpData out = {sizeof buffer, buffer};
 
         if (!encrypt(&j->provider, thumb, plain, sizeof plain, &out))
             return false;
@@ -171,7 +171,7 @@ static bool encrypt_aes(job *j)
 static bool decrypt_rsa(job *j)
 {
     provider *p = &j->provider;
-    SqlCpByte thumb[16], plain[RSA_DATA], cipher[RSA_BYTES], room[RSA_BYTES];
+    SqlCpByte thumb[16], plain[RSA_DATA], cipher[RSA_BYTES], buffer[RSA_BYTES];
     SqlCpData in = {sizeof cipher, cipher};
     SqlCpKeyThumbprint key = {sizeof thumb, thumb};
 
@@ -180,16 +180,16 @@ static bool decrypt_rsa(job *j)
         !encrypt(p, thumb, plain, sizeof plain, &in))
         return false;
     for (unsigned i = 0; counting(j, i); i++) {
-        SqlCpData out = {sizeof room, room};
+        SqlCpData out = {sizeof buffer, buffer};
 
         if (p->SqlCryptDecrypt(&p->session, &key, 1, NULL, 0, &in, &out) != scp_err_Success ||
-            out.cb != sizeof plain || memcmp(room, plain, sizeof plain) != 0)
+            out.cb != sizeof plain || memcmp(buffer, plain, sizeof plain) != 0)
             return complain("SqlCryptDecrypt failed");
     }
     return true;
 }
 
-/* The provider logs in first; the raw side joins its login. */
+/* The provider logs in first, and the direct session shares its login. */
 static bool run_provider(job *j, bool (*operation)(job *))
 {
     bool good = token_conf_make("foreign_login = trust") && provider_load(&j->provider, j->library);
@@ -212,8 +212,8 @@ typedef struct keystore {
     __typeof__(p11ekm_cmk_close) *close;
     __typeof__(p11ekm_cmk_encrypt) *encrypt;
     __typeof__(p11ekm_cmk_decrypt) *decrypt;
-    p11ekm_cmk *maker, *store; /* values are made in one store, so that the other does not know them
-                                */
+    p11ekm_cmk *maker,
+        *store; /* one store creates the values, so that the other one does not know them */
 } keystore;
 
 static bool load_keystore(keystore *k, const char *library)
@@ -267,7 +267,7 @@ static bool open_value(const keystore *k, const uint8_t cek[P11EKM_CMK_CEK_SIZE]
            complain("p11ekm_cmk_decrypt gives a wrong key");
 }
 
-/* Every value is decrypted once (`values` = count + 1), or one all the time (`values` = 1). */
+/* Decrypts each value once (`values` = count + 1), or the same value every time (`values` = 1). */
 static bool decrypt_values(const job *j, const keystore *k, unsigned values)
 {
     uint8_t cek[P11EKM_CMK_CEK_SIZE];

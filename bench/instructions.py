@@ -38,7 +38,7 @@ TITLES = {
 }
 PARTS = ("libp11ekm", "libcrypto", "libc", "other")
 MODULE_ENTRIES = "entry_C_*"  # of the memory token
-BEGIN = "instructions_begin"  # the end of the set-up in bench/instructions.c
+BEGIN = "instructions_begin"  # called at the end of the set-up in bench/instructions.c
 PROFILED = 25  # functions shown
 NAME = re.compile(r"(c?(?:ob|fn))=\((\d+)\)(?: (.*))?$")
 COST = re.compile(r"[+\-*\d]\S* (\d+)$")
@@ -140,7 +140,7 @@ def measure(arguments, operation):
         to = part_of(callee, arguments.library)
         if part_of(caller, arguments.library) == "libp11ekm" and to != "libp11ekm":
             row[to] += cost
-    # What a library calls back into this one would be counted twice; and none may be missed.
+    # A callback from a library into this one would be counted twice, and no library may be missed.
     ours = sum(row[part] for part in PARTS)
     missed = row["total"] - row["module"] - ours
     if abs(missed) > ours / 100:

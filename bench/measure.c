@@ -48,7 +48,8 @@ static void *work(void *argument)
     slice *s = me->of;
     unsigned long done = 0;
 
-    /* The clock is asked every eighth time: it must not weigh on operations of a microsecond. */
+    /* Reads the clock at every eighth operation only, because it is slow compared with an operation
+     * of a microsecond. */
     do {
         for (int i = 0; i < 8 && !atomic_load(&s->failed); i++, done++)
             if (!s->what->run(s->context, me->thread))
@@ -58,7 +59,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* One slice; the numbers of operations a second and of CPU microseconds each. */
+/* Runs one slice. Sets the operations per second and the CPU microseconds per operation. */
 static bool run_slice(const variant *what, void *context, unsigned threads, double length,
                       double *ops, double *cpu_us)
 {
@@ -99,7 +100,8 @@ static void summarise(double ops[][ROUNDS_MAX], double cpu[][ROUNDS_MAX], size_t
 {
     double ratio[ROUNDS_MAX], added[ROUNDS_MAX];
 
-    /* The first variant last, because median() sorts it out of its rounds. */
+    /* The first variant comes last, because median() sorts its rounds, which the others are
+     * compared with. */
     for (size_t v = count; v-- > 0;) {
         for (unsigned r = 0; r < rounds; r++) {
             ratio[r] = ops[v][r] / ops[0][r];

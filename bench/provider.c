@@ -40,14 +40,14 @@ bool provider_load(provider *p, const char *path)
     return true;
 }
 
-/* ASCII as a UTF-16 string of the interface; `room` holds it. */
-static SqlCpStr utf16(const char *text, SqlCpWchar *room)
+/* Converts ASCII to a UTF-16 string of the interface in `buffer`. */
+static SqlCpStr utf16(const char *text, SqlCpWchar *buffer)
 {
     size_t n = 0;
 
     for (; text[n]; n++)
-        room[n] = (SqlCpWchar)(unsigned char)text[n];
-    return (SqlCpStr){(SqlCpUlong)(n * sizeof *room), room};
+        buffer[n] = (SqlCpWchar)(unsigned char)text[n];
+    return (SqlCpStr){(SqlCpUlong)(n * sizeof *buffer), buffer};
 }
 
 bool provider_open(provider *p)
@@ -90,8 +90,8 @@ static SqlCpAlgId algorithm_id(provider *p, const char *tag)
 bool provider_create(provider *p, const char *name, const char *algorithm, SqlCpKeyFlags flags,
                      SqlCpByte thumb[16])
 {
-    SqlCpWchar room[128];
-    SqlCpStr text = utf16(name, room);
+    SqlCpWchar buffer[128];
+    SqlCpStr text = utf16(name, buffer);
     SqlCpKeyThumbprint out = {16, thumb};
     SqlCpError error =
         p->SqlCryptCreateKey(&p->session, &text, algorithm_id(p, algorithm), flags, &out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The benchmark's own engine side: the provider library loaded by path and used as SQL Server does,
- * on the token that the environment names (MODULE, TOKEN, PIN, INIT_ARGS; see tests/tokens).
+ * The benchmark as the caller of the EKM provider: loads the library by path and uses it as SQL
+ * Server does, on the token that the environment names (MODULE, TOKEN, PIN, INIT_ARGS; see
+ * tests/tokens).
  */
 #ifndef BENCH_PROVIDER_H
 #define BENCH_PROVIDER_H
@@ -17,13 +18,14 @@ typedef struct provider {
 #undef PROVIDER_MEMBER
 } provider;
 
-/* Loads the library and all 17 functions; initialises it; opens a session. False with a line on
- * stderr. */
+/* provider_load loads the library and its 17 functions; provider_open initializes it and opens a
+ * session. False after a line on stderr. */
 bool provider_load(provider *p, const char *path);
 bool provider_open(provider *p);
 void provider_close(provider *p);
 
-/* Makes a key on the token; its thumbprint is 16 bytes. Algorithms as in AES_256, by tag. */
+/* Creates a key on the token; its thumbprint has 16 bytes. `algorithm`: the tag, such as AES_256.
+ */
 bool provider_create(provider *p, const char *name, const char *algorithm, SqlCpKeyFlags flags,
                      SqlCpByte thumb[16]);
 bool provider_drop(provider *p, const SqlCpByte thumb[16]);

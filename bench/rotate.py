@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures p11ekm cmk rotate --jobs over a token of which each call takes as long as to an HSM in a
-network. Runs under tests/tokens/with-token softhsm; scripts/bench --rotate calls it.
+"""Measures p11ekm cmk rotate --jobs over a token whose calls take as long as those to a network
+HSM. Runs under tests/tokens/with-token softhsm; scripts/bench --rotate calls it.
 
     rotate.py [--json] [--delay MILLISECONDS] P11EKM COUNTER.so
 
-COUNTER.so is the counting module, which delays the calls. For each number of jobs two exports are
-rotated, one of FEW values for each job and one of MANY more; the difference of their times has no
-start-up in it. Exit status 1 where N jobs are less than 0.9 N times as fast as one, for N up to 8."""
+COUNTER.so is the proxy module that delays the calls. For each number of jobs it rotates two exports,
+one of FEW values per job and one of MANY more; the difference of their times excludes the start-up.
+Exit status 1: N jobs are less than 0.9 N times as fast as one, for N up to 8."""
 
 import argparse
 import json

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An experiment: whether the time of a failed RSA decryption tells how it failed (ttest.h). In
- * front of the token that does not leak (timing_module.c) the time is our code's; on a real token
- * it is the token's.
+ * An experiment: does the time of a failed RSA decryption reveal how it failed (ttest.h)? With the
+ * constant-time token (timing_module.c) it measures the code of p11ekm, with a real token the
+ * token.
  *
  *   with-token [--count libp11timing.so] KIND timing [CALLS]
  *
- * Success against failure is shown for the record only: the caller is told which it was.
+ * The difference between success and failure is shown for the record only, because the caller gets
+ * that result anyway.
  */
 #include <openssl/bn.h>
 #include <openssl/evp.h>
@@ -24,14 +25,14 @@ static tok_key *key;
 static core_padding used;
 static const uint8_t *inputs[2];
 static double worst;
-static unsigned strange; /* neither success nor the one failure */
+static unsigned unexpected; /* results that are neither success nor ST_DECRYPT_FAILED */
 
 static void decrypt(int class)
 {
     uint8_t out[BYTES];
     size_t out_len = sizeof out;
     core_status st = tok_rsa_decrypt(key, used, inputs[class], BYTES, out, &out_len, NULL);
-    strange += st != ST_OK && st != ST_DECRYPT_FAILED;
+    unexpected += st != ST_OK && st != ST_DECRYPT_FAILED;
 }
 
 static void experiment(const char *name, core_padding padding, const uint8_t *const in[2],
@@ -45,7 +46,7 @@ static void experiment(const char *name, core_padding padding, const uint8_t *co
         worst = t;
 }
 
-/* The answers of the token that does not leak. */
+/* Measures with the answers of the constant-time token. */
 static void on_stub(void)
 {
     static const struct {
@@ -71,7 +72,7 @@ static void on_stub(void)
     }
 }
 
-/* The block as it stands, under the public key. */
+/* Encrypts the block with the public key, without padding. */
 static bool raw_encrypt(const uint8_t block[BYTES], uint8_t out[BYTES])
 {
     const tok_key_info *info = tok_key_info_of(key);
@@ -90,8 +91,8 @@ static bool raw_encrypt(const uint8_t block[BYTES], uint8_t out[BYTES])
     return good;
 }
 
-/* What an attacker would like to tell apart: whether a block begins with 0 (Manger), and whether it
- * begins with 0, 2 (Bleichenbacher). */
+/* Measures what an attacker wants to distinguish: whether a block begins with 0 (Manger), and
+ * whether it begins with 0, 2 (Bleichenbacher). */
 static void on_token(void)
 {
     static const struct {
@@ -134,5 +135,5 @@ int main(int argc, char **argv)
     printf("%u calls a row; largest |t| between failures: %.2f\n", calls, worst);
     bool destroyed = timing_key_close(key);
     ttest_close();
-    return destroyed && strange == 0 ? 0 : 1;
+    return destroyed && unexpected == 0 ? 0 : 1;
 }

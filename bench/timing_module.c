@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A token that does not leak: the module named by P11COUNT_MODULE, but for RSA decryption, which
- * does the same work whatever comes in. The last byte of the ciphertext chooses the answer: 0 is
- * success with 32 bytes, others are CKR codes. Raw RSA gives what comes in, and OAEP with SHA-256
- * there is none. For one thread.
+ * A constant-time token: the module named by P11COUNT_MODULE with another RSA decryption, which
+ * does the same work for every input. The last byte of the ciphertext selects the answer: 0 is
+ * success with 32 bytes, others are CKR codes. Raw RSA returns its input. OAEP with SHA-256 is not
+ * supported. For one thread.
  */
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An experiment: whether OAEP over raw RSA tells by its time how a block is bad (ttest.h). First
- * the unpadding alone, where good blocks, too, must take the time of bad ones, and messages of any
- * length the same; then a decryption with a token that does not leak (timing_module.c: its raw RSA
- * changes nothing, so that blocks are what is sent), where the kinds of failure must be alike.
+ * An experiment: does the time of OAEP over raw RSA reveal why a block is invalid (ttest.h)? First
+ * it measures the unpadding alone: valid and invalid blocks, and messages of any length, must take
+ * the same time. Then it measures decryption with the constant-time token (timing_module.c), whose
+ * raw RSA returns its input: all kinds of failure must take the same time.
  *
  *   with-token --count libp11timing.so softhsm timing_raw [CALLS]
  */
@@ -19,16 +19,16 @@ enum { POOL = 64, HASH = 32, MESSAGE = 32, LONGEST = OAEP_SIZE - 2 * HASH - 2 };
 
 static tok_key *key;
 static uint8_t pool[2][POOL][OAEP_SIZE];
-static size_t lengths[2]; /* of the block as the token gives it */
+static size_t lengths[2]; /* of the block as the token returns it */
 static unsigned next;
 static uint8_t block[OAEP_SIZE];
 static double worst;
-static unsigned good, strange;
+static unsigned good, unexpected;
 
 typedef struct kind {
     size_t message;
-    size_t missing;               /* zeros in front that the token left away */
-    void (*spoil)(oaep_draft *d); /* NULL: a good block */
+    size_t missing;               /* leading zeros that the token omits */
+    void (*spoil)(oaep_draft *d); /* NULL: a valid block */
 } kind;
 
 static void first_byte(oaep_draft *d)
@@ -58,7 +58,7 @@ static void everything(oaep_draft *d)
     d->first = 0x31;
 }
 
-/* Each call gets another block of its class, at one place in memory. */
+/* Each call gets another block of its class, at the same address. */
 static void fill(int class, const kind *k)
 {
     uint8_t message[OAEP_SIZE];
@@ -91,7 +91,7 @@ static void unpad(int class)
     size_t out_len = sizeof out;
     core_status st = core_oaep_open("SHA256", block, OAEP_SIZE, lengths[class], out, &out_len);
     good += st == ST_OK;
-    strange += st != ST_OK && st != ST_DECRYPT_FAILED;
+    unexpected += st != ST_OK && st != ST_DECRYPT_FAILED;
 }
 
 static void decrypt(int class)
@@ -102,7 +102,7 @@ static void decrypt(int class)
     core_status st =
         tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA256, block, OAEP_SIZE, out, &out_len, NULL);
     good += st == ST_OK;
-    strange += st != ST_OK && st != ST_DECRYPT_FAILED;
+    unexpected += st != ST_OK && st != ST_DECRYPT_FAILED;
 }
 
 typedef struct pair {
@@ -120,8 +120,8 @@ static void run(const char *what, void (*call)(int), const pair *pairs, size_t c
         double t = ttest(pairs[p].name, what, take, call);
         if (pairs[p].alike && t > worst)
             worst = t;
-        /* A good block must have been one, or nothing was measured. */
-        strange +=
+        /* A valid block must be accepted, else the measurement is void. */
+        unexpected +=
             (pairs[p].kinds[0].spoil == NULL || pairs[p].kinds[1].spoil == NULL) != (good > 0);
     }
 }
@@ -135,7 +135,7 @@ static const pair alone[] = {
     {"good, everything wrong", {{MESSAGE, 0, NULL}, {MESSAGE, 0, everything}}, true},
     {"first byte not 0, label", {{MESSAGE, 0, first_byte}, {MESSAGE, 0, label}}, true},
     {"empty, longest message", {{0, 0, NULL}, {LONGEST, 0, NULL}}, true},
-    {"whole, without its zeros in front", {{MESSAGE, 0, NULL}, {MESSAGE, 2, NULL}}, true},
+    {"whole, without its leading zeros", {{MESSAGE, 0, NULL}, {MESSAGE, 2, NULL}}, true},
 };
 
 static const pair decrypted[] = {
@@ -169,5 +169,5 @@ int main(int argc, char **argv)
     printf("%u calls a row; largest |t| of what must be alike: %.2f\n", calls, worst);
     bool destroyed = timing_key_close(key);
     ttest_close();
-    return destroyed && strange == 0 ? 0 : 1;
+    return destroyed && unexpected == 0 ? 0 : 1;
 }
