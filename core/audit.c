@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit trail: one JSON object a line, one write each, appended. Each configuration has its
- * own: a record goes to the trail of the configuration it belongs to. When it cannot be written
- * that is logged once, and once more when it works again; a first record "AuditBack" in the file
- * then tells the auditor that some may be missing.
+ * The audit trail: one JSON object per line, appended in one write. Each configuration has its own
+ * trail. When a trail cannot be written, one line is logged, and another one when it can be written
+ * again. The first record in the file after that is "AuditBack", which tells the auditor that
+ * records may be missing.
  */
 #include "core/audit_private.h"
 
@@ -20,7 +20,7 @@ bool core_audit_wanted(const core_config *config, core_audit_kind kind)
     return is_audited(config) && (kind != CORE_AUDIT_DATA || config->audit_data);
 }
 
-/* What a failure means by the policy. */
+/* Applies `audit_failure` to a failure. */
 static core_status decide(const core_config *config, core_status st, bool changed,
                           const core_err *why)
 {
@@ -32,7 +32,7 @@ static core_status decide(const core_config *config, core_status st, bool change
     }
     if (changed)
         core_log(CORE_LOG_ERROR, "audit lost (operations %s): %s",
-                 refuse ? "are refused" : "go on without", why->text);
+                 refuse ? "are refused" : "continue without records", why->text);
     return refuse ? ST_AUDIT : ST_OK;
 }
 
@@ -87,9 +87,9 @@ void audit_stop(const core_config *config)
         audit_trail_put(audit_trail_find(config->audit));
 }
 
-/* Where the file is not there yet, none is made, for it would belong to whoever asks: a file of
- * another name shows whether one could be. */
-static core_status check_room(const char *path, core_err *err)
+/* Checks that a missing audit file can be created, without creating it: it would belong to the
+ * account that runs the check. Creates and removes a file with another name. */
+static core_status check_can_create(const char *path, core_err *err)
 {
     core_str probe = {0}, line = {0};
     const core_audit_record record = {.operation = "Doctor", .result = ST_OK};
@@ -112,7 +112,7 @@ core_status core_audit_check(const core_config *config, bool *there, core_err *e
     bool changed = false;
     *there = core_file_there(config->audit);
     if (!*there)
-        return check_room(config->audit, err);
+        return check_can_create(config->audit, err);
     core_status st = audit_trail_get(config->audit, &trail, err);
     if (st == ST_OK)
         st = audit_trail_write(trail, &record, 0, &changed, err);

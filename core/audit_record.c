@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Composes the records of the audit trail: one JSON object a line.
+ * Composes the records of the audit trail: one JSON object per line.
  */
 #include "core/audit_private.h"
 

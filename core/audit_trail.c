@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The files of the audit trail. A line is written under a lock on a file of its own, FILE.lock: who
- * may read the trail can lock it, and would stop the engine. The lock is waited for once, for two
- * seconds; while it cannot be had, records are written without it and say "unlocked".
+ * The files of the audit trail. A line is written under a lock on a separate file, FILE.lock: every
+ * account that can read the trail could lock the trail itself and block SQL Server. A process waits
+ * for the lock two seconds once. While it cannot get it, records are written without it and say
+ * "unlocked".
  */
 #include "core/audit_private.h"
 
@@ -15,11 +16,11 @@
 enum {
     LOCK_WAIT_US = 2000000,
     LOCK_PAUSE_MS = 5,
-    LOCK_CHECK_US = 1000000 /* between two looks whether the lock file was replaced */
+    LOCK_CHECK_US = 1000000 /* interval of checks whether the lock file was replaced */
 };
 
-/* `lock` guards what follows it. `list_lock` guards `next` and `users`. A caller of ours holds a
- * use of the trail, so that it stays. */
+/* `lock` guards the members below it. `list_lock` guards `next` and `users`. A caller is counted in
+ * `users`, so the trail remains valid. */
 struct audit_trail {
     audit_trail *next CORE_GUARDED;
     unsigned users CORE_GUARDED;
@@ -27,14 +28,14 @@ struct audit_trail {
     char *path, *lock_path;
     FILE *file;
     intptr_t lock_file; /* CORE_NO_LOCK_FILE: not open */
-    /* the process that opened it: a child of a fork has its parent's */
+    /* the process that opened it; a child of a fork opens its own */
     uint32_t lock_owner CORE_GUARDED;
-    bool lock_lost CORE_GUARDED; /* the last attempt failed: it is tried now, and not waited for */
-    uint64_t lock_checked_us CORE_GUARDED; /* when the lock file was last looked for */
-    /* of the file after our last line: others have written where it differs */
+    bool lock_lost CORE_GUARDED;           /* the last attempt failed: try once without waiting */
+    uint64_t lock_checked_us CORE_GUARDED; /* core_now_us() of the last check of the lock file */
+    /* of the file after our last line; another length means that other processes have written */
     uint64_t length CORE_GUARDED;
     bool lost CORE_GUARDED; /* the last attempt to write failed */
-    bool torn CORE_GUARDED; /* the file ends in half a line */
+    bool torn CORE_GUARDED; /* the file ends with an incomplete line */
 };
 
 static core_lock list_lock = CORE_LOCK_INIT;
@@ -122,7 +123,7 @@ void audit_trail_put(audit_trail *trail)
         trail_free(trail);
 }
 
-/* Opens the lock file where it is not open, was replaced, or was opened before a fork. */
+/* Opens the lock file if it is not open, was replaced, or was opened before a fork. */
 static core_status lock_ready_locked(audit_trail *trail, core_err *err) CORE_REQUIRES(trail->lock)
 {
     const uint32_t process = core_process_id();
@@ -139,13 +140,14 @@ static core_status lock_ready_locked(audit_trail *trail, core_err *err) CORE_REQ
     if (trail->lock_file != CORE_NO_LOCK_FILE)
         return ST_OK;
     if (!core_log_makes_files() && !core_file_there(trail->lock_path))
-        return core_fail(err, ST_IO, "%s: not there yet; the next record of the service makes it",
+        return core_fail(err, ST_IO,
+                         "%s: does not exist yet; the next record of the service creates it",
                          trail->lock_path);
     trail->lock_owner = process;
     return core_lock_file_open(trail->lock_path, &trail->lock_file, err);
 }
 
-/* Whether the lock is held now. What keeps it from us is logged once. */
+/* Tries to get the lock; true if it is held. The reason of a failure is logged once. */
 static bool lock_locked(audit_trail *trail) CORE_REQUIRES(trail->lock)
 {
     core_err why = {.status = ST_OK};
@@ -207,7 +209,8 @@ static core_status open_locked(audit_trail *trail, core_err *err) CORE_REQUIRES(
     trail->file = core_file_append(trail->path, &why);
     if (trail->file == NULL)
         return core_fail(err, ST_AUDIT, "%s", why.text);
-    trail->torn = core_file_torn(trail->path); /* by another process, on a full disk */
+    trail->torn =
+        core_file_torn(trail->path); /* written by another process when the disk was full */
     return ST_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading the configuration: the file's bytes, the scan (config_text.c), NCONF for the values, and
- * the rules that hold between keys. See config_private.h for why the text is read twice.
+ * Reads the configuration: the bytes of the file, the scan (config_text.c), NCONF for the values,
+ * and the rules that concern several keys. config_private.h explains why the text is read twice.
  */
 #include "core/config_private.h"
 
@@ -60,8 +60,8 @@ static const char *nconf_section(const reading *r, size_t section)
     return section == 0 ? "default" : r->text.sections[section - 1].name;
 }
 
-/* NCONF and the scan must agree on how many entries each section has, or one of them reads the text
- * in a way the other does not. */
+/* NCONF and the scan must agree on the number of entries in each section. If they do not, one of
+ * them interprets the text differently. */
 static bool agree(const reading *r)
 {
     for (size_t section = 0; section <= r->text.section_count; section++) {
@@ -76,7 +76,7 @@ static bool agree(const reading *r)
     return true;
 }
 
-/* The value in its section itself: NCONF_get_string would look in "default", too. */
+/* Looks in the section only: NCONF_get_string would also look in "default". */
 static const char *nconf_value(const reading *r, const config_entry *entry)
 {
     const STACK_OF(CONF_VALUE) *values =
@@ -129,7 +129,8 @@ static core_status set_defaults(reading *r)
     return ST_OK;
 }
 
-/* Replaces the strings of the defaults in a token's section by copies; false: out of memory. */
+/* Replaces the strings that a token's section shares with the defaults by copies; false: out of
+ * memory. */
 static bool own_strings(core_token_config *token)
 {
     char **strings[] = {&token->pin_file, &token->ekm_keys};
@@ -163,8 +164,8 @@ static core_status make_tokens(reading *r)
     return ST_OK;
 }
 
-/* The padding a token wraps with must be one it unwraps. The line named is that of the narrower
- * key: of the section, else of the defaults. */
+/* The padding for wrapping must be among those accepted for unwrapping. The error names the line of
+ * the more specific key: that of the section, else that of the defaults. */
 static core_status check_padding(reading *r, const core_token_config *token, size_t section)
 {
     if ((token->rsa_unwrap & 1U << token->rsa_padding) != 0)
@@ -241,7 +242,8 @@ static core_status parse_text(const char *text, size_t length, const char *name,
 core_status core_config_parse(const char *text, size_t length, const char *name, core_config **out,
                               core_err *err)
 {
-    static const char mark[] = "\xef\xbb\xbf"; /* editors on Windows begin a file with it */
+    static const char mark[] =
+        "\xef\xbb\xbf"; /* editors on Windows write it at the beginning of a file */
     *out = NULL;
     if (length > CONFIG_MAX_SIZE)
         return core_fail(err, ST_CONFIG_INVALID, "%s: longer than 256 KiB; is it the right file?",
@@ -261,7 +263,7 @@ core_status core_config_parse(const char *text, size_t length, const char *name,
     return st;
 }
 
-/* Puts the name of the process's account into a path that has a place for it. */
+/* Replaces %u in a path by the name of the process's account. */
 static core_status name_account(char **path, char **pattern, core_err *err)
 {
     char *named = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sections that are groups of tokens: their members are sections of the same file.
+ * Sections that are groups of tokens. Their members are other sections of the same file.
  */
 #include "core/config_private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one table of configuration keys, and the words their values are made of.
+ * The table of configuration keys, and the words that their values consist of.
  */
 #include "core/config_private.h"
 
@@ -30,7 +30,7 @@ static const char *const algorithm_words[] = {"RSA_2048",        "RSA_3072", "RS
 #define GLOBAL(field) CONFIG_GLOBAL, offsetof(core_config, field)
 #define TOKEN(field)  CONFIG_TOKEN, offsetof(core_token_config, field)
 #define BOTH(field)   CONFIG_BOTH, offsetof(core_token_config, field)
-/* Expanded in two steps, so that GLOBAL and its like become two arguments. */
+/* Expanded in two steps, so that GLOBAL and similar macros become two arguments. */
 #define KEY(...) KEY_(__VA_ARGS__)
 #define KEY_(name, scope, offset, type, words, min, max, fallback, brief, more)    \
     {                                                                              \
@@ -240,7 +240,8 @@ const config_key *config_key_find(const char *name)
 
 enum { NAME_ROOM = 32 };
 
-/* Levenshtein's distance; names too long for the row are far from all. */
+/* The Levenshtein distance. Names that are too long for the row count as different in every letter.
+ */
 static unsigned distance(const char *a, const char *b)
 {
     unsigned row[NAME_ROOM + 1];
@@ -265,7 +266,7 @@ static unsigned distance(const char *a, const char *b)
 const char *config_key_near(const char *name)
 {
     const char *nearest = NULL;
-    unsigned best = 4; /* three slips at most, and fewer than half the letters */
+    unsigned best = 4; /* at most three errors, and fewer than half of the letters */
     for (size_t i = 0; i < config_key_count; i++) {
         const unsigned d = distance(name, config_keys[i].name);
         if (d < best && 2 * (size_t)d < strlen(config_keys[i].name)) {

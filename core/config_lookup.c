@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds token sections in a configuration that is already read.
+ * Finds token sections in a configuration that has been read.
  */
 #include "core/config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of keys as text: a commented configuration file, and the key list of the man page.
+ * Prints the table of keys: a commented configuration file, and the key list of the man page.
  */
 #include "core/config_private.h"
 
@@ -12,8 +12,8 @@ static const char *const heading =
     "# writable by others. Every key stands here with its default; take the # away to change "
     "one.\n";
 
-/* A value so that NCONF reads the same bytes back. In double quotes '\' escapes any character; '$'
- * is escaped because config_text.c refuses it bare. */
+/* Writes a value so that NCONF reads the same bytes. In double quotes '\' escapes any character;
+ * '$' is escaped because config_text.c refuses it otherwise. */
 static void add_value(core_str *out, const char *value)
 {
     if (value[strcspn(value, "\\\"'`#$ \t")] == '\0') {
@@ -33,7 +33,7 @@ static void add_line(core_str *out, const char *name, const char *value)
     core_str_add(out, "\n");
 }
 
-/* What may be written, in words: "one of: a, b". */
+/* The allowed values as a phrase: "one of: a, b". */
 static void add_kind(core_str *out, const config_key *key, const char *code)
 {
     static const char *const kinds[CONFIG_TYPE_COUNT] = {
@@ -46,7 +46,7 @@ static void add_kind(core_str *out, const config_key *key, const char *code)
         core_str_addf(out, "%s%s%s%s", i == 0 ? ": " : ", ", code, key->words[i], code);
 }
 
-/* A comment of as many lines as it takes. */
+/* Writes a comment, wrapped to several lines. */
 static void add_comment(core_str *out, const char *text)
 {
     enum { WIDTH = 94 };

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The text of the configuration as sections and entries with line numbers, by NCONF's rules: a line
- * that ends in a single '\' goes on in the next one (also when it is a comment), '#' outside quotes
- * begins a comment, '\' escapes. What NCONF would take and an administrator would not expect is
- * refused: directives, variables, keys set twice, control characters, very long lines.
+ * Splits the text of the configuration into sections and entries with line numbers, by the rules of
+ * NCONF: a line that ends with a single '\' continues on the next one (also a comment), '#' outside
+ * quotes begins a comment, '\' escapes. It refuses what NCONF accepts but an administrator does not
+ * expect: directives, variables, keys set twice, control characters, very long lines.
  */
 #include "core/config_private.h"
 
 #include <string.h>
 #include "core/memory.h"
 
-/* Where the scan is. `line` is one logical line, without its ends and its comment. */
+/* The position of the scan. `line` is one logical line, without its line ends and its comment. */
 typedef struct scan {
     config_text *text;
     char *line;
     size_t length;
-    unsigned number; /* of the logical line's first physical line */
-    unsigned next;   /* of the physical line to come */
+    unsigned number; /* number of the first physical line of the logical line */
+    unsigned next;   /* number of the next physical line */
     const char *at, *end;
     core_err *err;
 } scan;
@@ -43,7 +43,7 @@ static bool has_control(const char *line, size_t length)
     return false;
 }
 
-/* Appends the next physical line to s->line; s->at < s->end. */
+/* Appends the next physical line to s->line. Requires s->at < s->end. */
 static core_status add_physical(scan *s)
 {
     const char *newline = memchr(s->at, '\n', (size_t)(s->end - s->at));
@@ -84,8 +84,8 @@ static core_status next_line(scan *s)
     return ST_OK;
 }
 
-/* Cuts the comment off. False where a '$' is not escaped: NCONF would put a variable there, of the
- * environment even. */
+/* Removes the comment. False if a '$' is not escaped: NCONF would insert a variable, even one of
+ * the environment. */
 static bool cut_comment(char *line)
 {
     char quote = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the text of a value to the value, by the type of its key. Texts of paths and strings are not
- * repeated in errors: somebody may have written a PIN there.
+ * Converts the text of a value by the type of its key. Errors do not repeat the text of paths and
+ * strings, which may be a PIN that was written there by mistake.
  */
 #include "core/config_private.h"
 
@@ -77,7 +77,8 @@ static core_status set_number(const config_key *key, void *field, const char *va
     static const char digits[] = "0123456789";
     const size_t n = strlen(value);
     unsigned number = 0;
-    bool valid = n > 0 && n <= 9 && strspn(value, digits) == n; /* nine digits fit */
+    bool valid = n > 0 && n <= 9 &&
+                 strspn(value, digits) == n; /* at most nine digits, so `number` cannot overflow */
     for (size_t i = 0; valid && i < n; i++)
         number = 10 * number + (unsigned)(value[i] - '0');
     valid = valid && number >= key->min && number <= key->max;

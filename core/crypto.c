@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The library context, digests, random numbers and sealing. Algorithms are fetched once: a fetch by
- * name takes a lock and a search.
+ * The library context, digests, random numbers and sealing. Algorithms are fetched once, because a
+ * fetch by name takes a lock and a search.
  */
 #include "core/crypto.h"
 
@@ -16,7 +16,8 @@
 
 enum { SEAL_KEY = 32, SEAL_NONCE = 12, SEAL_TAG = 16 };
 
-/* `lock` guards `users` and the making and freeing of the rest, which is constant in between. */
+/* `lock` guards `users`, and the creation and release of the other members, which are constant
+ * between them. */
 static struct crypto {
     core_lock lock;
     unsigned users CORE_GUARDED;
@@ -28,11 +29,12 @@ static struct crypto {
     core_secret seal_key;
 } crypto = {.lock = CORE_LOCK_INIT};
 
-/* Between the last close and the next open: the context is never freed. Each thread that drew
- * random numbers from it has an exit handler that uses it, and a host's threads outlive us. */
+/* The context between the last close and the next open. It is never freed: each thread that drew
+ * random numbers from it has an exit handler that uses it, and threads of the host may end later.
+ */
 static struct crypto kept CORE_GUARDED_BY(crypto.lock);
 
-/* Only before anything was drawn from it. */
+/* Only before the context has been used for random numbers. */
 static void free_locked(void) CORE_REQUIRES(crypto.lock)
 {
     EVP_CIPHER_free(crypto.gcm);
@@ -185,7 +187,7 @@ core_status core_hmac_sha256(const void *key, size_t key_len, const void *data, 
         st = ST_NO_MEMORY;
         goto done;
     }
-    /* An empty key is a key; OpenSSL takes NULL for "the key of before". */
+    /* A key of length 0 is valid, but OpenSSL takes NULL for "keep the previous key". */
     if (EVP_MAC_init(mac, key_len == 0 ? (const uint8_t *)"" : key, key_len, params) == 1 &&
         EVP_MAC_update(mac, data, data_len) == 1 && EVP_MAC_final(mac, out, &length, 32) == 1 &&
         length == 32)
@@ -206,8 +208,8 @@ core_status core_random(void *out, size_t length)
     return core_crypto_leave(ok == 1 ? ST_OK : ST_FAILURE);
 }
 
-/* sealed = nonce, ciphertext, tag. The nonce is random, not counted: a forked child has the same
- * key, and OpenSSL's generator seeds itself anew after a fork. */
+/* Format: nonce, ciphertext, tag. The nonce is random and not a counter, because the child of a
+ * fork has the same key. OpenSSL's generator reseeds after a fork. */
 core_status core_seal(const void *plain, size_t length, uint8_t *sealed)
 {
     uint8_t *const text = sealed + SEAL_NONCE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What crypto.c and crypto_rsa.c share. Failed calls leave messages in OpenSSL's queue of the
- * thread, which belongs to the host: every public function drops its own on the way out.
+ * Shared by crypto.c and crypto_rsa.c. Failed calls of OpenSSL leave messages in the error queue of
+ * the thread, which belongs to the host. Every public function removes its own messages before it
+ * returns.
  */
 #ifndef CORE_CRYPTO_PRIVATE_H
 #define CORE_CRYPTO_PRIVATE_H

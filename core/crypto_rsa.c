@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RSA with public keys only: SubjectPublicKeyInfo, verification and encryption in software.
+ * RSA with public keys in software: SubjectPublicKeyInfo, verification and encryption.
  */
 #include <string.h>
 #include <openssl/bn.h>
@@ -13,7 +13,8 @@
 
 enum { RSA_MIN_BITS = 512, RSA_MAX_BITS = 16384 };
 
-/* Neither OpenSSL nor a token checks the parts of a public key; a nonsense one is refused here. */
+/* Neither OpenSSL nor a token checks the numbers of a public key, so invalid ones are refused here.
+ */
 static bool is_rsa(const BIGNUM *n, const BIGNUM *e)
 {
     return BN_num_bits(n) >= RSA_MIN_BITS && BN_num_bits(n) <= RSA_MAX_BITS && BN_is_odd(n) &&
@@ -113,7 +114,8 @@ done:
     return core_crypto_leave(st);
 }
 
-/* The longest message of a padding, as RFC 8017 has it; 0 where the key is too short for any. */
+/* The longest message of a padding (RFC 8017, 7.1.1 and 7.2.1) in bytes; 0: the key is too short
+ * for any. */
 static size_t message_limit(EVP_PKEY *key, int padding, size_t hash_len)
 {
     const size_t k = (size_t)EVP_PKEY_get_size(key);
@@ -142,14 +144,14 @@ static core_status set_padding(EVP_PKEY_CTX *ctx, EVP_PKEY *key, int padding, co
 core_status core_rsa_encrypt(EVP_PKEY *key, int padding, const char *hash, const uint8_t *in,
                              size_t in_len, uint8_t *out, size_t *out_len)
 {
-    const size_t room = *out_len;
+    const size_t capacity = *out_len;
     core_status st = ST_FAILURE;
     EVP_PKEY_CTX *ctx = NULL;
 
     *out_len = (size_t)EVP_PKEY_get_size(key);
     if (core_crypto_ctx() == NULL)
         return ST_FAILURE;
-    if (out == NULL || room < *out_len)
+    if (out == NULL || capacity < *out_len)
         return ST_BUFFER_TOO_SMALL;
     (void)ERR_set_mark();
     ctx = EVP_PKEY_CTX_new_from_pkey(core_crypto_ctx(), key, NULL);

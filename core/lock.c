@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The fork-safe mutex. No pthread_atfork: its handlers outlive a library that is unloaded, and they
- * run inside modules that fork while they initialise.
+ * The mutex for process-wide state that survives a fork. It uses no pthread_atfork: those handlers
+ * outlive a library that is unloaded, and they run inside modules that fork during C_Initialize.
  */
 #include "core/lock.h"
 

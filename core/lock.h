@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include "core/platform_lock.h"
 
-/* A mutex: not recursive, released by the thread that locked it. CORE_MUTEX_INIT initializes a
- * static one. */
+/* A mutex. It is not recursive, and the thread that locked it releases it. CORE_MUTEX_INIT
+ * initializes a static one. */
 void core_mutex_init(core_mutex *mutex);
 void core_mutex_destroy(core_mutex *mutex);
 void core_mutex_lock(core_mutex *mutex) CORE_ACQUIRE(*mutex);
@@ -42,22 +42,23 @@ bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_
 void core_cond_signal(core_cond *cond);
 void core_cond_broadcast(core_cond *cond);
 
-/* Starts a thread that calls run(argument). False where the system gives none; nothing is to be
- * joined then. *thread is not moved or read before core_thread_join, which waits until `run` has
- * returned and is called once. For programs: the library starts no thread in its host. */
+/* Starts a thread that calls run(argument). False: the system cannot start one, and there is
+ * nothing to join. Do not move or read *thread before core_thread_join, which waits until `run` has
+ * returned; call it once. For programs only: the library starts no thread in its host. */
 bool core_thread_start(core_thread *thread, void (*run)(void *argument), void *argument);
 void core_thread_join(core_thread *thread);
 
 /* The time of core_now_us() that is `wait_ms` milliseconds from now. */
 uint64_t core_deadline_us(unsigned wait_ms);
 
-/* A mutex for process-wide state that survives a fork: when another thread held it while the
- * process forked, the child's copy would stay locked for ever. The first to lock it in a child
- * makes it new. What it guards may be half-changed then; guard only what stays valid at each step.
- */
+/* A mutex for process-wide state that survives a fork. If another thread holds it during a fork,
+ * the child's copy would stay locked forever; the first thread that locks it in the child
+ * initializes it again. The guarded data may then be half changed, so guard only data that stays
+ * valid at each step. */
 typedef struct CORE_CAPABILITY("mutex") core_lock {
     core_mutex mutex;
-    _Atomic uint32_t process; /* whose mutex it is; a CORE_LOCK_ value in between */
+    _Atomic uint32_t
+        process; /* id of the process that the mutex belongs to, or a CORE_LOCK_ value */
 } core_lock;
 
 #define CORE_LOCK_NEW  0U
@@ -70,7 +71,7 @@ typedef struct CORE_CAPABILITY("mutex") core_lock {
 void core_lock_destroy(core_lock *lock);
 void core_lock_acquire(core_lock *lock) CORE_ACQUIRE(*lock);
 void core_lock_release(core_lock *lock) CORE_RELEASE(*lock);
-/* core_cond_wait with the lock held. */
+/* core_cond_wait, called with the lock held. */
 void core_lock_wait(core_lock *lock, core_cond *cond) CORE_REQUIRES(*lock);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log. A line is made on the stack and leaves in one write, so that lines of several threads
- * and processes do not mix.
+ * The log. A line is composed on the stack and written in one write, so that lines of several
+ * threads and processes do not mix.
  */
 #include "core/log.h"
 
@@ -16,20 +16,20 @@
 #include "core/text.h"
 #include "core/text_private.h"
 
-enum { TEXT_ROOM = 1024, LINE_ROOM = TEXT_ROOM + 96 };
+enum { TEXT_SIZE = 1024, LINE_SIZE = TEXT_SIZE + 96 };
 
 typedef enum log_target { LOG_TO_SYSTEM, LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_NONE } log_target;
 
-/* `lock` guards all but `level`. */
+/* `lock` guards all members except the atomic ones. */
 struct log {
     core_lock lock;
     unsigned users;
     log_target target;
     FILE *file;
     char *path;
-    bool lost;            /* the file could not be opened again; said once */
+    bool lost;            /* the file could not be opened again; reported once */
     atomic_int level;     /* read before the lock is taken */
-    atomic_bool no_files; /* none is made; see core_log_make_no_files */
+    atomic_bool no_files; /* create no file; see core_log_make_no_files */
 };
 static struct log state; /* for the next line to name its lock */
 static struct log state CORE_GUARDED_BY(state.lock) = {.lock = CORE_LOCK_INIT,
@@ -53,15 +53,15 @@ bool core_log_enabled(core_level level)
     return (int)level_index(level) <= atomic_load_explicit(&state.level, memory_order_relaxed);
 }
 
-static void compose(char line[LINE_ROOM], core_level level, const char *text)
+static void compose(char line[LINE_SIZE], core_level level, const char *text)
 {
     char now[28];
     core_utc_text(now);
-    (void)snprintf(line, LINE_ROOM, "%s %s p11ekm[%lu]: %s\n", now, levels[level].name,
+    (void)snprintf(line, LINE_SIZE, "%s %s p11ekm[%lu]: %s\n", now, levels[level].name,
                    (unsigned long)core_process_id(), text);
 }
 
-/* The file, opened again where it was rotated away. NULL: use the system's log. */
+/* The file, opened again if it was rotated. NULL: use the system's log. */
 static FILE *file_locked(void) CORE_REQUIRES(state.lock)
 {
     if (state.file != NULL && !core_file_moved(state.file, state.path))
@@ -74,8 +74,8 @@ static FILE *file_locked(void) CORE_REQUIRES(state.lock)
         return NULL;
     state.file = core_file_append(state.path, &why);
     if (state.file == NULL && !state.lost) {
-        char line[TEXT_ROOM];
-        (void)snprintf(line, sizeof line, "the log goes here instead: %s", why.text);
+        char line[TEXT_SIZE];
+        (void)snprintf(line, sizeof line, "log lines go to the system log instead: %s", why.text);
         core_text_sanitize(line, "");
         core_system_log(levels[CORE_LOG_WARNING].severity, line);
     }
@@ -85,7 +85,7 @@ static FILE *file_locked(void) CORE_REQUIRES(state.lock)
 
 static void write_locked(core_level level, const char *text) CORE_REQUIRES(state.lock)
 {
-    char line[LINE_ROOM];
+    char line[LINE_SIZE];
     FILE *file = NULL;
     if (state.target == LOG_TO_NONE && state.users != 0)
         return;
@@ -110,7 +110,7 @@ static void write_line(core_level level, const char *text)
 
 void core_log(core_level level, const char *format, ...)
 {
-    char text[TEXT_ROOM];
+    char text[TEXT_SIZE];
     va_list args;
     const core_level known = (core_level)level_index(level);
     if (!core_log_enabled(known))
@@ -154,7 +154,7 @@ static log_target target_of(const core_config *config)
     return LOG_TO_FILE;
 }
 
-/* Whether a configuration that comes later wants another log than the one that is open. */
+/* True if a later configuration names another log than the open one. */
 static bool differs_locked(const core_config *config) CORE_REQUIRES(state.lock)
 {
     const log_target target = target_of(config);
@@ -175,7 +175,8 @@ static core_status start_locked(const core_config *config) CORE_REQUIRES(state.l
     return ST_OK;
 }
 
-/* A line each time the number has doubled: 500 sessions make ten lines, not 500. */
+/* Logs a line when the number has doubled since the last one: 500 sessions log ten lines, not 500.
+ */
 void core_log_unlocked(void)
 {
     static atomic_uint reported;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The allocation seam, and secret buffers over the platform's locked pages.
+ * Allocation with a test hook, and secret buffers on locked pages of the platform.
  */
 #include "core/memory.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lists of patterns in the configuration: trusted_paths and ekm_keys.
+ * Matches names against the pattern lists of the configuration: trusted_paths and ekm_keys.
  */
 #include <string.h>
 #include "core/text.h"
 
-/* Whether text fits pattern[0..length), by going back to the last `*` only: linear enough for
- * patterns an administrator writes, whatever text a server sends. */
+/* True if text matches pattern[0..length). It backtracks to the last `*` only, so the time is
+ * bounded by the product of the two lengths, whatever text a server sends. */
 static bool pattern_fits(const char *pattern, size_t length, const char *text)
 {
     size_t at = 0, star = SIZE_MAX;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is the same for files on every system. The status of a missing or unreadable file depends on
- * what the file is for, so that a host is told which of its settings to look at.
+ * The rules for files that are the same on every system. The status of a missing or unreadable file
+ * depends on its kind, so that it points to the setting that names the file.
  */
 #include "core/platform.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The types behind core/lock.h: pthreads on POSIX systems; slim reader/writer locks, condition
- * variables and threads of the system on Windows, so that the DLL brings no thread library and no
- * exception handler of one into the host. Include core/lock.h instead.
+ * The types of core/lock.h, which includes this file. POSIX systems use pthreads. Windows uses its
+ * slim reader/writer locks, condition variables and threads, so that the DLL brings no thread
+ * library and no exception handler of one into the host.
  */
 #ifndef CORE_PLATFORM_LOCK_H
 #define CORE_PLATFORM_LOCK_H
@@ -11,7 +11,7 @@
 
 #ifdef _WIN32
 
-/* SRWLOCK and CONDITION_VARIABLE are one pointer each; windows.h is kept out of our headers. */
+/* SRWLOCK and CONDITION_VARIABLE are one pointer each; this header does not include windows.h. */
 typedef struct CORE_CAPABILITY("mutex") core_mutex {
     void *word;
 } core_mutex;

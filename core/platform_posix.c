@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The platform for POSIX systems: time, process, environment, the system's log, secret pages and
- * SIGPIPE. Files are in platform_posix_file.c.
+ * POSIX systems: time, process, environment, syslog, secret pages and SIGPIPE. Files are in
+ * platform_posix_file.c.
  */
 #include "core/platform.h"
 
@@ -24,7 +24,7 @@ uint64_t core_now_us(void)
     return (uint64_t)now.tv_sec * 1000000U + (uint64_t)now.tv_nsec / 1000U;
 }
 
-/* The broken-down time in UTC; all zero where the clock is beyond reason. */
+/* The broken-down time in UTC; all zero if the clock is out of range. */
 static void utc_now(struct tm *out, unsigned *microseconds)
 {
     struct timespec now = {0};
@@ -38,7 +38,7 @@ void core_utc_text(char out[28])
 {
     struct tm t;
     unsigned us = 0;
-    char text[96]; /* what the compiler must assume an int may need */
+    char text[96]; /* large enough for any int, as the compiler assumes */
     utc_now(&t, &us);
     (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", t.tm_year + 1900,
                    t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, us);
@@ -62,10 +62,9 @@ void core_sleep_ms(unsigned milliseconds)
         ;
 }
 
-/* The process's number lies in a page that the kernel empties in a child of a fork, so that
- * noticing one costs a look at memory, not a system call: this is asked several times an operation.
- * Where there is no such page, the kernel is asked each time. One page for the life of the process.
- */
+/* The process id is cached in a page that the kernel clears in the child of a fork
+ * (MADV_WIPEONFORK), so that reading it needs no system call: each operation asks several times.
+ * Without such a page the kernel is asked each time. The page is kept until the process ends. */
 typedef struct process_page {
     _Atomic uint32_t id;
 } process_page;
@@ -73,7 +72,7 @@ typedef struct process_page {
 static process_page *fork_page(void)
 {
     static _Atomic(process_page *) known;
-    static process_page none; /* stands for "there is no such page" */
+    static process_page none; /* stands for "no such page" */
     process_page *page = atomic_load_explicit(&known, memory_order_acquire);
     if (page != NULL)
         return page == &none ? NULL : page;
@@ -120,7 +119,7 @@ bool core_path_absolute(const char *path)
     return path[0] == '/';
 }
 
-/* No openlog: it would put our name on the host's own lines. */
+/* openlog is not called: it would change the ident of the host's own lines. */
 void core_system_log(int severity, const char *line)
 {
     static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO};
@@ -128,8 +127,8 @@ void core_system_log(int severity, const char *line)
            line);
 }
 
-/* A mapping: guard page, pages, guard page. The buffer ends at the second guard (but for alignment
- * to 16 bytes), so that a write behind it traps at once. */
+/* A mapping: guard page, pages, guard page. The buffer ends at the second guard page (aligned to 16
+ * bytes), so that a write beyond its end is trapped at once. */
 enum { PAGE_ALIGN = 16 };
 
 static size_t round_up(size_t size, size_t unit)
@@ -170,7 +169,7 @@ void core_pages_unmap(void *pages, size_t size)
     const size_t inner = round_up(size, page);
     uint8_t *start = (uint8_t *)pages - (inner - round_up(size, PAGE_ALIGN));
     core_wipe(start, inner);
-    (void)munmap(start - page, inner + 2 * page); /* unlocks, too */
+    (void)munmap(start - page, inner + 2 * page); /* this also unlocks the pages */
 }
 
 const char *core_pages_advice(void)
@@ -190,7 +189,8 @@ void core_host_free(void *block)
     free(block);
 }
 
-_Static_assert(sizeof(sigset_t) <= sizeof((core_sigpipe *)NULL)->saved, "room for a signal set");
+_Static_assert(sizeof(sigset_t) <= sizeof((core_sigpipe *)NULL)->saved,
+               "core_sigpipe holds a signal set");
 
 static void only_sigpipe(sigset_t *set)
 {
@@ -214,12 +214,13 @@ void core_sigpipe_block(core_sigpipe *state)
         return;
     state->active = true;
     memcpy(state->saved, &old, sizeof old);
-    /* Only a thread that had it blocked before can have one waiting that is not ours. */
+    /* A pending SIGPIPE of the host is possible only if the thread had blocked the signal before.
+     */
     if (sigismember(&old, SIGPIPE) == 1 && sigpending(&pending) == 0)
         state->pending_before = sigismember(&pending, SIGPIPE) == 1;
 }
 
-/* Unblocks SIGPIPE alone: what the module did to other signals is between it and the host. */
+/* Only SIGPIPE is restored; other signal-mask changes by the module are left alone. */
 void core_sigpipe_restore(core_sigpipe *state)
 {
     static const struct timespec now = {0, 0};

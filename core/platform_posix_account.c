@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files that belong to one account each, on POSIX systems: an account is a user, named in a file's
- * path by the name, or by the number where it has none.
+ * Files that belong to one account each on POSIX systems. An account is a user. A file path
+ * contains its name, or its number if it has no usable name.
  */
 #include <glob.h>
 #include <pwd.h>
@@ -15,21 +15,21 @@
 
 enum { PATH_LIMIT = 65536 };
 
-/* A name that cannot be part of a file's name is passed over for the number. */
-void core_user_name(uid_t uid, char out[CORE_USER_NAME_ROOM])
+/* A name that cannot be part of a file name is replaced by the number. */
+void core_user_name(uid_t uid, char out[CORE_USER_NAME_SIZE])
 {
     struct passwd entry, *found = NULL;
     char buffer[4096];
-    (void)snprintf(out, CORE_USER_NAME_ROOM, "%lu", (unsigned long)uid);
+    (void)snprintf(out, CORE_USER_NAME_SIZE, "%lu", (unsigned long)uid);
     if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != NULL &&
-        found->pw_name[0] != '\0' && strlen(found->pw_name) < CORE_USER_NAME_ROOM &&
+        found->pw_name[0] != '\0' && strlen(found->pw_name) < CORE_USER_NAME_SIZE &&
         strchr(found->pw_name, '/') == NULL)
-        (void)snprintf(out, CORE_USER_NAME_ROOM, "%s", found->pw_name);
+        (void)snprintf(out, CORE_USER_NAME_SIZE, "%s", found->pw_name);
 }
 
 core_status core_account_path(const char *path, const char *account, char **out, core_err *err)
 {
-    char name[CORE_USER_NAME_ROOM] = "";
+    char name[CORE_USER_NAME_SIZE] = "";
     core_str text = {.limit = PATH_LIMIT};
     struct passwd entry, *found = NULL;
     char buffer[4096];
@@ -41,7 +41,7 @@ core_status core_account_path(const char *path, const char *account, char **out,
         uid = found->pw_uid;
     }
     if (strstr(path, "%u") != NULL)
-        core_user_name(uid, name); /* may ask a directory service */
+        core_user_name(uid, name); /* may query a directory service */
     for (const char *at = strstr(path, "%u"); at != NULL; at = strstr(path, "%u")) {
         core_str_addn(&text, path, (size_t)(at - path));
         core_str_add(&text, name);
@@ -69,10 +69,10 @@ static void visit_file(const char *path, core_account_visit visit, void *context
 {
     struct stat s;
     core_err err = {.status = ST_OK};
-    char account[CORE_USER_NAME_ROOM] = "?";
+    char account[CORE_USER_NAME_SIZE] = "?";
     core_status st = ST_OK;
     if (lstat(path, &s) != 0)
-        return; /* gone since it was listed */
+        return; /* removed since the directory was read */
     core_user_name(s.st_uid, account);
     if (!S_ISREG(s.st_mode))
         st = core_fail(&err, ST_UNSAFE_FILE, "%s: not a regular file; remove it", path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files for POSIX systems. A file is checked on the open descriptor, so that what was checked is
- * what is read; it is opened without blocking, so that a FIFO in its place holds nobody up.
+ * Files on POSIX systems. A file is checked on its open descriptor, so the file that is checked is
+ * the file that is read. It is opened without blocking, so that a FIFO cannot block the process.
  */
 #include "core/platform_account.h"
 #include "core/platform_posix.h"
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The same with the status that the kind of file has. */
+/* The same with the status for this kind of file. */
 static core_status fail_kind(core_err *err, const char *path, core_file_kind kind, const char *what,
                              int error)
 {
@@ -27,12 +27,12 @@ static core_status fail_kind(core_err *err, const char *path, core_file_kind kin
     return st;
 }
 
-/* A PIN file, a log or a trail belongs to the account of the service: with root as its owner the
- * service would be locked out. */
+/* A PIN file, log or audit trail belongs to the account of the service, so `chown root` would lock
+ * the service out. */
 static core_status check_owner(const struct stat *s, const char *path, core_file_kind kind,
                                core_err *err)
 {
-    char name[CORE_USER_NAME_ROOM];
+    char name[CORE_USER_NAME_SIZE];
     if (s->st_uid == 0 || s->st_uid == geteuid() ||
         (kind != CORE_FILE_SECRET && kind != CORE_FILE_LOG))
         return ST_OK;
@@ -45,12 +45,12 @@ static core_status check_owner(const struct stat *s, const char *path, core_file
                                               : "");
 }
 
-/* `st_uid` of a file that another account made, perhaps root by a first run of p11ekm, is what
- * keeps the service from writing to it. */
+/* `st_uid` is the owner of the file, often root after a first run of p11ekm as root. The service
+ * cannot write it. */
 static core_status fail_append(core_err *err, const char *path, int error)
 {
     struct stat s;
-    char name[CORE_USER_NAME_ROOM];
+    char name[CORE_USER_NAME_SIZE];
     if (error == ELOOP)
         return core_fail(err, ST_UNSAFE_FILE, "%s: a symbolic link; name the file itself", path);
     if ((error != EACCES && error != EPERM) || lstat(path, &s) != 0 || s.st_uid == geteuid())
@@ -66,7 +66,7 @@ static core_status check_open(int fd, const char *path, core_file_kind kind, str
                               core_err *err)
 {
     if (fstat(fd, s) != 0)
-        return core_fail_errno(err, path, "look at it", errno);
+        return core_fail_errno(err, path, "examine it", errno);
     if (!S_ISREG(s->st_mode))
         return core_fail(err, core_file_status(kind, false), "%s: not a regular file; name a file",
                          path);
@@ -108,7 +108,7 @@ core_status core_file_check(const char *path, core_file_kind kind, core_err *err
     return st;
 }
 
-/* Up to the secret's capacity, which is one more than the file's size was. */
+/* Reads until the capacity is full; it is one byte more than the size of the file was. */
 static core_status read_all(int fd, const char *path, core_secret *out, core_err *err)
 {
     while (out->length < out->capacity) {
@@ -135,8 +135,8 @@ core_status core_file_read(const char *path, core_file_kind kind, size_t limit, 
     if (st != ST_OK)
         return st;
     if ((uint64_t)s.st_size > limit) {
-        st = core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; is it the right file?", path,
-                       limit);
+        st = core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; check that it is the right file",
+                       path, limit);
         goto done;
     }
     st = core_secret_open(out, (size_t)s.st_size + 1);
@@ -254,10 +254,11 @@ core_status core_file_create_sealed(const char *path, const void *bytes, size_t 
     (void)scope;
     (void)bytes;
     (void)length;
-    return core_fail(err, ST_NOT_SUPPORTED,
-                     "%s: only Windows can seal a file to the machine; here its rights protect it "
-                     "(chmod 600)",
-                     path);
+    return core_fail(
+        err, ST_NOT_SUPPORTED,
+        "%s: only Windows can seal a file to the machine; here its permissions protect it "
+        "(chmod 600)",
+        path);
 }
 
 const char *core_file_readers(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes, condition variables and threads on POSIX systems. Timed waits use the clock of
- * core_now_us(), which no administrator sets back.
+ * Mutexes, condition variables and threads on POSIX systems. Timed waits use the monotonic clock of
+ * core_now_us().
  */
 #include <sched.h>
 #include <time.h>
@@ -49,7 +49,7 @@ void core_cond_wait(core_cond *cond, core_mutex *mutex)
     (void)pthread_cond_wait(&cond->cond, &mutex->mutex);
 }
 
-/* pthread_cond_clockwait takes the clock with each wait, so a static initializer does, too. */
+/* pthread_cond_clockwait takes the clock as an argument, so static initializers work too. */
 bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_us)
 {
     const struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000U),

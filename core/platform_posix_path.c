@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Paths for POSIX systems: who may write a file, or a directory on the way to it, and directories
- * that are made.
+ * Paths on POSIX systems: who may write a file or a directory in its path, and creation of
+ * directories.
  */
 #include "core/platform_posix.h"
 
@@ -19,11 +19,11 @@ core_status core_fail_errno(core_err *err, const char *path, const char *what, i
         return core_fail(err, ST_IO, "%s: no such file; check the path", path);
     if (error == ENOSPC || error == EDQUOT || error == EFBIG)
         return core_fail(err, ST_IO, "%s: cannot %s: %s; make room", path, what, text);
-    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
-                     text);
+    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its permissions", path,
+                     what, text);
 }
 
-/* Owned by root or by this user, and none of the `forbidden` mode bits set. */
+/* ST_OK if root or this user owns the file, and none of the `forbidden` mode bits is set. */
 core_status core_check_rights(const struct stat *s, const char *path, mode_t forbidden,
                               core_err *err)
 {
@@ -46,13 +46,14 @@ static core_status check_directory(const char *dir, core_err *err)
 {
     struct stat s;
     if (stat(dir, &s) != 0)
-        return core_fail_errno(err, dir, "look at it", errno);
+        return core_fail_errno(err, dir, "examine it", errno);
     return core_check_rights(&s, dir, (s.st_mode & S_ISVTX) != 0 ? 0 : S_IWGRP | S_IWOTH, err);
 }
 
 enum { MAX_LINKS = 32 };
 
-/* A walk along a path: `here` is resolved so far ("" is the root), `rest` is to come. */
+/* The state of a walk along a path: `here` is the resolved part ("" is the root), `rest` the
+ * remaining part. */
 typedef struct path_walk {
     char here[PATH_MAX];
     char rest[PATH_MAX];
@@ -66,7 +67,7 @@ static void walk_up(path_walk *walk)
         *slash = '\0';
 }
 
-/* Takes the next component from `rest` to `here`; false at the end, or where it does not fit. */
+/* Moves the next component from `rest` to `here`; false at the end, or if it does not fit. */
 static bool walk_down(path_walk *walk)
 {
     const char *name = walk->rest + strspn(walk->rest, "/");
@@ -84,7 +85,7 @@ static bool walk_down(path_walk *walk)
     return true;
 }
 
-/* `here` is a symbolic link: its owner may point it elsewhere, so it is checked as a file is. */
+/* `here` is a symbolic link. Its owner may change its target, so it is checked like a file. */
 static core_status walk_link(path_walk *walk, const struct stat *s, core_err *err)
 {
     char target[PATH_MAX], rest[PATH_MAX];
@@ -106,7 +107,7 @@ static core_status walk_link(path_walk *walk, const struct stat *s, core_err *er
     return ST_OK;
 }
 
-/* A relative path begins in the current directory, which is on the way, too. */
+/* A relative path begins with the current directory, which is checked too. */
 static core_status walk_start(path_walk *walk, const char *path, core_err *err)
 {
     char here[PATH_MAX] = "";
@@ -120,9 +121,8 @@ static core_status walk_start(path_walk *walk, const char *path, core_err *err)
                : core_fail(err, ST_UNSAFE_FILE, "%s: its path is too long; shorten it", path);
 }
 
-/* Every directory and link on the way to `path`: whoever may write one can put another file in the
- * place of this one. Resolving the path and looking at the result alone would miss a link in the
- * middle of a chain. */
+/* Checks every directory and link in the path: an account that may write one of them can replace
+ * the file. Checking only the resolved path would miss a link in the middle of a chain. */
 core_status core_path_check_above(const char *path, core_err *err)
 {
     path_walk walk;
@@ -135,27 +135,28 @@ core_status core_path_check_above(const char *path, core_err *err)
         if (st != ST_OK || !walk_down(&walk))
             return st;
         if (lstat(walk.here, &s) != 0)
-            return core_fail_errno(err, walk.here, "look at it", errno);
+            return core_fail_errno(err, walk.here, "examine it", errno);
         if (S_ISLNK(s.st_mode))
             st = walk_link(&walk, &s, err);
         else if (!S_ISDIR(s.st_mode))
-            return ST_OK; /* the file itself, checked on its descriptor */
+            return ST_OK; /* the file itself, which is checked on its descriptor */
         if (st != ST_OK)
             return st;
     }
 }
 
-/* For its owner until it is known to be safe; then for all to look into, whatever the umask: files
- * in it have rights of their own. */
+/* The directory is accessible to its owner only until it has been checked, then readable by all
+ * whatever the umask. The files in it have permissions of their own. */
 core_status core_directory_create(const char *path, core_err *err)
 {
     if (mkdir(path, S_IRWXU) != 0)
         return errno == ENOENT || errno == ENOTDIR
-                   ? core_fail(err, ST_IO, "%s: no directory to make it in; make that first", path)
-                   : core_fail_errno(err, path, "make the directory", errno);
+                   ? core_fail(err, ST_IO,
+                               "%s: its parent directory does not exist; make that first", path)
+                   : core_fail_errno(err, path, "create the directory", errno);
     core_status st = core_path_check_above(path, err);
     if (st == ST_OK && chmod(path, S_IRWXU | S_IRGRP | S_IXGRP | S_IROTH | S_IXOTH) != 0)
-        st = core_fail_errno(err, path, "give it its rights", errno);
+        st = core_fail_errno(err, path, "set its permissions", errno);
     if (st != ST_OK)
         (void)rmdir(path);
     return st;

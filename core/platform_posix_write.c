@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * New files for POSIX systems. The bytes go to a temporary file in the same directory, which gets
- * its name when all of them are on the disk: the name never stands for half a file, and a file
- * that has the name already is neither written to nor followed if it is a link.
+ * Creates files on POSIX systems. The bytes are written to a temporary file in the same directory,
+ * which is renamed when all of them are on the disk. The name therefore never refers to an
+ * incomplete file, and an existing file or link of that name is neither written nor followed.
  */
 #include "core/platform_posix.h"
 
@@ -27,7 +27,7 @@ core_status core_file_look(const char *path, bool *there, core_err *err)
     *there = lstat(path, &s) == 0;
     return *there || errno == ENOENT || errno == ENOTDIR
                ? ST_OK
-               : core_fail_errno(err, path, "look at it", errno);
+               : core_fail_errno(err, path, "examine it", errno);
 }
 
 core_status core_file_absent(const char *path, core_err *err)
@@ -37,7 +37,7 @@ core_status core_file_absent(const char *path, core_err *err)
     return there ? fail_exists(err, path) : st;
 }
 
-/* Returns 0, or the errno of what failed. */
+/* Returns 0, or the errno of the failure. */
 static int write_all(int fd, const uint8_t *p, size_t length)
 {
     while (length > 0) {
@@ -51,8 +51,8 @@ static int write_all(int fd, const uint8_t *p, size_t length)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
-/* Makes the temporary file, mode 0600. Returns 0, or the errno of what failed; then there is none.
- */
+/* Creates the temporary file with mode 0600. Returns 0, or the errno of the failure; then no file
+ * remains. */
 static int write_temporary(const char *path, const void *bytes, size_t length, char *temporary,
                            size_t size)
 {
@@ -70,8 +70,8 @@ static int write_temporary(const char *path, const void *bytes, size_t length, c
     return error;
 }
 
-/* Gives a file its name unless the name is taken (EEXIST). Some file systems have no such rename;
- * a second link has the same effect there. */
+/* Renames a file unless the name exists (EEXIST). Some file systems have no such rename; a hard
+ * link has the same effect there. */
 static int rename_to_new(const char *temporary, const char *path)
 {
     if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)

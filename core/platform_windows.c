@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The platform for Windows: process, environment, the event log and secret pages. Time is in
- * platform_windows_clock.c, files are in platform_windows_file.c, access lists in
- * platform_windows_acl.c, paths and error texts in platform_windows_text.c.
+ * Windows: process, environment, event log and secret pages. Time is in platform_windows_clock.c,
+ * files are in platform_windows_file.c, access lists in platform_windows_acl.c, paths and error
+ * texts in platform_windows_text.c.
  */
 #include "core/platform_windows.h"
 
@@ -15,21 +15,22 @@ uint32_t core_process_id(void)
     return GetCurrentProcessId();
 }
 
-/* Windows knows no set-user-id: whoever starts a process with more rights than his own (a service,
- * an elevated program) also decides on its environment. */
+/* Windows has no set-user-id: the account that starts a process with more rights (a service, an
+ * elevated program) also controls its environment. */
 bool core_process_privileged(void)
 {
     return false;
 }
 
-/* Windows keeps the environment in UTF-16, so the UTF-8 of a value needs a place that stays. Each
- * different value gets one for good; there are very few variables, and hosts do not change them. */
-enum { ENV_PLACES = 8, ENV_VALUE = 1024 };
+/* Windows keeps the environment in UTF-16, so the UTF-8 form of a value needs static memory. Each
+ * different value keeps one entry forever; there are few variables, and hosts do not change them.
+ */
+enum { ENV_VALUES_MAX = 8, ENV_VALUE = 1024 };
 
 const char *core_env(const char *name)
 {
-    static core_mutex lock = CORE_MUTEX_INIT; /* guards places */
-    static char places[ENV_PLACES][ENV_VALUE];
+    static core_mutex lock = CORE_MUTEX_INIT; /* guards `values` */
+    static char values[ENV_VALUES_MAX][ENV_VALUE];
     wchar_t wide_name[64], wide[ENV_VALUE];
     char value[ENV_VALUE];
     const char *found = NULL;
@@ -42,11 +43,11 @@ const char *core_env(const char *name)
                             NULL) == 0)
         return NULL;
     core_mutex_lock(&lock);
-    for (size_t i = 0; i < ENV_PLACES && found == NULL; i++) {
-        if (places[i][0] == '\0')
-            memcpy(places[i], value, strlen(value) + 1);
-        if (strcmp(places[i], value) == 0)
-            found = places[i];
+    for (size_t i = 0; i < ENV_VALUES_MAX && found == NULL; i++) {
+        if (values[i][0] == '\0')
+            memcpy(values[i], value, strlen(value) + 1);
+        if (strcmp(values[i], value) == 0)
+            found = values[i];
     }
     core_mutex_unlock(&lock);
     return found;
@@ -54,8 +55,8 @@ const char *core_env(const char *name)
 
 static char default_config[MAX_PATH * 3];
 
-/* %ProgramData% as the machine has it, not as the environment says, with `\ProgramData` on the
- * system's drive where the registry is silent. */
+/* %ProgramData% from the registry of the machine, not from the environment; `\ProgramData` on the
+ * system drive if the registry has none. */
 static BOOL CALLBACK make_default_config(PINIT_ONCE once, PVOID unused, PVOID *context)
 {
     (void)once, (void)unused, (void)context;
@@ -82,8 +83,8 @@ const char *core_default_config_path(void)
     return default_config;
 }
 
-/* The source is registered by scripts/windows/install.ps1 with a message file of Windows' own, in
- * which these numbers stand for the bare text. Rare lines: the handle is not kept. */
+/* scripts/windows/install.ps1 registers the source with a message file of Windows, in which these
+ * event ids stand for the plain text. Lines are rare, so the handle is not kept. */
 void core_system_log(int severity, const char *line)
 {
     static const WORD types[] = {EVENTLOG_ERROR_TYPE, EVENTLOG_WARNING_TYPE,
@@ -92,7 +93,7 @@ void core_system_log(int severity, const char *line)
     wchar_t wide[1024];
     const wchar_t *strings[1] = {wide};
     if (MultiByteToWideChar(CP_UTF8, 0, line, -1, wide, 1024) == 0)
-        wide[1023] = L'\0'; /* too long: what fits */
+        wide[1023] = L'\0'; /* too long: truncated */
     HANDLE source = RegisterEventSourceW(NULL, L"p11ekm");
     if (source == NULL)
         return;
@@ -100,8 +101,8 @@ void core_system_log(int severity, const char *line)
     (void)DeregisterEventSource(source);
 }
 
-/* A reservation: guard page, pages, guard page. The buffer ends at the second guard (but for
- * alignment to 16 bytes), so that a write behind it traps at once. */
+/* A reservation: guard page, pages, guard page. The buffer ends at the second guard page (aligned
+ * to 16 bytes), so that a write beyond its end is trapped at once. */
 enum { PAGE_ALIGN = 16 };
 
 static size_t round_up(size_t size, size_t unit)
@@ -116,8 +117,8 @@ static size_t page_size(void)
     return info.dwPageSize;
 }
 
-/* Keeps pages out of the dumps of Windows Error Reporting, where this Windows can (10, Server 2019
- * on). A full dump taken by other means still has them. */
+/* Excludes pages from the dumps of Windows Error Reporting (Windows 10, Server 2019 and later). A
+ * full dump made by other means still contains them. */
 static void exclude_from_dumps(void *pages, size_t size)
 {
     typedef HRESULT(WINAPI * exclude_fn)(const void *, DWORD);
@@ -171,10 +172,10 @@ void core_pages_unmap(void *pages, size_t size)
     uint8_t *start = (uint8_t *)pages - (inner - round_up(size, PAGE_ALIGN));
     core_wipe(start, inner);
     include_in_dumps(start);
-    (void)VirtualFree(start - page, 0, MEM_RELEASE); /* unlocks, too */
+    (void)VirtualFree(start - page, 0, MEM_RELEASE); /* this also unlocks the pages */
 }
 
-/* VirtualLock is limited by the process's least working set, which is the host's to choose. */
+/* The minimum working set of the process, which the host sets, limits VirtualLock. */
 const char *core_pages_advice(void)
 {
     return "encrypt the page file (fsutil behavior set EncryptPagingFile 1), or let the service's "

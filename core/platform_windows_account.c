@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Accounts: who the process runs as, whether it is an elevated administrator, the SID behind a
- * name, and names for people and for files. All of it is about the process's own token: a thread
- * of SQL Server may impersonate the client of a connection, whose rights are not ours to use.
+ * Accounts: the account of the process, its elevation, the SID of a name, and names for display and
+ * for file names. All of it uses the token of the process: a thread of SQL Server may impersonate a
+ * client, whose rights must not be used.
  */
 #include "core/platform_windows.h"
 
@@ -18,7 +18,7 @@ bool core_account_self(core_sid *out)
     bool ok = false;
     struct {
         TOKEN_USER user;
-        uint8_t room[SECURITY_MAX_SID_SIZE];
+        uint8_t sid[SECURITY_MAX_SID_SIZE];
     } info;
     DWORD size = 0;
     if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
@@ -67,7 +67,7 @@ void core_impersonation_resume(HANDLE client)
     if (client == NULL)
         return;
     if (!SetThreadToken(NULL, client))
-        core_system_log(0, "a thread could not go back to the client it impersonated");
+        core_system_log(0, "a thread could not resume the impersonation of its client");
     (void)CloseHandle(client);
     SetLastError(error);
 }
@@ -80,7 +80,7 @@ bool core_account_is_service(PSID sid)
            *GetSidSubAuthority(sid, 0) == SECURITY_SERVICE_ID_BASE_RID;
 }
 
-/* Windows derives the SID of a service from the SHA-1 of its name in capitals, in UTF-16. */
+/* Windows derives the SID of a service from the SHA-1 of its upper-case name in UTF-16. */
 static bool service_sid(const wchar_t *name, core_sid *out)
 {
     static const SID_IDENTIFIER_AUTHORITY nt = SECURITY_NT_AUTHORITY;
@@ -144,7 +144,7 @@ void core_account_sid_text(PSID sid, char out[192])
     (void)LocalFree(text);
 }
 
-/* False where Windows cannot tell the name: then both are empty. */
+/* False if Windows does not know the name; both are empty then. */
 static bool look_up(PSID sid, wchar_t name[64], wchar_t domain[64])
 {
     DWORD name_length = 64, domain_length = 64;
@@ -167,7 +167,9 @@ void core_account_text(PSID sid, char out[192])
         core_account_sid_text(sid, out);
 }
 
-/* The authority of Windows' own accounts says nothing: MSSQLSERVER, SYSTEM; else DOMAIN_name. */
+/* The authority of Windows' own accounts is omitted: MSSQLSERVER, SYSTEM; others are
+ * DOMAIN_name.
+ */
 static void file_name_of(PSID sid, char out[192])
 {
     wchar_t name[64], domain[64], both[130];
@@ -175,8 +177,9 @@ static void file_name_of(PSID sid, char out[192])
         core_account_sid_text(sid, out);
         return;
     }
-    const bool own = wcsncmp(domain, L"NT ", 3) == 0 || domain[0] == L'\0';
-    (void)swprintf(both, 130, L"%ls%ls%ls", own ? L"" : domain, own ? L"" : L"_", name);
+    const bool is_builtin = wcsncmp(domain, L"NT ", 3) == 0 || domain[0] == L'\0';
+    (void)swprintf(both, 130, L"%ls%ls%ls", is_builtin ? L"" : domain, is_builtin ? L"" : L"_",
+                   name);
     for (wchar_t *c = both; *c != L'\0'; c++) {
         if (*c < L' ' || wcschr(L"<>:\"/\\|?*%", *c) != NULL)
             *c = L'_';
@@ -192,7 +195,7 @@ core_status core_account_file_name(const char *account, char out[192], core_err 
     if (account != NULL)
         st = core_account_find(account, &sid, err);
     else if (!core_account_self(&sid))
-        st = core_fail(err, ST_IO, "cannot tell the account that this process runs as");
+        st = core_fail(err, ST_IO, "cannot determine the account of this process");
     if (st == ST_OK)
         file_name_of(sid.bytes, out);
     return st;
@@ -208,8 +211,8 @@ const char *core_service_account(void)
     return "NT SERVICE\\MSSQLSERVER";
 }
 
-/* The services of the instances on this machine, each as an operand of icacls; MSSQLSERVER where
- * the registry has none. A '$' in a name means something to PowerShell: then it is the SID. */
+/* Adds the services of all SQL Server instances on this machine as operands of icacls; MSSQLSERVER
+ * if the registry has none. For a name with a '$', which PowerShell would expand, adds the SID. */
 static void add_services(core_str *out)
 {
     static const wchar_t key_name[] =
@@ -240,7 +243,8 @@ static void add_services(core_str *out)
         core_str_add(out, " \"NT SERVICE\\MSSQLSERVER:R\"");
 }
 
-/* Without elevation the file is the user's own, which SQL Server's account does not trust. */
+/* Without elevation the user owns the file, and the account of SQL Server does not trust that user.
+ */
 void core_file_share_command(const char *path, core_str *out)
 {
     core_sid self;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who may change or read a file, by its access control list. Trusted are those who rule the machine
- * anyway (SYSTEM, Administrators, TrustedInstaller) and the user the process runs as. Denying
- * entries are not weighed against allowing ones: a list that needs them to be safe is refused,
- * because what they deny depends on a caller's groups.
+ * Checks access control lists: who may change or read a file. SYSTEM, Administrators,
+ * TrustedInstaller and the user of the process are trusted. Denying entries are ignored, because
+ * their effect depends on the groups of a caller: a list that is safe only because of them is
+ * refused.
  */
 #include "core/platform_windows.h"
 
@@ -11,7 +11,7 @@
 #include <sddl.h>
 #include <string.h>
 
-/* TrustedInstaller owns what Windows installs; it has no well-known constant. */
+/* TrustedInstaller owns the files that Windows installs; Windows has no constant for it. */
 #define TRUSTED_INSTALLER L"S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
 
 static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
@@ -26,8 +26,8 @@ static bool is_trusted_installer(PSID sid)
     return same;
 }
 
-/* `user` NULL: the running user is not known, hence not trusted. OWNER RIGHTS is the owner, who is
- * checked by himself. */
+/* `user` NULL: the running user is not known and not trusted. OWNER RIGHTS stands for the owner,
+ * who is checked separately. */
 static bool is_trusted(PSID sid, PSID user)
 {
     return IsWellKnownSid(sid, WinLocalSystemSid) ||
@@ -36,9 +36,9 @@ static bool is_trusted(PSID sid, PSID user)
            is_trusted_installer(sid);
 }
 
-/* The SID of an entry that allows something in `forbidden` here, else NULL. Entries of the kinds
- * with a condition or an object type count as if they had none; of the latter we cannot tell the
- * SID by the same offset, so they stand for everyone. */
+/* The SID of an entry that grants a right in `forbidden`, else NULL. Conditions and object types of
+ * an entry are ignored. The SID of an entry with an object type is at another offset, so such an
+ * entry counts as one for everyone. */
 static PSID allowed_to(ACE_HEADER *header, ACCESS_MASK forbidden, PSID everyone)
 {
     ACCESS_ALLOWED_ACE *ace = (ACCESS_ALLOWED_ACE *)(void *)header;
@@ -57,8 +57,8 @@ static PSID allowed_to(ACE_HEADER *header, ACCESS_MASK forbidden, PSID everyone)
     }
 }
 
-/* The command takes away the one grant that is named: an entry that an administrator added for
- * himself, or one that the folder passed on. FILE_DELETE_CHILD is asked of folders only. */
+/* Refuses an entry. The command in the text removes that one grant, explicit or inherited.
+ * FILE_DELETE_CHILD is checked for folders only. */
 static core_status refuse(core_err *err, const char *path, PSID who, ACCESS_MASK forbidden)
 {
     char name[192], sid[192];
@@ -75,11 +75,11 @@ static core_status refuse(core_err *err, const char *path, PSID who, ACCESS_MASK
                      what, path, sid);
 }
 
-/* A file without a list has no grant to take away. */
+/* A file without an access list has no grant that could be removed. */
 static core_status refuse_no_list(core_err *err, const char *path)
 {
     return core_fail(err, ST_UNSAFE_FILE,
-                     "%s: it has no access list, so everybody may write it; icacls \"%s\" "
+                     "%s: it has no access list, so every account may write it; icacls \"%s\" "
                      "/inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F",
                      path, path);
 }
@@ -98,8 +98,8 @@ static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidd
         if (!GetAce(acl, i, &ace))
             return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
         PSID who = allowed_to(ace, forbidden, everyone.bytes);
-        /* The SID of one service in a list is an administrator's way to let that service read a
-         * file, whatever account it runs as. */
+        /* An administrator may list the SID of a service to let that service read a file, whatever
+         * its account. */
         if (who != NULL && core_account_is_service(who))
             who = allowed_to(ace, forbidden & ~may_read, everyone.bytes);
         if (who != NULL && !is_trusted(who, user))
@@ -108,8 +108,8 @@ static core_status check_entries(PACL acl, const char *path, ACCESS_MASK forbidd
     return ST_OK;
 }
 
-core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, PSID user, const char *path,
-                           ACCESS_MASK forbidden, core_err *err)
+core_status core_acl_check_descriptor(PSECURITY_DESCRIPTOR descriptor, PSID user, const char *path,
+                                      ACCESS_MASK forbidden, core_err *err)
 {
     PSID owner = NULL;
     PACL acl = NULL;
@@ -122,7 +122,7 @@ core_status core_acl_judge(PSECURITY_DESCRIPTOR descriptor, PSID user, const cha
         !GetSecurityDescriptorDacl(descriptor, &present, &acl, &defaulted))
         return core_fail(err, ST_IO, "%s: cannot read its access list; icacls shows it", path);
     if (owner == NULL || !is_trusted(owner, user)) {
-        char name[192] = "nobody known";
+        char name[192] = "an unknown account";
         if (owner != NULL)
             core_account_text(owner, name);
         return core_fail(err, ST_UNSAFE_FILE,
@@ -150,14 +150,15 @@ core_status core_acl_check(HANDLE handle, const char *path, ACCESS_MASK forbidde
     PSECURITY_DESCRIPTOR descriptor = NULL;
     core_status st = core_acl_read(handle, path, &descriptor, err);
     if (st == ST_OK)
-        st = core_acl_judge(descriptor, NULL, path, forbidden, err);
+        st = core_acl_check_descriptor(descriptor, NULL, path, forbidden, err);
     (void)LocalFree(descriptor);
     return st;
 }
 
-/* Whether `user` is behind the SID of an entry. The token of a service has the service's SID beside
- * the account it runs as; which service that is cannot be told from the account. */
-static bool stands_for(PSID sid, PSID user)
+/* True if an entry with `sid` applies to `user`. The token of a service contains the SID of the
+ * service and its account. The account does not tell which service that is, so every service SID
+ * counts. */
+static bool applies_to(PSID sid, PSID user)
 {
     return EqualSid(sid, user) || IsWellKnownSid(sid, WinWorldSid) ||
            IsWellKnownSid(sid, WinAuthenticatedUserSid) ||
@@ -181,7 +182,7 @@ bool core_acl_grants(PSECURITY_DESCRIPTOR descriptor, PSID user, ACCESS_MASK wan
         ACCESS_ALLOWED_ACE *ace = at;
         const bool allows = ace->Header.AceType == ACCESS_ALLOWED_ACE_TYPE;
         if ((!allows && ace->Header.AceType != ACCESS_DENIED_ACE_TYPE) ||
-            (ace->Header.AceFlags & INHERIT_ONLY_ACE) != 0 || !stands_for(&ace->SidStart, user))
+            (ace->Header.AceFlags & INHERIT_ONLY_ACE) != 0 || !applies_to(&ace->SidStart, user))
             continue;
         ACCESS_MASK mask = ace->Mask;
         MapGenericMask(&mask, (GENERIC_MAPPING *)(uintptr_t)&files);
@@ -215,7 +216,7 @@ PSECURITY_DESCRIPTOR core_acl_new(core_acl_maker maker)
                                     : NULL;
 }
 
-/* Its owner is the system's choice: Administrators, where an elevated one makes it. */
+/* Windows sets the owner: Administrators if an elevated administrator creates the directory. */
 PSECURITY_DESCRIPTOR core_acl_directory(void)
 {
     core_sid user;

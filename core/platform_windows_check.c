@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files as another account finds them, and the log and audit files of all accounts. Reads security
- * descriptors only: what the account may do is computed, not tried.
+ * Checks files for another account, and lists the log and audit files of all accounts. Only reads
+ * security descriptors: the rights of the account are computed, not tried.
  */
 #include "core/platform_account.h"
 #include "core/platform_windows_path.h"
 
 #include <string.h>
 
-/* *out NULL and ST_OK: there is no such file. */
+/* *out NULL with ST_OK: the file does not exist. */
 static core_status read_descriptor(const char *path, PSECURITY_DESCRIPTOR *out, core_err *err)
 {
     DWORD error = 0;
@@ -17,13 +17,14 @@ static core_status read_descriptor(const char *path, PSECURITY_DESCRIPTOR *out, 
                                  FILE_FLAG_BACKUP_SEMANTICS, &error);
     if (file == INVALID_HANDLE_VALUE)
         return error == ERROR_FILE_NOT_FOUND ? ST_OK
-                                             : core_fail_windows(err, path, "look at it", error);
+                                             : core_fail_windows(err, path, "examine it", error);
     const core_status st = core_acl_read(file, path, out, err);
     (void)CloseHandle(file);
     return st;
 }
 
-/* The account as icacls takes it from every shell: a '$' means something to PowerShell. */
+/* The account as an operand of icacls that every shell accepts: PowerShell expands '$', so the SID
+ * is used. */
 static void icacls_name(const char *account, const core_sid *user, char out[200])
 {
     char sid[192];
@@ -43,7 +44,7 @@ static core_status no_right(const char *account, const core_sid *user, const cha
                      what, path, name, right);
 }
 
-/* A file that does not exist yet: whether the account may make it. */
+/* Checks that the account may create a file that does not exist yet. */
 static core_status check_folder(const char *account, core_sid *user, const char *path,
                                 core_err *err)
 {
@@ -55,7 +56,7 @@ static core_status check_folder(const char *account, core_sid *user, const char 
     if (st == ST_OK && descriptor == NULL)
         st = core_fail(err, ST_IO, "%s: no such folder; make it first", folder);
     if (st == ST_OK && !core_acl_grants(descriptor, user->bytes, FILE_ADD_FILE | FILE_TRAVERSE))
-        st = no_right(account, user, folder, "make files in this folder", "(OI)(CI)M", err);
+        st = no_right(account, user, folder, "create files in this folder", "(OI)(CI)M", err);
     (void)LocalFree(descriptor);
     core_free(folder);
     return st;
@@ -78,7 +79,7 @@ core_status core_file_check_as(const char *account, const char *path, core_file_
     if (descriptor == NULL)
         return core_fail(err, core_file_status(kind, true), "%s: no such file; %s", path,
                          core_file_remedy(kind));
-    st = core_acl_judge(descriptor, user.bytes, path, core_forbidden(kind), err);
+    st = core_acl_check_descriptor(descriptor, user.bytes, path, core_forbidden(kind), err);
     if (st == ST_OK && log && !core_acl_grants(descriptor, user.bytes, FILE_APPEND_DATA))
         st = no_right(account, &user, path, "append to it", "M", err);
     if (st == ST_OK && !log &&
@@ -112,8 +113,8 @@ core_status core_account_path(const char *path, const char *account, char **out,
     return *out != NULL ? ST_OK : core_fail(err, ST_NO_MEMORY, "out of memory for a path");
 }
 
-/* The account behind a log: its owner, or the first with an entry, that is not one of those who
- * rule the machine. False: administrators only. */
+/* The account that writes a log: the owner, else the first account with an entry, that is not
+ * Administrators or SYSTEM. False: there is none. */
 static bool writer_of(PSECURITY_DESCRIPTOR descriptor, core_sid *out)
 {
     PSID owner = NULL;
@@ -148,13 +149,13 @@ static void visit_file(const char *path, core_account_visit visit, void *context
     PSECURITY_DESCRIPTOR descriptor = NULL;
     core_status st = read_descriptor(path, &descriptor, &err);
     if (st == ST_OK && descriptor == NULL)
-        return; /* gone since it was listed */
+        return; /* removed since the directory was read */
     if (st == ST_OK) {
         const bool known = writer_of(descriptor, &writer);
         if (known)
             core_account_text(writer.bytes, account);
-        st = core_acl_judge(descriptor, known ? writer.bytes : NULL, path,
-                            core_forbidden(CORE_FILE_LOG), &err);
+        st = core_acl_check_descriptor(descriptor, known ? writer.bytes : NULL, path,
+                                       core_forbidden(CORE_FILE_LOG), &err);
     }
     visit(context, path, account, st, &err);
     (void)LocalFree(descriptor);

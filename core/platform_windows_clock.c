@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Time on Windows: the clock for durations, the wall clock in UTC, and sleep.
+ * Time on Windows: the monotonic clock, the wall clock in UTC, and sleep.
  */
 #include "core/platform_windows.h"
 
@@ -12,7 +12,8 @@ uint64_t core_now_us(void)
     QueryPerformanceCounter(&ticks);
     QueryPerformanceFrequency(&frequency);
     const uint64_t t = (uint64_t)ticks.QuadPart, f = (uint64_t)frequency.QuadPart;
-    return t / f * 1000000U + t % f * 1000000U / f; /* in two steps: the product would overflow */
+    return t / f * 1000000U +
+           t % f * 1000000U / f; /* in two steps, because the product would overflow */
 }
 
 /* The broken-down time in UTC. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files for Windows. A file is checked on the open handle, so that what was checked is what is
- * read. Nothing but a disk file is read, and a pipe's server learns nothing of who we are.
+ * Files on Windows. A file is checked on its open handle, so the file that is checked is the file
+ * that is read. Only disk files are read, and the server of a pipe does not learn our identity.
  */
 #include "core/platform_windows_path.h"
 
@@ -12,7 +12,7 @@
 
 static const ACCESS_MASK may_read = FILE_READ_DATA | GENERIC_READ;
 
-/* The same with the status that the kind of file has. */
+/* The same with the status for this kind of file. */
 static core_status fail_kind(core_err *err, const char *path, core_file_kind kind, const char *what,
                              DWORD error)
 {
@@ -26,8 +26,8 @@ static core_status fail_kind(core_err *err, const char *path, core_file_kind kin
     return st;
 }
 
-/* A link of any kind, also a junction. Other reparse points (deduplicated, in the cloud) are files.
- */
+/* A link of any kind, also a junction. Other reparse points (deduplicated or cloud files) are
+ * files. */
 static bool is_link(HANDLE file)
 {
     FILE_ATTRIBUTE_TAG_INFO info;
@@ -93,7 +93,7 @@ core_status core_file_check(const char *path, core_file_kind kind, core_err *err
     return st;
 }
 
-/* Up to the secret's capacity, which is one more than the file's size was. */
+/* Reads until the capacity is full; it is one byte more than the size of the file was. */
 static core_status read_all(HANDLE file, const char *path, core_secret *out, core_err *err)
 {
     while (out->length < out->capacity) {
@@ -110,21 +110,22 @@ static core_status read_all(HANDLE file, const char *path, core_secret *out, cor
     return core_fail(err, ST_IO, "%s: it grew while it was read; try again", path);
 }
 
-enum { SEAL_ROOM = 2048 }; /* what sealing may add */
+enum { SEAL_EXTRA = 2048 }; /* bytes that sealing may add */
 
 static core_status too_long(const char *path, size_t limit, core_err *err)
 {
-    return core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; is it the right file?", path,
-                     limit);
+    return core_fail(err, ST_FORMAT, "%s: longer than %zu bytes; check that it is the right file",
+                     path, limit);
 }
 
-/* A secret sealed to a user opens with the account of the process, not with that of a client. */
+/* A secret sealed to a user is opened with the account of the process, not with that of an
+ * impersonated client. */
 static core_status open_seal(const char *path, core_secret *file, core_err *err)
 {
     HANDLE client = NULL;
     if (!core_impersonation_pause(&client))
-        return core_fail(err, ST_IO,
-                         "%s: the impersonated client cannot be left to open it; report it", path);
+        return core_fail(
+            err, ST_IO, "%s: cannot end the impersonation of a client to open it; report it", path);
     const core_status st = core_seal_open(path, file, err);
     core_impersonation_resume(client);
     return st;
@@ -135,17 +136,17 @@ core_status core_file_read(const char *path, core_file_kind kind, size_t limit, 
 {
     HANDLE file = INVALID_HANDLE_VALUE;
     LARGE_INTEGER size = {.QuadPart = 0};
-    size_t room = 0;
+    size_t capacity = 0;
     *out = (core_secret){0};
     core_status st = open_checked(path, kind, &file, err);
     if (st != ST_OK)
         return st;
     if (!GetFileSizeEx(file, &size)) {
-        st = core_fail_windows(err, path, "look at it", GetLastError());
+        st = core_fail_windows(err, path, "examine it", GetLastError());
         goto done;
     }
-    room = limit + (kind == CORE_FILE_SECRET ? SEAL_ROOM : 0);
-    if ((uint64_t)size.QuadPart > room) {
+    capacity = limit + (kind == CORE_FILE_SECRET ? SEAL_EXTRA : 0);
+    if ((uint64_t)size.QuadPart > capacity) {
         st = too_long(path, limit, err);
         goto done;
     }
@@ -166,7 +167,7 @@ done:
     return st;
 }
 
-/* FILE_APPEND_DATA without FILE_WRITE_DATA: the system itself puts each write at the end. */
+/* With FILE_APPEND_DATA and without FILE_WRITE_DATA, Windows appends each write. */
 FILE *core_file_append(const char *path, core_err *err)
 {
     DWORD error = 0;
@@ -194,7 +195,7 @@ FILE *core_file_append(const char *path, core_err *err)
         (void)setvbuf(out, NULL, _IONBF, 0);
 done:
     if (out == NULL && fd >= 0)
-        (void)_close(fd); /* and the handle with it */
+        (void)_close(fd); /* this also closes the handle */
     else if (out == NULL)
         (void)CloseHandle(file);
     return out;

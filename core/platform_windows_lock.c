@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes and condition variables on Windows: SRWLOCK (exclusive mode only) and CONDITION_VARIABLE.
- * Neither holds a resource of the system, so there is nothing to destroy. Threads of the system.
+ * Mutexes, condition variables and threads on Windows: SRWLOCK (exclusive mode only) and
+ * CONDITION_VARIABLE. Neither holds a system resource, so there is nothing to destroy.
  */
 #include <windows.h>
 #include "core/lock.h"
@@ -63,7 +63,7 @@ void core_cond_wait(core_cond *cond, core_mutex *mutex)
 }
 
 /* Windows takes a duration in whole milliseconds. It is rounded up, so that the wait does not end
- * before the deadline, and cut at a day, after which the caller's loop waits again. */
+ * before the deadline, and limited to one day, after which the caller's loop waits again. */
 bool core_cond_wait_until(core_cond *cond, core_mutex *mutex, uint64_t deadline_us)
 {
     enum { DAY_MS = 86400000 };

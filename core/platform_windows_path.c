@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Paths for Windows: how they are opened, who may write a directory on the way to a file, and
- * directories that are made.
+ * Paths on Windows: how files are opened, who may write a directory in a path, and creation of
+ * directories.
  */
 #include "core/platform_windows_path.h"
 
@@ -19,11 +19,11 @@ core_status core_fail_windows(core_err *err, const char *path, const char *what,
                          "%s: cannot %s: %s; an administrator needs an elevated prompt, another "
                          "account an entry of its own: icacls \"%s\" shows them",
                          path, what, core_win_error(error).text, path);
-    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its rights", path, what,
-                     core_win_error(error).text);
+    return core_fail(err, ST_IO, "%s: cannot %s: %s; check the path and its permissions", path,
+                     what, core_win_error(error).text);
 }
 
-/* With the rights of the process: a client that the thread impersonates has none to our files. */
+/* Opened with the rights of the process: an impersonated client has none to these files. */
 HANDLE core_open_path(const char *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
                       DWORD how, DWORD flags, DWORD *error)
 {
@@ -51,18 +51,18 @@ static core_status check_directory(const char *path, PSID user, ACCESS_MASK forb
     HANDLE dir = core_open_path(path, READ_CONTROL, CORE_SHARE_ALL, NULL, OPEN_EXISTING,
                                 FILE_FLAG_BACKUP_SEMANTICS, &error);
     if (dir == INVALID_HANDLE_VALUE)
-        return core_fail_windows(err, path, "look at it", error);
+        return core_fail_windows(err, path, "examine it", error);
     core_status st = core_acl_read(dir, path, &descriptor, err);
     if (st == ST_OK)
-        st = core_acl_judge(descriptor, user, path, forbidden, err);
+        st = core_acl_check_descriptor(descriptor, user, path, forbidden, err);
     (void)LocalFree(descriptor);
     (void)CloseHandle(dir);
     return st;
 }
 
-/* The directories above `real`. In the module's own (`new_files`), a new file is already a danger:
- * it may be the library that the module asks for next. In all others, only what can rename or
- * replace the way down is; everybody may make new folders in C:\. */
+/* Checks the directories above `real`. In the directory of the PKCS#11 module (`new_files`) a new
+ * file is a risk: the module may load it as a library. In all others only the right to rename or
+ * replace a component is; every user may create folders in C:\. */
 static core_status check_directories(const char *real, PSID user, bool new_files, core_err *err)
 {
     core_status st = ST_OK;
@@ -98,7 +98,7 @@ core_status core_path_check_above(const char *path, core_err *err)
     return core_check_above(path, NULL, false, err);
 }
 
-/* All may look into it; files in it have access lists of their own. */
+/* All users may list it; the files in it have access lists of their own. */
 core_status core_directory_create(const char *path, core_err *err)
 {
     SECURITY_ATTRIBUTES security = {sizeof security, core_acl_directory(), FALSE};
@@ -109,7 +109,7 @@ core_status core_directory_create(const char *path, core_err *err)
     else if (CreateDirectoryW(wide, &security))
         st = ST_OK;
     else
-        st = core_fail_windows(err, path, "make the directory", GetLastError());
+        st = core_fail_windows(err, path, "create the directory", GetLastError());
     if (st == ST_OK) {
         st = core_check_above(path, NULL, false, err);
         if (st != ST_OK)
@@ -129,7 +129,7 @@ void core_directory_remove(const char *path)
     core_free(wide);
 }
 
-/* Not of a file in the root of a drive, which is always there. */
+/* NULL for a file in the root of a drive, which always exists. */
 char *core_path_directory(const char *path)
 {
     const char *slash = strrchr(path, '/'), *end = strrchr(path, '\\');
@@ -150,9 +150,9 @@ char *core_path_real(const char *path)
         SetLastError(error);
         return NULL;
     }
-    const DWORD room = GetFinalPathNameByHandleW(file, NULL, 0, VOLUME_NAME_DOS);
-    wide = room == 0 ? NULL : core_calloc((size_t)room + 1, sizeof *wide);
-    if (wide != NULL && GetFinalPathNameByHandleW(file, wide, room, VOLUME_NAME_DOS) != 0)
+    const DWORD units = GetFinalPathNameByHandleW(file, NULL, 0, VOLUME_NAME_DOS);
+    wide = units == 0 ? NULL : core_calloc((size_t)units + 1, sizeof *wide);
+    if (wide != NULL && GetFinalPathNameByHandleW(file, wide, units, VOLUME_NAME_DOS) != 0)
         real = core_utf8_path(wide);
     error = GetLastError();
     core_free(wide);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files sealed by DPAPI: a mark, then what CryptProtectData made. Sealed to the machine, so that an
- * administrator can make them for the account of a service, any account that can read the file can
- * open it: its access list decides. What that adds is that a copy, as in a backup, is of no use
- * elsewhere. Sealed to a user, only that account opens it.
+ * Files sealed with DPAPI: a mark, then the output of CryptProtectData. Any account that can read a
+ * file sealed to the machine can unseal it, so that an administrator can create it for the account
+ * of a service; the access list of the file protects it. The sealing makes a copy, as in a backup,
+ * useless on another machine. Only the account that sealed a file to itself can unseal it.
  */
 #include "core/platform_windows.h"
 
@@ -23,7 +23,7 @@ core_status core_file_create_sealed(const char *path, const void *bytes, size_t 
     if (length == 0 || length > sizeof copy)
         return core_fail(err, ST_INVALID_ARGUMENT, "%s: 1 to %zu bytes can be sealed", path,
                          sizeof copy);
-    memcpy(copy, bytes, length); /* the function's argument is not const */
+    memcpy(copy, bytes, length); /* the argument of the function is not const */
     if (!CryptProtectData(&plain, L"p11ekm", NULL, NULL, NULL,
                           CRYPTPROTECT_UI_FORBIDDEN |
                               (scope == CORE_SEAL_USER ? 0 : CRYPTPROTECT_LOCAL_MACHINE),
@@ -64,7 +64,7 @@ core_status core_seal_open(const char *path, core_secret *file, core_err *err)
                          path, core_win_error(GetLastError()).text);
     core_status st = core_secret_open(&opened, (size_t)plain.cbData + 1);
     if (st == ST_OK) {
-        if (plain.cbData > 0) /* of nothing there may be no address */
+        if (plain.cbData > 0) /* the address of no bytes may be NULL */
             memcpy(opened.data, plain.pbData, plain.cbData);
         opened.length = plain.cbData;
         opened.data[opened.length] = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the UTF-8 of p11ekm and the UTF-16 of Windows: paths, also those longer than MAX_PATH,
- * and the system's error texts.
+ * Conversion between UTF-8 and the UTF-16 of Windows: paths, also longer than MAX_PATH, and error
+ * texts.
  */
 #include "core/platform_windows.h"
 
@@ -28,9 +28,9 @@ wchar_t *core_wide_path(const char *utf8)
     if (units <= LONG_PATH || wcsncmp(wide, L"\\\\?\\", 4) == 0)
         return wide;
 
-    const DWORD room = GetFullPathNameW(wide, 0, NULL, NULL);
-    full = core_calloc((size_t)room + PREFIX, sizeof *full);
-    if (full != NULL && GetFullPathNameW(wide, room, full + PREFIX, NULL) != 0) {
+    const DWORD size = GetFullPathNameW(wide, 0, NULL, NULL);
+    full = core_calloc((size_t)size + PREFIX, sizeof *full);
+    if (full != NULL && GetFullPathNameW(wide, size, full + PREFIX, NULL) != 0) {
         const bool share = wcsncmp(full + PREFIX, L"\\\\", 2) == 0;
         const wchar_t *prefix = share ? L"\\\\?\\UNC" : L"\\\\?\\";
         const wchar_t *rest = full + PREFIX + (share ? 1 : 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening and making files for Windows. The bytes of a new file go to a temporary file in the same
- * directory, which gets its name when all of them are on the disk: the name never stands for half a
- * file, and a file that has the name already is neither written to nor followed if it is a link.
+ * Opens and creates files on Windows. The bytes of a new file are written to a temporary file in
+ * the same directory, which is renamed when all of them are on the disk. The name therefore never
+ * refers to an incomplete file, and an existing file or link of that name is neither written nor
+ * followed.
  */
 #include "core/platform_windows_path.h"
 
@@ -32,14 +33,14 @@ core_status core_file_look(const char *path, bool *there, core_err *err)
     *there = false;
     wchar_t *wide = core_wide_path(path);
     if (wide == NULL)
-        return core_fail_windows(err, path, "look at it", ERROR_INVALID_NAME);
-    const DWORD attributes = GetFileAttributesW(wide); /* of a link, the link's own */
+        return core_fail_windows(err, path, "examine it", ERROR_INVALID_NAME);
+    const DWORD attributes = GetFileAttributesW(wide); /* of a link, those of the link itself */
     const DWORD error = GetLastError();
     core_free(wide);
     *there = attributes != INVALID_FILE_ATTRIBUTES;
     return *there || error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND
                ? ST_OK
-               : core_fail_windows(err, path, "look at it", error);
+               : core_fail_windows(err, path, "examine it", error);
 }
 
 core_status core_file_absent(const char *path, core_err *err)
@@ -49,7 +50,7 @@ core_status core_file_absent(const char *path, core_err *err)
     return there ? fail_exists(err, path) : st;
 }
 
-/* Returns ERROR_SUCCESS, or what failed; then there is no temporary file. */
+/* Returns ERROR_SUCCESS, or the error of the failure; then no temporary file remains. */
 static DWORD write_temporary(const char *temporary, const void *bytes, size_t length)
 {
     DWORD error = ERROR_SUCCESS, written = 0;
@@ -72,7 +73,8 @@ static DWORD write_temporary(const char *temporary, const void *bytes, size_t le
     return error;
 }
 
-/* Gives the temporary file its name; `flags` of MoveFileEx say whether a file may be replaced. */
+/* Renames the temporary file; `flags` of MoveFileEx tell whether an existing file may be replaced.
+ */
 static DWORD give_name(const char *temporary, const char *path, DWORD flags)
 {
     DWORD error = ERROR_NOT_ENOUGH_MEMORY;

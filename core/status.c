@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The status table, made from the one list in status.h, and the text of errors.
+ * The status table, made from the list in status.h, and the texts of errors.
  */
 #include "core/status.h"
 
@@ -64,8 +64,7 @@ core_status core_fail(core_err *err, core_status st, const char *format, ...)
         return st;
     err->status = st;
     err->passed_over = false;
-    /* Formatted aside first: the arguments may point into err->text, as when an error is extended.
-     */
+    /* Formatted in a buffer of this function: the arguments may point into err->text. */
     char text[sizeof err->text];
     va_list args;
     va_start(args, format);
@@ -75,7 +74,7 @@ core_status core_fail(core_err *err, core_status st, const char *format, ...)
         text[0] = '\0';
     if (n >= (int)sizeof text)
         text[core_utf8_cut(text, sizeof text - 1)] = '\0';
-    core_text_sanitize(text, ""); /* it may quote what a token, a file or an application said */
+    core_text_sanitize(text, ""); /* it may quote text from a token, a file or an application */
     memcpy(err->text, text, sizeof text);
     return st;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bounded string builder.
+ * The string builder with a limit.
  */
 #include "core/text.h"
 
@@ -10,10 +10,10 @@
 #include "core/memory.h"
 #include "core/text_private.h"
 
-enum { DEFAULT_LIMIT = 1024 * 1024, FIRST_ROOM = 128 };
+enum { DEFAULT_LIMIT = 1024 * 1024, FIRST_CAPACITY = 128 };
 
-/* Makes room for `more` bytes and the NUL. A new block instead of realloc, so that the old one can
- * be wiped. */
+/* Ensures space for `more` bytes and the NUL. Allocates a new block instead of calling realloc, so
+ * that the old one can be wiped. */
 static bool make_room(core_str *s, size_t more)
 {
     const size_t limit = s->limit == 0 ? DEFAULT_LIMIT : s->limit;
@@ -22,23 +22,23 @@ static bool make_room(core_str *s, size_t more)
         return false;
     }
     const size_t need = s->length + more + 1;
-    if (need <= s->room)
+    if (need <= s->capacity)
         return true;
-    size_t room = s->room == 0 ? FIRST_ROOM : s->room;
-    while (room < need)
-        room *= 2;
-    char *text = core_calloc(room, 1);
+    size_t capacity = s->capacity == 0 ? FIRST_CAPACITY : s->capacity;
+    while (capacity < need)
+        capacity *= 2;
+    char *text = core_calloc(capacity, 1);
     if (text == NULL) {
         s->failed = true;
         return false;
     }
     if (s->text != NULL) {
         memcpy(text, s->text, s->length);
-        core_wipe(s->text, s->room);
+        core_wipe(s->text, s->capacity);
         core_free(s->text);
     }
     s->text = text;
-    s->room = room;
+    s->capacity = capacity;
     return true;
 }
 
@@ -91,7 +91,7 @@ void core_str_json_cut(core_str *s, const char *text, size_t most)
         n = core_utf8_decode(text + i, length - i, &code);
         const bool valid = n != 0;
         n = valid ? n : 1;
-        if (n > most - i) { /* never more than `most` were taken */
+        if (n > most - i) { /* at most `most` bytes were added */
             core_str_add(s, "...");
             break;
         }
@@ -114,7 +114,7 @@ const char *core_str_get(const core_str *s)
 
 void core_str_free(core_str *s)
 {
-    core_wipe(s->text, s->room);
+    core_wipe(s->text, s->capacity);
     core_free(s->text);
     *s = (core_str){.limit = s->limit};
 }

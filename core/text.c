@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Conversion between UTF-16LE and UTF-8 with full validation, comparison without locale, and hex.
+ * Conversion between UTF-16LE and UTF-8 with full validation, locale-independent comparison, and
+ * hex.
  */
 #include "core/text.h"
 
 #include <string.h>
 #include "core/text_private.h"
 
-/* Lead bytes by pattern: a row's `min` refuses overlong forms. */
+/* Lead bytes by pattern; `min` of a row rejects overlong forms. */
 static const struct {
     uint8_t mask, lead;
     unsigned tail;
@@ -54,7 +55,7 @@ size_t core_utf8_cut(const char *text, size_t length)
     return core_utf8_decode(text + start - 1, length - start + 1, &code) != 0 ? length : start - 1;
 }
 
-/* Returns the bytes written, 1 to 4. */
+/* Returns the number of bytes written, 1 to 4. */
 static size_t utf8_encode(uint32_t code, uint8_t out[4])
 {
     if (code < 0x80) {
@@ -117,7 +118,7 @@ static void put_unit(uint8_t *utf16, size_t at, uint32_t unit)
 
 core_status core_utf8_to_utf16(const char *utf8, void *utf16, size_t *cb)
 {
-    const size_t room = utf16 == NULL ? 0 : *cb;
+    const size_t size = utf16 == NULL ? 0 : *cb;
     const size_t length = strlen(utf8);
     size_t need = 0;
     uint32_t code = 0;
@@ -132,7 +133,7 @@ core_status core_utf8_to_utf16(const char *utf8, void *utf16, size_t *cb)
     *cb = need;
     if (utf16 == NULL)
         return ST_OK;
-    if (need > room)
+    if (need > size)
         return ST_BUFFER_TOO_SMALL;
     uint8_t *out = utf16;
     size_t at = 0;
@@ -173,8 +174,8 @@ bool core_utf8_unprintable(uint32_t code)
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
 }
 
-/* The bytes of the character at `text`; *bad: it could end a line, steer a terminal or break a
- * reader's decoding. */
+/* The number of bytes of the character at `text`. *bad: it could end a line, control a terminal or
+ * break the decoding of a reader. */
 static size_t printable(const char *text, size_t length, bool *bad)
 {
     uint32_t code = 0;
@@ -203,7 +204,7 @@ void core_text_sanitize(char *text, const char *keep)
     }
 }
 
-/* Characters that change the order in which others are shown. */
+/* Characters that change the display order of others. */
 static bool is_bidirectional(uint32_t code)
 {
     return code == 0x061c || code == 0x200e || code == 0x200f ||
@@ -280,7 +281,7 @@ static int hex_value(char c)
 
 core_status core_unhex(const char *hex, uint8_t *out, size_t *length)
 {
-    const size_t room = *length;
+    const size_t size = *length;
     *length = 0;
     if (core_ascii_prefix_nocase(hex, "0x"))
         hex += 2;
@@ -291,7 +292,7 @@ core_status core_unhex(const char *hex, uint8_t *out, size_t *length)
         if (hex_value(hex[i]) < 0)
             return ST_FORMAT;
     }
-    if (digits / 2 > room)
+    if (digits / 2 > size)
         return ST_BUFFER_TOO_SMALL;
     for (size_t i = 0; i < digits / 2; i++)
         out[i] = (uint8_t)(hex_value(hex[2 * i]) * 16 + hex_value(hex[2 * i + 1]));

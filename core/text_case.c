@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lower case as .NET's invariant culture makes it: the simple (one to one) mappings of Unicode's
- * UnicodeData.txt (14.0) for the Basic Multilingual Plane, those of letter-like symbols, Roman
- * numerals and circled letters included. U+0130 (I with a dot) stays as it is there, so it is not
- * in the table. The text it serves is signed: a mapping once used never changes.
+ * UnicodeData.txt (14.0) for the Basic Multilingual Plane, including letter-like symbols, Roman
+ * numerals and circled letters. .NET does not change U+0130 (I with a dot), so the table does not
+ * contain it. The results are signed, so a mapping must never change once it has been used.
  */
 #include "core/text.h"
 
-/* From `first` to `last` in steps of `step`, each `delta` away from its lower-case letter. In
- * order. */
+/* The letters from `first` to `last` in steps of `step`; each plus `delta` is its lower-case
+ * letter. The table is sorted. */
 typedef struct case_range {
     uint16_t first, last, step;
     int32_t delta;

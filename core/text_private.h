@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the text functions of core share among themselves.
+ * Internal text functions of core.
  */
 #ifndef CORE_TEXT_PRIVATE_H
 #define CORE_TEXT_PRIVATE_H
@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decodes one character of `length` > 0 bytes at `text`: returns how many bytes it takes and sets
- * *code, or 0 when they are no valid UTF-8. */
+/* Decodes one character of `length` > 0 bytes at `text`. Returns its number of bytes and sets
+ * *code; 0: not valid UTF-8. */
 size_t core_utf8_decode(const char *text, size_t length, uint32_t *code);
-/* Whether a character could end a line or steer a terminal. */
+/* True if a character could end a line or control a terminal. */
 bool core_utf8_unprintable(uint32_t code);
-/* The largest length not above `length` that does not cut a character in two, for text that was
- * valid before it was cut there. */
+/* The largest length up to `length` that does not split a character, for text that was valid before
+ * it was truncated there. */
 size_t core_utf8_cut(const char *text, size_t length);
 
 #endif

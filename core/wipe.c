@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Wiping, in a file of its own: the platform files use it, and core/memory.c uses them.
+ * Wiping. It is a separate file because the platform files use it, and core/memory.c uses them.
  */
 #include "core/memory.h"
 

@@ -244,7 +244,7 @@ static void audit_by_policy(void)
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_OK);
     close_log(config);
-    CU_ASSERT_EQUAL(in_file(log_path, "audit lost (operations go on without)"), 1);
+    CU_ASSERT_EQUAL(in_file(log_path, "audit lost (operations continue without records)"), 1);
 
     config = configure("refuse", "");
     core_free(config->audit);

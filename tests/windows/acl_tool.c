@@ -73,8 +73,8 @@ static void print_judgement(char **field)
     core_err err = {.status = ST_OK};
     core_sid user = sid_of(field[2]);
     PSECURITY_DESCRIPTOR descriptor = descriptor_of(field[4]);
-    const core_status st =
-        core_acl_judge(descriptor, user.bytes, field[3], core_forbidden(kind_of(field[1])), &err);
+    const core_status st = core_acl_check_descriptor(descriptor, user.bytes, field[3],
+                                                     core_forbidden(kind_of(field[1])), &err);
     printf("%s\n", st == ST_OK ? "ok" : err.text);
     (void)LocalFree(descriptor);
 }

@@ -304,7 +304,7 @@ static void one_descriptor(const wchar_t *sddl, ACCESS_MASK forbidden, bool safe
     PSECURITY_DESCRIPTOR descriptor = NULL;
     CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl, SDDL_REVISION_1,
                                                                          &descriptor, NULL));
-    const core_status st = core_acl_judge(descriptor, NULL, "file", forbidden, NULL);
+    const core_status st = core_acl_check_descriptor(descriptor, NULL, "file", forbidden, NULL);
     if ((st == ST_OK) != safe)
         printf("judged wrongly: %ls\n", sddl);
     CU_ASSERT_EQUAL(st, safe ? ST_OK : ST_UNSAFE_FILE);
@@ -350,13 +350,15 @@ static void no_list(void)
     BOOL defaulted = FALSE;
     CU_ASSERT_FATAL(ConvertStringSecurityDescriptorToSecurityDescriptorW(
         L"O:BAD:P", SDDL_REVISION_1, &owned, NULL));
-    CU_ASSERT_EQUAL(core_acl_judge(owned, NULL, "file", FILE_WRITE_DATA, NULL), ST_OK);
+    CU_ASSERT_EQUAL(core_acl_check_descriptor(owned, NULL, "file", FILE_WRITE_DATA, NULL), ST_OK);
     CU_ASSERT_FATAL(GetSecurityDescriptorOwner(owned, &owner, &defaulted));
     CU_ASSERT_FATAL(InitializeSecurityDescriptor(&bare, SECURITY_DESCRIPTOR_REVISION));
     CU_ASSERT_FATAL(SetSecurityDescriptorOwner(&bare, owner, FALSE));
-    CU_ASSERT_EQUAL(core_acl_judge(&bare, NULL, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(core_acl_check_descriptor(&bare, NULL, "file", FILE_WRITE_DATA, NULL),
+                    ST_UNSAFE_FILE);
     CU_ASSERT_FATAL(SetSecurityDescriptorDacl(&bare, TRUE, NULL, FALSE));
-    CU_ASSERT_EQUAL(core_acl_judge(&bare, NULL, "file", FILE_WRITE_DATA, NULL), ST_UNSAFE_FILE);
+    CU_ASSERT_EQUAL(core_acl_check_descriptor(&bare, NULL, "file", FILE_WRITE_DATA, NULL),
+                    ST_UNSAFE_FILE);
     (void)LocalFree(owned);
 }
 

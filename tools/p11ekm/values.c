@@ -19,7 +19,8 @@ core_status cli_file_read(const char *file, core_str *text, core_err *err)
     bool standard = strcmp(file, "-") == 0;
     FILE *in = standard ? stdin : fopen(file, "rb");
     if (in == NULL) {
-        return core_fail(err, ST_IO, "%s: cannot be opened; check the path and its rights", file);
+        return core_fail(err, ST_IO, "%s: cannot be opened; check the path and its permissions",
+                         file);
     }
     text->limit = FILE_LIMIT;
     size_t got = 0, total = 0;
