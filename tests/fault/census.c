@@ -21,8 +21,8 @@ static unsigned long hash(const uint8_t *bytes, size_t length)
     return (unsigned long)h;
 }
 
-/* What the key makes of a fixed block; the handle's attributes alone would not show another value.
- */
+/* Uses the key on a fixed block: the attributes alone would not show that the key's value
+ * changed. */
 static CK_RV use(const raw_token *t, CK_OBJECT_HANDLE key, CK_OBJECT_CLASS class, uint8_t *out,
                  CK_ULONG *length)
 {
@@ -56,7 +56,7 @@ static bool look(const raw_token *t, CK_OBJECT_HANDLE object, census *out)
             return false;
         length = modulus.ulValueLen;
     } else if (use(t, object, class, bytes, &length) != CKR_OK) {
-        length = 0; /* a key that may do neither is known by its name */
+        length = 0; /* a key that may not be used is told by its name */
     }
     out->keys[out->count].class = class;
     out->keys[out->count++].print = hash(bytes, length);

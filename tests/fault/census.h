@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All keys on the token, read by the real module without anything of ours: what torture compares
- * to tell whether a key was lost or changed.
+ * All keys on the token, read through the real module without any code of ours: torture compares
+ * two censuses to tell whether a key was lost or changed.
  */
 #ifndef FAULT_CENSUS_H
 #define FAULT_CENSUS_H
@@ -16,14 +16,14 @@ typedef struct census {
     struct {
         unsigned long class;
         char label[96];
-        /* Of what the key does: its modulus, or something encrypted or signed with it. */
+        /* fingerprint: the modulus, or a block encrypted or signed with the key */
         unsigned long print;
     } keys[CENSUS_KEYS];
 } census;
 
-/* Taken by a child process, since the module of this one is not to be initialised. */
+/* Taken in a child process, so that the module of this process stays uninitialised. */
 bool census_take(census *out);
-/* How many keys of `old` are on the token no more, whatever they are called now. */
+/* How many keys of `old` the token no longer has, whatever their names are now. */
 size_t census_lost(const census *old, const census *now);
 /* Whether a key has this label. */
 bool census_names(const census *c, const char *label);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chaos: threads of mixed work while the token is unplugged and plugged in again every few seconds,
- * half of them through SQL Server's interface, half through the key store of Always Encrypted, in
- * one process as on a machine that has both. Every result is checked: an operation succeeds with
- * the right result or fails with a code that says the token is away; nothing else is allowed, and
- * in the end all keys are there. Sessions stay open over all outages.
+ * Chaos: threads of mixed work while the token is unplugged and plugged in every few seconds. Half
+ * of the threads use SQL Server's interface, half the Always Encrypted key store, in one process.
+ * Every result is checked: an operation returns the right result or a code that says the token is
+ * away; nothing else is allowed, and at the end all keys exist. Sessions stay open across all
+ * outages.
  *
  *   with-token KIND chaos SETUP-SCRIPT [SECONDS [THREADS]]      (20 and 8 unless given)
  */
@@ -33,15 +33,16 @@ typedef struct counts {
     atomic_ulong operations, away, other, wrong;
 } counts;
 
-static const chaos_door *const doors[CHAOS_KINDS] = {&chaos_tde, &chaos_ae};
+static const chaos_front_end *const front_ends[CHAOS_KINDS] = {&chaos_tde, &chaos_ae};
 static counts counted[CHAOS_KINDS][CHAOS_WORKS];
 static atomic_bool over;
 static atomic_uint complaints;
-static atomic_uint outage;          /* its number */
-static _Atomic uint64_t plugged_us; /* when the token came back last */
+static atomic_uint outage;          /* number of the current outage, from 1 */
+static _Atomic uint64_t plugged_us; /* time at which the token was last plugged in */
 static struct {
-    atomic_uint number;          /* of the last outage after which a thread was served */
-    _Atomic uint64_t longest_us; /* from the token's return until the last thread was */
+    atomic_uint number; /* the last outage after which a thread was served */
+    _Atomic uint64_t
+        longest_us; /* longest time from the token's return until the last thread was served */
 } recovered[CHAOS_KINDS];
 
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition,
@@ -52,7 +53,7 @@ CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condit
     (void)file;
     (void)function;
     (void)fatal;
-    return value; /* the fixture's own: what counts is judged here */
+    return value; /* the fixture's own assertions are off: the callers check the results */
 }
 
 bool chaos_says_away(int code)
@@ -78,7 +79,7 @@ void chaos_served(chaos_worker *w)
 static void complain(const char *what, const chaos_worker *w, const char *name, int code)
 {
     if (atomic_fetch_add(&complaints, 1) < COMPLAINTS)
-        fprintf(stderr, "%s: %s: %s (code %d)\n", doors[w->kind]->name, name, what, code);
+        fprintf(stderr, "%s: %s: %s (code %d)\n", front_ends[w->kind]->name, name, what, code);
 }
 
 static void *work(void *arg)
@@ -88,7 +89,7 @@ static void *work(void *arg)
     while (!atomic_load(&over)) {
         int code = 0;
         const size_t which = (w->number + w->rounds++) % CHAOS_WORKS;
-        const chaos_work *job = &doors[w->kind]->works[which];
+        const chaos_work *job = &front_ends[w->kind]->works[which];
         counts *count = &counted[w->kind][which];
         const bool right = job->run(w, &code);
 
@@ -104,7 +105,7 @@ static void *work(void *arg)
             atomic_fetch_add(&count->other, 1);
         }
     }
-    doors[w->kind]->close(w);
+    front_ends[w->kind]->close(w);
     return NULL;
 }
 
@@ -124,8 +125,8 @@ static bool all_recovered(unsigned number)
            atomic_load(&recovered[CHAOS_AE].number) == number;
 }
 
-/* Outages of 0.3 to 2.7 s, 2 s and more apart; the next only once this one is over for both doors.
- * False when one lasted longer than a step of the back-off. */
+/* Outages of 0.3 to 2.7 s, at least 2 s apart; the next begins only after both front ends have been
+ * served. False if a recovery took longer than one step of the back-off. */
 static bool rage(const char *script, unsigned seconds)
 {
     uint64_t until = core_now_us() + (uint64_t)seconds * 1000000;
@@ -145,11 +146,11 @@ static bool rage(const char *script, unsigned seconds)
         if (!all_recovered(n))
             return false;
     }
-    core_sleep_ms(2000); /* for the slowest thread */
+    core_sleep_ms(2000); /* time for the slowest thread */
     return true;
 }
 
-/* The server may have said that it is there before it is. */
+/* The server may report that it is ready before it is. */
 static bool open_raw(raw_token *raw)
 {
     enum { TRIES = 20, PAUSE_MS = 100 };
@@ -162,7 +163,7 @@ static bool open_raw(raw_token *raw)
     return false;
 }
 
-/* The column master key, by the bare module: SQL Server's interface makes none that signs. */
+/* Made through the bare module: SQL Server's interface makes no key that may sign. */
 static bool make_cmk(void)
 {
     raw_token raw;
@@ -183,16 +184,16 @@ static bool prepare(chaos_worker *workers, unsigned threads)
     for (unsigned i = 0; i < threads; i++) {
         workers[i].number = i;
         workers[i].kind = (chaos_kind)(i % CHAOS_KINDS);
-        if (!doors[workers[i].kind]->open(&workers[i]))
+        if (!front_ends[workers[i].kind]->open(&workers[i]))
             return false;
     }
     for (unsigned i = 0; i < CHAOS_KINDS; i++)
-        if (!doors[i]->prepare(&workers[i]))
+        if (!front_ends[i]->prepare(&workers[i]))
             return false;
     return true;
 }
 
-/* Looked at by a fresh provider. */
+/* Checked by a new provider. */
 static unsigned lost_keys(void)
 {
     unsigned lost = 0;
@@ -200,7 +201,7 @@ static unsigned lost_keys(void)
         SqlCryptInitializeProvider() != scp_err_Success)
         return UINT_MAX;
     for (unsigned i = 0; i < CHAOS_KINDS; i++)
-        lost += doors[i]->lost();
+        lost += front_ends[i]->lost();
     return SqlCryptFreeProvider() == scp_err_Success ? lost : UINT_MAX;
 }
 
@@ -216,13 +217,14 @@ static void add_work(total *sum, const counts *c)
     sum->wrong += atomic_load(&c->wrong);
 }
 
-static void print_total(const char *door, const char *name, const total *t)
+static void print_total(const char *front_end, const char *name, const total *t)
 {
-    printf("%-4s %-26s %10lu %12lu %12lu %13lu\n", door, name, t->operations, t->away, t->other,
-           t->wrong);
+    printf("%-4s %-26s %10lu %12lu %12lu %13lu\n", front_end, name, t->operations, t->away,
+           t->other, t->wrong);
 }
 
-/* A row for each name, a sum for each door; works of one name are counted together. */
+/* Prints a row for each name and a sum for each front end; works with the same name are counted
+ * together. */
 static total print_table(void)
 {
     total all = {0, 0, 0, 0};
@@ -230,8 +232,8 @@ static total print_table(void)
     printf("%-31s %10s %12s %12s %13s\n", "", "operations", "clean errors", "other errors",
            "wrong results");
     for (unsigned kind = 0; kind < CHAOS_KINDS; kind++) {
-        const chaos_work *works = doors[kind]->works;
-        total of_door = {0, 0, 0, 0};
+        const chaos_work *works = front_ends[kind]->works;
+        total of_front_end = {0, 0, 0, 0};
         for (size_t i = 0; i < CHAOS_WORKS; i++) {
             total sum = {0, 0, 0, 0};
             bool first = true;
@@ -242,11 +244,11 @@ static total print_table(void)
                 add_work(&sum, &counted[kind][k]);
             }
             if (first)
-                print_total(doors[kind]->name, works[i].name, &sum);
-            add_work(&of_door, &counted[kind][i]);
+                print_total(front_ends[kind]->name, works[i].name, &sum);
+            add_work(&of_front_end, &counted[kind][i]);
             add_work(&all, &counted[kind][i]);
         }
-        print_total(doors[kind]->name, "all", &of_door);
+        print_total(front_ends[kind]->name, "all", &of_front_end);
     }
     return all;
 }
@@ -264,7 +266,7 @@ static bool report(unsigned seconds, unsigned threads, unsigned lost)
         printf(
             "%s: served again after %u of %u outages, every thread at most %lu ms after the token "
             "was back\n",
-            doors[kind]->name, served, atomic_load(&outage), (unsigned long)(took / 1000));
+            front_ends[kind]->name, served, atomic_load(&outage), (unsigned long)(took / 1000));
         longest_us = took > longest_us ? took : longest_us;
         recoveries = served < recoveries ? served : recoveries;
     }

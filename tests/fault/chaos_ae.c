@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chaos through the key store of Always Encrypted: what client drivers do with a column master key.
+ * Chaos through the Always Encrypted key store: what client drivers do with a column master key.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +37,11 @@ static bool seals_and_opens(chaos_worker *w, int *code)
     return *code != P11EKM_CMK_OK || decrypts(w, value, length, code);
 }
 
-/* Of a signature that does not fit nothing is decrypted. */
+/* Nothing is decrypted if the signature does not match. */
 static bool refuses_junk(chaos_worker *w, int *code)
 {
     uint8_t junk[sizeof ecek];
-    const size_t body = 2 * signature_len; /* ciphertext and signature, at the end */
+    const size_t body = 2 * signature_len; /* ciphertext and signature are at the end */
 
     memcpy(junk, ecek, ecek_len);
     junk[ecek_len - 1 - w->rounds % body] ^= 1;
@@ -59,7 +59,8 @@ static bool verifies(chaos_worker *w, int *code)
     return *code != P11EKM_CMK_SIGNATURE_INVALID;
 }
 
-/* Signed for enclave computations is not signed for none, nor is a changed signature one. */
+/* A signature for enclave computations is not valid without them, and a changed signature is
+ * invalid. */
 static bool refuses_signature(chaos_worker *w, int *code)
 {
     uint8_t other[sizeof signature];
@@ -106,12 +107,12 @@ static bool other_store(chaos_worker *w, int *code)
     return opens_cek(w, code);
 }
 
-static bool open_door(chaos_worker *w)
+static bool open_front_end(chaos_worker *w)
 {
     return open_store(getenv("PIN"), &w->store) == P11EKM_CMK_OK;
 }
 
-static void close_door(chaos_worker *w)
+static void close_front_end(chaos_worker *w)
 {
     p11ekm_cmk_close(w->store);
     w->store = NULL;
@@ -131,11 +132,11 @@ static unsigned lost(void)
     chaos_worker w = {.kind = CHAOS_AE};
     int code = 0;
 
-    if (!open_door(&w))
+    if (!open_front_end(&w))
         return 1;
     bool there = opens_cek(&w, &code) && code == P11EKM_CMK_OK;
     there = there && verifies(&w, &code) && code == P11EKM_CMK_OK;
-    close_door(&w);
+    close_front_end(&w);
     return there ? 0 : 1;
 }
 
@@ -145,4 +146,4 @@ static const chaos_work works[CHAOS_WORKS] = {
     {"decrypts a CEK", opens_cek},  {"refuses a signature", refuses_signature},
     {"signs the CMK", signs},       {"another store", other_store},
 };
-const chaos_door chaos_ae = {"AE", works, open_door, close_door, prepare, lost};
+const chaos_front_end chaos_ae = {"AE", works, open_front_end, close_front_end, prepare, lost};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chaos through SQL Server's interface: what a database engine does with the key of its keys.
+ * Chaos through SQL Server's interface: what a database engine does with its key encryption key.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,12 +98,12 @@ static bool other_session(chaos_worker *w, int *code)
     return good;
 }
 
-static bool open_door(chaos_worker *w)
+static bool open_front_end(chaos_worker *w)
 {
     return fx_open("test", getenv("PIN"), &w->session) == scp_err_Success;
 }
 
-static void close_door(chaos_worker *w)
+static void close_front_end(chaos_worker *w)
 {
     (void)SqlCryptCloseSession(&w->session, 0);
 }
@@ -126,11 +126,11 @@ static unsigned lost(void)
     chaos_worker w = {.kind = CHAOS_TDE};
     int code = 0;
 
-    if (!open_door(&w))
+    if (!open_front_end(&w))
         return keys;
     bool there = opens_sealed(&w, &code) && code == scp_err_Success;
     unsigned count = count_keys(w.session, &code);
-    close_door(&w);
+    close_front_end(&w);
     return (there ? 0 : 1) + (count < keys ? keys - count : 0);
 }
 
@@ -144,4 +144,4 @@ static const chaos_work works[CHAOS_WORKS] = {
     {"lists the keys", lists},
     {"another session", other_session},
 };
-const chaos_door chaos_tde = {"TDE", works, open_door, close_door, prepare, lost};
+const chaos_front_end chaos_tde = {"TDE", works, open_front_end, close_front_end, prepare, lost};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""File operations of ekmsql that fail: what was stored before is there afterwards, what was said to be
-done is done, a backup is the old one or the new one, and the next statement works.
+""""""File operations of ekmsql that fail. Required: what was stored before is still there, what
+was reported as done is done, a backup file is the old one or the new one, and the next
+statement works.
 
     ekmsql_files.py EKMSQL FAKES FILE_FAULTS.so [short|long|all]"""
 
@@ -42,7 +43,7 @@ USE master;
 BACKUP DATABASE D TO DISK = '{work}/instance/old.bak' WITH INIT
 """
 
-# What is done under a fault, and a query that shows it, with what the answer has then.
+# A statement to run under a fault, and a query with the answer that proves it was executed.
 STATEMENTS = (
     ("INSERT INTO t VALUES (2, N'new-in-here')", "SELECT word FROM t", "new-in-here"),
     ("ALTER DATABASE D SET ENCRYPTION ON",
@@ -68,7 +69,8 @@ class Torture:
         self.distinct = set()
 
     def run(self, text, database="master", nth=None, fault="none"):
-        """Exit status, output, file operations and the name of the one that failed."""
+        """"""Runs ekmsql: exit status, output, number of file operations and the name of the
+        failed one."""
         report = self.work / "report"
         report.unlink(missing_ok=True)
         environment = dict(self.environment)
@@ -99,7 +101,7 @@ class Torture:
         shutil.copytree(self.saved, self.instance)
 
     def check_backup(self, name, about):
-        """A backup that is there can be restored."""
+        """"""A backup file that exists can be restored."""
         path = self.instance / name
         if not path.exists():
             return name != "old.bak"

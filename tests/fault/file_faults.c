@@ -24,7 +24,7 @@ static struct {
     size_t length;
     unsigned long calls, nth;
     const file_fault *fault;
-    bool full; /* since a fault that stays */
+    bool full; /* since a fault that persists */
     const char *hit;
     bool fds[1024];
 } state = {.hit = ""};
@@ -62,8 +62,8 @@ const char *file_faults_hit(void)
 #include <ucontext.h>
 #include <unistd.h>
 
-/* How the file is named: by the descriptor or the path in the first parameter, or by a directory
- * and a path. And what the call does to it. */
+/* How a call names its file (the descriptor or path in the first parameter, or a directory and a
+ * path), and what it does to the file. */
 typedef enum named { BY_FD, BY_PATH, BY_AT } named;
 typedef enum effect { LOOKS, OPENS, CLOSES, READS, WRITES, CHANGES } effect;
 
@@ -106,7 +106,7 @@ static const struct operation {
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
-/* The system call itself, from an address outside the C library: the filter lets it pass. */
+/* Makes the system call from an address outside the C library, which the filter lets pass. */
 static long direct(const long a[7])
 {
     register long r10 __asm__("r10") = a[4];
@@ -138,11 +138,13 @@ static bool counts(const struct operation *o, const long a[7])
         return false;
     if (o->named == BY_FD)
         return fd_counts(a[1]);
-    const char *path = (const char *)a[o->named == BY_PATH ? 1 : 2]; /* NOLINT: a parameter */
+    const char *path =
+        (const char *)a[o->named == BY_PATH ? 1 : 2]; /* NOLINT: the address of the path is a
+                                                         parameter of the system call */
     return path_counts(path) || (o->named == BY_AT && path != NULL && !*path && fd_counts(a[1]));
 }
 
-/* Half of the bytes: a short read or write. One byte alone cannot be halved. */
+/* Moves half of the bytes: a short read or write. A single byte cannot be halved. */
 static long half(const long a[7])
 {
     long less[7];
@@ -165,7 +167,7 @@ static long faulty(const struct operation *o, const long a[7], const file_fault 
     if (fault->error == 0)
         return moves ? half(a) : direct(a);
     if (o->effect == CLOSES)
-        (void)direct(a); /* on Linux it is closed whatever it says */
+        (void)direct(a); /* Linux closes it whatever close() returns */
     return -fault->error;
 }
 
@@ -200,7 +202,7 @@ static void trapped(int signal, siginfo_t *info, void *context)
 }
 
 typedef struct range {
-    uint64_t of, from, to; /* what is looked for, and the segment that has it */
+    uint64_t of, from, to; /* address searched for, and the segment that contains it */
 } range;
 
 static int find_code(struct dl_phdr_info *info, size_t size, void *out)
@@ -222,14 +224,14 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *out)
     return 0;
 }
 
-/* Any function of the C library tells where its code is. */
+/* The address of any function of the C library shows where its code is. */
 static bool find_libc(range *r)
 {
     *r = (range){.of = (uintptr_t)dlsym(RTLD_DEFAULT, "gnu_get_libc_version")};
     return r->of != 0 && dl_iterate_phdr(find_code, r) == 1 && r->from >> 32 == (r->to - 1) >> 32;
 }
 
-/* Traps the operations of the list when they come from the range, and lets all else pass. */
+/* Traps the listed operations that come from the range and lets all others pass. */
 static bool install(const range *r)
 {
     enum { HEAD = 6, IP = offsetof(struct seccomp_data, instruction_pointer) };

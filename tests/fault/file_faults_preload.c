@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * file_faults.h as a library in LD_PRELOAD.
+ * file_faults.h as a library for LD_PRELOAD.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ __attribute__((constructor)) static void begin(void)
         f++;
     file_faults_plan(nth, f->name != NULL ? f : NULL);
     if (!file_faults_start(directory))
-        report[0] = '\0'; /* no report: the test sees that there were no faults */
+        report[0] = '\0'; /* without a report the test sees that no faults were active */
 }
 
 __attribute__((destructor)) static void end(void)

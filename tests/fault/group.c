@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups of tokens: two SoftHSM tokens, each behind a server of its own, joined to one library by
- * the pair module; see setup-pair.sh.
+ * Groups of tokens: two SoftHSM tokens, each behind its own p11-kit server, joined to one module by
+ * pair_module.c; see setup-pair.sh.
  *
  *   with-token pair group SETUP-SCRIPT [SUITE... | load SECONDS]
  */
@@ -65,12 +65,12 @@ core_status grp_login(tok_token *token, const char *pin, core_err *err)
     return tok_token_login(token, pin, strlen(pin), err);
 }
 
-bool grp_open(grp_world *w, const char *lines)
+bool grp_open(grp_fixture *w, const char *lines)
 {
     return grp_open_with(w, "", lines);
 }
 
-bool grp_open_with(grp_world *w, const char *globals, const char *lines)
+bool grp_open_with(grp_fixture *w, const char *globals, const char *lines)
 {
     core_err err = {0};
 
@@ -87,7 +87,7 @@ bool grp_open_with(grp_world *w, const char *globals, const char *lines)
     return good;
 }
 
-void grp_close(grp_world *w)
+void grp_close(grp_fixture *w)
 {
     tok_key_release(w->rsa);
     tok_token_logout(w->group);
@@ -95,12 +95,12 @@ void grp_close(grp_world *w)
     tok_context_close(w->ctx);
 }
 
-core_status grp_decrypt(grp_world *w, core_err *err)
+core_status grp_decrypt(grp_fixture *w, core_err *err)
 {
     return grp_decrypt_by(w, NULL, err);
 }
 
-core_status grp_decrypt_by(grp_world *w, tok_key *key, core_err *err)
+core_status grp_decrypt_by(grp_fixture *w, tok_key *key, core_err *err)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
@@ -111,7 +111,7 @@ core_status grp_decrypt_by(grp_world *w, tok_key *key, core_err *err)
     return st == ST_OK && !right ? ST_FAILURE : st;
 }
 
-bool grp_served_by(grp_world *w, const char *member)
+bool grp_served_by(grp_fixture *w, const char *member)
 {
     core_err err = {0};
     core_status st = grp_decrypt(w, &err);
@@ -121,7 +121,7 @@ bool grp_served_by(grp_world *w, const char *member)
     return st == ST_OK && err.served_by != NULL && strcmp(err.served_by, member) == 0;
 }
 
-long grp_until(grp_world *w, const char *member, unsigned most_ms)
+long grp_until(grp_fixture *w, const char *member, unsigned most_ms)
 {
     uint64_t from = core_now_us();
 
@@ -139,7 +139,7 @@ long grp_until(grp_world *w, const char *member, unsigned most_ms)
 
 int main(int argc, char **argv)
 {
-    static const test_suite *const suites[] = {&suite_policy, &suite_failover, &suite_doors,
+    static const test_suite *const suites[] = {&suite_policy, &suite_failover, &suite_front_ends,
                                                &suite_faults, &suite_module};
 
     if (getenv("MODULE") == NULL || getenv("TOKEN_1") == NULL || argc < 2) {

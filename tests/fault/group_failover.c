@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A member of a group is killed under load: the other takes over, the lost one comes back without a
- * restart, and the figures are printed: operations, failed ones, the longest that one took.
+ * A member of a group is killed under load: the other takes over and the lost one returns without a
+ * restart. Prints the number of operations, of failures, and the longest operation.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +13,7 @@
 
 enum { THREADS = 8 };
 
-static grp_world w;
+static grp_fixture w;
 static atomic_bool over;
 static atomic_uint good, failed, wrong, by_second;
 static _Atomic uint64_t slowest_us;
@@ -74,18 +74,18 @@ static void under_load(const char *lines, unsigned rounds)
     grp_close(&w);
 }
 
-static void killed_by_preference(void)
+static void member_killed_by_preference_other_serves(void)
 {
     under_load("", 2);
 }
 
-static void killed_in_turn(void)
+static void member_killed_in_rotation_other_serves(void)
 {
     under_load("group_order = round-robin\n", 1);
 }
 
-/* All are away: an error that says so, soon; and both come back. */
-static void all_gone(void)
+/* All members are away: an error says so soon, and both come back. */
+static void all_members_away_error_then_back(void)
 {
     CU_ASSERT_FATAL(grp_open(&w, ""));
     CU_ASSERT(grp_setup("unplug-0"));
@@ -105,8 +105,8 @@ static void all_gone(void)
     grp_close(&w);
 }
 
-/* One that is away at the start joins when it comes, with the PIN of the group. */
-static void comes_late(void)
+/* A member that is away at the start joins when it appears, with the group's PIN. */
+static void late_member_joins(void)
 {
     CU_ASSERT_FATAL(grp_setup("unplug-0"));
     CU_ASSERT_FATAL(grp_open(&w, ""));
@@ -117,8 +117,8 @@ static void comes_late(void)
     grp_close(&w);
 }
 
-/* Without a kept PIN it waits for the next user. */
-static void late_without_pin(void)
+/* Without a cached PIN the member waits for the next login. */
+static void late_member_without_pin_waits_for_login(void)
 {
     core_err err = {0};
 
@@ -134,11 +134,11 @@ static void late_without_pin(void)
 }
 
 static const test_case failover_cases[] = {
-    {"killed, by preference", killed_by_preference},
-    {"killed, in turn", killed_in_turn},
-    {"all gone", all_gone},
-    {"comes late", comes_late},
-    {"late without a PIN", late_without_pin},
+    {"member_killed_by_preference_other_serves", member_killed_by_preference_other_serves},
+    {"member_killed_in_rotation_other_serves", member_killed_in_rotation_other_serves},
+    {"all_members_away_error_then_back", all_members_away_error_then_back},
+    {"late_member_joins", late_member_joins},
+    {"late_member_without_pin_waits_for_login", late_member_without_pin_waits_for_login},
     {NULL, NULL},
 };
 const test_suite suite_failover = {.name = "failover", .cases = failover_cases};

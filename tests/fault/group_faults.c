@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One Cryptoki call after the other fails in a group, with one return value after the other: what
- * says that the device is gone is covered by the other token, the rest is an answer; the next
- * operation works, and the rules of Cryptoki are kept.
+ * Fails one Cryptoki call after the other in a group, with one return value after the other. A
+ * device failure is covered by the other token, any other code is the result; the next operation
+ * works, and the rules of Cryptoki are kept.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/fault/group.h"
 #include "tests/fault/rv_list.h"
 
-static grp_world w;
-static counter judge;
+static grp_fixture w;
+static fault_proxy proxy;
 
 static core_status do_decrypt(core_err *err)
 {
@@ -67,16 +67,16 @@ static const struct {
     {"find", do_find},       {"list", do_list},       {"login", do_login},
 };
 
-/* One operation with one call that fails. */
+/* One operation with one failing call. */
 static void fail_once(size_t op, unsigned long nth, const rv_entry *rv, unsigned *covered)
 {
     char plan[80];
     core_err err = {0};
 
     snprintf(plan, sizeof plan, "call=* nth=%lu rv=0x%lx", nth, rv->value);
-    CU_ASSERT_EQUAL_FATAL(judge.plan(plan), 0);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan(plan), 0);
     core_status st = operations[op].run(&err);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     bool away = core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF;
     if (away || st == ST_FAILURE || st == ST_NOT_FOUND) {
         printf("%s, call %lu, %s: %s\n", operations[op].name, nth, rv->name, err.text);
@@ -93,18 +93,18 @@ static void fail_once(size_t op, unsigned long nth, const rv_entry *rv, unsigned
     }
 }
 
-static void each_call_fails(void)
+static void failing_call_covered_or_reported(void)
 {
     unsigned runs = 0;
     unsigned covered = 0;
 
-    if (!counter_load(&judge))
+    if (!fault_proxy_load(&proxy))
         TEST_SKIP("the counting module is not in front: with-token --count");
     CU_ASSERT_FATAL(grp_open_with(&w, "module_loader = direct\n", ""));
     for (size_t op = 0; op < sizeof operations / sizeof operations[0]; op++) {
-        judge.reset();
+        proxy.reset();
         CU_ASSERT_EQUAL(operations[op].run(NULL), ST_OK);
-        unsigned long calls = judge.get(NULL);
+        unsigned long calls = proxy.get(NULL);
         for (unsigned long nth = 1; nth <= calls; nth++)
             for (size_t r = 0; r < sizeof rv_list / sizeof rv_list[0]; r++)
                 if (rv_list[r].telling) {
@@ -115,14 +115,14 @@ static void each_call_fails(void)
     printf("[%u runs, %u times the other token served] ", runs, covered);
     CU_ASSERT(runs > 100);
     CU_ASSERT(covered > 0);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
-    if (judge.violations() > 0)
-        printf("%s\n", judge.log());
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
+    if (proxy.violations() > 0)
+        printf("%s\n", proxy.log());
     grp_close(&w);
 }
 
 static const test_case faults_cases[] = {
-    {"each call fails", each_call_fails},
+    {"failing_call_covered_or_reported", failing_call_covered_or_reported},
     {NULL, NULL},
 };
 const test_suite suite_faults = {.name = "faults", .cases = faults_cases};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Figures of groups: what two tokens do against one, in interleaved slices; and what users notice
- * when one of two is killed every few seconds.
+ * Performance figures of groups: the throughput of two tokens against one, in alternating slices,
+ * and what users notice when one of two is killed every few seconds.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,8 +14,8 @@
 enum { THREADS = 8, ROUNDS = 15, SLICE_MS = 400, OUTAGE_EVERY_MS = 6000, OUTAGE_MS = 2000 };
 
 typedef struct load {
-    tok_key *key; /* NULL: the world's */
-    grp_world *world;
+    tok_key *key; /* NULL: the fixture's */
+    grp_fixture *fixture;
     atomic_bool over;
     atomic_ulong good, failed, wrong;
     _Atomic uint64_t slowest_us;
@@ -28,7 +28,7 @@ static void *work(void *arg)
     while (!atomic_load(&l->over)) {
         core_err err = {0};
         uint64_t from = core_now_us();
-        core_status st = grp_decrypt_by(l->world, l->key, &err);
+        core_status st = grp_decrypt_by(l->fixture, l->key, &err);
         testing_most(&l->slowest_us, core_now_us() - from);
         if (st == ST_OK)
             atomic_fetch_add(&l->good, 1);
@@ -57,9 +57,9 @@ static void end(load *l, pthread_t threads[THREADS])
 }
 
 /* Operations a second in one slice. */
-static double slice(grp_world *w, tok_key *key)
+static double slice(grp_fixture *w, tok_key *key)
 {
-    load l = {.key = key, .world = w};
+    load l = {.key = key, .fixture = w};
     pthread_t threads[THREADS];
     uint64_t from = core_now_us();
 
@@ -76,7 +76,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool scaling(grp_world *w)
+static bool scaling(grp_fixture *w)
 {
     double one[ROUNDS], two[ROUNDS], ratio[ROUNDS];
     tok_token *zero = NULL;
@@ -107,9 +107,9 @@ static bool scaling(grp_world *w)
     return good;
 }
 
-static bool outages(grp_world *w, unsigned seconds)
+static bool outages(grp_fixture *w, unsigned seconds)
 {
-    load l = {.world = w};
+    load l = {.fixture = w};
     pthread_t threads[THREADS];
     uint64_t until = core_now_us() + (uint64_t)seconds * 1000000;
     unsigned count = 0;
@@ -137,7 +137,7 @@ static bool outages(grp_world *w, unsigned seconds)
 
 int grp_load(unsigned seconds)
 {
-    grp_world w;
+    grp_fixture w;
     bool good = grp_open(&w, "group_order = round-robin\n") && scaling(&w) && outages(&w, seconds);
     grp_close(&w);
     return good ? 0 : 1;

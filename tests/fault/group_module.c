@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all members of a group share, the module, is not initialised: none of them can cover that,
- * and it must not be taken for the failure of one. And what of a group is at work while the process
- * forks.
+ * The module that all members share is not initialised: no member can cover that, and it must not
+ * count as the failure of one. Also: the process forks while a group is in use.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,44 +11,44 @@
 #include <unistd.h>
 #include "core/platform.h"
 #include "pkcs11/keys/keys_private.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/fault/group.h"
 
-static grp_world w;
-static counter judge;
+static grp_fixture w;
+static fault_proxy proxy;
 
 static void open_counted(const char *globals)
 {
     char lines[200];
 
-    if (!counter_load(&judge))
+    if (!fault_proxy_load(&proxy))
         TEST_SKIP("the counting module is not in front: with-token --count");
     snprintf(lines, sizeof lines, "module_loader = direct\n%s", globals);
     CU_ASSERT_FATAL(grp_open_with(&w, lines, ""));
 }
 
-/* It is tried again though there is no end of operations that fail meanwhile. */
-static void back_under_load(void)
+/* Recovery succeeds although operations keep failing while it runs. */
+static void uninitialised_module_recovers_under_load(void)
 {
     uint64_t until;
 
     open_counted("");
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Initialize rv=0x6 times=1000000;"
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Initialize rv=0x6 times=1000000;"
                                      "call=C_OpenSession rv=0x30 times=1000000;"
                                      "call=C_DecryptInit rv=0x30 times=1000000;"),
                           0);
     for (until = core_now_us() + 2000000; core_now_us() < until; core_sleep_ms(20))
         CU_ASSERT_NOT_EQUAL(grp_decrypt(&w, NULL), ST_OK);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     long took = grp_until(&w, "pair-0", GRP_BACK_MS);
     printf("[back after %ld ms] ", took);
     CU_ASSERT(took >= 0);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
     grp_close(&w);
 }
 
-/* In the child the module has to be initialised first, which is no failure at all. */
-static void used_by_a_child(void)
+/* A child has to initialise the module first, which is not a failure. */
+static void child_initialises_module(void)
 {
     int status = -1;
 
@@ -78,50 +77,50 @@ static void *find_key(void *arg)
     return st == ST_OK ? &w : NULL;
 }
 
-/* A member is logged in to behind the others, which takes longer than the last user waits: nothing
- * of that login stays. */
-static void the_last_goes_while_one_joins(void)
+/* The last user leaves while a member is being logged in, which takes longer than the logout waits:
+ * nothing of that login may remain. */
+static void last_logout_during_member_login_leaves_nothing(void)
 {
     pthread_t thread;
     tok_token_stats stats;
     unsigned long before;
 
-    if (!counter_load(&judge))
+    if (!fault_proxy_load(&proxy))
         TEST_SKIP("the counting module is not in front: with-token --count");
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Login nth=2 rv=0x30 times=1000000"), 0);
-    /* Each login that fails counts as a wrong PIN; here they are not to be rationed. */
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Login nth=2 rv=0x30 times=1000000"), 0);
+    /* Each failed login counts as a wrong PIN; the limit must not apply here. */
     CU_ASSERT_FATAL(grp_open_with(&w, "module_loader = direct\npin_tries = 100\n",
                                   "group_order = round-robin\nsession_wait_ms = 200\n"));
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Login delay=2000"), 0);
-    before = judge.get("C_Login");
-    core_sleep_ms(4000); /* by now it is time to look for the lost one again */
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Login delay=2000"), 0);
+    before = proxy.get("C_Login");
+    core_sleep_ms(4000); /* the back-off of the lost member has expired */
     CU_ASSERT_EQUAL(pthread_create(&thread, NULL, find_key, NULL), 0);
-    for (int i = 0; judge.get("C_Login") == before && i < 500; i++) {
+    for (int i = 0; proxy.get("C_Login") == before && i < 500; i++) {
         (void)find_key(NULL);
         core_sleep_ms(10);
     }
     tok_token_logout(w.group);
     pthread_join(thread, NULL);
-    CU_ASSERT(judge.get("C_Login") > before);
+    CU_ASSERT(proxy.get("C_Login") > before);
     tok_token_stats_get(w.group, &stats);
     CU_ASSERT_EQUAL(stats.sessions, 0);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     grp_close(&w);
 }
 
-/* A member that was never seen is looked for when it is time, not by each who comes. */
-static void one_was_never_there(void)
+/* A member that has never been found is probed when its back-off has expired, not by each login. */
+static void unseen_member_probed_after_back_off(void)
 {
     CU_ASSERT_FATAL(grp_setup("unplug-0"));
     open_counted("");
-    judge.reset();
+    proxy.reset();
     for (int i = 0; i < 20; i++) {
         tok_token *group = NULL;
         CU_ASSERT_EQUAL(tok_token_find(w.ctx, "ha", &group, NULL), ST_OK);
         tok_token_release(group);
     }
-    printf("[%lu lists of slots] ", judge.get("C_GetSlotList"));
-    CU_ASSERT(judge.get("C_GetSlotList") < 20);
+    printf("[%lu lists of slots] ", proxy.get("C_GetSlotList"));
+    CU_ASSERT(proxy.get("C_GetSlotList") < 20);
     CU_ASSERT(grp_setup("plug-0"));
     grp_close(&w);
 }
@@ -132,9 +131,9 @@ static void *decrypt_slowly(void *arg)
     return NULL;
 }
 
-/* To look for it the module is initialised anew; who is at work does not wait until a call that is
- * slow lets that begin. */
-static void a_look_waits_for_a_slow_call(void)
+/* Probing for a lost member re-initialises the module. Other threads must not block while the probe
+ * waits for a slow call to finish. */
+static void probe_during_slow_call_blocks_no_thread(void)
 {
     pthread_t thread;
     core_status slow = ST_FAILURE;
@@ -143,7 +142,7 @@ static void a_look_waits_for_a_slow_call(void)
 
     CU_ASSERT_FATAL(grp_setup("unplug-0"));
     open_counted("");
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Decrypt delay=7000"), 0);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Decrypt delay=7000"), 0);
     CU_ASSERT_EQUAL(pthread_create(&thread, NULL, decrypt_slowly, &slow), 0);
     core_sleep_ms(100);
     for (until = core_now_us() + 6800000; core_now_us() < until; core_sleep_ms(20)) {
@@ -156,14 +155,14 @@ static void a_look_waits_for_a_slow_call(void)
     CU_ASSERT_EQUAL(slow, ST_OK);
     printf("[the longest %lu ms] ", (unsigned long)(longest / 1000));
     CU_ASSERT(longest < 1000000);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     CU_ASSERT(grp_setup("plug-0"));
     grp_close(&w);
 }
 
-/* One is lost, and who is at work on the other could not log in again, or would lose a volatile
- * key: for the lost one's sake the module is not initialised anew. */
-static void a_reset_spares(const char *globals, bool session_keys)
+/* One member is lost, and users of the other could not log in again or would lose a session key:
+ * the module must not be re-initialised to recover the lost member. */
+static void expect_no_reset(const char *globals, bool session_keys)
 {
     tok_key_spec spec = {"passing", CORE_ALG_RSA_2048, TOK_CAN_SIGN, false, false};
     tok_token *one = NULL;
@@ -199,42 +198,43 @@ static void a_reset_spares(const char *globals, bool session_keys)
     grp_close(&w);
 }
 
-static void a_reset_spares_logins(void)
+static void lost_member_not_reset_over_logins(void)
 {
-    a_reset_spares("relogin = no\n", false);
+    expect_no_reset("relogin = no\n", false);
 }
 
-static void a_reset_spares_volatile_keys(void)
+static void lost_member_not_reset_over_session_keys(void)
 {
-    a_reset_spares("", true);
+    expect_no_reset("", true);
 }
 
-/* A key that wants the PIN for each use does not get one a second time that was refused. */
-static void a_pin_refused_for_a_use(void)
+/* A PIN that was refused for a key that needs it for each use is not sent again. */
+static void refused_key_pin_not_sent_again(void)
 {
     open_counted("");
     w.rsa->always_authenticate = true;
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Login rv=0xa0 times=1000"), 0);
-    judge.reset();
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Login rv=0xa0 times=1000"), 0);
+    proxy.reset();
     for (int i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(grp_decrypt(&w, NULL), ST_AUTH_FAILED);
-    printf("[sent %lu times] ", judge.get("C_Login"));
-    CU_ASSERT_EQUAL(judge.get("C_Login"), 1);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    printf("[sent %lu times] ", proxy.get("C_Login"));
+    CU_ASSERT_EQUAL(proxy.get("C_Login"), 1);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     w.rsa->always_authenticate = false;
     CU_ASSERT(grp_served_by(&w, "pair-0"));
     grp_close(&w);
 }
 
 static const test_case module_cases[] = {
-    {"back under load", back_under_load},
-    {"used by a child", used_by_a_child},
-    {"the last goes while one joins", the_last_goes_while_one_joins},
-    {"one was never there", one_was_never_there},
-    {"a PIN refused for a use", a_pin_refused_for_a_use},
-    {"a reset spares logins", a_reset_spares_logins},
-    {"a reset spares volatile keys", a_reset_spares_volatile_keys},
-    {"a look waits for a slow call", a_look_waits_for_a_slow_call},
+    {"uninitialised_module_recovers_under_load", uninitialised_module_recovers_under_load},
+    {"child_initialises_module", child_initialises_module},
+    {"last_logout_during_member_login_leaves_nothing",
+     last_logout_during_member_login_leaves_nothing},
+    {"unseen_member_probed_after_back_off", unseen_member_probed_after_back_off},
+    {"refused_key_pin_not_sent_again", refused_key_pin_not_sent_again},
+    {"lost_member_not_reset_over_logins", lost_member_not_reset_over_logins},
+    {"lost_member_not_reset_over_session_keys", lost_member_not_reset_over_session_keys},
+    {"probe_during_slow_call_blocks_no_thread", probe_during_slow_call_blocks_no_thread},
     {NULL, NULL},
 };
 const test_suite suite_module = {.name = "module", .cases = module_cases};

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a group refuses, and whom it asks: one member after the other in peace, none but the
- * device's failure moves an operation, and what changes keys changes all members or none.
+ * What a group refuses, and which member it uses: operations move to another member on device
+ * failures only, and a change of keys is done on all members or on none.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fault/group.h"
 
-static grp_world w;
+static grp_fixture w;
 
 static core_status member_open(const char *alias, tok_token **token, core_err *err)
 {
@@ -22,7 +22,7 @@ static void member_close(tok_token *token)
     tok_token_release(token);
 }
 
-/* Whether the member has a key of this name. */
+/* ST_OK if the member has a key with this name. */
 static core_status member_has(const char *alias, const char *name)
 {
     tok_token *token = NULL;
@@ -35,7 +35,7 @@ static core_status member_has(const char *alias, const char *name)
     return st;
 }
 
-static void by_preference(void)
+static void preference_uses_first_member(void)
 {
     tok_token_stats stats;
     tok_key *again = NULL;
@@ -53,7 +53,7 @@ static void by_preference(void)
     grp_close(&w);
 }
 
-static void in_turn(void)
+static void rotation_uses_each_member(void)
 {
     unsigned served[2] = {0};
 
@@ -79,19 +79,19 @@ static void many_users(void)
     CU_ASSERT_EQUAL(grp_login(w.group, "4321", &err), ST_AUTH_FAILED);
     CU_ASSERT(grp_served_by(&w, "pair-0"));
     tok_token_logout(w.group);
-    CU_ASSERT_EQUAL(grp_decrypt(&w, &err), ST_AUTH_FAILED); /* nobody is in */
+    CU_ASSERT_EQUAL(grp_decrypt(&w, &err), ST_AUTH_FAILED); /* no user is logged in */
     CU_ASSERT_EQUAL(grp_login(w.group, getenv("PIN"), &err), ST_OK);
     CU_ASSERT(grp_served_by(&w, "pair-0"));
     grp_close(&w);
 }
 
-static void one_wrong_pin_is_wrong(void)
+static void wrong_pin_of_member_is_result(void)
 {
     core_err err = {0};
     tok_token *group = NULL;
     char pin_file[600];
 
-    /* Each member with a PIN file of its own; that of the second is wrong. */
+    /* Each member has its own PIN file; the second one's PIN is wrong. */
     const char *good = testing_file("good.pin", "1234\n", 5, 0600);
     snprintf(pin_file, sizeof pin_file, "pin_file = %s\n", testing_path("good.pin"));
     CU_ASSERT_PTR_NOT_NULL_FATAL(good);
@@ -102,12 +102,12 @@ static void one_wrong_pin_is_wrong(void)
     CU_ASSERT_EQUAL(tok_token_login(group, NULL, 0, &err), ST_OK);
     tok_token_logout(group);
     CU_ASSERT_EQUAL(grp_login(group, "4321", &err), ST_AUTH_FAILED);
-    CU_ASSERT_STRING_EQUAL(err.served_by, "pair-0"); /* and the next was not asked */
+    CU_ASSERT_STRING_EQUAL(err.served_by, "pair-0"); /* and the next was not tried */
     tok_token_release(group);
     tok_context_close(w.ctx);
 }
 
-static void creates_by_policy(void)
+static void create_follows_policy(void)
 {
     tok_key_spec spec = {"made", CORE_ALG_RSA_2048, 0, true, false};
     tok_key *key = NULL;
@@ -126,7 +126,7 @@ static void creates_by_policy(void)
     CU_ASSERT_STRING_EQUAL(err.served_by, "pair-0");
     CU_ASSERT_EQUAL(member_has("zero", "made"), ST_OK);
     CU_ASSERT_EQUAL(member_has("one", "made"), ST_NOT_FOUND);
-    /* What only one has cannot be retired on both: nothing is done. */
+    /* A key that only one member has cannot be retired on both: nothing is changed. */
     CU_ASSERT_EQUAL(tok_key_retire(key, &err), ST_HANDLE_LOST);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "pair-1"));
     CU_ASSERT_EQUAL(member_has("zero", "made"), ST_OK);
@@ -141,7 +141,7 @@ static void creates_by_policy(void)
     grp_close(&w);
 }
 
-static void retires_all_or_none(void)
+static void retire_changes_all_or_none(void)
 {
     core_err err = {0};
     tok_key *back = NULL;
@@ -171,8 +171,8 @@ static void retires_all_or_none(void)
     grp_close(&w);
 }
 
-/* A key that one member does not have is missing there, and no other is asked. */
-static void missing_is_missing(void)
+/* A key that one member does not have is reported missing; no other member is tried. */
+static void missing_key_not_sought_on_other_member(void)
 {
     tok_token *one = NULL;
     tok_key *key = NULL;
@@ -193,13 +193,13 @@ static void missing_is_missing(void)
 }
 
 static const test_case policy_cases[] = {
-    {"by preference", by_preference},
-    {"in turn", in_turn},
+    {"preference_uses_first_member", preference_uses_first_member},
+    {"rotation_uses_each_member", rotation_uses_each_member},
     {"many users", many_users},
-    {"one wrong PIN is wrong", one_wrong_pin_is_wrong},
-    {"creates by policy", creates_by_policy},
-    {"retires all or none", retires_all_or_none},
-    {"missing is missing", missing_is_missing},
+    {"wrong_pin_of_member_is_result", wrong_pin_of_member_is_result},
+    {"create_follows_policy", create_follows_policy},
+    {"retire_changes_all_or_none", retire_changes_all_or_none},
+    {"missing_key_not_sought_on_other_member", missing_key_not_sought_on_other_member},
     {NULL, NULL},
 };
 const test_suite suite_policy = {.name = "policy", .cases = policy_cases};

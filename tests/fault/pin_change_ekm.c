@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A changed PIN as SQL Server sees it: sessions of the old credential at work (a database's, which
- * are never closed), the PIN changed on the token by another process, then sessions of the altered
- * credential, of one that was forgotten, and of a wrong one.
+ * A changed PIN as SQL Server sees it: sessions of the old credential are at work (a database's
+ * sessions are never closed), another process changes the PIN on the token, then sessions open with
+ * the altered credential, with one that was not altered, and with a wrong one.
  *
  *   with-token --count COUNTER KIND pin_change_ekm
  */
@@ -14,7 +14,7 @@
 #include "core/platform.h"
 #include "testing.h"
 #include "tests/fault/another.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/unit/ekm_fixture.h"
 #include "token_conf.h"
 
@@ -27,7 +27,7 @@ typedef struct worker {
 } worker;
 
 static worker workers[THREADS];
-static counter judge;
+static fault_proxy proxy;
 static uint8_t rsa[FX_THUMB];
 static uint8_t sealed[256];
 static size_t sealed_len = sizeof sealed;
@@ -69,7 +69,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Until every thread has ended what it was at, and more. */
+/* Waits until every thread has ended its current operation and `count` further ones. */
 static void wait_rounds(unsigned count)
 {
     for (size_t i = 0; i < THREADS; i++) {
@@ -92,7 +92,7 @@ static void begin_work(void)
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&first, 0), scp_err_Success);
     for (size_t i = 0; i < THREADS; i++)
         CU_ASSERT_EQUAL_FATAL(fx_open("test", getenv("PIN"), &workers[i].session), scp_err_Success);
-    judge.reset();
+    proxy.reset();
     for (size_t i = 0; i < THREADS; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     core_sleep_ms(LOAD_MS);
@@ -105,7 +105,7 @@ static void end_work(void)
         pthread_join(workers[i].thread, NULL);
 }
 
-static void the_credential_is_altered(void)
+static void altered_credential_taken_over(void)
 {
     static const char new[] = "765432";
     SqlCpSession session = NULL;
@@ -122,7 +122,7 @@ static void the_credential_is_altered(void)
     CU_ASSERT_EQUAL(decrypt(session), scp_err_Success);
 
     CU_ASSERT_EQUAL(fx_open("test", getenv("PIN"), &other), scp_err_AuthFailure);
-    CU_ASSERT_EQUAL(judge.get("C_Login"), 1); /* the old one was not sent */
+    CU_ASSERT_EQUAL(proxy.get("C_Login"), 1); /* the old one was not sent */
     for (char c = '0'; c <= '9'; c++) {
         wrong[5] = c;
         for (int again = 0; again < 2; again++) {
@@ -131,13 +131,14 @@ static void the_credential_is_altered(void)
             refused += e != scp_err_Success;
         }
     }
-    CU_ASSERT_EQUAL(judge.get("C_Login"),
-                    1 + 2 * 2); /* two wrong ones, each followed by the right */
+    CU_ASSERT_EQUAL(
+        proxy.get("C_Login"),
+        1 + 2 * 2); /* two wrong ones, each followed by the right one to restore the login */
     CU_ASSERT_EQUAL(fx_open("test", new, &other), scp_err_Success);
     wait_rounds(4);
     end_work();
 
-    /* The old sessions are as good as the new one, and each outlives the others. */
+    /* The old sessions work like the new one, and each may outlive the others. */
     for (size_t i = 0; i < THREADS; i++)
         CU_ASSERT_EQUAL(decrypt(workers[i].session), scp_err_Success);
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&session, 0), scp_err_Success);
@@ -149,15 +150,15 @@ static void the_credential_is_altered(void)
     printf("[%u operations of old sessions, %u failed", atomic_load(&done), atomic_load(&failed));
     if (rekeys)
         printf(" and %u before the new session came", before);
-    printf("; %u sessions refused, %lu C_Login] ", refused, judge.get("C_Login"));
+    printf("; %u sessions refused, %lu C_Login] ", refused, proxy.get("C_Login"));
     CU_ASSERT_EQUAL(atomic_load(&failed), 0);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
 static int start(void)
 {
     rekeys = strcmp(getenv("TOKEN"), "NSS Certificate DB") == 0;
-    return counter_load(&judge) && token_conf_make("log = none\npin_tries = 2\n") &&
+    return fault_proxy_load(&proxy) && token_conf_make("log = none\npin_tries = 2\n") &&
                    SqlCryptInitializeProvider() == scp_err_Success
                ? 0
                : 1;
@@ -172,8 +173,8 @@ static int stop(void)
 
 int main(int argc, char **argv)
 {
-    static const test_case cases[] = {{"the credential is altered", the_credential_is_altered},
-                                      {NULL, NULL}};
+    static const test_case cases[] = {
+        {"altered_credential_taken_over", altered_credential_taken_over}, {NULL, NULL}};
     static const test_suite suite = {
         .name = "PIN change by SQL Server", .cases = cases, .start = start, .stop = stop};
     static const test_suite *const suites[] = {&suite};

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "core/platform.h"
 
-race_doors race;
+race_functions race;
 
 static const uint8_t plain[] = "the races' known plaintext";
 static uint8_t iv[16] = {7};
@@ -22,12 +22,12 @@ bool race_load(void)
     const char *real = getenv("P11COUNT_MODULE");
     const char *module = getenv("MODULE");
     void *token = real != NULL ? dlopen(real, RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *judge = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *proxy = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
     const struct {
         void *library;
         const char *name;
         void *where;
-    } doors[] = {
+    } functions[] = {
         {token, "p11memory_park", (void *)&race.park},
         {token, "p11memory_await", (void *)&race.await},
         {token, "p11memory_go", (void *)&race.go},
@@ -35,30 +35,31 @@ bool race_load(void)
         {token, "p11memory_unplug", (void *)&race.unplug},
         {token, "p11memory_limit", (void *)&race.limit},
         {token, "p11memory_get", (void *)&race.get},
-        {judge, "p11count_violations", (void *)&race.violations},
-        {judge, "p11count_plan", (void *)&race.plan},
-        {judge, "p11count_reset", (void *)&race.reset},
-        {judge, "p11count_log", (void *)&race.log},
+        {proxy, "p11count_violations", (void *)&race.violations},
+        {proxy, "p11count_plan", (void *)&race.plan},
+        {proxy, "p11count_reset", (void *)&race.reset},
+        {proxy, "p11count_log", (void *)&race.log},
     };
-    for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++) {
-        void *found = doors[i].library != NULL ? dlsym(doors[i].library, doors[i].name) : NULL;
-        memcpy(doors[i].where, &found, sizeof found);
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        void *found =
+            functions[i].library != NULL ? dlsym(functions[i].library, functions[i].name) : NULL;
+        memcpy(functions[i].where, &found, sizeof found);
         if (found == NULL)
             return false;
     }
     return true;
 }
 
-/* --- the world --- */
+/* --- the fixture --- */
 
-/* Of its own for each world, so that none shares the context of one that has failed. */
-static bool write_config(race_world *w, unsigned serial, const char *more)
+/* Each fixture has its own file, so that no test shares the context of one that failed. */
+static bool write_config(race_fixture *w, unsigned serial, const char *more)
 {
     char text[2048];
 
     (void)snprintf(w->name, sizeof w->name, "race-%u", serial);
     (void)snprintf(w->config, sizeof w->config, "%s/race-%u.conf", testing_dir(), serial);
-    /* Directly: p11-kit has locks of its own, which no test of ours can see. */
+    /* Loaded directly: p11-kit's own locks are out of our tests' control. */
     int length = snprintf(text, sizeof text,
                           "module = %s\nmodule_loader = direct\nlog = none\nstartup_tries = 1\n%s\n"
                           "[token main]\ntoken = %s\n",
@@ -66,7 +67,7 @@ static bool write_config(race_world *w, unsigned serial, const char *more)
     return core_file_create(w->config, text, (size_t)length, NULL) == ST_OK;
 }
 
-static core_status seal(race_world *w, uint8_t out[32])
+static core_status seal(race_fixture *w, uint8_t out[32])
 {
     size_t length = 32;
     core_err err = {0};
@@ -74,29 +75,29 @@ static core_status seal(race_world *w, uint8_t out[32])
     return st;
 }
 
-core_status race_work(void *world)
+core_status race_work(void *fixture)
 {
-    race_world *w = world;
+    race_fixture *w = fixture;
     uint8_t out[32] = {0};
     core_status st = seal(w, out);
     return st == ST_OK && memcmp(out, w->sealed, sizeof out) != 0 ? ST_FAILURE : st;
 }
 
-core_status race_login(void *world)
+core_status race_login(void *fixture)
 {
-    race_world *w = world;
+    race_fixture *w = fixture;
     const char *pin = getenv("PIN");
     return tok_token_login(w->token, pin, strlen(pin), NULL);
 }
 
-core_status race_logout(void *world)
+core_status race_logout(void *fixture)
 {
-    race_world *w = world;
+    race_fixture *w = fixture;
     tok_token_logout(w->token);
     return ST_OK;
 }
 
-void race_open(race_world *w, const char *more)
+void race_open(race_fixture *w, const char *more)
 {
     static unsigned serial;
     const tok_key_spec spec = {w->name, CORE_ALG_AES_256, 0, true, false};
@@ -113,7 +114,7 @@ void race_open(race_world *w, const char *more)
     CU_ASSERT_EQUAL_FATAL(seal(w, w->sealed), ST_OK);
 }
 
-void race_close_logged_out(race_world *w)
+void race_close_logged_out(race_fixture *w)
 {
     p11memory_state state;
 
@@ -136,7 +137,7 @@ void race_close_logged_out(race_world *w)
             fprintf(stderr, "%.*s\n", (int)strcspn(at, "\n"), at);
 }
 
-void race_close(race_world *w)
+void race_close(race_fixture *w)
 {
     CU_ASSERT_EQUAL(race_work(w), ST_OK);
     (void)race_logout(w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Races that are made, not waited for: a call of one thread is stopped in the memory token
- * (tests/tokens/memory/memory.h) while another thread does what may collide with it, in every order
- * that can be. What the suites share.
+ * Forced races: a call of one thread is stopped in the memory token (tests/tokens/memory/memory.h)
+ * while another thread does something that may collide with it, in every possible order. Shared by
+ * the race suites.
  */
 #ifndef FAULT_RACE_H
 #define FAULT_RACE_H
@@ -13,8 +13,8 @@
 #include "testing.h"
 #include "tests/tokens/memory/memory.h"
 
-/* The memory token's doors. */
-typedef struct race_doors {
+/* Functions of the memory token. */
+typedef struct race_functions {
     int (*park)(const char *, int);
     int (*await)(int, unsigned);
     void (*go)(int, CK_RV);
@@ -22,38 +22,39 @@ typedef struct race_doors {
     void (*unplug)(int);
     void (*limit)(unsigned);
     void (*get)(p11memory_state *);
-    /* and the judge's, which stands before it */
+    /* of the fault proxy, which is in front of it */
     unsigned long (*violations)(void);
     int (*plan)(const char *);
     void (*reset)(void);
     const char *(*log)(void);
-} race_doors;
-extern race_doors race;
+} race_functions;
+extern race_functions race;
 bool race_load(void);
 
-/* A context, the token with one user logged in, and a key; `more`: lines of the configuration. */
-typedef struct race_world {
+/* A context, the token with one user logged in, and a key; `more`: configuration lines. */
+typedef struct race_fixture {
     char config[256];
-    char name[32]; /* of the key: each world has its own */
+    char name[32]; /* of the key, unique to each fixture */
     tok_context *ctx;
     tok_token *token;
     tok_key *key;
-    uint8_t sealed[32]; /* what the key makes of the plaintext */
-} race_world;
-void race_open(race_world *w, const char *more);
-/* The end of every test: the token works; once the last user is out, no session and no login is
- * left on it, it can be logged in to again, and works. No rule of Cryptoki was broken. */
-void race_close(race_world *w);
-/* What ends a test that has logged out itself. */
-void race_close_logged_out(race_world *w);
+    uint8_t sealed[32]; /* the plaintext, encrypted with the key */
+} race_fixture;
+void race_open(race_fixture *w, const char *more);
+/* The end of every test. Checks that the token works; that after the last logout no session and no
+ * login is left on it; that it can be logged in to again and works; and that no rule of Cryptoki
+ * was broken. */
+void race_close(race_fixture *w);
+/* The end of a test that has logged out itself. */
+void race_close_logged_out(race_fixture *w);
 
-/* Operations, for threads and directly. */
-typedef core_status (*race_op)(void *world);
-core_status race_work(void *world); /* encrypts, and looks at the result */
-core_status race_login(void *world);
-core_status race_logout(void *world);
+/* Operations, run by a thread or directly. */
+typedef core_status (*race_op)(void *fixture);
+core_status race_work(void *fixture); /* encrypts and checks the result */
+core_status race_login(void *fixture);
+core_status race_logout(void *fixture);
 
-/* A thread with one operation. Joining one that does not come back ends the process. */
+/* A thread that runs one operation. race_join() ends the process if the thread does not end. */
 typedef struct race_thread {
     pthread_t id;
     race_op op;
@@ -63,11 +64,11 @@ typedef struct race_thread {
 } race_thread;
 void race_start(race_thread *t, race_op op, void *arg);
 core_status race_join(race_thread *t);
-/* Whether it is still at it after a while that is long for what it does. */
+/* True if the operation has not ended after a time that is long for it. */
 bool race_waits(const race_thread *t);
 
-/* Starts the operation and waits until its call of `function` stands still, before its work is done
- * or `after`. The place. */
+/* Starts the operation and waits until its call of `function` is stopped, before its work is done
+ * or `after`. Returns the number of the rendezvous. */
 int race_park(race_thread *t, race_op op, void *arg, const char *function, bool after);
 
 extern const test_suite race_pool_suite, race_recovery_suite, race_login_suite, race_key_suite,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Contexts opened and closed against each other, and children forked in the middle of it all.
+ * Contexts opened and closed at the same time, and children forked during both.
  */
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/fault/race.h"
 
-static race_world w;
+static race_fixture w;
 
 typedef struct visit {
     tok_context *ctx;
@@ -30,7 +30,7 @@ static core_status close_context(void *arg)
 
 static bool works(tok_context *ctx)
 {
-    race_world other = w;
+    race_fixture other = w;
     bool good = tok_token_find(ctx, "main", &other.token, NULL) == ST_OK;
     other.key = NULL;
     good = good && race_login(&other) == ST_OK &&
@@ -43,7 +43,7 @@ static bool works(tok_context *ctx)
     return good;
 }
 
-/* The context of the world, ended but for its key on the token. */
+/* Closes the context of the fixture but leaves its key on the token. */
 static void leave_key(visit *v)
 {
     race_open(&w, "");
@@ -55,7 +55,7 @@ static void leave_key(visit *v)
 
 static void remove_key(visit *v)
 {
-    race_world last = w;
+    race_fixture last = w;
     last.ctx = v->ctx;
     CU_ASSERT(works(v->ctx));
     CU_ASSERT_EQUAL_FATAL(tok_token_find(v->ctx, "main", &last.token, NULL), ST_OK);
@@ -64,7 +64,7 @@ static void remove_key(visit *v)
     race_close(&last);
 }
 
-static void open_beside_close(void)
+static void open_during_close_works(void)
 {
     for (int after = 0; after < 2; after++) {
         race_thread a;
@@ -83,7 +83,7 @@ static void open_beside_close(void)
     }
 }
 
-static void open_beside_open(void)
+static void open_during_open_works(void)
 {
     for (int after = 0; after < 2; after++) {
         race_thread a;
@@ -110,14 +110,14 @@ static void open_beside_open(void)
     }
 }
 
-/* What the child of a fork does: works with the key and the login it has inherited. */
+/* The work of a forked child: it uses the key and the login that it inherited. */
 static void fork_and_work(void)
 {
     int status = -1;
     const pid_t child = fork();
 
     if (child == 0) {
-        (void)alarm(20); /* a lock of a thread that is not here would hold us for ever */
+        (void)alarm(20); /* a lock held by a thread that does not exist here would block for ever */
         (void)race.plan("");
         _exit(race_work(&w) == ST_OK && race_work(&w) == ST_OK ? 0 : 1);
     }
@@ -125,7 +125,7 @@ static void fork_and_work(void)
     CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void fork_during_work(void)
+static void fork_during_work_child_works(void)
 {
     static const char *const calls[] = {"C_OpenSession", "C_EncryptInit", "C_Encrypt"};
     for (size_t i = 0; i < 2 * sizeof calls / sizeof calls[0]; i++) {
@@ -142,7 +142,7 @@ static void fork_during_work(void)
     }
 }
 
-static void fork_during_recovery(void)
+static void fork_during_recovery_child_works(void)
 {
     static const char *const calls[] = {"C_Finalize", "C_Initialize", "C_GetSlotList", "C_Login"};
     for (size_t i = 0; i < 2 * sizeof calls / sizeof calls[0]; i++) {
@@ -159,10 +159,10 @@ static void fork_during_recovery(void)
 }
 
 static const test_case cases[] = {
-    {"open beside close", open_beside_close},
-    {"open beside open", open_beside_open},
-    {"fork during work", fork_during_work},
-    {"fork during recovery", fork_during_recovery},
+    {"open_during_close_works", open_during_close_works},
+    {"open_during_open_works", open_during_open_works},
+    {"fork_during_work_child_works", fork_during_work_child_works},
+    {"fork_during_recovery_child_works", fork_during_recovery_child_works},
     {NULL, NULL},
 };
 const test_suite race_context_suite = {.name = "context", .cases = cases};

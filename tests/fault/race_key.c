@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys that end, or are made, while others look for them or the token recovers.
+ * Keys that are destroyed or made while other threads search for them or the token recovers.
  */
 #include <string.h>
 #include "tests/fault/race.h"
 
-static race_world w;
-static tok_key *passing; /* a volatile key */
+static race_fixture w;
+static tok_key *session_key;
 
 #define NEXT_FAILS "call=C_EncryptInit rv=0x30; call=C_GetTokenInfo rv=0x30"
 
-static const tok_key_spec volatile_spec = {"passing", CORE_ALG_AES_128, 0, false, false};
+static const tok_key_spec session_key_spec = {"session_key", CORE_ALG_AES_128, 0, false, false};
 
-static core_status end_passing(void *unused)
+static core_status release_session_key(void *unused)
 {
     (void)unused;
-    tok_key_release(passing);
-    passing = NULL;
+    tok_key_release(session_key);
+    session_key = NULL;
     return ST_OK;
 }
 
@@ -63,9 +63,9 @@ static core_status find_same(void *unused)
     return st;
 }
 
-/* A volatile key ends during a recovery: its session ended with the module's, and no other that
- * bears its number now is closed for it. */
-static void volatile_ends_in_recovery(void)
+/* A session key is released during a recovery: its session ended with the module's, and a later
+ * session with the same handle must not be closed for it. */
+static void session_key_released_in_recovery(void)
 {
     static const struct {
         const char *function;
@@ -77,10 +77,11 @@ static void volatile_ends_in_recovery(void)
         race_thread b;
 
         race_open(&w, "");
-        CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &volatile_spec, &passing, NULL), ST_OK);
+        CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &session_key_spec, &session_key, NULL),
+                              ST_OK);
         CU_ASSERT_EQUAL(race.plan(NEXT_FAILS), 0);
         int place = race_park(&a, race_work, &w, steps[i].function, steps[i].after);
-        race_start(&b, end_passing, NULL);
+        race_start(&b, release_session_key, NULL);
         CU_ASSERT(race_waits(&b));
         race.go(place, CKR_OK);
         CU_ASSERT_EQUAL(race_join(&a), ST_OK);
@@ -89,16 +90,17 @@ static void volatile_ends_in_recovery(void)
     }
 }
 
-/* And a recovery waits for one that is ending. */
-static void recovery_waits_for_the_end(void)
+/* A recovery waits for a session key that is being released. */
+static void recovery_waits_for_session_key_release(void)
 {
     for (int after = 0; after < 2; after++) {
         race_thread a;
         race_thread b;
 
         race_open(&w, "");
-        CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &volatile_spec, &passing, NULL), ST_OK);
-        int place = race_park(&a, end_passing, NULL, "C_CloseSession", after);
+        CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &session_key_spec, &session_key, NULL),
+                              ST_OK);
+        int place = race_park(&a, release_session_key, NULL, "C_CloseSession", after);
         CU_ASSERT_EQUAL(race.plan(NEXT_FAILS), 0);
         race_start(&b, race_work, &w);
         CU_ASSERT(race_waits(&b));
@@ -109,26 +111,26 @@ static void recovery_waits_for_the_end(void)
     }
 }
 
-/* The last user goes first: the key's session must not keep the token logged in behind him. */
-static void volatile_ends_after_logout(void)
+/* The last user logs out first: the key's session must not keep the token logged in. */
+static void session_key_released_after_logout(void)
 {
     race_open(&w, "");
-    CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &volatile_spec, &passing, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &session_key_spec, &session_key, NULL), ST_OK);
     (void)race_logout(&w);
-    (void)end_passing(NULL);
+    (void)release_session_key(NULL);
     race_close_logged_out(&w);
 
-    /* Another comes before it ends, and is not disturbed by its end. */
+    /* Another user logs in before the key is released and is not disturbed by that. */
     race_open(&w, "");
-    CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &volatile_spec, &passing, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(w.token, &session_key_spec, &session_key, NULL), ST_OK);
     (void)race_logout(&w);
     CU_ASSERT_EQUAL(race_login(&w), ST_OK);
-    (void)end_passing(NULL);
+    (void)release_session_key(NULL);
     race_close(&w);
 }
 
-/* Two make a key of one name: the second finds it there. */
-static void two_make_one_name(void)
+/* Two threads make a key with the same name: the second finds that the name is taken. */
+static void name_created_twice_second_refused(void)
 {
     static const char *const calls[] = {"C_FindObjectsInit", "C_GenerateKey",
                                         "C_SetAttributeValue"};
@@ -140,7 +142,7 @@ static void two_make_one_name(void)
         int place = race_park(&a, make_same, NULL, calls[i / 2], i % 2);
         race_start(&b, make_same, NULL);
         CU_ASSERT(race_waits(&b));
-        CU_ASSERT_EQUAL(race_work(&w), ST_OK); /* nobody else waits */
+        CU_ASSERT_EQUAL(race_work(&w), ST_OK); /* no other thread is blocked */
         race.go(place, CKR_OK);
         CU_ASSERT_EQUAL(race_join(&a), ST_OK);
         CU_ASSERT_EQUAL(race_join(&b), ST_KEY_EXISTS);
@@ -149,9 +151,9 @@ static void two_make_one_name(void)
     }
 }
 
-/* A key is destroyed while another looks for it, and while another is found: the one may be found
- * or not, the other always is. */
-static void one_is_destroyed(void)
+/* One key is destroyed while a thread searches for it and another for a second key: the first
+ * search may succeed or fail, the second one always succeeds. */
+static void destroyed_key_hides_no_other(void)
 {
     static const char *const calls[] = {"C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal",
                                         "C_GetAttributeValue"};
@@ -171,9 +173,9 @@ static void one_is_destroyed(void)
     }
 }
 
-/* SoftHSM reads an object's file anew when it has changed, and says this of one that another thread
- * is just reading: the key is there a moment later. */
-static void one_is_being_read(void)
+/* SoftHSM rereads an object's file when it has changed, and returns this code for an object that
+ * another thread is reading: the key is available a moment later. */
+static void key_being_read_found_later(void)
 {
     race_open(&w, "");
     CU_ASSERT_EQUAL(race.plan("call=C_GetAttributeValue rv=0x13 times=2"), 0);
@@ -181,7 +183,7 @@ static void one_is_being_read(void)
     CU_ASSERT_EQUAL(race.plan("call=C_GetAttributeValue rv=0x13 times=2"), 0);
     CU_ASSERT_EQUAL(find_same(NULL), ST_OK);
     CU_ASSERT_EQUAL(race.plan("call=C_GetAttributeValue rv=0x13 times=0"), 0);
-    /* But nobody waits for ever. What is there and cannot be read is not missing. */
+    /* The wait is bounded. A key that exists and cannot be read is not reported as missing. */
     CU_ASSERT_EQUAL(find_same(NULL), ST_KEY_USAGE);
     CU_ASSERT_EQUAL(race.plan(""), 0);
     CU_ASSERT_EQUAL(destroy_same(NULL), ST_OK);
@@ -189,12 +191,12 @@ static void one_is_being_read(void)
 }
 
 static const test_case cases[] = {
-    {"volatile ends in recovery", volatile_ends_in_recovery},
-    {"recovery waits for the end", recovery_waits_for_the_end},
-    {"volatile ends after logout", volatile_ends_after_logout},
-    {"two make one name", two_make_one_name},
-    {"one is destroyed", one_is_destroyed},
-    {"one is being read", one_is_being_read},
+    {"session_key_released_in_recovery", session_key_released_in_recovery},
+    {"recovery_waits_for_session_key_release", recovery_waits_for_session_key_release},
+    {"session_key_released_after_logout", session_key_released_after_logout},
+    {"name_created_twice_second_refused", name_created_twice_second_refused},
+    {"destroyed_key_hides_no_other", destroyed_key_hides_no_other},
+    {"key_being_read_found_later", key_being_read_found_later},
     {NULL, NULL},
 };
 const test_suite race_key_suite = {.name = "key", .cases = cases};

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pool of sessions: taken, given back and drained against each other, used up, and lost.
+ * The session pool: sessions taken, returned and drained at the same time, used up, and lost.
  */
 #include <string.h>
 #include "tests/fault/race.h"
 
-static race_world w;
+static race_fixture w;
 
-/* Where a thread at work can be: on its way to a session, in one, or on its way back. */
+/* Where a thread at work can be stopped: opening a session, in an operation, or closing the
+ * session. */
 static const struct {
     const char *function;
     bool after;
@@ -17,14 +18,14 @@ static const struct {
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
-/* The pool has no idle session, so that the next to take one opens it. */
+/* Empties the pool, so that the next thread has to open a session. */
 static void empty_pool(void)
 {
     (void)race_logout(&w);
     CU_ASSERT_EQUAL(race_login(&w), ST_OK);
 }
 
-static void take_beside_take_and_give(void)
+static void take_during_take_and_return_works(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -34,20 +35,20 @@ static void take_beside_take_and_give(void)
         empty_pool();
         int place = race_park(&a, race_work, &w, steps[i].function, steps[i].after);
         race_start(&b, race_work, &w);
-        CU_ASSERT_EQUAL(race_join(&b), ST_OK); /* nobody waits for another's session */
+        CU_ASSERT_EQUAL(race_join(&b), ST_OK); /* no thread waits for another thread's session */
         CU_ASSERT(race_waits(&a));
         race.go(place, CKR_OK);
         CU_ASSERT_EQUAL(race_join(&a), ST_OK);
         tok_token_stats stats;
         tok_token_stats_get(w.token, &stats);
-        CU_ASSERT(stats.sessions <= 3); /* and the keeper */
+        CU_ASSERT(stats.sessions <= 3); /* and the login session */
         race_close(&w);
     }
 }
 
-/* The last user goes while a call is under way, which a host should not do: the call ends as it
- * may, and its session does not stay, for with it the login would. */
-static void give_after_drain(void)
+/* The last user logs out during a call, which a host should not do: the call may succeed or fail,
+ * and its session is closed, since an open session would keep the token logged in. */
+static void return_after_drain_closes_session(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -65,8 +66,8 @@ static void give_after_drain(void)
     }
 }
 
-/* Drained and filled again by another user meanwhile. */
-static void give_after_drain_and_login(void)
+/* The pool is drained, and filled by another user, during the call. */
+static void return_after_drain_and_login_works(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -82,7 +83,7 @@ static void give_after_drain_and_login(void)
     }
 }
 
-static void waits_for_the_only_session(void)
+static void only_session_in_use_waits(void)
 {
     race_thread a;
     race_thread b;
@@ -97,7 +98,7 @@ static void waits_for_the_only_session(void)
     race_close(&w);
 }
 
-static void waits_no_longer_than_allowed(void)
+static void only_session_in_use_wait_ends(void)
 {
     race_thread a;
     race_thread b;
@@ -111,8 +112,8 @@ static void waits_no_longer_than_allowed(void)
     race_close(&w);
 }
 
-/* The only session is lost under the one who has it, while another waits for it. */
-static void the_only_session_is_lost(void)
+/* The only session is lost in use while another thread waits for it. */
+static void only_session_lost_replaced(void)
 {
     for (unsigned i = 2; i < STEPS; i++) {
         race_thread a;
@@ -130,9 +131,9 @@ static void the_only_session_is_lost(void)
     }
 }
 
-/* The token has room for one session beside the keeper's: the second to ask waits, though the pool
- * would have let it. */
-static void the_token_has_fewer_sessions(void)
+/* The token has one session besides the login session: the second thread waits, although the pool's
+ * limit would allow another session. */
+static void token_session_limit_waits(void)
 {
     race_thread a;
     race_thread b;
@@ -150,13 +151,13 @@ static void the_token_has_fewer_sessions(void)
 }
 
 static const test_case cases[] = {
-    {"take beside take and give", take_beside_take_and_give},
-    {"give after drain", give_after_drain},
-    {"give after drain and login", give_after_drain_and_login},
-    {"waits for the only session", waits_for_the_only_session},
-    {"waits no longer than allowed", waits_no_longer_than_allowed},
-    {"the only session is lost", the_only_session_is_lost},
-    {"the token has fewer sessions", the_token_has_fewer_sessions},
+    {"take_during_take_and_return_works", take_during_take_and_return_works},
+    {"return_after_drain_closes_session", return_after_drain_closes_session},
+    {"return_after_drain_and_login_works", return_after_drain_and_login_works},
+    {"only_session_in_use_waits", only_session_in_use_waits},
+    {"only_session_in_use_wait_ends", only_session_in_use_wait_ends},
+    {"only_session_lost_replaced", only_session_lost_replaced},
+    {"token_session_limit_waits", token_session_limit_waits},
     {NULL, NULL},
 };
 const test_suite race_pool_suite = {.name = "pool", .cases = cases};

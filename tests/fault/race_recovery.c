@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recovery against work, against itself, and against those who come and go. One call says that the
- * device failed, and the first look at the token says so, too: so the module is reset.
+ * Recovery against work, against itself, and against login and logout. One call reports a device
+ * failure and the first probe of the token confirms it, so the module is reset.
  */
 #include "core/platform.h"
 #include "tests/fault/race.h"
 
-static race_world w;
+static race_fixture w;
 
 #define DEVICE_LOST "call=C_GetTokenInfo rv=0x30"
 #define NEXT_FAILS  "call=C_EncryptInit rv=0x30; " DEVICE_LOST
 
-/* Where a recovery can be. */
+/* Where a recovery can be stopped. */
 static const struct {
     const char *function;
     bool after;
@@ -41,8 +41,8 @@ static void end(void)
     race_close(&w);
 }
 
-/* Who comes meanwhile waits at the gate, and then does what he came for. */
-static void all_wait_for_it(void)
+/* A thread that calls during the recovery waits at the gate and then does its operation. */
+static void call_during_recovery_waits(void)
 {
     static const race_op others[] = {race_work, race_login};
     for (unsigned i = 0; i < STEPS * 2; i++) {
@@ -64,8 +64,8 @@ static void all_wait_for_it(void)
     }
 }
 
-/* Nor does anybody get in who has waited in vain: the module is not to be called now. */
-static void none_gets_in(void)
+/* A thread whose wait timed out does not enter: the module must not be called now. */
+static void timed_out_call_does_not_enter(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -81,7 +81,7 @@ static void none_gets_in(void)
     }
 }
 
-/* Two sessions are open and idle, so that nobody opens one, for which the token is looked at. */
+/* Leaves two idle sessions in the pool: opening a session would read the token's state first. */
 static void fill_pool(void)
 {
     race_thread t;
@@ -92,8 +92,8 @@ static void fill_pool(void)
     CU_ASSERT_EQUAL(race_join(&t), ST_OK);
 }
 
-/* It waits in its turn for those who are in the module. */
-static void it_waits_for_work(void)
+/* The recovery waits for the threads that are in the module. */
+static void recovery_waits_for_calls(void)
 {
     static const char *const calls[] = {"C_EncryptInit", "C_Encrypt"};
     for (unsigned i = 0; i < 4; i++) {
@@ -116,8 +116,8 @@ static void it_waits_for_work(void)
     }
 }
 
-/* But not for ever: nothing is reset under a call that hangs, and all is well once it is back. */
-static void a_call_hangs(void)
+/* The wait is bounded: nothing is reset during a call that hangs, and all works once it returns. */
+static void hanging_call_prevents_reset(void)
 {
     race_thread a;
     race_thread b;
@@ -138,8 +138,8 @@ static void a_call_hangs(void)
     end();
 }
 
-/* Two fail at one moment: one recovers, the other finds it done. */
-static void single_flight(void)
+/* Two threads fail at once: one recovers, the other finds the recovery done. */
+static void two_failures_recover_once(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -153,7 +153,7 @@ static void single_flight(void)
         int place = race.park(steps[i].function, steps[i].after);
         CU_ASSERT_EQUAL(race.plan(DEVICE_LOST), 0);
         race.go(first, CKR_DEVICE_ERROR);
-        CU_ASSERT(race_waits(&a)); /* for the other one's call */
+        CU_ASSERT(race_waits(&a)); /* for the other thread's call */
         race.go(second, CKR_DEVICE_ERROR);
         CU_ASSERT(race.await(place, 10000));
         CU_ASSERT(race_waits(&a) && race_waits(&b));
@@ -165,8 +165,8 @@ static void single_flight(void)
     }
 }
 
-/* The last user goes meanwhile: he waits, and leaves nothing behind. */
-static void the_last_user_goes(void)
+/* The last user logs out during the recovery: the logout waits and leaves no session or login. */
+static void last_logout_waits_for_recovery(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -184,8 +184,8 @@ static void the_last_user_goes(void)
     }
 }
 
-/* A recovery that takes longer than he waits: what it has logged in to again is not left so. */
-static void the_last_user_does_not_wait(void)
+/* A recovery that takes longer than the logout waits: it removes its own login. */
+static void last_logout_timed_out_recovery_cleans_up(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
         race_thread a;
@@ -203,13 +203,13 @@ static void the_last_user_does_not_wait(void)
 }
 
 static const test_case cases[] = {
-    {"all wait for it", all_wait_for_it},
-    {"none gets in", none_gets_in},
-    {"it waits for work", it_waits_for_work},
-    {"a call hangs", a_call_hangs},
-    {"single flight", single_flight},
-    {"the last user goes", the_last_user_goes},
-    {"the last user does not wait", the_last_user_does_not_wait},
+    {"call_during_recovery_waits", call_during_recovery_waits},
+    {"timed_out_call_does_not_enter", timed_out_call_does_not_enter},
+    {"recovery_waits_for_calls", recovery_waits_for_calls},
+    {"hanging_call_prevents_reset", hanging_call_prevents_reset},
+    {"two_failures_recover_once", two_failures_recover_once},
+    {"last_logout_waits_for_recovery", last_logout_waits_for_recovery},
+    {"last_logout_timed_out_recovery_cleans_up", last_logout_timed_out_recovery_cleans_up},
     {NULL, NULL},
 };
 const test_suite race_recovery_suite = {.name = "recovery", .cases = cases};

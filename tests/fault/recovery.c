@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recovery on a token that is unplugged under load: the p11-kit server killed, openCryptoki's
- * daemon stopped, SoftHSM's directory taken away. While it is gone every operation fails soon and
- * says why; once it is back they succeed within one step of the back-off; nothing is lost, and the
- * log has one line for each change of state. SIGPIPE keeps its default disposition in this process.
+ * Recovery on a token that is unplugged under load: the p11-kit server is killed, openCryptoki's
+ * daemon stopped, SoftHSM's directory moved away. While it is gone every operation fails soon and
+ * says why; after its return operations succeed within one step of the back-off; nothing is lost,
+ * and the log has one line for each change of state. SIGPIPE keeps its default disposition in this
+ * process.
  *
  *   with-token KIND recovery KIND SETUP-SCRIPT [SUITE...]
  */
@@ -21,7 +22,7 @@
 
 extern char **environ;
 
-enum { BACK_MS = 11000 }; /* the longest back-off, and the operation */
+enum { BACK_MS = 11000 }; /* the longest back-off and one operation */
 
 static const char *kind;
 static const char *script;
@@ -77,7 +78,7 @@ static const char *write_config(void)
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
 }
 
-static bool make_key(rec_world *w, core_err *err)
+static bool make_key(rec_fixture *w, core_err *err)
 {
     tok_key_spec spec = {"recovery", CORE_ALG_RSA_2048, 0, true, false};
     tok_key **keys = NULL;
@@ -94,7 +95,7 @@ static bool make_key(rec_world *w, core_err *err)
     return st == ST_OK;
 }
 
-bool rec_open(rec_world *w)
+bool rec_open(rec_fixture *w)
 {
     const char *pin = getenv("PIN");
     core_err err = {0};
@@ -109,7 +110,7 @@ bool rec_open(rec_world *w)
     return good;
 }
 
-bool rec_close(rec_world *w)
+bool rec_close(rec_fixture *w)
 {
     bool destroyed = tok_key_destroy(w->rsa, NULL) == ST_OK;
     tok_key_release(w->rsa);
@@ -119,7 +120,7 @@ bool rec_close(rec_world *w)
     return destroyed;
 }
 
-core_status rec_decrypt(rec_world *w, core_err *err)
+core_status rec_decrypt(rec_fixture *w, core_err *err)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
@@ -129,7 +130,7 @@ core_status rec_decrypt(rec_world *w, core_err *err)
     return st == ST_OK && !right ? ST_FAILURE : st;
 }
 
-long rec_until_good(rec_world *w, unsigned most_ms)
+long rec_until_good(rec_fixture *w, unsigned most_ms)
 {
     uint64_t from = core_now_us();
     core_err err = {0};
@@ -149,7 +150,7 @@ bool rec_says_away(core_status st)
     return core_status_class(st) == CORE_CLASS_DEVICE || st == ST_DEVICE_BACKOFF;
 }
 
-bool rec_complete(rec_world *w)
+bool rec_complete(rec_fixture *w)
 {
     tok_key **keys = NULL;
     size_t count = 0;
@@ -163,7 +164,7 @@ bool rec_complete(rec_world *w)
 
 enum { THREADS = 4 };
 
-static rec_world world;
+static rec_fixture fixture;
 static atomic_bool over;
 static atomic_uint good, away, odd, wrong;
 static _Atomic uint64_t slowest_us;
@@ -174,7 +175,7 @@ static void *work(void *arg)
     while (!atomic_load(&over)) {
         core_err err = {0};
         uint64_t from = core_now_us();
-        core_status st = rec_decrypt(&world, &err);
+        core_status st = rec_decrypt(&fixture, &err);
         testing_most(&slowest_us, core_now_us() - from);
         if (st == ST_OK) {
             atomic_fetch_add(&good, 1);
@@ -192,7 +193,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Unplugs the token for a while, and says how long it took to come back after that. */
+/* Unplugs the token for a while and prints how long it took to come back after that. */
 static void one_outage(unsigned gone_ms)
 {
     unsigned lost = rec_logged(" lost:");
@@ -207,23 +208,23 @@ static void one_outage(unsigned gone_ms)
     CU_ASSERT_EQUAL(atomic_load(&good), before); /* it is really gone */
     CU_ASSERT(unplugged > 0);
     CU_ASSERT(rec_setup("plug"));
-    long took = rec_until_good(&world, BACK_MS);
+    long took = rec_until_good(&fixture, BACK_MS);
     printf("[%u errors in %u ms, back after %ld ms] ", unplugged, gone_ms, took);
     CU_ASSERT(took >= 0);
     core_sleep_ms(200);
-    CU_ASSERT(rec_complete(&world));
+    CU_ASSERT(rec_complete(&fixture));
     CU_ASSERT_EQUAL(rec_logged(" lost:"), lost + 1);
     CU_ASSERT_EQUAL(rec_logged(": back"), back + 1);
 }
 
-static void fails_soon_and_comes_back(void)
+static void unplugged_token_fails_soon_then_recovers(void)
 {
     pthread_t threads[THREADS];
     struct sigaction action;
 
     if (strcmp(kind, "opencryptoki") == 0)
         TEST_SKIP("openCryptoki works on without its daemon once it is initialised");
-    CU_ASSERT_FATAL(rec_open(&world));
+    CU_ASSERT_FATAL(rec_open(&fixture));
     atomic_store(&over, false);
     for (size_t i = 0; i < THREADS; i++) {
         CU_ASSERT_EQUAL(pthread_create(&threads[i], NULL, work, NULL), 0);
@@ -243,13 +244,13 @@ static void fails_soon_and_comes_back(void)
     CU_ASSERT(atomic_load(&slowest_us) < 6000000);
     CU_ASSERT_EQUAL(sigaction(SIGPIPE, NULL, &action), 0);
     CU_ASSERT(action.sa_handler == SIG_DFL);
-    CU_ASSERT(rec_close(&world));
+    CU_ASSERT(rec_close(&fixture));
 }
 
-/* Nobody calls while it is away. */
-static void comes_back_unseen(void)
+/* No calls are made while it is away. */
+static void token_back_without_calls_recovers(void)
 {
-    rec_world w;
+    rec_fixture w;
 
     CU_ASSERT_FATAL(rec_open(&w));
     CU_ASSERT_FATAL(rec_setup("unplug"));
@@ -260,8 +261,8 @@ static void comes_back_unseen(void)
     CU_ASSERT(rec_close(&w));
 }
 
-/* The token is away when the context is opened, and comes up later. */
-static void comes_up_late(void)
+/* The token is away when the context is opened and appears later. */
+static void token_away_at_open_appears_later(void)
 {
     const char *pin = getenv("PIN");
     tok_context *ctx = NULL;
@@ -286,9 +287,9 @@ static void comes_up_late(void)
 }
 
 static const test_case unplugged_cases[] = {
-    {"fails soon and comes back", fails_soon_and_comes_back},
-    {"comes back unseen", comes_back_unseen},
-    {"comes up late", comes_up_late},
+    {"unplugged_token_fails_soon_then_recovers", unplugged_token_fails_soon_then_recovers},
+    {"token_back_without_calls_recovers", token_back_without_calls_recovers},
+    {"token_away_at_open_appears_later", token_away_at_open_appears_later},
     {NULL, NULL},
 };
 const test_suite suite_unplugged = {.name = "unplugged", .cases = unplugged_cases};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The return values that torture tries: all of the standard's that p11-kit's header names, and two
- * of a vendor's. `telling` ones stand for a class of handling each and make the short form.
+ * The return values that torture injects: all of the standard's in p11-kit's header and two
+ * vendor-defined ones. The `telling` ones stand for one class of handling each; the short form uses
+ * only these.
  */
 #ifndef FAULT_RV_LIST_H
 #define FAULT_RV_LIST_H

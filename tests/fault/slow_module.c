@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A module that takes its time to load, and is no good then.
+ * A module that loads slowly and then cannot be used.
  */
 #include <p11-kit/pkcs11.h>
 #include <time.h>

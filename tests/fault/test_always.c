@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys that want the PIN for each use (CKA_ALWAYS_AUTHENTICATE), on a token that enforces it: each
- * operation is preceded by a login of its own with the kept PIN, and without a kept one it is
- * refused by name.
+ * Keys that need the PIN for each use (CKA_ALWAYS_AUTHENTICATE), on a token that enforces it: a
+ * context-specific login with the cached PIN precedes each operation; without a cached PIN the
+ * operation is refused with an error that names the cause.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "pkcs11/key.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/tokens/raw.h"
 
-static counter judge;
+static fault_proxy proxy;
 static tok_context *ctx;
 static tok_token *token;
 static tok_key *key;
 static const uint8_t plain[] = "a database encryption key, or so";
 
-/* A pair as an administrator makes it; ours never ask for this. */
+/* A key pair as an administrator may make it; our own keys never have this attribute. */
 static bool make_pair(void)
 {
     raw_token raw;
@@ -54,7 +54,7 @@ static core_status begin(const char *more)
 {
     const char *pin = getenv("PIN");
     core_err err = {0};
-    core_status st = tok_context_open(counter_config("always.conf", more), &ctx, &err);
+    core_status st = tok_context_open(fault_proxy_config("always.conf", more), &ctx, &err);
 
     if (st == ST_OK)
         st = tok_token_find(ctx, "main", &token, &err);
@@ -84,30 +84,30 @@ static void each_use_logs_in(void)
     CU_ASSERT_EQUAL(
         tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, cipher, &cipher_len, NULL),
         ST_OK);
-    judge.reset();
+    proxy.reset();
     for (unsigned i = 1; i <= 3; i++) {
         size_t back_len = sizeof back, signature_len = sizeof signature;
         CU_ASSERT_EQUAL(
             tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, cipher, cipher_len, back, &back_len, NULL),
             ST_OK);
         CU_ASSERT(back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0);
-        CU_ASSERT_EQUAL(judge.get("C_Login"), 2 * i - 1);
+        CU_ASSERT_EQUAL(proxy.get("C_Login"), 2 * i - 1);
         CU_ASSERT_EQUAL(tok_rsa_sign(key, plain, sizeof plain, signature, &signature_len, NULL),
                         ST_OK);
-        CU_ASSERT_EQUAL(judge.get("C_Login"), 2 * i);
+        CU_ASSERT_EQUAL(proxy.get("C_Login"), 2 * i);
     }
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
     end();
 }
 
-static void without_a_kept_pin(void)
+static void no_cached_pin_refused(void)
 {
     uint8_t cipher[256], back[256];
     size_t cipher_len = sizeof cipher, back_len = sizeof back;
     core_err err = {0};
 
     CU_ASSERT_EQUAL_FATAL(begin("relogin = no\n"), ST_OK);
-    /* What the key cannot be shown to decrypt is not encrypted for it. */
+    /* Nothing is encrypted for a key whose decryption cannot be tested. */
     CU_ASSERT_EQUAL(
         tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, cipher, &cipher_len, NULL),
         ST_POLICY);
@@ -122,8 +122,8 @@ static void without_a_kept_pin(void)
     end();
 }
 
-/* The PIN was changed on the token, and the token says so in a code of its own. */
-static void a_stale_pin_is_rationed(void)
+/* The PIN was changed on the token, and the token reports that with its own code. */
+static void stale_pin_limited(void)
 {
     uint8_t cipher[256], back[256];
     size_t cipher_len = sizeof cipher;
@@ -134,16 +134,16 @@ static void a_stale_pin_is_rationed(void)
     CU_ASSERT_EQUAL(
         tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, cipher, &cipher_len, NULL),
         ST_OK);
-    judge.reset();
-    CU_ASSERT_EQUAL(judge.plan("call=C_Login rv=0x80000005 times=0"), 0);
+    proxy.reset();
+    CU_ASSERT_EQUAL(proxy.plan("call=C_Login rv=0x80000005 times=0"), 0);
     for (unsigned i = 0; i < 10; i++) {
         size_t back_len = sizeof back;
         st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, cipher, cipher_len, back, &back_len, &err);
         CU_ASSERT_NOT_EQUAL(st, ST_OK);
     }
     CU_ASSERT_EQUAL(st, ST_PIN_RATIONED);
-    CU_ASSERT_EQUAL(judge.get("C_Login"), 3);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_Login"), 3);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     end();
 }
 
@@ -154,14 +154,14 @@ static int start(void)
 
 int main(int argc, char **argv)
 {
-    static const test_case cases[] = {{"each use logs in", each_use_logs_in},
-                                      {"without a kept PIN", without_a_kept_pin},
-                                      {"a stale PIN is rationed", a_stale_pin_is_rationed},
+    static const test_case cases[] = {{"each_use_logs_in", each_use_logs_in},
+                                      {"no_cached_pin_refused", no_cached_pin_refused},
+                                      {"stale_pin_limited", stale_pin_limited},
                                       {NULL, NULL}};
     static const test_suite suite = {.name = "always authenticate", .cases = cases, .start = start};
     static const test_suite *const suites[] = {&suite};
 
-    if (getenv("MODULE") == NULL || !counter_load(&judge)) {
+    if (getenv("MODULE") == NULL || !fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pkcs11 room on a token that misbehaves by a plan (tests/tokens/count.h): it hangs, vanishes,
- * loses sessions and logins, finds things twice, gives lengths that cannot be, has few sessions,
- * lacks mechanisms, and changes its slot number.
+ * The token layer on a token that misbehaves by a plan (tests/tokens/count.h): it hangs,
+ * disappears, loses sessions and logins, finds objects twice, returns impossible lengths, has few
+ * sessions, lacks mechanisms, and changes its slot number.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,9 +12,9 @@
 #include "core/platform.h"
 #include "pkcs11/key.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 
-static counter judge;
+static fault_proxy proxy;
 static tok_context *ctx;
 static tok_token *token;
 static tok_key *rsa;
@@ -24,7 +24,7 @@ static const uint8_t plain[] = "a database encryption key, or so";
 
 static const char *limits = "";
 
-/* A creation is not repeated by itself; here it is, for plans that hit the first one. */
+/* The library does not repeat a creation; this does, for plans that hit the first one. */
 static core_status create(const tok_key_spec *spec, core_err *err)
 {
     core_status st = tok_key_create(token, spec, &rsa, err);
@@ -38,32 +38,32 @@ static int start(void)
 
     core_err err = {0};
 
-    judge.plan(limits);
+    proxy.plan(limits);
     sealed_len = sizeof sealed;
-    if (tok_context_open(counter_config("fault.conf", ""), &ctx, &err) != ST_OK ||
+    if (tok_context_open(fault_proxy_config("fault.conf", ""), &ctx, &err) != ST_OK ||
         tok_token_find(ctx, "main", &token, &err) != ST_OK ||
         tok_token_login(token, pin, strlen(pin), &err) != ST_OK || create(&spec, &err) != ST_OK ||
         tok_encrypt(rsa, NULL, 0, plain, sizeof plain, sealed, &sealed_len, &err) != ST_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    judge.reset();
+    proxy.reset();
     return 0;
 }
 
 static int stop(void)
 {
-    judge.plan("");
+    proxy.plan("");
     core_status st = tok_key_destroy(rsa, NULL);
     tok_key_release(rsa);
     tok_token_logout(token);
     tok_token_release(token);
     tok_context_close(ctx);
-    return st == ST_OK && judge.violations() == 0 ? 0 : 1;
+    return st == ST_OK && proxy.violations() == 0 ? 0 : 1;
 }
 
-/* With a plan from the start: what a token says of itself is read once. */
-static void start_anew(const char *from_start)
+/* The plan is active from the start: the token's description is read once. */
+static void restart_with_plan(const char *from_start)
 {
     CU_ASSERT_EQUAL(stop(), 0);
     limits = from_start;
@@ -93,7 +93,7 @@ static bool comes_back(unsigned most_ms)
 
 static void plan(const char *text)
 {
-    CU_ASSERT_EQUAL_FATAL(judge.plan(text), 0);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan(text), 0);
 }
 
 static void *decrypt_apart(void *out)
@@ -102,9 +102,9 @@ static void *decrypt_apart(void *out)
     return NULL;
 }
 
-/* A call that hangs cannot be taken back, and nothing may be reset under it: the others get an
- * error soon, and all is well when it has come back. */
-static void one_call_hangs(void)
+/* A call that hangs cannot be canceled, and nothing may be reset during it: other threads get an
+ * error soon, and all works after it has returned. */
+static void hanging_call_blocks_no_other(void)
 {
     pthread_t thread;
     core_status apart = ST_FAILURE;
@@ -122,23 +122,23 @@ static void one_call_hangs(void)
     CU_ASSERT(comes_back(2000));
 }
 
-/* SoftHSM, while another process writes to it: nothing is lost, and nobody logs in again. */
-static void is_being_written_to(void)
+/* SoftHSM while another process writes to it: nothing is lost, and no login is renewed. */
+static void token_written_by_other_process_nothing_lost(void)
 {
     tok_key **keys = NULL;
     size_t count = 0;
     core_err err = {0};
 
     plan("call=C_GetTokenInfo times=3 rv=0x5");
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, &err), ST_OK);
     tok_key_list_free(keys, count);
     CU_ASSERT_EQUAL(decrypt(), ST_OK);
-    CU_ASSERT_EQUAL(judge.get("C_Login"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_Login"), 0);
     plan("");
 }
 
-static void vanishes_for_a_while(void)
+static void token_vanishes_and_returns(void)
 {
     plan("call=* times=0 rv=0x32 within=1500");
     uint64_t from = core_now_us();
@@ -146,13 +146,15 @@ static void vanishes_for_a_while(void)
     CU_ASSERT_EQUAL(core_status_class(st), CORE_CLASS_DEVICE);
     CU_ASSERT(core_now_us() - from < 1400000);
     from = core_now_us();
-    CU_ASSERT_EQUAL(decrypt(), ST_MODULE_INIT); /* at once: the module is not asked again yet */
+    CU_ASSERT_EQUAL(
+        decrypt(),
+        ST_MODULE_INIT); /* at once: the module is not called again before the back-off expires */
     CU_ASSERT(core_now_us() - from < 50000);
     CU_ASSERT(comes_back(4000));
 }
 
-/* Each of these is healed within the call. */
-static void heals_at_once(void)
+/* The library recovers from each of these within the operation. */
+static void fault_recovered_within_operation(void)
 {
     static const char *const plans[] = {
         "call=C_DecryptInit close",
@@ -172,10 +174,10 @@ static void heals_at_once(void)
             fprintf(stderr, "%s: %s\n", plans[i], core_status_name(st));
         plan("");
     }
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
-static void finds_everything_twice(void)
+static void objects_found_twice_handled(void)
 {
     tok_key *key = NULL;
     tok_key **keys = NULL;
@@ -194,7 +196,7 @@ static void finds_everything_twice(void)
     CU_ASSERT_EQUAL(decrypt(), ST_OK);
 }
 
-static void lengths_that_cannot_be(void)
+static void impossible_lengths_refused(void)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
@@ -213,16 +215,16 @@ static void lengths_that_cannot_be(void)
     CU_ASSERT(comes_back(2000));
 }
 
-/* Tokens exist on which a size query does the work, or ends the operation. */
-static void asks_for_no_size(void)
+/* There are tokens on which a size query does the work, or ends the operation. */
+static void operation_makes_no_size_query(void)
 {
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(decrypt(), ST_OK);
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 1);
-    CU_ASSERT_EQUAL(judge.get(NULL), 2);
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), 1);
+    CU_ASSERT_EQUAL(proxy.get(NULL), 2);
 }
 
-static void lacks_mechanisms(void)
+static void missing_mechanism_replaced_or_refused(void)
 {
     static const uint8_t iv[16] = {1};
     tok_key_spec spec = {"fault-aes", CORE_ALG_AES_256, 0, true, false};
@@ -233,15 +235,16 @@ static void lacks_mechanisms(void)
     size_t cipher_len = sizeof cipher;
     size_t back_len = sizeof back;
 
-    start_anew("call=* mechanism=0x1080 times=0 rv=0x70");
+    restart_with_plan("call=* mechanism=0x1080 times=0 rv=0x70");
     CU_ASSERT_EQUAL(tok_key_create(token, &spec, &key, &err), ST_MECHANISM);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKM_AES_KEY_GEN"));
 
-    start_anew("call=* mechanism=0x1085 times=0 rv=0x70"); /* no CBC with padding: ours, then */
+    restart_with_plan("call=* mechanism=0x1085 times=0 rv=0x70"); /* no CBC with padding in the
+                                                              token: software pads */
     CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, &err), ST_OK);
     CU_ASSERT_EQUAL(tok_encrypt(key, iv, 16, plain, sizeof plain, cipher, &cipher_len, &err),
                     ST_OK);
-    plan(""); /* the token's own padding agrees */
+    plan(""); /* the token's own padding gives the same */
     CU_ASSERT_EQUAL(tok_decrypt(key, iv, 16, cipher, cipher_len, back, &back_len, &err), ST_OK);
     CU_ASSERT(back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0);
     CU_ASSERT_EQUAL(tok_key_destroy(key, NULL), ST_OK);
@@ -260,13 +263,13 @@ static void *work(void *wrong)
     return NULL;
 }
 
-static void has_two_sessions(void)
+static void two_sessions_suffice(void)
 {
     pthread_t threads[4];
     unsigned wrong[4] = {0};
     tok_token_stats stats;
 
-    start_anew("call=C_GetTokenInfo times=0 max-sessions=2");
+    restart_with_plan("call=C_GetTokenInfo times=0 max-sessions=2");
     for (size_t i = 0; i < 4; i++)
         CU_ASSERT_EQUAL(pthread_create(&threads[i], NULL, work, &wrong[i]), 0);
     for (size_t i = 0; i < 4; i++) {
@@ -275,7 +278,7 @@ static void has_two_sessions(void)
     }
     tok_token_stats_get(token, &stats);
     CU_ASSERT(stats.sessions <= 2);
-    CU_ASSERT(judge.get("C_OpenSession") <= 2);
+    CU_ASSERT(proxy.get("C_OpenSession") <= 2);
 }
 
 static uint64_t slot_now(void)
@@ -291,7 +294,7 @@ static uint64_t slot_now(void)
     return slot;
 }
 
-static void the_slot_is_renumbered(void)
+static void renumbered_slot_found(void)
 {
     uint64_t before = slot_now();
 
@@ -303,17 +306,17 @@ static void the_slot_is_renumbered(void)
     CU_ASSERT_EQUAL(slot_now(), before + 9);
 }
 
-/* A device that fails while it is asked what it can has not said that it cannot. */
-static void is_silent_about_mechanisms(void)
+/* A device that fails during the query of its mechanisms has not said that it lacks them. */
+static void failed_mechanism_query_not_cached(void)
 {
     static const char *const plans[] = {
         "call=C_GetMechanismInfo rv=0x30",             /* the first, */
         "call=C_GetMechanismInfo nth=5 rv=0xe0",       /* one in the middle, */
         "call=C_GetMechanismInfo nth=12 rv=0x2",       /* or the last */
-        "call=C_GetMechanismInfo nth=3 rv=0x80000001", /* a vendor's own code */
+        "call=C_GetMechanismInfo nth=3 rv=0x80000001", /* a vendor-defined code */
     };
     for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
-        start_anew(plans[i]); /* makes a key */
+        restart_with_plan(plans[i]); /* creates a key */
         plan("");
         CU_ASSERT_EQUAL(decrypt(), ST_OK);
     }
@@ -329,8 +332,8 @@ static core_status decrypt_aes(tok_key *key, const uint8_t *in, size_t in_len)
     return st == ST_OK && !right ? ST_FAILURE : st;
 }
 
-/* As tpm2-pkcs11 1.9: CBC with padding encrypts, and does not decrypt. */
-static void fails_to_unpad(void)
+/* Like tpm2-pkcs11 1.9: CBC with padding encrypts but does not decrypt. */
+static void token_unpadding_fails_software_unpads(void)
 {
     static const uint8_t iv[16] = {1};
     static const char unsound[] = "call=C_Decrypt rv=0x5";
@@ -339,28 +342,28 @@ static void fails_to_unpad(void)
     uint8_t cipher[64], bad[64];
     size_t cipher_len = sizeof cipher;
 
-    start_anew("");
+    restart_with_plan("");
     CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, NULL), ST_OK);
     CU_ASSERT_EQUAL(tok_encrypt(key, iv, 16, plain, sizeof plain, cipher, &cipher_len, NULL),
                     ST_OK);
     memcpy(bad, cipher, cipher_len);
     bad[cipher_len - 17] ^= 1;
 
-    /* Bad data stays bad data, and teaches nothing. */
+    /* Invalid data stays invalid data and changes no capability. */
     plan(unsound);
     CU_ASSERT_EQUAL(decrypt_aes(key, bad, cipher_len), ST_DECRYPT_FAILED);
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "C_DecryptInit session"));
-    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x1082"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(proxy.log(), "C_DecryptInit session"));
+    CU_ASSERT_PTR_NULL(strstr(proxy.log(), "mechanism=0x1082"));
 
-    /* Once is passing, and tried again; twice in a row is the token. */
+    /* One failure is retried as transient; two in a row are the token's. */
     plan(unsound);
     CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
-    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x1082"));
+    CU_ASSERT_PTR_NULL(strstr(proxy.log(), "mechanism=0x1082"));
     plan("call=C_Decrypt rv=0x5 times=2");
     CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
-    plan("call=* mechanism=0x1085 times=0 rv=0x70"); /* is asked of it no more */
+    plan("call=* mechanism=0x1085 times=0 rv=0x70"); /* the token is not asked for it any more */
     CU_ASSERT_EQUAL(decrypt_aes(key, cipher, cipher_len), ST_OK);
     CU_ASSERT_EQUAL(decrypt_aes(key, bad, cipher_len), ST_DECRYPT_FAILED);
     plan("");
@@ -368,36 +371,36 @@ static void fails_to_unpad(void)
     tok_key_release(key);
 }
 
-/* As on AWS CloudHSM: it opens sessions for writing only. */
-static void opens_no_session_for_reading(void)
+/* Like AWS CloudHSM: only read-write sessions can be opened. */
+static void read_only_session_refused_read_write_used(void)
 {
     plan("call=C_OpenSession read-only times=0 rv=0x6; call=C_DecryptInit rv=0x30");
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(decrypt(), ST_OK);
-    CU_ASSERT_EQUAL(judge.get("C_Finalize"), 0); /* the token is there: nothing to reset */
+    CU_ASSERT_EQUAL(proxy.get("C_Finalize"), 0); /* the token is available: nothing to reset */
     plan("call=C_OpenSession read-only times=0 rv=0x6; call=C_DecryptInit rv=0x190");
     CU_ASSERT_EQUAL(decrypt(), ST_OK);
     plan("");
 }
 
 static const test_case cases[] = {
-    {"one call hangs", one_call_hangs},
-    {"is being written to", is_being_written_to},
-    {"vanishes for a while", vanishes_for_a_while},
-    {"heals at once", heals_at_once},
-    {"finds everything twice", finds_everything_twice},
-    {"lengths that cannot be", lengths_that_cannot_be},
-    {"asks for no size", asks_for_no_size},
-    {"lacks mechanisms", lacks_mechanisms},
-    {"fails to take off its padding", fails_to_unpad},
-    {"is silent about mechanisms", is_silent_about_mechanisms},
-    {"opens no session for reading", opens_no_session_for_reading},
-    {"has two sessions", has_two_sessions},
-    {"the slot is renumbered", the_slot_is_renumbered},
+    {"hanging_call_blocks_no_other", hanging_call_blocks_no_other},
+    {"token_written_by_other_process_nothing_lost", token_written_by_other_process_nothing_lost},
+    {"token_vanishes_and_returns", token_vanishes_and_returns},
+    {"fault_recovered_within_operation", fault_recovered_within_operation},
+    {"objects_found_twice_handled", objects_found_twice_handled},
+    {"impossible_lengths_refused", impossible_lengths_refused},
+    {"operation_makes_no_size_query", operation_makes_no_size_query},
+    {"missing_mechanism_replaced_or_refused", missing_mechanism_replaced_or_refused},
+    {"token_unpadding_fails_software_unpads", token_unpadding_fails_software_unpads},
+    {"failed_mechanism_query_not_cached", failed_mechanism_query_not_cached},
+    {"read_only_session_refused_read_write_used", read_only_session_refused_read_write_used},
+    {"two_sessions_suffice", two_sessions_suffice},
+    {"renumbered_slot_found", renumbered_slot_found},
     {NULL, NULL},
 };
-/* Tokens differ in what template they unwrap a key under; of these, not every token takes all. */
-static void wants_another_template(void)
+/* Tokens differ in the template with which they unwrap a key; no single template suits all. */
+static void unwrap_template_refused_next_used(void)
 {
     static const struct {
         const char *plan;
@@ -417,9 +420,9 @@ static void wants_another_template(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         size_t moved_len = sizeof moved;
         plan(rows[i].plan);
-        judge.reset();
+        proxy.reset();
         CU_ASSERT_EQUAL(tok_rewrap(key, key, made, made_len, 32, moved, &moved_len, NULL), ST_OK);
-        CU_ASSERT_EQUAL(judge.get("C_UnwrapKey"), rows[i].tries);
+        CU_ASSERT_EQUAL(proxy.get("C_UnwrapKey"), rows[i].tries);
     }
     plan("call=C_UnwrapKey times=0 rv=0x12");
     made_len = sizeof moved;
@@ -430,7 +433,7 @@ static void wants_another_template(void)
 }
 
 static const test_case template_cases[] = {
-    {"wants another template", wants_another_template},
+    {"unwrap_template_refused_next_used", unwrap_template_refused_next_used},
     {NULL, NULL},
 };
 static const test_suite suite_template = {
@@ -442,7 +445,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite_fault, &suite_template};
 
-    if (!counter_load(&judge)) {
+    if (!fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

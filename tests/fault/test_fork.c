@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A host forks while another of its threads opens or closes a context, and so holds the locks of
- * the process. The child, in which that thread does not exist, can use its token all the same; but
- * where it is p11-kit whose locks are held, which nobody can mend, it is told so at once.
+ * A host forks while one of its threads opens or closes a context and so holds locks of the
+ * process. The child, in which that thread does not exist, can still use its token. If the locks
+ * are p11-kit's, which cannot be repaired, the child gets an error at once.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,11 +13,11 @@
 #include "core/platform.h"
 #include "pkcs11/token.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 
-static counter judge;
+static fault_proxy proxy;
 
-/* What the other thread does. */
+/* The work of the other thread. */
 typedef struct other {
     const char *config;
     tok_context *ctx;
@@ -57,45 +57,45 @@ static core_status use_token(const char *config)
     return st;
 }
 
-/* Forks while `apart` is in the middle of its work, which the module or the plan, in the call of
- * this name, makes slow. */
-static void fork_beside(void *(*apart)(void *), other *o, const char *call, const char *config,
+/* Forks while `apart` is at work; the module, or the plan in the call of this name, makes that
+ * slow. */
+static void fork_during(void *(*apart)(void *), other *o, const char *call, const char *config,
                         core_status expected)
 {
     pthread_t thread;
     int status = -1;
 
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, apart, o), 0);
-    for (int i = 0; call != NULL && judge.get(call) == 0 && i < 500; i++)
+    for (int i = 0; call != NULL && proxy.get(call) == 0 && i < 500; i++)
         core_sleep_ms(10);
     core_sleep_ms(500);
     const pid_t child = fork();
     if (child == 0) {
-        (void)alarm(10); /* a lock of a thread that is not here would hold us for ever */
-        (void)judge.plan("");
+        (void)alarm(10); /* a lock held by a thread that does not exist here would block for ever */
+        (void)proxy.plan("");
         _exit(use_token(config) == expected ? 0 : 1);
     }
     CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
     CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CU_ASSERT_EQUAL(pthread_join(thread, NULL), 0);
-    (void)judge.plan("");
+    (void)proxy.plan("");
 }
 
-static void while_a_module_loads(void)
+static void fork_during_module_load_child_works(void)
 {
     other o = {.config = testing_file("slow.conf", SLOW_CONF, sizeof SLOW_CONF - 1, 0600)};
 
-    fork_beside(open_apart, &o, NULL, counter_config("fork.conf", ""), ST_OK);
+    fork_during(open_apart, &o, NULL, fault_proxy_config("fork.conf", ""), ST_OK);
     CU_ASSERT_EQUAL(o.opened, ST_MODULE_LOAD);
 }
 
 static void while_it_initialises(const char *loader, core_status expected)
 {
-    other o = {.config = counter_config("fork.conf", loader)};
+    other o = {.config = fault_proxy_config("fork.conf", loader)};
 
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Initialize delay=2000"), 0);
-    fork_beside(open_apart, &o, "C_Initialize", o.config, expected);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Initialize delay=2000"), 0);
+    fork_during(open_apart, &o, "C_Initialize", o.config, expected);
     CU_ASSERT_EQUAL(o.opened, ST_OK);
     CU_ASSERT_EQUAL(use_token(o.config), ST_OK);
     tok_context_close(o.ctx);
@@ -103,47 +103,47 @@ static void while_it_initialises(const char *loader, core_status expected)
 
 static void while_it_is_finalised(const char *loader, core_status expected)
 {
-    other o = {.config = counter_config("fork.conf", loader)};
+    other o = {.config = fault_proxy_config("fork.conf", loader)};
 
     (void)open_apart(&o);
     CU_ASSERT_EQUAL_FATAL(o.opened, ST_OK);
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_Finalize delay=2000"), 0);
-    fork_beside(close_apart, &o, "C_Finalize", o.config, expected);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Finalize delay=2000"), 0);
+    fork_during(close_apart, &o, "C_Finalize", o.config, expected);
     CU_ASSERT_EQUAL(use_token(o.config), ST_OK);
 }
 
-static void while_a_module_initialises(void)
+static void fork_during_initialise_child_works(void)
 {
     while_it_initialises("", ST_OK);
 }
 
-static void while_a_module_is_finalised(void)
+static void fork_during_finalise_child_works(void)
 {
     while_it_is_finalised("", ST_OK);
 }
 
-static void while_p11kit_initialises(void)
+static void fork_during_p11kit_initialise_child_refused(void)
 {
     while_it_initialises("module_loader = p11-kit", ST_MODULE_INIT);
 }
 
-static void while_p11kit_finalises(void)
+static void fork_during_p11kit_finalise_child_refused(void)
 {
     while_it_is_finalised("module_loader = p11-kit", ST_MODULE_INIT);
 }
 
 static const test_case cases[] = {
-    {"while a module loads", while_a_module_loads},
-    {"while a module initialises", while_a_module_initialises},
-    {"while a module is finalised", while_a_module_is_finalised},
+    {"fork_during_module_load_child_works", fork_during_module_load_child_works},
+    {"fork_during_initialise_child_works", fork_during_initialise_child_works},
+    {"fork_during_finalise_child_works", fork_during_finalise_child_works},
     {NULL, NULL},
 };
 static const test_suite suite_fork = {.name = "fork", .cases = cases};
 
-/* A module is loaded once in a process, so these need one of their own. */
+/* A module is loaded once per process, so these cases need a process of their own. */
 static const test_case p11kit_cases[] = {
-    {"while p11-kit initialises", while_p11kit_initialises},
-    {"while p11-kit finalises", while_p11kit_finalises},
+    {"fork_during_p11kit_initialise_child_refused", fork_during_p11kit_initialise_child_refused},
+    {"fork_during_p11kit_finalise_child_refused", fork_during_p11kit_finalise_child_refused},
     {NULL, NULL},
 };
 static const test_suite suite_p11kit = {.name = "p11-kit", .cases = p11kit_cases};
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite_fork, &suite_p11kit};
 
-    if (!counter_load(&judge)) {
+    if (!fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

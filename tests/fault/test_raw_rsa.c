@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OAEP over raw RSA (rsa_raw) on a token that lacks OAEP, or a part of it: which way is taken with
- * which calls, that nothing is done so without the policy, and what the token does wrong on it.
+ * OAEP over raw RSA (rsa_raw) on a token that lacks OAEP or some parameters of it: which strategy
+ * is used with which calls, that nothing is done this way without the policy, and how failures of
+ * the token are handled.
  */
 #include <openssl/bn.h>
 #include <openssl/rsa.h>
@@ -11,7 +12,7 @@
 #include "core/crypto.h"
 #include "pkcs11/key.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 
 #define NO_OAEP "call=* mechanism=0x9 times=0 rv=0x70"
 #define NO_RAW  "call=* mechanism=0x3 times=0 rv=0x70"
@@ -19,7 +20,7 @@
 
 enum { SIZE = 256 };
 
-static counter judge;
+static fault_proxy proxy;
 static tok_context *ctx;
 static tok_token *token;
 static tok_key *key;
@@ -27,7 +28,7 @@ static EVP_PKEY *public;
 static core_err err;
 static const uint8_t plain[] = "a database encryption key, or so";
 
-/* What is learned of a token is learned anew in each context. */
+/* Each context determines the token's capabilities again. */
 static void begin(const char *policy, const char *plan)
 {
     tok_key_spec spec = {"raw", CORE_ALG_RSA_2048,
@@ -36,27 +37,28 @@ static void begin(const char *policy, const char *plan)
     const char *pin = getenv("PIN");
 
     err = (core_err){0};
-    CU_ASSERT_EQUAL_FATAL(judge.plan(plan), 0);
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(counter_config("raw.conf", policy), &ctx, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan(plan), 0);
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(fault_proxy_config("raw.conf", policy), &ctx, &err),
+                          ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "main", &token, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(token, pin, strlen(pin), &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_key_create(token, &spec, &key, &err), ST_OK);
     const tok_key_info *info = tok_key_info_of(key);
     public = core_rsa_public(info->modulus, info->modulus_len, info->exponent, info->exponent_len);
     CU_ASSERT_PTR_NOT_NULL_FATAL(public);
-    judge.reset();
+    proxy.reset();
 }
 
 static void end(void)
 {
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     core_rsa_free(public);
     CU_ASSERT_EQUAL(tok_key_destroy(key, NULL), ST_OK);
     tok_key_release(key);
     tok_token_logout(token);
     tok_token_release(token);
     tok_context_close(ctx);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
 static void seal(const char *hash, uint8_t out[SIZE])
@@ -67,7 +69,7 @@ static void seal(const char *hash, uint8_t out[SIZE])
         ST_OK);
 }
 
-/* ST_FAILURE for a plaintext that is another, and for a failure that leaves something. */
+/* ST_FAILURE for a wrong plaintext, and for a failure that leaves output. */
 static core_status open_with(core_padding padding, const uint8_t *in)
 {
     uint8_t out[SIZE] = {0}, any = 0;
@@ -99,7 +101,7 @@ static core_status round_trip(core_padding *padding)
     return st;
 }
 
-static void without_the_policy(void)
+static void no_policy_nothing_raw(void)
 {
     uint8_t sealed[SIZE], out[SIZE];
     core_padding padding;
@@ -118,12 +120,12 @@ static void without_the_policy(void)
     }
     CU_ASSERT_EQUAL(round_trip(&padding), ST_MECHANISM);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKM_RSA_PKCS_OAEP"));
-    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    CU_ASSERT_PTR_NULL(strstr(proxy.log(), "mechanism=0x3 "));
     end();
 }
 
-/* What could not be opened again is not made, though software could. */
-static void nothing_is_made_that_cannot_be_opened(void)
+/* Nothing is encrypted that the token could not decrypt, though software could encrypt it. */
+static void undecryptable_padding_not_encrypted(void)
 {
     uint8_t sealed[SIZE];
     size_t length = sizeof sealed;
@@ -139,7 +141,7 @@ static void nothing_is_made_that_cannot_be_opened(void)
     end();
 }
 
-static void over_raw_rsa(void)
+static void missing_oaep_done_over_raw_rsa(void)
 {
     uint8_t sealed[SIZE];
     core_padding padding = CORE_PAD_PKCS1;
@@ -150,33 +152,33 @@ static void over_raw_rsa(void)
     for (core_padding p = CORE_PAD_OAEP_SHA256; p <= CORE_PAD_OAEP_SHA1; p++) {
         seal(p == CORE_PAD_OAEP_SHA256 ? "SHA256" : "SHA1", sealed);
         CU_ASSERT_EQUAL(open_with(p, sealed), ST_OK);
-        /* From then on, two calls; what the token lacks is not asked for again. */
-        judge.reset();
+        /* From then on, two calls; the missing mechanism is not tried again. */
+        proxy.reset();
         CU_ASSERT_EQUAL(open_with(p, sealed), ST_OK);
-        CU_ASSERT_EQUAL(judge.get(NULL), 2);
-        CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "C_DecryptInit"));
-        CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "mechanism=0x3 "));
+        CU_ASSERT_EQUAL(proxy.get(NULL), 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(proxy.log(), "C_DecryptInit"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(proxy.log(), "mechanism=0x3 "));
     }
     end();
 }
 
-/* The first that a process does may be a decryption. */
-static void decryption_comes_first(void)
+/* The first operation of a process may be a decryption. */
+static void first_decryption_falls_back(void)
 {
     uint8_t sealed[SIZE];
 
     begin(RAW, NO_OAEP);
     seal("SHA1", sealed);
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
-    /* Refused once, raw then: in one session, with no known answer to try. */
-    CU_ASSERT_EQUAL(judge.get("C_DecryptInit"), 2);
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 1);
-    CU_ASSERT_EQUAL(judge.get("C_CloseSession"), 0);
+    /* Refused once, then raw: in one session, without a known-answer test. */
+    CU_ASSERT_EQUAL(proxy.get("C_DecryptInit"), 2);
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), 1);
+    CU_ASSERT_EQUAL(proxy.get("C_CloseSession"), 0);
     end();
 }
 
-/* SoftHSM itself: OAEP with SHA-1 only. What it can, it does. */
-static void only_what_the_token_lacks(void)
+/* SoftHSM itself has OAEP with SHA-1 only, and what it supports it does itself. */
+static void supported_oaep_done_by_token(void)
 {
     uint8_t sealed[SIZE];
     core_padding padding = CORE_PAD_PKCS1;
@@ -185,10 +187,10 @@ static void only_what_the_token_lacks(void)
     CU_ASSERT_EQUAL(round_trip(&padding), ST_OK);
     CU_ASSERT_EQUAL(padding, CORE_PAD_OAEP_SHA256);
     seal("SHA1", sealed);
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "mechanism=0x9 "));
-    CU_ASSERT_PTR_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(proxy.log(), "mechanism=0x9 "));
+    CU_ASSERT_PTR_NULL(strstr(proxy.log(), "mechanism=0x3 "));
     end();
 
     begin("", ""); /* and without the policy, SHA-1 */
@@ -197,7 +199,7 @@ static void only_what_the_token_lacks(void)
     end();
 }
 
-static void raw_is_missing_too(void)
+static void missing_raw_rsa_refused(void)
 {
     uint8_t sealed[SIZE];
     core_padding padding = CORE_PAD_PKCS1;
@@ -216,20 +218,20 @@ static void raw_is_missing_too(void)
     end();
 }
 
-/* The key may be forbidden what the token can: that is the key's refusal. */
-static void a_key_that_may_not(void)
+/* The key may be forbidden what the token can do: that is the key's refusal. */
+static void forbidden_key_use_refused(void)
 {
     uint8_t sealed[SIZE];
 
     begin(RAW, NO_OAEP ";call=C_DecryptInit mechanism=0x3 times=0 rv=0x68");
     seal("SHA1", sealed);
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_KEY_USAGE);
-    CU_ASSERT_EQUAL(judge.plan(NO_OAEP), 0);
+    CU_ASSERT_EQUAL(proxy.plan(NO_OAEP), 0);
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
     end();
 }
 
-/* The block as it stands, under the public key. */
+/* Encrypts the block as it is with the public key. */
 static void raw_seal(const uint8_t block[SIZE], uint8_t out[SIZE])
 {
     const tok_key_info *info = tok_key_info_of(key);
@@ -246,9 +248,9 @@ static void raw_seal(const uint8_t block[SIZE], uint8_t out[SIZE])
     BN_CTX_free(bn);
 }
 
-/* A first byte of 0 or not (Manger), zeros only, any ciphertext: one status, one text, and the same
- * calls. */
-static void bad_blocks_are_alike(void)
+/* A first byte of 0 or not (Manger's attack), zeros only, any ciphertext: one status, one text, and
+ * the same calls. */
+static void bad_blocks_indistinguishable(void)
 {
     static const uint8_t first[] = {0, 1, 0x7f};
     char text[sizeof err.text], calls[4][4096] = {""};
@@ -262,20 +264,20 @@ static void bad_blocks_are_alike(void)
         block[0] = i < 3 ? first[i] : 0;
         block[SIZE - 1] = 2;
         raw_seal(block, sealed);
-        judge.reset();
+        proxy.reset();
         CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_DECRYPT_FAILED);
         if (i == 0)
             memcpy(text, err.text, sizeof text);
         CU_ASSERT_STRING_EQUAL(err.text, text);
-        (void)snprintf(calls[i], sizeof calls[i], "%lu %lu %lu", judge.get("C_DecryptInit"),
-                       judge.get("C_Decrypt"), judge.get("C_CloseSession"));
+        (void)snprintf(calls[i], sizeof calls[i], "%lu %lu %lu", proxy.get("C_DecryptInit"),
+                       proxy.get("C_Decrypt"), proxy.get("C_CloseSession"));
         CU_ASSERT_STRING_EQUAL(calls[i], calls[0]);
     }
     end();
 }
 
-/* What C_Decrypt can do wrong, and the status it gets; the key works on. */
-static void decrypt_fails(void)
+/* The failures of C_Decrypt and their status; the key stays usable. */
+static void decrypt_failure_has_status(void)
 {
     static const struct {
         const char *plan;
@@ -284,14 +286,14 @@ static void decrypt_fails(void)
         {"call=C_Decrypt rv=0x40 times=9", ST_DECRYPT_FAILED}, /* ENCRYPTED_DATA_INVALID */
         {"call=C_Decrypt rv=0x5 times=9", ST_DECRYPT_FAILED},  /* GENERAL_ERROR */
         {"call=C_Decrypt rv=0x50 times=9", ST_DECRYPT_FAILED}, /* FUNCTION_CANCELED */
-        {"call=C_Decrypt rv=0x40", ST_OK},                     /* what fails once is tried again */
+        {"call=C_Decrypt rv=0x40", ST_OK},                     /* a single failure is retried */
         {"call=C_Decrypt rv=0x5", ST_OK},
-        {"call=C_Decrypt rv=0x150 times=9", ST_DEVICE}, /* room enough was there */
+        {"call=C_Decrypt rv=0x150 times=9", ST_DEVICE}, /* the buffer was large enough */
         {"call=C_Decrypt length=257 times=9", ST_DEVICE},
         {"call=C_Decrypt length=100000 times=9", ST_DEVICE},
         {"call=C_Decrypt length=1 times=9", ST_DECRYPT_FAILED},
         {"call=C_Decrypt length=255 times=9", ST_DECRYPT_FAILED},
-        {"call=C_Decrypt rv=0xb3", ST_OK}, /* SESSION_HANDLE_INVALID: another session */
+        {"call=C_Decrypt rv=0xb3", ST_OK}, /* SESSION_HANDLE_INVALID: another session is used */
     };
     char plan[256];
     uint8_t sealed[SIZE];
@@ -301,46 +303,47 @@ static void decrypt_fails(void)
         seal("SHA256", sealed);
         CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_OK);
         (void)snprintf(plan, sizeof plan, NO_OAEP ";%s", faults[i].plan);
-        CU_ASSERT_EQUAL(judge.plan(plan), 0);
+        CU_ASSERT_EQUAL(proxy.plan(plan), 0);
         core_status st = open_with(CORE_PAD_OAEP_SHA256, sealed);
         CU_ASSERT_EQUAL(st, faults[i].status);
         if (st != faults[i].status)
             printf("\n%s: %s: %s\n", faults[i].plan, core_status_name(st), err.text);
         CU_ASSERT_PTR_NULL(strstr(st == ST_DECRYPT_FAILED ? err.text : "", "CKR"));
-        CU_ASSERT_EQUAL(judge.plan(NO_OAEP), 0);
+        CU_ASSERT_EQUAL(proxy.plan(NO_OAEP), 0);
         CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA256, sealed), ST_OK);
         end();
     }
 }
 
-/* It takes the mechanism, and fails at whatever it is given: found out by a known answer, once. */
-static void a_token_that_only_seems_to_know(void)
+/* The token accepts the mechanism but fails on every input: a known-answer test shows that once. */
+static void accepted_mechanism_that_fails_detected(void)
 {
     uint8_t sealed[SIZE];
 
     begin(RAW, "call=C_Decrypt times=2 rv=0x40");
     seal("SHA1", sealed);
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
-    /* The data and a known answer in vain, a known answer and the data raw. */
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 4);
-    judge.reset();
+    /* The data and a known answer fail; then a known answer and the data are decrypted raw. */
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), 4);
+    proxy.reset();
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_OK);
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 1);
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), 1);
     end();
 
-    /* Bad data on a good token: a known answer the first time, and the second try each time. */
+    /* Invalid data on a good token: a known-answer test the first time, and a second try
+     * each time. */
     begin(RAW, "");
     seal("SHA1", sealed);
     sealed[9] ^= 1;
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_DECRYPT_FAILED);
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 3);
-    judge.reset();
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), 3);
+    proxy.reset();
     CU_ASSERT_EQUAL(open_with(CORE_PAD_OAEP_SHA1, sealed), ST_DECRYPT_FAILED);
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), 2);
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), 2);
     end();
 }
 
-static void wrapping_stays_inside(void)
+static void wrapping_stays_in_token(void)
 {
     uint8_t wrapped[SIZE], again[SIZE];
     size_t length = sizeof wrapped, again_len = sizeof again;
@@ -352,13 +355,13 @@ static void wrapping_stays_inside(void)
     seal("SHA1", wrapped);
     CU_ASSERT_EQUAL(tok_rewrap(key, key, wrapped, SIZE, 32, again, &again_len, &err), ST_MECHANISM);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "C_UnwrapKey"));
-    CU_ASSERT_EQUAL(judge.get("C_WrapKey"), 0);
-    CU_ASSERT_EQUAL(judge.get("C_UnwrapKey"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_WrapKey"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_UnwrapKey"), 0);
     end();
 }
 
-/* A group of two tokens that hold the key "shared"; the second refuses OAEP. Before something is
- * made in software, both are asked, so that each can open it. */
+/* A group of two tokens that hold the key "shared"; the second lacks OAEP. Before software encrypts
+ * anything, both are asked whether they can decrypt it. */
 static core_status group_encrypts(const char *policy, const char *plan)
 {
     char lines[512];
@@ -371,21 +374,21 @@ static core_status group_encrypts(const char *policy, const char *plan)
                    "public_ops = software\n%s[token zero]\ntoken = %s\n[token one]\ntoken = %s\n"
                    "[token ha]\nmembers = zero, one\n",
                    policy, getenv("TOKEN"), getenv("TOKEN_1"));
-    /* The alias "main" that follows is not looked for. */
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(counter_config("raw-group.conf", lines), &ctx, &err),
+    /* The alias "main" that follows is not used. */
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(fault_proxy_config("raw-group.conf", lines), &ctx, &err),
                           ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "ha", &token, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(token, pin, strlen(pin), &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(token, "shared", &key, &err), ST_OK);
-    judge.reset();
-    CU_ASSERT_EQUAL_FATAL(judge.plan(plan), 0);
+    proxy.reset();
+    CU_ASSERT_EQUAL_FATAL(proxy.plan(plan), 0);
     core_status st =
         tok_rsa_encrypt(key, CORE_PAD_OAEP_SHA1, plain, sizeof plain, sealed, &length, &err);
     if (st == ST_OK) {
         st = tok_rsa_decrypt(key, CORE_PAD_OAEP_SHA1, sealed, length, out, &out_len, &err);
         CU_ASSERT(out_len == sizeof plain && memcmp(out, plain, out_len) == 0);
     }
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     tok_key_release(key);
     tok_token_logout(token);
     tok_token_release(token);
@@ -393,35 +396,35 @@ static core_status group_encrypts(const char *policy, const char *plan)
     return st;
 }
 
-static void a_group_asks_all_members(void)
+static void group_encrypts_what_all_members_decrypt(void)
 {
     static const char second_refuses[] = "call=C_DecryptInit mechanism=0x9 nth=2 rv=0x70";
 
     CU_ASSERT_EQUAL(group_encrypts("", ""), ST_OK);
-    CU_ASSERT_EQUAL(judge.get("C_DecryptInit"), 3); /* two known answers, one decryption */
+    CU_ASSERT_EQUAL(proxy.get("C_DecryptInit"), 3); /* two known-answer tests, one decryption */
     CU_ASSERT_EQUAL(group_encrypts("", second_refuses), ST_MECHANISM);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "oaep-sha1"));
     CU_ASSERT_EQUAL(group_encrypts(RAW, second_refuses), ST_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(judge.log(), "mechanism=0x3 "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(proxy.log(), "mechanism=0x3 "));
 }
 
 static const test_case group_cases[] = {
-    {"a group asks all members", a_group_asks_all_members},
+    {"group_encrypts_what_all_members_decrypt", group_encrypts_what_all_members_decrypt},
     {NULL, NULL},
 };
 
 static const test_case cases[] = {
-    {"without the policy", without_the_policy},
-    {"nothing is made that cannot be opened", nothing_is_made_that_cannot_be_opened},
-    {"over raw RSA", over_raw_rsa},
-    {"decryption comes first", decryption_comes_first},
-    {"only what the token lacks", only_what_the_token_lacks},
-    {"raw is missing, too", raw_is_missing_too},
-    {"a key that may not", a_key_that_may_not},
-    {"bad blocks are alike", bad_blocks_are_alike},
-    {"C_Decrypt fails", decrypt_fails},
-    {"a token that only seems to know", a_token_that_only_seems_to_know},
-    {"wrapping stays inside", wrapping_stays_inside},
+    {"no_policy_nothing_raw", no_policy_nothing_raw},
+    {"undecryptable_padding_not_encrypted", undecryptable_padding_not_encrypted},
+    {"missing_oaep_done_over_raw_rsa", missing_oaep_done_over_raw_rsa},
+    {"first_decryption_falls_back", first_decryption_falls_back},
+    {"supported_oaep_done_by_token", supported_oaep_done_by_token},
+    {"missing_raw_rsa_refused", missing_raw_rsa_refused},
+    {"forbidden_key_use_refused", forbidden_key_use_refused},
+    {"bad_blocks_indistinguishable", bad_blocks_indistinguishable},
+    {"decrypt_failure_has_status", decrypt_failure_has_status},
+    {"accepted_mechanism_that_fails_detected", accepted_mechanism_that_fails_detected},
+    {"wrapping_stays_in_token", wrapping_stays_in_token},
     {NULL, NULL},
 };
 
@@ -431,7 +434,7 @@ int main(int argc, char **argv)
     static const test_suite group = {.name = "raw_rsa_group", .cases = group_cases};
     const test_suite *const suites[] = {getenv("TOKEN_1") != NULL ? &group : &suite};
 
-    if (getenv("TOKEN") == NULL || getenv("PIN") == NULL || !counter_load(&judge)) {
+    if (getenv("TOKEN") == NULL || getenv("PIN") == NULL || !fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

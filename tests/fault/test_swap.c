@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pkcs11 room on a token that is exchanged for another one, whose keys bear the same names and
- * identifiers and whose PIN is the same; that uses session handles again; that answers with lengths
- * that are short; that has two keys of one name.
+ * The token layer on a token that is replaced by another one, whose keys have the same names and
+ * identifiers and whose PIN is the same; that reuses session handles; that returns too short
+ * lengths; that has two keys with one name.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,10 +11,10 @@
 #include "core/platform.h"
 #include "pkcs11/key.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/tokens/raw.h"
 
-static counter judge;
+static fault_proxy proxy;
 static tok_context *ctx;
 static tok_token *token;
 static tok_key *rsa, *aes;
@@ -41,7 +41,7 @@ static core_status login(const char *name, tok_token **out)
     return st == ST_OK ? tok_token_login(*out, getenv("PIN"), strlen(getenv("PIN")), NULL) : st;
 }
 
-/* Keys of the raw token get this identifier. */
+/* Gives keys of the raw token this identifier. */
 static bool give_id(const char *on, const char *label, const tok_key *like)
 {
     raw_token raw;
@@ -60,7 +60,7 @@ static bool give_id(const char *on, const char *label, const tok_key *like)
         CK_OBJECT_HANDLE object = raw_find(&raw, classes[i], label);
         good = object == 0 || raw.f->C_SetAttributeValue(raw.session, object, &a, 1) == CKR_OK;
     }
-    (void)raw.f->C_CloseSession(raw.session); /* the login is the others', too */
+    (void)raw.f->C_CloseSession(raw.session); /* and the login of the other users */
     (void)setenv("TOKEN", home, 1);
     return good;
 }
@@ -86,8 +86,8 @@ static int start(void)
 {
     core_err err = {.status = ST_OK};
 
-    if (!counter_second_token("other") ||
-        tok_context_open(counter_config("swap.conf", ""), &ctx, &err) != ST_OK ||
+    if (!fault_proxy_second_token("other") ||
+        tok_context_open(fault_proxy_config("swap.conf", ""), &ctx, &err) != ST_OK ||
         login("main", &token) != ST_OK)
         return 1;
     rsa = make(token, "swap", CORE_ALG_RSA_2048);
@@ -96,19 +96,19 @@ static int start(void)
         tok_encrypt(rsa, NULL, 0, plain, sizeof plain, sealed, &sealed_len, &err) != ST_OK ||
         tok_encrypt(aes, iv, 16, plain, sizeof plain, cipher, &cipher_len, &err) != ST_OK)
         return 1;
-    judge.reset();
+    proxy.reset();
     return setenv("P11COUNT_OTHER", "other", 1);
 }
 
 static int stop(void)
 {
-    judge.plan("");
+    proxy.plan("");
     tok_key_release(rsa);
     tok_key_release(aes);
     tok_token_logout(token);
     tok_token_release(token);
     tok_context_close(ctx);
-    return judge.violations() == 0 ? 0 : 1;
+    return proxy.violations() == 0 ? 0 : 1;
 }
 
 static core_status decrypt_with(tok_key *key)
@@ -134,15 +134,15 @@ static bool comes_back(unsigned most_ms)
 
 static void plan(const char *text)
 {
-    CU_ASSERT_EQUAL_FATAL(judge.plan(text), 0);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan(text), 0);
 }
 
-static void another_token_is_in_the_slot(void)
+static void other_token_in_slot_not_used(void)
 {
     tok_key_spec spec = {"swap-new", CORE_ALG_AES_256, 0, true, false};
     tok_key *key = NULL;
 
-    judge.reset();
+    proxy.reset();
     plan("call=* times=0 swap");
     uint64_t from = core_now_us();
     CU_ASSERT_EQUAL(core_status_class(decrypt_with(rsa)), CORE_CLASS_DEVICE);
@@ -151,16 +151,16 @@ static void another_token_is_in_the_slot(void)
     CU_ASSERT_NOT_EQUAL(tok_key_by_name(token, "swap", &key, NULL), ST_OK);
     CU_ASSERT_NOT_EQUAL(tok_key_create(token, &spec, &key, NULL), ST_OK);
     CU_ASSERT(core_now_us() - from < 3000000);
-    CU_ASSERT_EQUAL(judge.get("C_Login"), 0); /* our PIN is not for the other token */
-    CU_ASSERT_EQUAL(judge.get("C_GenerateKey"), 0);
-    CU_ASSERT(judge.get("C_DecryptInit") <= 2); /* in sessions that are gone */
+    CU_ASSERT_EQUAL(proxy.get("C_Login"), 0); /* our PIN is not sent to the other token */
+    CU_ASSERT_EQUAL(proxy.get("C_GenerateKey"), 0);
+    CU_ASSERT(proxy.get("C_DecryptInit") <= 2); /* in sessions that are gone */
     plan("");
     CU_ASSERT(comes_back(4000));
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
-/* At whatever call it comes, and goes soon after. */
-static void swapped_at_any_moment(void)
+/* The replacement happens at any call and ends soon after. */
+static void swap_at_any_call_recovered(void)
 {
     char text[64];
 
@@ -174,14 +174,14 @@ static void swapped_at_any_moment(void)
                             core_status_class(st) == CORE_CLASS_DEVICE;
                 CU_ASSERT(fine);
                 if (!fine)
-                    fprintf(stderr, "%s: %s\n%s\n", text, core_status_name(st), judge.log());
+                    fprintf(stderr, "%s: %s\n%s\n", text, core_status_name(st), proxy.log());
             }
             plan("");
             CU_ASSERT(comes_back(4000));
-            judge.reset();
+            proxy.reset();
         }
     }
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
 static void *work(void *wrong)
@@ -191,13 +191,13 @@ static void *work(void *wrong)
     return NULL;
 }
 
-/* Sessions die in the middle of the work of four threads, and their handles live on. */
-static void handles_are_used_again(void)
+/* Sessions die during the work of four threads, and their handles are reused. */
+static void reused_handles_recovered(void)
 {
     pthread_t threads[4];
     unsigned wrong[4] = {0};
 
-    judge.reset();
+    proxy.reset();
     plan("reuse; call=C_DecryptInit nth=5 close; call=C_Decrypt nth=20 close; "
          "call=C_DecryptInit nth=40 times=3 close; call=C_Decrypt nth=90 close");
     for (size_t i = 0; i < 4; i++)
@@ -206,14 +206,14 @@ static void handles_are_used_again(void)
         pthread_join(threads[i], NULL);
         CU_ASSERT_EQUAL(wrong[i], 0);
     }
-    CU_ASSERT(judge.get("C_OpenSession") > 0);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
-    if (judge.violations() != 0)
-        fprintf(stderr, "%s\n", judge.log());
+    CU_ASSERT(proxy.get("C_OpenSession") > 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
+    if (proxy.violations() != 0)
+        fprintf(stderr, "%s\n", proxy.log());
     plan("");
 }
 
-static void sizes_are_not_asked_for(void)
+static void operation_makes_no_size_query(void)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
@@ -229,7 +229,7 @@ static void sizes_are_not_asked_for(void)
     plan("");
 }
 
-static void short_answers(void)
+static void short_lengths_refused(void)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
@@ -251,8 +251,8 @@ static void *decrypt_apart(void *out)
     return NULL;
 }
 
-/* One call never comes back: its thread is lost to its caller, the others go on. */
-static void a_call_hangs(void)
+/* One call never returns: its thread is lost to its caller, the other threads continue. */
+static void hanging_call_blocks_no_other(void)
 {
     pthread_t thread;
     core_status apart = ST_FAILURE;
@@ -271,8 +271,8 @@ static void a_call_hangs(void)
     CU_ASSERT_EQUAL(apart, ST_OK);
 }
 
-/* Last, since they stay: keys of one name, and then of one identifier, too. */
-static void two_of_a_kind(void)
+/* Last, since the keys stay: two with one name, and then with one identifier, too. */
+static void duplicate_keys_refused(void)
 {
     tok_key *twin = NULL, *found = NULL;
     raw_token raw;
@@ -289,7 +289,7 @@ static void two_of_a_kind(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(twin);
     CU_ASSERT(give_id(getenv("TOKEN"), "swap-twin", rsa));
     for (int i = 0; i < 4; i++) {
-        plan("call=C_DecryptInit rv=0x60"); /* it is looked for anew */
+        plan("call=C_DecryptInit rv=0x60"); /* the key is searched again */
         core_status st = decrypt_with(rsa);
         CU_ASSERT(st == ST_OK || st == ST_KEY_AMBIGUOUS);
         if (st != ST_OK && st != ST_KEY_AMBIGUOUS)
@@ -300,13 +300,13 @@ static void two_of_a_kind(void)
 }
 
 static const test_case cases[] = {
-    {"another token is in the slot", another_token_is_in_the_slot},
-    {"swapped at any moment", swapped_at_any_moment},
-    {"handles are used again", handles_are_used_again},
-    {"sizes are not asked for", sizes_are_not_asked_for},
-    {"short answers", short_answers},
-    {"a call hangs", a_call_hangs},
-    {"two of a kind", two_of_a_kind},
+    {"other_token_in_slot_not_used", other_token_in_slot_not_used},
+    {"swap_at_any_call_recovered", swap_at_any_call_recovered},
+    {"reused_handles_recovered", reused_handles_recovered},
+    {"operation_makes_no_size_query", operation_makes_no_size_query},
+    {"short_lengths_refused", short_lengths_refused},
+    {"hanging_call_blocks_no_other", hanging_call_blocks_no_other},
+    {"duplicate_keys_refused", duplicate_keys_refused},
     {NULL, NULL},
 };
 static const test_suite suite_swap = {.name = "swap", .cases = cases, .start = start, .stop = stop};
@@ -315,7 +315,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite_swap};
 
-    if (!counter_load(&judge) || getenv("P11EKM_SOURCE_DIR") == NULL) {
+    if (!fault_proxy_load(&proxy) || getenv("P11EKM_SOURCE_DIR") == NULL) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SQL Server's interface on a token that misbehaves in the ways that test_swap.c has for the room
- * below: it is exchanged for another one, uses session handles again, ends operations at a question
- * for their size, answers short, lacks a mechanism, lacks sessions, finds things twice, has codes
- * of its own, hangs.
+ * SQL Server's interface on a token that misbehaves as in test_swap.c: it is replaced by another
+ * one, reuses session handles, ends operations at a size query, returns too short lengths, lacks a
+ * mechanism, lacks sessions, finds objects twice, returns vendor-defined codes, hangs.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,10 +11,10 @@
 #include "core/platform.h"
 #include "core/status.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/unit/ekm_fixture.h"
 
-static counter judge;
+static fault_proxy proxy;
 static SqlCpSession session;
 static uint8_t rsa[FX_THUMB], aes[FX_THUMB], sealed[256], cell[128];
 static size_t sealed_len = sizeof sealed, cell_len = sizeof cell;
@@ -36,10 +35,10 @@ static int furnish(void)
     SqlCpSession other = NULL;
     uint8_t thumb[FX_THUMB];
     const char *pin = getenv("PIN");
-    const char *config = counter_config("swap.conf", "audit = none\ndrop = destroy\n");
+    const char *config = fault_proxy_config("swap.conf", "audit = none\ndrop = destroy\n");
 
-    if (config == NULL || setenv("P11EKM_CONF", config, 1) != 0 || !counter_second_token("other") ||
-        SqlCryptInitializeProvider() != scp_err_Success ||
+    if (config == NULL || setenv("P11EKM_CONF", config, 1) != 0 ||
+        !fault_proxy_second_token("other") || SqlCryptInitializeProvider() != scp_err_Success ||
         fx_open("other", pin, &other) != scp_err_Success ||
         fx_create(other, "swap", CORE_ALG_RSA_2048, 0, thumb) != scp_err_Success ||
         SqlCryptCloseSession(&other, 0) != scp_err_Success ||
@@ -48,29 +47,29 @@ static int furnish(void)
         fx_create(session, "swap-aes", CORE_ALG_AES_256, 0, aes) != scp_err_Success ||
         seal() != scp_err_Success)
         return 1;
-    judge.reset();
+    proxy.reset();
     return setenv("P11COUNT_OTHER", "other", 1);
 }
 
-/* The fixture's own assertions need a test around them. */
-static void world(void)
+/* The fixture's assertions need a running CUnit test. */
+static void fixture_is_set_up(void)
 {
     CU_ASSERT_EQUAL_FATAL(furnish(), 0);
 }
 
 static int stop(void)
 {
-    judge.plan("");
+    proxy.plan("");
     (void)SqlCryptCloseSession(&session, 0);
     (void)SqlCryptFreeProvider();
-    if (judge.violations() != 0)
-        fprintf(stderr, "%s\n", judge.log());
-    return judge.violations() == 0 ? 0 : 1;
+    if (proxy.violations() != 0)
+        fprintf(stderr, "%s\n", proxy.log());
+    return proxy.violations() == 0 ? 0 : 1;
 }
 
 enum { WRONG_RESULT = 9999 };
 
-/* Without the fixture, whose assertions are not for threads. */
+/* Without the fixture, whose assertions are not thread-safe. */
 static SqlCpError open_one(const uint8_t *thumb)
 {
     uint8_t name[FX_THUMB], in[256], out[256];
@@ -98,23 +97,23 @@ static bool comes_back(void)
 
 static void plan(const char *text)
 {
-    CU_ASSERT_EQUAL_FATAL(judge.plan(text), 0);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan(text), 0);
 }
 
-/* The token is not there, or its rest is not over. */
+/* The token is away, or its back-off has not expired. */
 static bool is_away(SqlCpError e)
 {
     return e == core_status_code(ST_TOKEN_NOT_FOUND) || e == core_status_code(ST_DEVICE) ||
            e == core_status_code(ST_DEVICE_BACKOFF);
 }
 
-static void another_token_is_in_the_slot(void)
+static void other_token_in_slot_not_used(void)
 {
     SqlCpSession late = NULL;
     fx_key key;
     uint8_t thumb[FX_THUMB];
 
-    judge.reset();
+    proxy.reset();
     plan("call=* times=0 swap");
     CU_ASSERT(is_away(open_one(rsa)));
     CU_ASSERT(is_away(open_one(aes)));
@@ -122,14 +121,14 @@ static void another_token_is_in_the_slot(void)
     CU_ASSERT(is_away(fx_create(session, "swap-new", CORE_ALG_AES_256, 0, thumb)));
     CU_ASSERT(is_away(fx_drop(session, rsa)));
     CU_ASSERT(is_away(fx_open("main", getenv("PIN"), &late)));
-    CU_ASSERT_EQUAL(judge.get("C_Login"), 0);
-    CU_ASSERT_EQUAL(judge.get("C_GenerateKey"), 0);
-    CU_ASSERT_EQUAL(judge.get("C_DestroyObject"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_Login"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_GenerateKey"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_DestroyObject"), 0);
     plan("");
     CU_ASSERT(comes_back());
 }
 
-static void swapped_at_any_moment(void)
+static void swap_at_any_call_recovered(void)
 {
     char text[64];
 
@@ -152,12 +151,12 @@ static void *work(void *wrong)
     return NULL;
 }
 
-static void handles_are_used_again(void)
+static void reused_handles_recovered(void)
 {
     pthread_t threads[4];
     unsigned wrong[4] = {0};
 
-    judge.reset();
+    proxy.reset();
     plan("reuse; call=C_DecryptInit nth=5 close; call=C_Decrypt nth=20 close; "
          "call=C_DecryptInit nth=40 times=3 close; call=C_Decrypt nth=90 close");
     for (size_t i = 0; i < 4; i++)
@@ -166,12 +165,12 @@ static void handles_are_used_again(void)
         pthread_join(threads[i], NULL);
         CU_ASSERT_EQUAL(wrong[i], 0);
     }
-    CU_ASSERT(judge.get("C_OpenSession") > 0);
+    CU_ASSERT(proxy.get("C_OpenSession") > 0);
     plan("");
 }
 
-/* The engine asks for sizes; the token is not asked. */
-static void sizes_and_short_answers(void)
+/* The engine asks for sizes; that causes no call of the token. */
+static void size_query_makes_no_call(void)
 {
     plan("call=* times=0 consume");
     CU_ASSERT_EQUAL(seal(), scp_err_Success);
@@ -187,7 +186,7 @@ static void sizes_and_short_answers(void)
     CU_ASSERT(comes_back());
 }
 
-static void codes_mechanisms_sessions(void)
+static void codes_mechanisms_sessions_reported(void)
 {
     uint8_t thumb[FX_THUMB];
     fx_key key;
@@ -217,7 +216,7 @@ static void *open_apart(void *out)
     return NULL;
 }
 
-static void a_call_hangs(void)
+static void hanging_call_blocks_no_other(void)
 {
     pthread_t thread;
     SqlCpError apart = scp_err_Failure;
@@ -237,13 +236,13 @@ static void a_call_hangs(void)
 }
 
 static const test_case cases[] = {
-    {"world", world},
-    {"another token is in the slot", another_token_is_in_the_slot},
-    {"swapped at any moment", swapped_at_any_moment},
-    {"handles are used again", handles_are_used_again},
-    {"sizes and short answers", sizes_and_short_answers},
-    {"codes, mechanisms, sessions", codes_mechanisms_sessions},
-    {"a call hangs", a_call_hangs},
+    {"fixture_is_set_up", fixture_is_set_up},
+    {"other_token_in_slot_not_used", other_token_in_slot_not_used},
+    {"swap_at_any_call_recovered", swap_at_any_call_recovered},
+    {"reused_handles_recovered", reused_handles_recovered},
+    {"size_query_makes_no_call", size_query_makes_no_call},
+    {"codes_mechanisms_sessions_reported", codes_mechanisms_sessions_reported},
+    {"hanging_call_blocks_no_other", hanging_call_blocks_no_other},
     {NULL, NULL},
 };
 static const test_suite suite_swap = {.name = "swap", .cases = cases, .stop = stop};
@@ -252,7 +251,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite_swap};
 
-    if (!counter_load(&judge) || getenv("P11EKM_SOURCE_DIR") == NULL) {
+    if (!fault_proxy_load(&proxy) || getenv("P11EKM_SOURCE_DIR") == NULL) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Torture: for every operation of the pkcs11 room, for every Cryptoki call it makes, for every
- * return value of a list: that call fails with that value, once. Required each time: an answer (no
- * crash, no hang), no breach of Cryptoki's rules, no key lost, none left over, and the same
- * operation works right after. Run by with-token --count; `torture short` takes the telling values
- * only, `torture` all.
+ * Torture: for every operation of the token layer, every Cryptoki call it makes fails once with
+ * every return value of a list. Required each time: a result (no crash, no hang), no breach of
+ * Cryptoki's rules, no key lost, none left over, and the same operation succeeds afterwards. Run by
+ * with-token --count; `torture short` uses the telling values only, `torture` all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +11,13 @@
 #include "core/memory.h"
 #include "core/platform.h"
 #include "pkcs11/key.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/fault/rv_list.h"
 #include "testing.h"
 
-static counter judge;
+static fault_proxy proxy;
 
-typedef struct world {
+typedef struct fixture {
     char config[512];
     tok_context *ctx;
     tok_token *token;
@@ -29,17 +28,17 @@ typedef struct world {
     size_t cipher_len;
     uint8_t wrapped[512];
     size_t wrapped_len;
-    size_t keys; /* on the token, in peace */
-} world;
+    size_t keys; /* number on the token at the start */
+} fixture;
 
 static const uint8_t plain[] = "a database encryption key, or so";
 enum { CKR_ALREADY = 0x191 };
 enum { CMK = TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP };
 
-/* --- the operations: each leaves the world as it was --- */
+/* --- the operations: each leaves the fixture as it was --- */
 
-/* From nothing: module, token, login, key, decryption. */
-static core_status do_start(world *w)
+/* From the start: module, token, login, key, decryption. */
+static core_status do_start(fixture *w)
 {
     tok_context *ctx = NULL;
     tok_token *token = NULL;
@@ -59,7 +58,7 @@ static core_status do_start(world *w)
     return st;
 }
 
-static core_status do_list(world *w)
+static core_status do_list(fixture *w)
 {
     tok_key **keys = NULL;
     size_t count = 0;
@@ -68,7 +67,7 @@ static core_status do_list(world *w)
     return st;
 }
 
-static core_status do_name(world *w)
+static core_status do_name(fixture *w)
 {
     tok_key *key = NULL;
     core_status st = tok_key_by_name(w->token, "torture-rsa", &key, NULL);
@@ -76,14 +75,14 @@ static core_status do_name(world *w)
     return st;
 }
 
-static core_status do_encrypt(world *w)
+static core_status do_encrypt(fixture *w)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
     return tok_encrypt(w->rsa, NULL, 0, plain, sizeof plain, out, &out_len, NULL);
 }
 
-static core_status do_decrypt(world *w)
+static core_status do_decrypt(fixture *w)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
@@ -93,7 +92,7 @@ static core_status do_decrypt(world *w)
     return st;
 }
 
-static core_status do_aes(world *w)
+static core_status do_aes(fixture *w)
 {
     static const uint8_t iv[16] = {1};
     uint8_t cipher[64];
@@ -108,46 +107,45 @@ static core_status do_aes(world *w)
     return st;
 }
 
-static core_status do_sign(world *w)
+static core_status do_sign(fixture *w)
 {
     uint8_t sig[512];
     size_t sig_len = sizeof sig;
     return tok_rsa_sign(w->rsa, plain, sizeof plain, sig, &sig_len, NULL);
 }
 
-static core_status do_wrap(world *w)
+static core_status do_wrap(fixture *w)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
     return tok_wrap_new(w->rsa, 32, out, &out_len, NULL);
 }
 
-static core_status do_rewrap(world *w)
+static core_status do_rewrap(fixture *w)
 {
     uint8_t out[512];
     size_t out_len = sizeof out;
     return tok_rewrap(w->rsa, w->rsa, w->wrapped, w->wrapped_len, 32, out, &out_len, NULL);
 }
 
-static core_status do_create(world *w)
+static core_status do_create(fixture *w)
 {
     tok_key_spec spec = {"torture-new", CORE_ALG_AES_256, 0, true, false};
     tok_key *key = NULL;
     core_status st = tok_key_create(w->token, &spec, &key, NULL);
     if (st == ST_OK)
         st = tok_key_destroy(key, NULL);
-    /* The second half failed: what is left is the test's to clear up, not a leftover of a creation.
-     */
+    /* The second half failed: the test removes the key, which is not left over from a creation. */
     if (st != ST_OK && key != NULL) {
-        judge.plan("");
+        proxy.plan("");
         if (tok_key_destroy(key, NULL) != ST_OK)
-            st = ST_OK; /* it was destroyed, only the answer was lost */
+            st = ST_OK; /* it was destroyed; only the result was lost */
     }
     tok_key_release(key);
     return st;
 }
 
-static core_status do_volatile(world *w)
+static core_status do_volatile(fixture *w)
 {
     tok_key_spec spec = {"torture-volatile", CORE_ALG_AES_256, 0, false, false};
     tok_key *key = NULL;
@@ -156,7 +154,7 @@ static core_status do_volatile(world *w)
     return st;
 }
 
-static tok_key *find_thumb(world *w, const uint8_t thumb[TOK_THUMB_LEN])
+static tok_key *find_thumb(fixture *w, const uint8_t thumb[TOK_THUMB_LEN])
 {
     tok_key **keys = NULL;
     size_t count = 0;
@@ -171,13 +169,13 @@ static tok_key *find_thumb(world *w, const uint8_t thumb[TOK_THUMB_LEN])
     return found;
 }
 
-static core_status do_retire(world *w)
+static core_status do_retire(fixture *w)
 {
     uint8_t thumb[TOK_THUMB_LEN];
     memcpy(thumb, tok_key_info_of(w->aes)->thumb, sizeof thumb);
 
     core_status st = tok_key_retire(w->aes, NULL);
-    judge.plan("");
+    proxy.plan("");
     tok_key *now = find_thumb(w, thumb);
     if (now == NULL)
         return ST_FAILURE; /* lost */
@@ -194,10 +192,10 @@ static core_status do_retire(world *w)
 
 static const struct operation {
     const char *name;
-    core_status (*run)(world *w);
+    core_status (*run)(fixture *w);
 } operations[] = {
     {"start", do_start},
-    /* first: the others work in a context that is open */ {"list", do_list},
+    /* first: the others need an open context */ {"list", do_list},
     {"by name", do_name},
     {"encrypt", do_encrypt},
     {"decrypt", do_decrypt},
@@ -223,8 +221,8 @@ static void complain(tally *t, const char *operation, unsigned long nth, const c
     printf("FAILED %s, call %lu gives %s: %s\n", operation, nth, rv, what);
 }
 
-/* After a fault: the same operation works, at once or after the back-off that the fault began. */
-static bool works_again(const struct operation *op, world *w)
+/* After a fault the same operation succeeds, at once or after the back-off that the fault began. */
+static bool works_again(const struct operation *op, fixture *w)
 {
     for (unsigned i = 0; i < 6; i++) {
         core_status st = op->run(w);
@@ -235,7 +233,7 @@ static bool works_again(const struct operation *op, world *w)
     return false;
 }
 
-static bool keys_complete(world *w)
+static bool keys_complete(fixture *w)
 {
     if (w->ctx == NULL)
         return true;
@@ -246,24 +244,24 @@ static bool keys_complete(world *w)
     return good;
 }
 
-static void fault_once(const struct operation *op, world *w, unsigned long nth, const rv_entry *rv,
-                       tally *t)
+static void fault_once(const struct operation *op, fixture *w, unsigned long nth,
+                       const rv_entry *rv, tally *t)
 {
     char plan[128];
 
     snprintf(plan, sizeof plan, "call=* nth=%lu rv=%lu", nth, rv->value);
-    judge.reset();
-    if (judge.plan(plan) != 0) {
+    proxy.reset();
+    if (proxy.plan(plan) != 0) {
         complain(t, op->name, nth, rv->name, "the plan is not understood");
         return;
     }
     core_status st = op->run(w);
-    judge.plan("");
+    proxy.plan("");
     t->runs++;
     *(st == ST_OK ? &t->healed : &t->refused) += 1;
-    if (judge.violations() > 0) {
+    if (proxy.violations() > 0) {
         complain(t, op->name, nth, rv->name, "Cryptoki's rules were broken");
-        printf("%s\n", judge.log());
+        printf("%s\n", proxy.log());
     }
     if (st == ST_FAILURE)
         complain(t, op->name, nth, rv->name, "a wrong result");
@@ -273,11 +271,11 @@ static void fault_once(const struct operation *op, world *w, unsigned long nth, 
         complain(t, op->name, nth, rv->name, "a key is lost or left over");
 }
 
-static void torture(const struct operation *op, world *w, bool brief, tally *t)
+static void torture(const struct operation *op, fixture *w, bool brief, tally *t)
 {
-    judge.reset();
+    proxy.reset();
     core_status st = op->run(w);
-    unsigned long calls = judge.get(NULL);
+    unsigned long calls = proxy.get(NULL);
     if (st == ST_MECHANISM) {
         printf("SKIPPED %s: the token cannot do it\n", op->name);
         return;
@@ -288,8 +286,8 @@ static void torture(const struct operation *op, world *w, bool brief, tally *t)
     }
     for (unsigned long nth = 1; nth <= calls; nth++) {
         for (size_t i = 0; i < rv_count; i++) {
-            /* A module that says it is initialised, and is not, is believed: nothing could be
-             * known. */
+            /* A false "already initialised" from C_Initialize is believed: there is no way to
+             * notice. */
             bool lie = nth == 1 && op->run == do_start && rv_list[i].value == CKR_ALREADY;
             if ((!brief || rv_list[i].telling) && !lie)
                 fault_once(op, w, nth, &rv_list[i], t);
@@ -299,7 +297,7 @@ static void torture(const struct operation *op, world *w, bool brief, tally *t)
            calls, t->runs, t->refused, t->healed, t->failures);
 }
 
-static tok_key *make(world *w, const char *name, core_algorithm algorithm, unsigned can)
+static tok_key *make(fixture *w, const char *name, core_algorithm algorithm, unsigned can)
 {
     tok_key_spec spec = {name, algorithm, can, true, false};
     tok_key *key = NULL;
@@ -309,7 +307,7 @@ static tok_key *make(world *w, const char *name, core_algorithm algorithm, unsig
     return key;
 }
 
-static bool open_world(world *w)
+static bool open_fixture(fixture *w)
 {
     const char *pin = getenv("PIN");
     tok_key **keys = NULL;
@@ -335,16 +333,16 @@ static bool open_world(world *w)
 
 int main(int argc, char **argv)
 {
-    static world w;
+    static fixture w;
     tally t = {0};
     bool brief = argc > 1 && strcmp(argv[1], "short") == 0;
     const char *only = argc > 2 ? argv[2] : NULL;
 
-    if (getenv("MODULE") == NULL || !counter_load(&judge)) {
+    if (getenv("MODULE") == NULL || !fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    const char *config = counter_config("torture.conf", "serialize = no");
+    const char *config = fault_proxy_config("torture.conf", "serialize = no");
     if (config == NULL) {
         printf("FAILED: no configuration\n");
         return 1;
@@ -352,7 +350,7 @@ int main(int argc, char **argv)
     snprintf(w.config, sizeof w.config, "%s", config);
     if (only == NULL || strcmp(only, "start") == 0)
         torture(&operations[0], &w, brief, &t);
-    if (!open_world(&w)) {
+    if (!open_fixture(&w)) {
         printf("FAILED: the token cannot be set up\n");
         return 1;
     }

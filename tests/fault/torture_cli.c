@@ -4,7 +4,7 @@
  * return value of a list, every allocation of ours fails once, and every operation on a file of
  * ours fails once in each way of a list. Required each time: a documented exit status and a text
  * that says what to do, an end in bounded time, no breach of Cryptoki's rules, no key lost, changed
- * or left over, files either old or new, and the next clean run works.
+ * or left over, files either old or new, and the next run without a fault works.
  *
  *   with-token --count KIND torture_cli [short|long|all [WORD-OF-A-VERB [KIND]]]    KIND: 1 calls,
  * 2 memory, 3 files
@@ -53,8 +53,7 @@ static const verb verbs[] = {
     {"probe --json", false, false, true, 0, "\"WRONG\""},
 };
 
-/* Runs of a verb and a kind of fault, spread evenly over all there are: all where the number is 0.
- */
+/* Number of runs for a verb and a kind of fault, spread evenly over all possible ones; 0: all. */
 static struct {
     const char *word;
     bool brief;
@@ -71,7 +70,7 @@ static void choose_form(const char *word)
 
 static char seen[4096][96];
 
-/* Faults of one kind at one place in the code's outside: a function and a value. */
+/* Counts the different faults of one kind: a function and a value. */
 static void count_distinct(const fault *f, const outcome *o)
 {
     char text[96];
@@ -89,7 +88,7 @@ static void count_distinct(const fault *f, const outcome *o)
         memcpy(seen[score.distinct++], text, sizeof text);
 }
 
-/* The list of one kind in this form, by number; false behind its end. */
+/* The fault with this number, of one kind in this form; false after the last one. */
 static bool variant(fault *f, unsigned long number)
 {
     for (size_t i = 0; f->kind == FAULT_CALL && i < rv_count; i++) {
@@ -129,13 +128,14 @@ static void torture_kind(const verb *v, fault_kind kind, const outcome *clean, c
         f.nth = 1 + at / variants;
         (void)variant(&f, take < all ? i % variants : at % variants);
         name_fault(&f);
-        world_run(v->line, &f, &o);
-        /* A module that says it is initialised, and is not, is believed. */
+        env_run(v->line, &f, &o);
+        /* A false "already initialised" from C_Initialize is believed: there is no way to
+         * notice. */
         if (kind == FAULT_CALL && strcmp(f.rv->name, "CKR_CRYPTOKI_ALREADY_INITIALIZED") == 0 &&
             strcmp(o.hit, "C_Initialize") == 0)
             continue;
         count_distinct(&f, &o);
-        judge_run(v, &f, clean, before, after, &o);
+        check_run(v, &f, clean, before, after, &o);
     }
 }
 
@@ -146,16 +146,16 @@ static bool torture(const verb *v, unsigned only)
     const fault none = {.kind = FAULT_NONE};
     unsigned long runs = score.runs;
 
-    if (!world_take(&before.output, &before.token) || !census_take(&before.keys))
+    if (!env_take(&before.output, &before.token) || !census_take(&before.keys))
         return false;
-    world_run(v->line, &none, &clean);
+    env_run(v->line, &none, &clean);
     if (clean.status != v->status || clean.violations != 0) {
         printf("FAILED p11ekm %s: status %d without a fault\n%s%s", v->line, clean.status,
                clean.err, clean.out);
         score.failures++;
     }
-    if (!world_take(&after.output, &after.token) || !census_take(&after.keys) ||
-        !world_restore(&before.output, &before.token))
+    if (!env_take(&after.output, &after.token) || !census_take(&after.keys) ||
+        !env_restore(&before.output, &before.token))
         return false;
     for (fault_kind kind = FAULT_CALL; kind <= FAULT_FILE; kind++)
         if (only == 0 || only == kind)
@@ -182,11 +182,11 @@ int main(int argc, char **argv)
         return 77;
     }
     choose_form(argc > 1 ? argv[1] : "");
-    if (!world_make())
+    if (!env_make())
         return 1;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strstr(verbs[i].line, word) != NULL && !torture(&verbs[i], only)) {
-            printf("FAILED: the world cannot be read or restored\n");
+            printf("FAILED: the environment cannot be read or restored\n");
             return 1;
         }
     printf("%lu runs, %lu distinct faults, %lu refused, %lu healed, %lu crashes, %lu hangs, %lu "

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Torture at SQL Server's interface: for every operation of the EKM door, every Cryptoki call it
- * makes fails once with every return value of a list, and every allocation of ours fails once.
- * Required each time: a documented code that is true (no "internal error", no "not found" of what
- * is there), no breach of Cryptoki's rules, no key lost and none left over, and the same operation
- * works right after. It is linked with the rooms themselves, since the built library does not
- * export the seam for allocations.
+ * Torture at SQL Server's interface: for every operation of the EKM provider, every Cryptoki call
+ * it makes fails once with every return value of a list, and every allocation of ours fails once.
+ * Required each time: a documented and true code (no "internal error", no "not found" for an
+ * existing object), no breach of Cryptoki's rules, no key lost and none left over, and the same
+ * operation succeeds afterwards. Linked with the component libraries, because the built library
+ * does not export the hook for allocations.
  *
  *   with-token --count KIND torture_ekm [short [OPERATION]]
  */
@@ -16,13 +16,13 @@
 #include "core/platform.h"
 #include "pkcs11/group/group_private.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/fault/rv_list.h"
 #include "tests/unit/ekm_fixture.h"
 
 enum { CKR_ALREADY = 0x191, WRONG_RESULT = 9999 };
 
-static counter judge;
+static fault_proxy proxy;
 static SqlCpSession session;
 static uint8_t rsa[FX_THUMB];
 static uint8_t aes[FX_THUMB];
@@ -33,7 +33,7 @@ static unsigned keys;
 static unsigned long runs, refused, healed, failures;
 static const char *operation = "set-up";
 
-/* The fixture's assertions fail the operation at hand. */
+/* A failed assertion of the fixture fails the current operation. */
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition,
                                 const char *file, const char *function, CU_BOOL fatal)
 {
@@ -46,7 +46,7 @@ CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condit
     return value;
 }
 
-/* --- the operations: each leaves the world as it was --- */
+/* --- the operations: each leaves the fixture as it was --- */
 
 static SqlCpError do_provider(void)
 {
@@ -152,8 +152,9 @@ static SqlCpError create(SqlCpKeyFlags flags, core_algorithm algorithm)
         return e;
     e = fx_drop(session, thumb);
     if (e != scp_err_Success) {
-        /* What the drop has left is the test's to clear up, not a leftover of a creation. */
-        judge.plan("");
+        /* The test removes what the failed drop has left, which is not left over from a
+         * creation. */
+        proxy.plan("");
         core_set_alloc_hook(NULL);
         (void)fx_drop(session, thumb);
     }
@@ -178,9 +179,9 @@ static SqlCpError do_volatile(void)
 static const struct action {
     const char *name;
     SqlCpError (*run)(void);
-    bool slow; /* in the long form only, and there the telling values */
+    bool slow; /* in the long form only, with the telling values */
 } actions[] = {
-    {"provider", do_provider, false}, /* first: the others work in an open provider */
+    {"provider", do_provider, false}, /* first: the others need an open provider */
     {"session", do_session, false},   {"wrong PIN", do_wrong_pin, false},
     {"list", do_list, false},         {"info", do_info, false},
     {"export", do_export, false},     {"wrap", do_wrap, false},
@@ -197,7 +198,7 @@ static void complain(const char *fault, const char *what)
     printf("FAILED %s, %s: %s\n", operation, fault, what);
 }
 
-/* Codes of the list that a fault may bring about. */
+/* Codes of the list that an injected fault may cause. */
 static bool documented(SqlCpError e)
 {
 #define CODE(name, code, class, text, next) code,
@@ -220,7 +221,7 @@ static bool works_again(const struct action *a)
     return false;
 }
 
-/* An object that refuses to tell what is asked of it is none of ours: a list leaves it out. */
+/* An object whose attributes cannot be read is not counted as ours: a list omits it. */
 static bool left_out(const struct action *a, SqlCpError e, unsigned long rv)
 {
     core_status st = tok_rv_status(rv, TOK_CALL_OTHER);
@@ -235,9 +236,9 @@ static void check(const struct action *a, const char *fault, SqlCpError e)
 
     runs++;
     *(e == scp_err_Success ? &healed : &refused) += 1;
-    if (judge.violations() > 0) {
+    if (proxy.violations() > 0) {
         complain(fault, "Cryptoki's rules were broken");
-        printf("%s\n", judge.log());
+        printf("%s\n", proxy.log());
     }
     if (!documented(e)) {
         snprintf(text, sizeof text, e == (SqlCpError)WRONG_RESULT ? "a wrong result" : "code %d",
@@ -252,9 +253,9 @@ static void check(const struct action *a, const char *fault, SqlCpError e)
 
 static void fail_calls(const struct action *a, bool brief)
 {
-    judge.reset();
+    proxy.reset();
     SqlCpError e = a->run();
-    unsigned long calls = judge.get(NULL);
+    unsigned long calls = proxy.get(NULL);
 
     if (e != scp_err_Success) {
         printf("code %u: ", (unsigned)e);
@@ -264,15 +265,16 @@ static void fail_calls(const struct action *a, bool brief)
     for (unsigned long nth = 1; nth <= calls; nth++) {
         for (size_t i = 0; i < rv_count; i++) {
             char plan[128];
-            /* A module that says it is initialised, and is not, is believed. */
+            /* A false "already initialised" from C_Initialize is believed: there is no way to
+             * notice. */
             bool lie = nth == 1 && a->run == do_provider && rv_list[i].value == CKR_ALREADY;
             if (((brief || a->slow) && !rv_list[i].telling) || lie)
                 continue;
             snprintf(plan, sizeof plan, "call=* nth=%lu rv=%lu", nth, rv_list[i].value);
-            judge.reset();
-            (void)judge.plan(plan);
+            proxy.reset();
+            (void)proxy.plan(plan);
             e = a->run();
-            judge.plan("");
+            proxy.plan("");
             snprintf(plan, sizeof plan, "call %lu gives %s", nth, rv_list[i].name);
             check(a, plan, left_out(a, e, rv_list[i].value) ? scp_err_Success : e);
         }
@@ -294,7 +296,7 @@ static void fail_allocations(const struct action *a)
 
     for (failing = 1; failing < MOST; failing++) {
         allocation = 0;
-        judge.reset();
+        proxy.reset();
         core_set_alloc_hook(fail_one);
         SqlCpError e = a->run();
         core_set_alloc_hook(NULL);
@@ -322,7 +324,7 @@ static void torture(const struct action *a, bool brief, const char *only)
            a->name, runs, runs - calls, refused, healed, failures);
 }
 
-static bool open_world(void)
+static bool open_fixture(void)
 {
     if (SqlCryptInitializeProvider() != scp_err_Success ||
         fx_open("main", getenv("PIN"), &session) != scp_err_Success ||
@@ -342,18 +344,18 @@ int main(int argc, char **argv)
     bool brief = argc > 1 && strcmp(argv[1], "short") == 0;
     const char *only = argc > 2 ? argv[2] : NULL;
 
-    if (!counter_load(&judge)) {
+    if (!fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
     const char *config =
-        counter_config("torture.conf", "drop = destroy\nserialize = no\naudit = none\n");
+        fault_proxy_config("torture.conf", "drop = destroy\nserialize = no\naudit = none\n");
     if (config == NULL || setenv("P11EKM_CONF", config, 1) != 0) {
         printf("FAILED: no configuration\n");
         return 1;
     }
     torture(&actions[0], brief, only);
-    if (!open_world()) {
+    if (!open_fixture()) {
         printf("FAILED: the token cannot be set up\n");
         return 1;
     }

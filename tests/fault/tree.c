@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static tree *taking; /* nftw has no parameter for it */
+static tree *taking; /* nftw passes no user parameter */
 
 static int take(const char *path, const struct stat *s, int type, struct FTW *ftw)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A directory of files kept in memory, to see what a run changed and to take it back.
+ * A directory of files kept in memory, to see what a run changed and to undo it.
  */
 #ifndef FAULT_TREE_H
 #define FAULT_TREE_H
@@ -23,14 +23,15 @@ typedef struct tree {
     size_t count;
 } tree;
 
-/* All files below `root` now. False where it cannot be read. Release with tree_drop. */
+/* Reads all files below `root`. False on an error. Release with tree_drop. */
 bool tree_take(tree *t, const char *root);
 void tree_drop(tree *t);
-/* Makes the directory what it was. */
+/* Restores the directory. */
 bool tree_restore(const tree *t);
-/* The file whose path ends in this; NULL: none. */
+/* The file whose path ends so; NULL: none. */
 const tree_file *tree_find(const tree *t, const char *end);
-/* Whether both have the same files, but for those whose path has one of the words (NULL ends). */
+/* True if both have the same files, except those whose path contains one of the words (the list
+ * ends with NULL). */
 bool tree_same(const tree *a, const tree *b, const char *const *but);
 
 #endif

@@ -13,18 +13,18 @@
 #include "cmk/store.h"
 #include "core/platform.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 
 enum { LONG_MS = 20000 }; /* for what takes milliseconds */
 
-static counter count;
+static fault_proxy count;
 
 static const char *config(void)
 {
     char text[1024];
     const char *pin = testing_file("pin", getenv("PIN"), strlen(getenv("PIN")), 0600);
     (void)snprintf(text, sizeof text, "pin_file = %s\n[token other]\ntoken = other-token\n", pin);
-    return counter_config("logins.conf", text);
+    return fault_proxy_config("logins.conf", text);
 }
 
 typedef struct call {
@@ -155,11 +155,11 @@ static const test_suite suite = {.name = "cmk_logins", .cases = cases};
 int main(int argc, char **argv)
 {
     const test_suite *const suites[] = {&suite};
-    if (!counter_load(&count)) {
+    if (!fault_proxy_load(&count)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }
-    if (!counter_second_token("other-token"))
+    if (!fault_proxy_second_token("other-token"))
         return EXIT_FAILURE;
     return testing_main(argc, argv, suites, 1);
 }

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
-#include "tests/field/login_world.h"
+#include "tests/field/login_fixture.h"
 
-static login_world w;
+static login_fixture w;
 
 /* Stands in for OpenSSL's, with which PINs are compared: a thread can stop right after that. */
 static _Thread_local bool stops_after_compare;
@@ -41,7 +41,7 @@ typedef struct worker {
 
 static void *work_once(void *arg)
 {
-    ((worker *)arg)->st = world_work(&w, NULL);
+    ((worker *)arg)->st = fixture_work(&w, NULL);
     return NULL;
 }
 
@@ -75,8 +75,8 @@ static void login_session_lost_alone_work_goes_on(void)
         worker one;
         core_err err = {0};
 
-        world_open(&w, policies[i]);
-        world_start(&w);
+        fixture_open(&w, policies[i]);
+        fixture_start(&w);
         CU_ASSERT_EQUAL(at_work_together(3, 10000), 3); /* so many sessions hold the login */
         memory.quirks(NULL);
         int place = memory.park("C_DecryptInit", 0);
@@ -86,13 +86,13 @@ static void login_session_lost_alone_work_goes_on(void)
         memory.go(place, CKR_KEY_HANDLE_INVALID); /* that is how some tokens tell a loss */
         pthread_join(one.thread, NULL);
         CU_ASSERT_EQUAL(one.st, ST_OK);
-        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
-        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
-        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
-        CU_ASSERT_EQUAL(world_logins(), 0); /* our other sessions held the login */
+        CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_logins(), 0); /* our other sessions held the login */
         for (int k = 0; k < 3; k++)
             tok_token_logout(w.token);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -101,21 +101,21 @@ static void login_lost_right_pin_brings_it_back(void)
 {
     core_err err = {0};
 
-    world_open(&w, "relogin = no\n");
-    world_start(&w);
+    fixture_open(&w, "relogin = no\n");
+    fixture_start(&w);
     memory.lose_sessions();
     memory.quirks(NULL);
-    CU_ASSERT_EQUAL(world_work(&w, &err), ST_LOGIN_LOST);
-    CU_ASSERT_EQUAL(world_login(&w, "0000", &err), ST_AUTH_FAILED);
-    CU_ASSERT_EQUAL(world_work(&w, &err), ST_LOGIN_LOST);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
-    CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_LOGIN_LOST);
+    CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err), ST_AUTH_FAILED);
+    CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_LOGIN_LOST);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
     tok_token_logout(w.token);
-    CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
-    CU_ASSERT_EQUAL(world_login(&w, "0001", &err), ST_AUTH_FAILED); /* compared again */
-    CU_ASSERT_EQUAL(world_logins(), 2);
+    CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "0001", &err), ST_AUTH_FAILED); /* compared again */
+    CU_ASSERT_EQUAL(fixture_logins(), 2);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void *log_out(void *arg)
@@ -129,7 +129,7 @@ static void *second_user(void *arg)
 {
     (void)arg;
     stops_after_compare = true;
-    second_st = world_login(&w, "1234", NULL);
+    second_st = fixture_login(&w, "1234", NULL);
     return NULL;
 }
 
@@ -140,8 +140,8 @@ static void last_logout_beside_a_login_nothing_lost(void)
         pthread_t thread;
         core_err err = {0};
 
-        world_open(&w, policies[i]);
-        world_start(&w);
+        fixture_open(&w, policies[i]);
+        fixture_start(&w);
         atomic_store(&compared, false);
         atomic_store(&goes_on, false);
         CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, second_user, NULL), 0);
@@ -154,12 +154,12 @@ static void last_logout_beside_a_login_nothing_lost(void)
         pthread_join(thread, NULL);
         pthread_join(leaver, NULL);
         CU_ASSERT_EQUAL(second_st, ST_OK);
-        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
-        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
-        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
         tok_token_logout(w.token);
         tok_token_logout(w.token);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -175,21 +175,21 @@ static void foreign_login_ended_pin_is_verified(void)
     void *library = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
     *(void **)&get = dlsym(library, "C_GetFunctionList");
     CU_ASSERT_FATAL(get != NULL && get(&f) == CKR_OK);
-    world_open(&w, "foreign_login = logout\n");
+    fixture_open(&w, "foreign_login = logout\n");
     CU_ASSERT_EQUAL(f->C_OpenSession((CK_SLOT_ID)tok_token_info_of(w.token)->slot,
                                      CKF_SERIAL_SESSION, NULL, NULL, &theirs),
                     CKR_OK);
     CU_ASSERT_EQUAL(f->C_Login(theirs, CKU_USER, pin, 4), CKR_OK);
     memory.quirks(NULL);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
-    CU_ASSERT_EQUAL(world_logins(), 1);
-    CU_ASSERT_EQUAL(world_login(&w, "0000", &err), ST_AUTH_FAILED); /* asked, as it may be new */
-    CU_ASSERT_EQUAL(world_wrong(), 1);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_logins(), 1);
+    CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err), ST_AUTH_FAILED); /* asked, as it may be new */
+    CU_ASSERT_EQUAL(fixture_wrong(), 1);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     tok_token_logout(w.token);
     tok_token_logout(w.token);
     CU_ASSERT_EQUAL(f->C_CloseSession(theirs), CKR_OK);
-    world_close(&w);
+    fixture_close(&w);
     (void)dlclose(library);
 }
 
@@ -205,7 +205,7 @@ static void *work_on(void *arg)
     (void)arg;
     while (!atomic_load(&over)) {
         const uint64_t from = core_now_us();
-        atomic_fetch_add(world_work(&w, NULL) == ST_OK ? &operations : &failures, 1);
+        atomic_fetch_add(fixture_work(&w, NULL) == ST_OK ? &operations : &failures, 1);
         testing_most(&longest_us, core_now_us() - from);
         core_sleep_ms(2);
     }
@@ -218,7 +218,7 @@ static void *try_wrong_pins(void *arg)
     while (!atomic_load(&over)) {
         char pin[16];
         (void)snprintf(pin, sizeof pin, "8%05u", atomic_fetch_add(&attempts, 1));
-        CU_ASSERT_EQUAL(world_login(&w, pin, NULL), ST_AUTH_FAILED);
+        CU_ASSERT_EQUAL(fixture_login(&w, pin, NULL), ST_AUTH_FAILED);
     }
     return NULL;
 }
@@ -249,8 +249,8 @@ static void wrong_pins_beside_a_slow_call_others_work(void)
     worker slow;
     double share = 0;
 
-    world_open(&w, "session_wait_ms = 2000\n");
-    world_start(&w);
+    fixture_open(&w, "session_wait_ms = 2000\n");
+    fixture_start(&w);
     memory.quirks(NULL);
     atomic_store(&failures, 0);
     atomic_store(&attempts, 0);
@@ -269,26 +269,26 @@ static void wrong_pins_beside_a_slow_call_others_work(void)
     CU_ASSERT(atomic_load(&longest_us) < 900000); /* half of session_wait_ms it was */
     CU_ASSERT(atomic_load(&attempts) > 0);
     CU_ASSERT_EQUAL(atomic_load(&failures), 0);
-    CU_ASSERT_EQUAL(world_logins(), 0); /* none could be asked */
+    CU_ASSERT_EQUAL(fixture_logins(), 0); /* none could be asked */
     memory.go(place, CKR_OK);
     pthread_join(slow.thread, NULL);
     CU_ASSERT_EQUAL(slow.st, ST_OK);
     /* When the call is back, a changed PIN is asked about. */
     memory.set_pin("4321");
-    core_status st = world_login(&w, "4321", NULL);
+    core_status st = fixture_login(&w, "4321", NULL);
     for (int i = 0; i < 10 && st != ST_OK; i++)
-        st = world_login(&w, "4321", NULL);
+        st = fixture_login(&w, "4321", NULL);
     CU_ASSERT_EQUAL(st, ST_OK);
     tok_token_logout(w.token);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* --- the limit to the waiting for another login --- */
 
 static void *log_in(void *arg)
 {
-    ((worker *)arg)->st = world_login(&w, "1234", NULL);
+    ((worker *)arg)->st = fixture_login(&w, "1234", NULL);
     return NULL;
 }
 
@@ -296,7 +296,7 @@ static void many_at_once_without_a_session_wait_all_log_in(void)
 {
     worker all[16];
 
-    world_open(&w, "session_wait_ms = 0\n");
+    fixture_open(&w, "session_wait_ms = 0\n");
     memory.quirks(&(p11memory_quirks){.login_ms = 100});
     for (size_t i = 0; i < 16; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&all[i].thread, NULL, log_in, &all[i]), 0);
@@ -304,10 +304,10 @@ static void many_at_once_without_a_session_wait_all_log_in(void)
         pthread_join(all[i].thread, NULL);
         CU_ASSERT_EQUAL(all[i].st, ST_OK);
     }
-    CU_ASSERT_EQUAL(world_logins(), 1);
+    CU_ASSERT_EQUAL(fixture_logins(), 1);
     for (size_t i = 0; i < 16; i++)
         tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* --- the pool --- */
@@ -320,8 +320,8 @@ static void full_token_has_room_again_pool_grows(void)
 
     (void)remove(testing_path("pool.log"));
     (void)snprintf(line, sizeof line, "log = %s\nmax_sessions = 6\n", testing_path("pool.log"));
-    world_open(&w, line);
-    world_start(&w);
+    fixture_open(&w, line);
+    fixture_start(&w);
     memory.limit(3); /* the login session and two */
     CU_ASSERT_EQUAL(at_work_together(6, 300), 2);
     memory.limit(0);
@@ -330,7 +330,7 @@ static void full_token_has_room_again_pool_grows(void)
     tok_token_stats_get(w.token, &stats);
     CU_ASSERT_EQUAL(stats.sessions, 7);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
     char *log = testing_read(testing_path("pool.log"), &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(log);
     CU_ASSERT_PTR_NOT_NULL(strstr(log, "would not open another session"));

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
-#include "tests/field/login_world.h"
+#include "tests/field/login_fixture.h"
 
-static login_world w;
+static login_fixture w;
 
 /* What tokens answer to a wrong PIN, besides CKR_PIN_INCORRECT. */
 static const CK_RV codes[] = {
@@ -34,20 +34,20 @@ static void wrong_pins_any_code_sent_at_most_pin_tries(void)
         core_status st = ST_OK;
 
         (void)snprintf(globals, sizeof globals, "pin_tries = %u\n", allowed);
-        world_open(&w, globals);
+        fixture_open(&w, globals);
         memory.quirks(&(p11memory_quirks){.wrong_pin_rv = codes[i / 6], .blind = i % 2 == 1});
         for (unsigned k = 0; k < 10; k++) {
             (void)snprintf(pin, sizeof pin, "99990%u", same ? 0 : k);
-            st = world_login(&w, pin, &err);
+            st = fixture_login(&w, pin, &err);
             CU_ASSERT_NOT_EQUAL(st, ST_OK);
         }
-        if (world_wrong() > allowed)
-            fprintf(stderr, "0x%lx: %u sent, %u allowed\n", codes[i / 6], world_wrong(), allowed);
-        CU_ASSERT(world_wrong() >= 1 && world_wrong() <= allowed);
+        if (fixture_wrong() > allowed)
+            fprintf(stderr, "0x%lx: %u sent, %u allowed\n", codes[i / 6], fixture_wrong(), allowed);
+        CU_ASSERT(fixture_wrong() >= 1 && fixture_wrong() <= allowed);
         CU_ASSERT(st == ST_PIN_RATIONED || (same && st == ST_AUTH_FAILED));
         if (st == ST_PIN_RATIONED) /* it says how long */
             CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "sent in 300 s"));
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -61,26 +61,26 @@ static void stale_kept_pin_any_code_sent_at_most_pin_tries(void)
         const bool unplugged = i == 4;
         core_err err = {0};
 
-        world_open(&w, "pin_tries = 2\n");
-        world_start(&w);
+        fixture_open(&w, "pin_tries = 2\n");
+        fixture_start(&w);
         memory.quirks(&(p11memory_quirks){.wrong_pin_rv = some[i], .blind = 1});
         memory.set_pin("4321");
         if (unplugged) {
             memory.unplug(1);
-            CU_ASSERT_NOT_EQUAL(world_work(&w, &err), ST_OK);
+            CU_ASSERT_NOT_EQUAL(fixture_work(&w, &err), ST_OK);
             memory.unplug(0);
         } else {
             memory.lose_sessions();
         }
         for (unsigned k = 0; k < 12; k++) {
-            CU_ASSERT_NOT_EQUAL(world_work(&w, &err), ST_OK);
+            CU_ASSERT_NOT_EQUAL(fixture_work(&w, &err), ST_OK);
             core_sleep_ms(unplugged ? 60 : 0);
         }
-        if (world_wrong() > 2)
-            fprintf(stderr, "0x%lx: %u sent\n", some[i], world_wrong());
-        CU_ASSERT(world_wrong() >= 1 && world_wrong() <= 2);
+        if (fixture_wrong() > 2)
+            fprintf(stderr, "0x%lx: %u sent\n", some[i], fixture_wrong());
+        CU_ASSERT(fixture_wrong() >= 1 && fixture_wrong() <= 2);
         tok_token_logout(w.token);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -90,22 +90,22 @@ static void kept_pin_one_device_error_recovers(void)
     for (unsigned i = 0; i < CODES; i++) {
         core_err err = {0};
 
-        world_open(&w, "");
-        world_start(&w);
+        fixture_open(&w, "");
+        fixture_start(&w);
         memory.lose_sessions();
         memory.quirks(&(p11memory_quirks){.login_rv = codes[i], .login_times = 1});
-        core_status st = world_work(&w, &err);
+        core_status st = fixture_work(&w, &err);
         if (codes[i] == CKR_PIN_INCORRECT || codes[i] == CKR_PIN_INVALID ||
             codes[i] == CKR_PIN_LEN_RANGE) {
             CU_ASSERT_EQUAL(st, ST_AUTH_FAILED);
         } else {
             if (st != ST_OK) /* no room: recovery leaves that to the next */
-                st = world_work(&w, &err);
+                st = fixture_work(&w, &err);
             CU_ASSERT_EQUAL(st, ST_OK);
-            CU_ASSERT_EQUAL(world_logins(), 2);
+            CU_ASSERT_EQUAL(fixture_logins(), 2);
         }
         tok_token_logout(w.token);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -116,27 +116,27 @@ static void busy_token_asked_again_with_a_limit(void)
     for (unsigned times = 1; times <= 3; times++) {
         core_err err = {0};
 
-        world_open(&w, "pin_tries = 2\n");
-        CU_ASSERT_EQUAL(world_login(&w, "0000", &err), ST_AUTH_FAILED); /* here it tells */
-        world_start(&w);
+        fixture_open(&w, "pin_tries = 2\n");
+        CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err), ST_AUTH_FAILED); /* here it tells */
+        fixture_start(&w);
         memory.lose_sessions();
         memory.quirks(&(p11memory_quirks){.login_rv = CKR_GENERAL_ERROR, .login_times = times});
-        core_status st = world_work(&w, &err);
+        core_status st = fixture_work(&w, &err);
         CU_ASSERT_EQUAL(st, ST_OK);
-        CU_ASSERT_EQUAL(world_logins(), times + 1);
+        CU_ASSERT_EQUAL(fixture_logins(), times + 1);
         tok_token_logout(w.token);
-        world_close(&w);
+        fixture_close(&w);
     }
-    world_open(&w, "pin_tries = 2\n");
-    CU_ASSERT_EQUAL(world_login(&w, "0000", NULL), ST_AUTH_FAILED);
-    world_start(&w);
+    fixture_open(&w, "pin_tries = 2\n");
+    CU_ASSERT_EQUAL(fixture_login(&w, "0000", NULL), ST_AUTH_FAILED);
+    fixture_start(&w);
     memory.lose_sessions();
     memory.quirks(&(p11memory_quirks){.login_rv = CKR_GENERAL_ERROR});
     for (unsigned i = 0; i < 10; i++)
-        CU_ASSERT_NOT_EQUAL(world_work(&w, NULL), ST_OK);
-    CU_ASSERT_EQUAL(world_logins(), 4);
+        CU_ASSERT_NOT_EQUAL(fixture_work(&w, NULL), ST_OK);
+    CU_ASSERT_EQUAL(fixture_logins(), 4);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* The token's flags are read before every C_Login. */
@@ -150,27 +150,27 @@ static void last_try_and_locked_no_login_by_anybody(void)
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         core_err err = {0};
 
-        world_open(&w, "");
-        world_start(&w);
+        fixture_open(&w, "");
+        fixture_start(&w);
         memory.lose_sessions();
         memory.quirks(&(p11memory_quirks){.set = cases[i].flag});
         for (unsigned k = 0; k < 3; k++)
-            CU_ASSERT_EQUAL(world_work(&w, &err), cases[i].st);
+            CU_ASSERT_EQUAL(fixture_work(&w, &err), cases[i].st);
         memory.unplug(1);
-        CU_ASSERT_NOT_EQUAL(world_work(&w, &err), ST_OK);
+        CU_ASSERT_NOT_EQUAL(fixture_work(&w, &err), ST_OK);
         memory.unplug(0);
         core_sleep_ms(150);
-        CU_ASSERT_EQUAL(world_work(&w, &err), cases[i].st);
-        CU_ASSERT_EQUAL(world_logins(), 0);
+        CU_ASSERT_EQUAL(fixture_work(&w, &err), cases[i].st);
+        CU_ASSERT_EQUAL(fixture_logins(), 0);
         memory.quirks(NULL); /* an administrator has logged in */
         core_sleep_ms(400);
-        core_status st = world_work(&w, &err);
+        core_status st = fixture_work(&w, &err);
         CU_ASSERT_EQUAL(st, ST_OK);
         tok_token_logout(w.token);
         memory.quirks(&(p11memory_quirks){.set = cases[i].flag});
-        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), cases[i].st);
-        CU_ASSERT_EQUAL(world_logins(), 0);
-        world_close(&w);
+        CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), cases[i].st);
+        CU_ASSERT_EQUAL(fixture_logins(), 0);
+        fixture_close(&w);
     }
 }
 
@@ -179,34 +179,34 @@ static void more_wrong_pins_than_remembered_right_one_logs_in(void)
     char pin[16];
     core_err err = {0};
 
-    world_open(&w, "pin_tries = 100\n");
+    fixture_open(&w, "pin_tries = 100\n");
     memory.quirks(&(p11memory_quirks){.blind = 1});
     for (unsigned i = 0; i < 90; i++) {
         (void)snprintf(pin, sizeof pin, "77%04u", i);
-        CU_ASSERT_EQUAL(world_login(&w, pin, &err), ST_AUTH_FAILED);
+        CU_ASSERT_EQUAL(fixture_login(&w, pin, &err), ST_AUTH_FAILED);
     }
-    CU_ASSERT_EQUAL(world_wrong(), 90);
-    CU_ASSERT_EQUAL(world_login(&w, pin, &err), ST_AUTH_FAILED); /* a late one is remembered */
-    CU_ASSERT_EQUAL(world_wrong(), 90);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_wrong(), 90);
+    CU_ASSERT_EQUAL(fixture_login(&w, pin, &err), ST_AUTH_FAILED); /* a late one is remembered */
+    CU_ASSERT_EQUAL(fixture_wrong(), 90);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void ration_over_right_pin_logs_in(void)
 {
     core_err err = {0};
 
-    world_open(&w, "pin_tries = 1\npin_retry_seconds = 1\n");
+    fixture_open(&w, "pin_tries = 1\npin_retry_seconds = 1\n");
     memory.quirks(&(p11memory_quirks){.wrong_pin_rv = 0x80000005UL});
-    CU_ASSERT_EQUAL(world_login(&w, "0000", &err), ST_DEVICE);
+    CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err), ST_DEVICE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "may mean a wrong PIN"));
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_PIN_RATIONED);
-    CU_ASSERT_EQUAL(world_logins(), 1);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_PIN_RATIONED);
+    CU_ASSERT_EQUAL(fixture_logins(), 1);
     core_sleep_ms(1050);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static const test_case cases[] = {

@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/platform.h"
-#include "tests/field/login_world.h"
+#include "tests/field/login_fixture.h"
 #include "tests/unit/ekm_fixture.h"
 
 enum { RATIONED = 2063, NO_PIN = 2065 };
 
-/* A provider over the memory token; the tokens of the world stay closed. */
+/* A provider over the memory token; the tokens of the fixture stay closed. */
 static void provider_start(const char *globals)
 {
-    login_world w;
+    login_fixture w;
 
-    world_open(&w, globals);
-    world_close(&w);
-    CU_ASSERT_EQUAL_FATAL(setenv("P11EKM_CONF", world_config(), 1), 0);
+    fixture_open(&w, globals);
+    fixture_close(&w);
+    CU_ASSERT_EQUAL_FATAL(setenv("P11EKM_CONF", fixture_config(), 1), 0);
     CU_ASSERT_EQUAL_FATAL(SqlCryptInitializeProvider(), scp_err_Success);
 }
 
@@ -38,7 +38,7 @@ static void startup_wait_vendor_code_sent_at_most_pin_tries(void)
             CU_ASSERT_NOT_EQUAL(e, scp_err_Success);
         }
         CU_ASSERT_EQUAL((int)e, RATIONED);
-        CU_ASSERT_EQUAL(world_wrong(), 2);
+        CU_ASSERT_EQUAL(fixture_wrong(), 2);
         CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
     }
 }

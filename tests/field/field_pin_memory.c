@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "pkcs11/recovery/recovery_private.h"
-#include "tests/field/login_world.h"
+#include "tests/field/login_fixture.h"
 
 /* What is looked for; it points into memory that no dump has. */
 typedef struct wanted {
@@ -65,27 +65,27 @@ static void finds_what_a_dump_has(void)
 {
     static uint8_t there[TOK_HASH];
     size_t seen = 0;
-    login_world w;
+    login_fixture w;
 
-    world_open(&w, "");
-    CU_ASSERT_EQUAL(world_login(&w, "1234", NULL), ST_OK);
+    fixture_open(&w, "");
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", NULL), ST_OK);
     memcpy(there, w.token->pin->salt, sizeof there);
     CU_ASSERT(dump_holds(w.token->pin->salt, &seen) > 0);
     core_wipe(there, sizeof there);
     CU_ASSERT(seen > 100000);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void finds_no_salt_and_no_hash(void)
 {
-    login_world w;
+    login_fixture w;
 
-    world_open(&w, "pin_tries = 5\n");
-    CU_ASSERT_EQUAL(world_login(&w, "0000", NULL), ST_AUTH_FAILED);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", NULL), ST_OK);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", NULL), ST_OK);
-    CU_ASSERT_EQUAL(world_login(&w, "0001", NULL), ST_AUTH_FAILED);
+    fixture_open(&w, "pin_tries = 5\n");
+    CU_ASSERT_EQUAL(fixture_login(&w, "0000", NULL), ST_AUTH_FAILED);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", NULL), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", NULL), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "0001", NULL), ST_AUTH_FAILED);
     const tok_pin_state *pin = w.token->pin;
     const wanted all[] = {{"salt", pin->salt},
                           {"verifier", pin->verifier},
@@ -99,7 +99,7 @@ static void finds_no_salt_and_no_hash(void)
     }
     tok_token_logout(w.token);
     tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 int main(int argc, char **argv)

@@ -6,20 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/platform.h"
-#include "tests/field/login_world.h"
+#include "tests/field/login_fixture.h"
 
-static login_world w;
+static login_fixture w;
 
-/* The world with a token of this kind from the start. */
+/* The fixture with a token of this kind from the start. */
 static void open_with(const p11memory_quirks *quirks, unsigned limit)
 {
-    world_open(&w, "");
+    fixture_open(&w, "");
     tok_token_release(w.token);
     tok_context_close(w.ctx);
     memory.quirks(quirks);
     memory.limit(limit);
     core_err err = {0};
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(world_config(), &w.ctx, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(fixture_config(), &w.ctx, &err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(w.ctx, "main", &w.token, &err), ST_OK);
 }
 
@@ -27,7 +27,7 @@ static void logout_all(unsigned users)
 {
     for (unsigned i = 0; i < users; i++)
         tok_token_logout(w.token);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void no_user_login_keys_work(void)
@@ -38,12 +38,12 @@ static void no_user_login_keys_work(void)
         &(p11memory_quirks){.clear = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED, .no_login = 1},
         0);
     CU_ASSERT_EQUAL(tok_token_login(w.token, NULL, 0, &err), ST_OK);
-    CU_ASSERT_EQUAL(world_logins(), 0);
-    world_start(&w); /* a second user, with a PIN that nobody wants */
-    CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
-    CU_ASSERT_EQUAL(world_login(&w, "another", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_logins(), 0);
+    fixture_start(&w); /* a second user, with a PIN that nobody wants */
+    CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "another", &err), ST_OK);
     memory.lose_sessions();
-    CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
     logout_all(3);
 }
 
@@ -54,15 +54,15 @@ static void keypad_pin_is_typed_at_the_token(void)
     open_with(&(p11memory_quirks){.set = CKF_PROTECTED_AUTHENTICATION_PATH, .keypad = 1}, 0);
     CU_ASSERT_EQUAL(tok_token_login(w.token, NULL, 0, &err), ST_OK);
     CU_ASSERT_EQUAL(tok_token_login(w.token, NULL, 0, &err), ST_OK);
-    CU_ASSERT_EQUAL(world_logins(), 1);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_AUTH_FAILED);
+    CU_ASSERT_EQUAL(fixture_logins(), 1);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_AUTH_FAILED);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "typed at the token"));
-    CU_ASSERT_EQUAL(world_logins(), 1); /* nobody was asked to type one */
+    CU_ASSERT_EQUAL(fixture_logins(), 1); /* nobody was asked to type one */
     tok_token_logout(w.token);
     tok_token_logout(w.token);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_DEVICE);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_DEVICE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "keypad"));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Nobody stands at the keypad when a login is lost: the next user who comes logs in. */
@@ -76,12 +76,12 @@ static void keypad_login_lost_next_user_types(void)
     CU_ASSERT_EQUAL(tok_token_login(w.token, NULL, 0, &err), ST_OK);
     memory.lose_sessions();
     CU_ASSERT_EQUAL(tok_key_create(w.token, &spec, &key, &err), ST_LOGIN_LOST);
-    CU_ASSERT_EQUAL(world_logins(), 1);
+    CU_ASSERT_EQUAL(fixture_logins(), 1);
     core_status st = tok_token_login(w.token, NULL, 0, &err);
     if (st != ST_OK)
         fprintf(stderr, "%s\n", err.text);
     CU_ASSERT_EQUAL(st, ST_OK);
-    CU_ASSERT_EQUAL(world_logins(), 2);
+    CU_ASSERT_EQUAL(fixture_logins(), 2);
     CU_ASSERT_EQUAL(tok_key_create(w.token, &spec, &key, &err), ST_OK);
     tok_key_release(key);
     logout_all(2);
@@ -100,14 +100,14 @@ static void limits_and_flags_not_told_right_pin_logs_in(void)
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         open_with(&kinds[i], 0);
-        world_start(&w);
-        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+        fixture_start(&w);
+        CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
         logout_all(1);
     }
     open_with(&(p11memory_quirks){.min_pin = 8}, 0); /* what is told is believed */
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_AUTH_FAILED);
-    CU_ASSERT_EQUAL(world_logins(), 0);
-    world_close(&w);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_AUTH_FAILED);
+    CU_ASSERT_EQUAL(fixture_logins(), 0);
+    fixture_close(&w);
 }
 
 static void *work_some(void *arg)
@@ -116,7 +116,7 @@ static void *work_some(void *arg)
 
     *st = ST_OK;
     for (unsigned i = 0; i < 20 && *st == ST_OK; i++)
-        *st = world_work(&w, NULL);
+        *st = fixture_work(&w, NULL);
     return NULL;
 }
 
@@ -143,8 +143,8 @@ static void few_sessions_keys_are_made_and_work(void)
         size_t count = 0;
 
         open_with(&kinds[i].quirks, kinds[i].limit);
-        world_start(&w);
-        CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+        fixture_start(&w);
+        CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
         CU_ASSERT_EQUAL(tok_decrypt(w.key, iv, sizeof iv, iv, 5, out, &length, &err) != ST_OK, 1);
         CU_ASSERT_EQUAL(tok_key_list(w.token, &keys, &count, &err), ST_OK);
         tok_key_list_free(keys, count);
@@ -154,9 +154,9 @@ static void few_sessions_keys_are_made_and_work(void)
             pthread_join(threads[k], NULL);
             CU_ASSERT_EQUAL(st[k], ST_OK);
         }
-        CU_ASSERT_EQUAL(world_logins(), 1);
+        CU_ASSERT_EQUAL(fixture_logins(), 1);
         memory.lose_sessions();
-        CU_ASSERT_EQUAL(world_work(&w, &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
         CU_ASSERT_EQUAL(tok_key_destroy(w.key, &err), ST_OK);
         logout_all(2);
     }
@@ -168,10 +168,10 @@ static void not_initialized_one_clear_sentence(void)
     tok_token *token = NULL;
     core_err err = {0};
 
-    world_open(&w, "");
-    world_close(&w);
+    fixture_open(&w, "");
+    fixture_close(&w);
     memory.quirks(&(p11memory_quirks){.clear = CKF_TOKEN_INITIALIZED});
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(world_config(), &ctx, &err), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(fixture_config(), &ctx, &err), ST_OK);
     CU_ASSERT_EQUAL(tok_token_find(ctx, "main", &token, &err), ST_TOKEN_NOT_FOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "not initialized"));
     tok_context_close(ctx);
@@ -182,26 +182,26 @@ static void last_try_allowed_once(void)
 {
     core_err err = {0};
 
-    world_open(&w, "");
+    fixture_open(&w, "");
     memory.quirks(&(p11memory_quirks){.set = CKF_USER_PIN_FINAL_TRY});
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_PIN_LAST_TRY);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_PIN_LAST_TRY);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "--last-try"));
     tok_token_allow_last_try(w.token);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_OK);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     tok_token_logout(w.token);
-    CU_ASSERT_EQUAL(world_login(&w, "1234", &err), ST_PIN_LAST_TRY);
-    CU_ASSERT_EQUAL(world_logins(), 1);
-    world_close(&w);
+    CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_PIN_LAST_TRY);
+    CU_ASSERT_EQUAL(fixture_logins(), 1);
+    fixture_close(&w);
 }
 
 static void empty_pin_given_no_pin(void)
 {
     core_err err = {0};
 
-    world_open(&w, "");
+    fixture_open(&w, "");
     CU_ASSERT_EQUAL(tok_token_login(w.token, "", 0, &err), ST_PIN_SOURCE);
-    CU_ASSERT_EQUAL(world_logins(), 0);
-    world_close(&w);
+    CU_ASSERT_EQUAL(fixture_logins(), 0);
+    fixture_close(&w);
 }
 
 int main(int argc, char **argv)

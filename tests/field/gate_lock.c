@@ -13,11 +13,11 @@
 #include <unistd.h>
 #include "core/platform.h"
 #include "pkcs11/group/group_private.h"
-#include "tests/field/gate_world.h"
+#include "tests/field/gate_fixture.h"
 
 #define DIRECT "module_loader = direct\n"
 
-static gate_world one, two;
+static gate_fixture one, two;
 
 /* --- the system's log --- */
 

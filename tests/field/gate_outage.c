@@ -8,13 +8,13 @@
 #include <string.h>
 #include "core/platform.h"
 #include "pkcs11/group/group_private.h"
-#include "tests/field/gate_world.h"
+#include "tests/field/gate_fixture.h"
 
 #define DIRECT "module_loader = direct\n"
 
-static gate_world one, two;
+static gate_fixture one, two;
 
-static void wait_until_back(gate_world *w)
+static void wait_until_back(gate_fixture *w)
 {
     for (int i = 0; gate_search(w, NULL) != ST_NOT_FOUND && i < 400; i++)
         core_sleep_ms(25);
@@ -22,7 +22,7 @@ static void wait_until_back(gate_world *w)
 }
 
 /* Whoever comes sees that it is away, and looks for it. */
-static void notice_outage(gate_world *w)
+static void notice_outage(gate_fixture *w)
 {
     core_err err = {0};
     core_status st =
@@ -148,7 +148,7 @@ static void login_brings_a_lost_token_back(void)
 
 /* --- what a token offers --- */
 
-static core_status create(gate_world *w, core_err *err)
+static core_status create(gate_fixture *w, core_err *err)
 {
     static unsigned serial;
     char name[32];

@@ -7,11 +7,11 @@
 #include <string.h>
 #include "core/memory.h"
 #include "core/platform.h"
-#include "tests/field/gate_world.h"
+#include "tests/field/gate_fixture.h"
 
 #define DIRECT "module_loader = direct\n"
 
-static gate_world one, two;
+static gate_fixture one, two;
 
 static void *search_one(void *arg)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "pkcs11/key_state.h"
-#include "tests/field/key_world.h"
+#include "tests/field/key_fixture.h"
 
 #define LABEL(text) .label = (text), .label_len = sizeof(text) - 1, .private = true
 
@@ -18,7 +18,7 @@ static tok_key *listed_key(void)
     tok_key *key = NULL;
     size_t count = 0;
 
-    CU_ASSERT_EQUAL(tok_key_list(world.token, &keys, &count, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_list(fixture.token, &keys, &count, NULL), ST_OK);
     CU_ASSERT_EQUAL(count, 1);
     if (count == 1)
         key = tok_key_ref(keys[0]);
@@ -29,21 +29,21 @@ static tok_key *listed_key(void)
 /* A label that is no text, or none, is shown as the thumbprint, which opens it. */
 static void unusable_label_opens_by_thumbprint(void)
 {
-    static const world_object labels[] = {
+    static const fixture_object labels[] = {
         {LABEL("")}, {LABEL("Schl\xfcssel")}, {LABEL("in\0side")}, {LABEL("\0\0")}};
 
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         for (unsigned rsa = 0; rsa < 2; rsa++) {
             char hex[2 * TOK_THUMB_LEN + 1];
 
-            world_open("");
-            (void)(rsa ? world_rsa(&labels[i]) : world_aes(&labels[i], 1));
+            fixture_open("");
+            (void)(rsa ? fixture_rsa(&labels[i]) : fixture_aes(&labels[i], 1));
             tok_key *key = listed_key();
             CU_ASSERT_PTR_NOT_NULL_FATAL(key);
             core_hex(tok_key_info_of(key)->thumb, TOK_THUMB_LEN, hex);
-            CU_ASSERT_EQUAL(world_use(hex), ST_OK);
+            CU_ASSERT_EQUAL(fixture_use(hex), ST_OK);
             tok_key_release(key);
-            world_close();
+            fixture_close();
         }
     }
 }
@@ -51,7 +51,7 @@ static void unusable_label_opens_by_thumbprint(void)
 /* NULs at the end of a label are not part of the name. */
 static void padded_label_opens_by_name(void)
 {
-    static const world_object labels[] = {
+    static const fixture_object labels[] = {
         {LABEL("padded\0")}, {LABEL("padded\0\0\0\0\0\0\0\0\0\0")}, {LABEL("padded")}};
     const tok_key_spec spec = {"padded", CORE_ALG_AES_256, 0, true, false};
 
@@ -59,14 +59,14 @@ static void padded_label_opens_by_name(void)
         for (unsigned rsa = 0; rsa < 2; rsa++) {
             tok_key *key = NULL;
 
-            world_open("");
-            (void)(rsa ? world_rsa(&labels[i]) : world_aes(&labels[i], 1));
-            CU_ASSERT_EQUAL(world_use("padded"), ST_OK);
+            fixture_open("");
+            (void)(rsa ? fixture_rsa(&labels[i]) : fixture_aes(&labels[i], 1));
+            CU_ASSERT_EQUAL(fixture_use("padded"), ST_OK);
             key = listed_key();
             CU_ASSERT(key != NULL && strcmp(tok_key_info_of(key)->name, "padded") == 0);
             tok_key_release(key);
-            CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, NULL), ST_KEY_EXISTS);
-            world_close();
+            CU_ASSERT_EQUAL(tok_key_create(fixture.token, &spec, &key, NULL), ST_KEY_EXISTS);
+            fixture_close();
         }
     }
 }
@@ -79,24 +79,24 @@ static void long_id_leaves_key_usable(void)
 
     memset(id, 0x5a, sizeof id);
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        const world_object o = {LABEL("long"), .id = id, .id_len = lengths[i]};
+        const fixture_object o = {LABEL("long"), .id = id, .id_len = lengths[i]};
         tok_key *key = NULL;
 
-        world_open("");
-        (void)world_rsa(&o);
-        CU_ASSERT_EQUAL(world_use("long"), ST_OK);
-        CU_ASSERT_EQUAL(tok_key_by_name(world.token, "long", &key, NULL), ST_OK);
+        fixture_open("");
+        (void)fixture_rsa(&o);
+        CU_ASSERT_EQUAL(fixture_use("long"), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_name(fixture.token, "long", &key, NULL), ST_OK);
         CU_ASSERT_EQUAL(tok_key_info_of(key)->id_len, lengths[i] <= 256 ? lengths[i] : 0);
-        world.lose_sessions();
-        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+        fixture.lose_sessions();
+        CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
         tok_key_release(key);
         if (lengths[i] <= 256) {
-            CU_ASSERT_EQUAL(tok_key_by_label_id(world.token, "long", id, lengths[i], &key, NULL),
+            CU_ASSERT_EQUAL(tok_key_by_label_id(fixture.token, "long", id, lengths[i], &key, NULL),
                             ST_OK);
             tok_key_release(key);
         }
-        world_session();
-        world_close();
+        fixture_session();
+        fixture_close();
     }
 }
 
@@ -105,56 +105,56 @@ static void untold_use_is_left_to_the_token(void)
 {
     static const CK_ATTRIBUTE_TYPE uses[] = {CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN, CKA_ENCRYPT,
                                              CKA_WRAP};
-    const world_object rsa = {LABEL("rsa")}, aes = {LABEL("aes")};
+    const fixture_object rsa = {LABEL("rsa")}, aes = {LABEL("aes")};
 
-    world_open("");
-    (void)world_rsa(&rsa);
-    (void)world_aes(&aes, 1);
+    fixture_open("");
+    (void)fixture_rsa(&rsa);
+    (void)fixture_aes(&aes, 1);
     for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
-        world.refuse_attribute("rsa", CKO_PRIVATE_KEY, uses[i], CKR_ATTRIBUTE_TYPE_INVALID);
-        world.refuse_attribute("aes", CKO_SECRET_KEY, uses[i], CKR_ATTRIBUTE_TYPE_INVALID);
+        fixture.refuse_attribute("rsa", CKO_PRIVATE_KEY, uses[i], CKR_ATTRIBUTE_TYPE_INVALID);
+        fixture.refuse_attribute("aes", CKO_SECRET_KEY, uses[i], CKR_ATTRIBUTE_TYPE_INVALID);
     }
-    CU_ASSERT_EQUAL(world_use("rsa"), ST_OK);
-    CU_ASSERT_EQUAL(world_use("aes"), ST_OK);
-    world_close();
+    CU_ASSERT_EQUAL(fixture_use("rsa"), ST_OK);
+    CU_ASSERT_EQUAL(fixture_use("aes"), ST_OK);
+    fixture_close();
 }
 
 /* An AES key whose length is not told (SoftHSM after C_UnwrapKey): found by wrapping it where it
  * is extractable, else taken for the shortest, which the policy must allow. */
 static void untold_length_is_found_or_least(void)
 {
-    const world_object open = {LABEL("open"), .extractable = true}, shut = {LABEL("shut")};
+    const fixture_object open = {LABEL("open"), .extractable = true}, shut = {LABEL("shut")};
     tok_key *key = NULL;
 
-    world_open("");
-    world.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
-    (void)world_aes(&open, 1);
-    CU_ASSERT_EQUAL(world_use("open"), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "open", &key, NULL), ST_OK);
+    fixture_open("");
+    fixture.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
+    (void)fixture_aes(&open, 1);
+    CU_ASSERT_EQUAL(fixture_use("open"), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(fixture.token, "open", &key, NULL), ST_OK);
     CU_ASSERT_EQUAL(tok_key_info_of(key)->algorithm, CORE_ALG_AES_256);
     CU_ASSERT_FALSE(tok_key_info_of(key)->bits_unknown);
     tok_key_release(key);
     key = listed_key();
     CU_ASSERT(key != NULL && tok_key_info_of(key)->algorithm == CORE_ALG_AES_256);
     tok_key_release(key);
-    world_close();
+    fixture_close();
 
-    world_open("");
-    world.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
-    (void)world_aes(&shut, 1);
-    CU_ASSERT_EQUAL(world_use("shut"), ST_OK);
+    fixture_open("");
+    fixture.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
+    (void)fixture_aes(&shut, 1);
+    CU_ASSERT_EQUAL(fixture_use("shut"), ST_OK);
     key = listed_key();
     CU_ASSERT_PTR_NOT_NULL_FATAL(key);
     CU_ASSERT_EQUAL(tok_key_info_of(key)->algorithm, CORE_ALG_AES_128);
     CU_ASSERT_TRUE(tok_key_info_of(key)->bits_unknown);
     tok_key_release(key);
-    world_close();
+    fixture_close();
 
-    world_open("algorithms = AES_256");
-    world.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
-    (void)world_aes(&shut, 1);
-    CU_ASSERT_EQUAL(world_use("shut"), ST_POLICY);
-    world_close();
+    fixture_open("algorithms = AES_256");
+    fixture.refuse_attribute(NULL, CKO_SECRET_KEY, CKA_VALUE_LEN, CKR_OK);
+    (void)fixture_aes(&shut, 1);
+    CU_ASSERT_EQUAL(fixture_use("shut"), ST_POLICY);
+    fixture_close();
 }
 
 /* A private object without its modulus has that of the public object with its CKA_ID, if it proves
@@ -162,25 +162,25 @@ static void untold_length_is_found_or_least(void)
 static void untold_modulus_is_proven(void)
 {
     static const uint8_t id[] = {1, 2, 3};
-    const world_object ours = {LABEL("quiet"), .id = id, .id_len = sizeof id};
-    const world_object planted = {LABEL("planted"), .id = id, .id_len = sizeof id};
-    const world_object alone = {LABEL("alone")};
+    const fixture_object ours = {LABEL("quiet"), .id = id, .id_len = sizeof id};
+    const fixture_object planted = {LABEL("planted"), .id = id, .id_len = sizeof id};
+    const fixture_object alone = {LABEL("alone")};
     static const CK_RV codes[] = {CKR_ATTRIBUTE_TYPE_INVALID, CKR_GENERAL_ERROR, CKR_OK};
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         tok_key *key = NULL;
 
-        world_open("");
-        (void)world_rsa(&ours);
-        (void)world_rsa(&planted); /* its public object is the younger one */
-        world.refuse_attribute("planted", CKO_PRIVATE_KEY, MEM_ANY, CKR_GENERAL_ERROR);
-        world.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
-        world.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_PUBLIC_EXPONENT, codes[i]);
-        CU_ASSERT_EQUAL(world_use("quiet"), ST_OK);
-        (void)world_rsa(&alone);
-        world.refuse_attribute("alone", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
-        CU_ASSERT_NOT_EQUAL(tok_key_by_name(world.token, "alone", &key, NULL), ST_OK);
-        world_close();
+        fixture_open("");
+        (void)fixture_rsa(&ours);
+        (void)fixture_rsa(&planted); /* its public object is the younger one */
+        fixture.refuse_attribute("planted", CKO_PRIVATE_KEY, MEM_ANY, CKR_GENERAL_ERROR);
+        fixture.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
+        fixture.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_PUBLIC_EXPONENT, codes[i]);
+        CU_ASSERT_EQUAL(fixture_use("quiet"), ST_OK);
+        (void)fixture_rsa(&alone);
+        fixture.refuse_attribute("alone", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
+        CU_ASSERT_NOT_EQUAL(tok_key_by_name(fixture.token, "alone", &key, NULL), ST_OK);
+        fixture_close();
     }
 }
 
@@ -191,38 +191,38 @@ static void untold_token_flag_is_known(void)
     const tok_key_spec spec = {"passing", CORE_ALG_AES_256, 0, false, false};
     tok_key *key = NULL, *passing = NULL;
 
-    world_open("");
-    world.refuse_attribute(NULL, MEM_ANY, CKA_TOKEN, CKR_ATTRIBUTE_TYPE_INVALID);
-    tok_key_release(world_make("stays", CORE_ALG_RSA_2048));
-    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "stays", &key, NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_key_create(world.token, &spec, &passing, NULL), ST_OK);
+    fixture_open("");
+    fixture.refuse_attribute(NULL, MEM_ANY, CKA_TOKEN, CKR_ATTRIBUTE_TYPE_INVALID);
+    tok_key_release(fixture_make("stays", CORE_ALG_RSA_2048));
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(fixture.token, "stays", &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(fixture.token, &spec, &passing, NULL), ST_OK);
     CU_ASSERT_FALSE(tok_key_info_of(passing)->persistent);
-    CU_ASSERT_EQUAL(world_round_trip(passing), ST_OK);
-    world.lose_sessions();
-    CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
-    CU_ASSERT_EQUAL(world_round_trip(passing), ST_HANDLE_LOST);
+    CU_ASSERT_EQUAL(fixture_round_trip(passing), ST_OK);
+    fixture.lose_sessions();
+    CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
+    CU_ASSERT_EQUAL(fixture_round_trip(passing), ST_HANDLE_LOST);
     tok_key_release(passing);
     tok_key_release(key);
-    world_session();
-    world_close();
+    fixture_session();
+    fixture_close();
 }
 
 /* A key of an algorithm that the policy does not name is not used by anybody. */
 static void policy_binds_every_use(void)
 {
-    const world_object o = {LABEL("rsa")};
+    const fixture_object o = {LABEL("rsa")};
     tok_key *key = NULL;
 
-    world_open("algorithms = RSA_3072, AES_256");
-    (void)world_rsa(&o);
-    CU_ASSERT_EQUAL_FATAL(tok_key_by_label_id(world.token, "rsa", NULL, 0, &key, NULL), ST_OK);
+    fixture_open("algorithms = RSA_3072, AES_256");
+    (void)fixture_rsa(&o);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_label_id(fixture.token, "rsa", NULL, 0, &key, NULL), ST_OK);
     CU_ASSERT_EQUAL(tok_key_check_usage(key, TOK_CAN_DECRYPT, NULL), ST_POLICY);
     tok_key_release(key);
-    world_close();
-    world_open("algorithms = RSA_2048");
-    (void)world_rsa(&o);
-    CU_ASSERT_EQUAL(world_use("rsa"), ST_OK);
-    world_close();
+    fixture_close();
+    fixture_open("algorithms = RSA_2048");
+    (void)fixture_rsa(&o);
+    CU_ASSERT_EQUAL(fixture_use("rsa"), ST_OK);
+    fixture_close();
 }
 
 /* --- tokens that change nothing --- */
@@ -239,20 +239,20 @@ static void immutable_token_makes_usable_keys(void)
             tok_key *again = NULL;
             uint8_t thumb[TOK_THUMB_LEN];
 
-            world_open("");
-            world.refuse_change(NULL, refusals[i]);
-            tok_key *key = world_make("fixed", algorithms[a]);
-            CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+            fixture_open("");
+            fixture.refuse_change(NULL, refusals[i]);
+            tok_key *key = fixture_make("fixed", algorithms[a]);
+            CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
             memcpy(thumb, tok_key_info_of(key)->thumb, sizeof thumb);
             CU_ASSERT_NOT_EQUAL(tok_key_info_of(key)->id_len, TOK_THUMB_LEN);
             tok_key_release(key);
-            world.lose_sessions();
-            CU_ASSERT_EQUAL(world_use("fixed"), ST_OK);
-            CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &again, NULL), ST_OK);
-            CU_ASSERT_EQUAL(world_round_trip(again), ST_OK);
+            fixture.lose_sessions();
+            CU_ASSERT_EQUAL(fixture_use("fixed"), ST_OK);
+            CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, thumb, &again, NULL), ST_OK);
+            CU_ASSERT_EQUAL(fixture_round_trip(again), ST_OK);
             tok_key_release(again);
-            world_session();
-            world_close();
+            fixture_session();
+            fixture_close();
         }
     }
 }
@@ -264,18 +264,18 @@ static void silent_refusal_is_noticed(void)
         core_err err = {0};
         tok_key *again = NULL;
 
-        world_open("");
-        tok_key *key = world_make("kept", CORE_ALG_RSA_2048);
-        world.refuse_change(NULL, refusals[i]);
+        fixture_open("");
+        tok_key *key = fixture_make("kept", CORE_ALG_RSA_2048);
+        fixture.refuse_change(NULL, refusals[i]);
         CU_ASSERT_NOT_EQUAL(tok_key_retire(key, &err), ST_OK);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKA_LABEL"));
         tok_key_release(key);
-        world.as_usual();
-        CU_ASSERT_EQUAL(tok_key_by_name(world.token, "kept", &again, NULL), ST_OK);
+        fixture.as_usual();
+        CU_ASSERT_EQUAL(tok_key_by_name(fixture.token, "kept", &again, NULL), ST_OK);
         CU_ASSERT_FALSE(tok_key_info_of(again)->retired);
         CU_ASSERT_EQUAL(tok_key_retire(again, &err), ST_OK);
         tok_key_release(again);
-        world_close();
+        fixture_close();
     }
 }
 
@@ -299,7 +299,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite, &selector_suite};
 
-    if (!world_load()) {
+    if (!fixture_load()) {
         printf("SKIPPED: no memory token behind the counting module\n");
         return 77;
     }

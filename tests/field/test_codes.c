@@ -10,13 +10,13 @@
 #include <string.h>
 #include "pkcs11/keys/keys_private.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/fault/rv_list.h"
 
 enum { SIZE = 512 };
 #define USES (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP)
 
-static counter judge;
+static fault_proxy proxy;
 static tok_context *ctx;
 static tok_token *token;
 static tok_key *rsa, *aes;
@@ -70,12 +70,12 @@ static void begin(const char *policy)
     sealed_len = sizeof cached_pin;
     CU_ASSERT_EQUAL_FATAL(
         tok_encrypt(rsa, NULL, 0, plain, sizeof plain, cached_pin, &sealed_len, &err), ST_OK);
-    judge.reset();
+    proxy.reset();
 }
 
 static void end(void)
 {
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     if (!grouped()) {
         CU_ASSERT_EQUAL(tok_key_destroy(rsa, NULL), ST_OK);
         CU_ASSERT_EQUAL(tok_key_destroy(aes, NULL), ST_OK);
@@ -85,7 +85,7 @@ static void end(void)
     tok_token_logout(token);
     tok_token_release(token);
     tok_context_close(ctx);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
 static core_status open_rsa(void)
@@ -140,16 +140,16 @@ static void answer_to(const char *call, unsigned long rv, core_status (*use)(voi
     char plan[100];
 
     (void)snprintf(plan, sizeof plan, "call=%s times=0 rv=0x%lx", call, rv);
-    judge.reset();
-    CU_ASSERT_EQUAL(judge.plan(plan), 0);
+    proxy.reset();
+    CU_ASSERT_EQUAL(proxy.plan(plan), 0);
     CU_ASSERT_EQUAL(use(), ST_DECRYPT_FAILED);
     if (text[0] == '\0')
         memcpy(text, err.text, sizeof text);
     CU_ASSERT_STRING_EQUAL(err.text, text); /* one text for all */
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     /* CBC is tried without the token's help for the padding, too, after some codes. */
-    CU_ASSERT_TRUE(judge.get(call) == 2 || (use == open_aes && judge.get(call) == 3));
-    CU_ASSERT_EQUAL(judge.get("C_Initialize") + judge.get("C_Finalize") + judge.get("C_Login"), 0);
+    CU_ASSERT_TRUE(proxy.get(call) == 2 || (use == open_aes && proxy.get(call) == 3));
+    CU_ASSERT_EQUAL(proxy.get("C_Initialize") + proxy.get("C_Finalize") + proxy.get("C_Login"), 0);
     CU_ASSERT_TRUE(all_serve());
 }
 
@@ -191,10 +191,10 @@ static void failure_once_is_tried_again(void)
     begin("rsa_unwrap = oaep-sha1\n");
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         (void)snprintf(plan, sizeof plan, "call=C_Decrypt rv=0x%lx", codes[i]);
-        judge.reset();
-        CU_ASSERT_EQUAL(judge.plan(plan), 0);
+        proxy.reset();
+        CU_ASSERT_EQUAL(proxy.plan(plan), 0);
         CU_ASSERT_EQUAL(open_rsa(), ST_OK);
-        CU_ASSERT_EQUAL(judge.get("C_Initialize") + judge.get("C_Finalize"), 0);
+        CU_ASSERT_EQUAL(proxy.get("C_Initialize") + proxy.get("C_Finalize"), 0);
     }
     end();
 }
@@ -203,11 +203,11 @@ static void failure_once_is_tried_again(void)
 static void device_that_answers_nothing_is_lost(void)
 {
     begin("rsa_unwrap = oaep-sha1\n");
-    CU_ASSERT_EQUAL(judge.plan("call=C_Decrypt rv=0x30;call=C_GetSessionInfo rv=0x30"), 0);
+    CU_ASSERT_EQUAL(proxy.plan("call=C_Decrypt rv=0x30;call=C_GetSessionInfo rv=0x30"), 0);
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
-    CU_ASSERT_EQUAL(judge.plan("call=* times=0 rv=0x30"), 0);
+    CU_ASSERT_EQUAL(proxy.plan("call=* times=0 rv=0x30"), 0);
     CU_ASSERT_EQUAL(core_status_class(open_rsa()), CORE_CLASS_DEVICE);
-    CU_ASSERT_EQUAL(judge.plan(""), 0);
+    CU_ASSERT_EQUAL(proxy.plan(""), 0);
     for (unsigned i = 0; i < 50 && open_rsa() != ST_OK; i++)
         core_sleep_ms(100);
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
@@ -222,14 +222,14 @@ static void pkcs1_is_tried_once(void)
         tok_rsa_encrypt(rsa, CORE_PAD_PKCS1, plain, sizeof plain, cached_pin, &sealed_len, &err),
         ST_OK);
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
-    const unsigned long tries = judge.get("C_Decrypt"), calls = judge.get(NULL);
+    const unsigned long tries = proxy.get("C_Decrypt"), calls = proxy.get(NULL);
     cached_pin[sealed_len - 1] ^= 1;
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(open_rsa(), ST_DECRYPT_FAILED);
-    CU_ASSERT_EQUAL(judge.get("C_Decrypt"), tries);
-    CU_ASSERT_EQUAL(judge.get(NULL), calls);
+    CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), tries);
+    CU_ASSERT_EQUAL(proxy.get(NULL), calls);
     end();
 }
 
@@ -240,11 +240,11 @@ static void refused_plaintext_takes_nothing_down(void)
     size_t length = sizeof out;
 
     begin("");
-    CU_ASSERT_EQUAL(judge.plan("call=C_Encrypt times=0 rv=0x80000123"), 0);
+    CU_ASSERT_EQUAL(proxy.plan("call=C_Encrypt times=0 rv=0x80000123"), 0);
     CU_ASSERT_EQUAL(tok_encrypt(aes, iv, sizeof iv, plain, sizeof plain, out, &length, &err),
                     ST_FAILURE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "0x80000123"));
-    CU_ASSERT_EQUAL(judge.get("C_Initialize") + judge.get("C_Finalize"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_Initialize") + proxy.get("C_Finalize"), 0);
     end();
 }
 
@@ -260,7 +260,7 @@ static void lengths_that_cannot_be_are_refused(void)
         size_t length = sizeof out;
         core_status st;
         (void)snprintf(plan, sizeof plan, "%s times=0", plans[i]);
-        CU_ASSERT_EQUAL(judge.plan(plan), 0);
+        CU_ASSERT_EQUAL(proxy.plan(plan), 0);
         if (i == 1)
             st = tok_rsa_sign(rsa, plain, sizeof plain, out, &length, &err);
         else if (i == 2)
@@ -269,7 +269,7 @@ static void lengths_that_cannot_be_are_refused(void)
             st = tok_wrap_new(rsa, 32, out, &length, &err);
         CU_ASSERT_NOT_EQUAL(st, ST_OK);
         CU_ASSERT_EQUAL(length, 0);
-        CU_ASSERT_EQUAL(judge.plan(""), 0);
+        CU_ASSERT_EQUAL(proxy.plan(""), 0);
     }
     end();
 }
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
     const test_suite suite = {.name = "codes", .cases = grouped() ? group : single};
     const test_suite *suites[] = {&suite};
 
-    if (!counter_load(&judge)) {
+    if (!fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tests/field/key_world.h"
+#include "tests/field/key_fixture.h"
 
 #define OBJECT(name, is_private)                                            \
-    &(world_object)                                                         \
+    &(fixture_object)                                                       \
     {                                                                       \
         .label = (name), .label_len = strlen(name), .private = (is_private) \
     }
@@ -27,7 +27,7 @@ static surveyed survey(const char *name)
     tok_ignored_key *ignored = NULL;
     size_t count = 0, ignored_count = 0;
 
-    CU_ASSERT_EQUAL(tok_key_survey(world.token, &keys, &count, &ignored, &ignored_count, NULL),
+    CU_ASSERT_EQUAL(tok_key_survey(fixture.token, &keys, &count, &ignored, &ignored_count, NULL),
                     ST_OK);
     found.all = count;
     for (size_t i = 0; i < count; i++)
@@ -49,7 +49,7 @@ static size_t listed(const char *name)
     tok_key **keys = NULL;
     size_t count = 0, found = 0;
 
-    CU_ASSERT_EQUAL(tok_key_list(world.token, &keys, &count, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_list(fixture.token, &keys, &count, NULL), ST_OK);
     for (size_t i = 0; i < count; i++)
         found += strcmp(tok_key_info_of(keys[i])->name, name) == 0;
     tok_key_list_free(keys, count);
@@ -59,7 +59,7 @@ static size_t listed(const char *name)
 static core_status find(const char *name)
 {
     tok_key *key = NULL;
-    core_status st = tok_key_by_name(world.token, name, &key, NULL);
+    core_status st = tok_key_by_name(fixture.token, name, &key, NULL);
     tok_key_release(key);
     return st;
 }
@@ -71,19 +71,19 @@ static void planted_key_name_stays_free(void)
     static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
 
     for (size_t i = 0; i < 2; i++) {
-        world_open("");
-        (void)world_rsa(OBJECT("wanted", false));
-        (void)world_aes(OBJECT("wanted", false), 1);
+        fixture_open("");
+        (void)fixture_rsa(OBJECT("wanted", false));
+        (void)fixture_aes(OBJECT("wanted", false), 1);
         CU_ASSERT_EQUAL(find("wanted"), ST_NOT_FOUND);
         CU_ASSERT_EQUAL(listed("wanted"), 0);
         const surveyed before = survey("wanted");
         CU_ASSERT_EQUAL(before.unprotected, 2);
         CU_ASSERT_EQUAL(before.listed, 0);
-        tok_key *key = world_make("wanted", algorithms[i]);
-        CU_ASSERT_EQUAL(world_use("wanted"), ST_OK);
+        tok_key *key = fixture_make("wanted", algorithms[i]);
+        CU_ASSERT_EQUAL(fixture_use("wanted"), ST_OK);
         CU_ASSERT_EQUAL(listed("wanted"), 1);
         tok_key_release(key);
-        world_close();
+        fixture_close();
     }
 }
 
@@ -94,30 +94,30 @@ static void passed_over_key_says_why(void)
     tok_key *key = NULL;
     uint8_t thumb[TOK_THUMB_LEN];
 
-    world_open("");
-    (void)world_aes(OBJECT("wanted", false), 1);
-    CU_ASSERT_EQUAL(tok_key_by_name(world.token, "wanted", &key, &err), ST_NOT_FOUND);
+    fixture_open("");
+    (void)fixture_aes(OBJECT("wanted", false), 1);
+    CU_ASSERT_EQUAL(tok_key_by_name(fixture.token, "wanted", &key, &err), ST_NOT_FOUND);
     CU_ASSERT_TRUE(err.passed_over);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "is ignored: its CKA_PRIVATE is not TRUE; see "));
-    CU_ASSERT_EQUAL(tok_key_by_name(world.token, "free", &key, &err), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(tok_key_by_name(fixture.token, "free", &key, &err), ST_NOT_FOUND);
     CU_ASSERT_FALSE(err.passed_over);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "key \"free\" is not on token"));
 
-    key = world_make("old", CORE_ALG_RSA_2048);
+    key = fixture_make("old", CORE_ALG_RSA_2048);
     memcpy(thumb, tok_key_info_of(key)->thumb, sizeof thumb);
     CU_ASSERT_EQUAL(tok_key_retire(key, NULL), ST_OK);
     tok_key_release(key);
     for (unsigned i = 0; i < 2; i++) { /* the second without a search */
-        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &key, &err), ST_NOT_FOUND);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, thumb, &key, &err), ST_NOT_FOUND);
         CU_ASSERT_TRUE(err.passed_over);
         CU_ASSERT_PTR_NOT_NULL(
             strstr(err.text, "key \"old\" on token \"memory\" is retired since "));
         CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_NOT_FOUND), "p11ekm key restore old");
     }
     thumb[0] ^= 1;
-    CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &key, &err), ST_NOT_FOUND);
+    CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, thumb, &key, &err), ST_NOT_FOUND);
     CU_ASSERT_FALSE(err.passed_over);
-    world_close();
+    fixture_close();
 }
 
 /* A copy of our key's label and CKA_ID, planted; then our handles are forgotten. */
@@ -126,33 +126,33 @@ static void planted_twin_is_not_taken_for_ours(void)
     static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
 
     for (size_t i = 0; i < 2; i++) {
-        world_open("");
-        tok_key *key = world_make("ours", algorithms[i]);
+        fixture_open("");
+        tok_key *key = fixture_make("ours", algorithms[i]);
         tok_key *again = NULL;
         const tok_key_info *info = tok_key_info_of(key);
-        const world_object twin = {"ours", 4, info->thumb, TOK_THUMB_LEN, false, true};
-        (void)world_rsa(&twin);
-        (void)world_aes(&twin, 9);
-        world.lose_sessions();
-        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
-        CU_ASSERT_EQUAL(world_use("ours"), ST_OK);
-        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, info->thumb, &again, NULL), ST_OK);
-        CU_ASSERT_EQUAL(world_round_trip(again), ST_OK);
+        const fixture_object twin = {"ours", 4, info->thumb, TOK_THUMB_LEN, false, true};
+        (void)fixture_rsa(&twin);
+        (void)fixture_aes(&twin, 9);
+        fixture.lose_sessions();
+        CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
+        CU_ASSERT_EQUAL(fixture_use("ours"), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, info->thumb, &again, NULL), ST_OK);
+        CU_ASSERT_EQUAL(fixture_round_trip(again), ST_OK);
         tok_key_release(again);
         tok_key_release(key);
-        world_session();
-        world_close();
+        fixture_session();
+        fixture_close();
     }
 }
 
 static void planted_key_is_used_where_allowed(void)
 {
-    world_open("unprotected_keys = allow");
-    (void)world_aes(OBJECT("open", false), 1);
-    CU_ASSERT_EQUAL(world_use("open"), ST_OK);
+    fixture_open("unprotected_keys = allow");
+    (void)fixture_aes(OBJECT("open", false), 1);
+    CU_ASSERT_EQUAL(fixture_use("open"), ST_OK);
     CU_ASSERT_EQUAL(survey("open").unprotected, 0);
     CU_ASSERT_EQUAL(survey("open").listed, 1);
-    world_close();
+    fixture_close();
 }
 
 /* A token that does not tell CKA_PRIVATE might hold keys of anybody. */
@@ -161,12 +161,12 @@ static void untold_private_flag_is_unprotected(void)
     static const CK_RV codes[] = {CKR_ATTRIBUTE_TYPE_INVALID, CKR_OK, CKR_GENERAL_ERROR};
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        world_open("");
-        (void)world_aes(OBJECT("silent", true), 1);
-        world.refuse_attribute("silent", MEM_ANY, CKA_PRIVATE, codes[i]);
+        fixture_open("");
+        (void)fixture_aes(OBJECT("silent", true), 1);
+        fixture.refuse_attribute("silent", MEM_ANY, CKA_PRIVATE, codes[i]);
         CU_ASSERT_EQUAL(find("silent"), ST_NOT_FOUND);
         CU_ASSERT_EQUAL(survey("silent").unprotected, 1);
-        world_close();
+        fixture_close();
     }
 }
 
@@ -200,28 +200,28 @@ static void refused_attribute_costs_itself(void)
         CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID, 0x80000123,
         CKR_TEMPLATE_INCONSISTENT,  CKR_FUNCTION_NOT_SUPPORTED};
 
-    world_open("");
-    tok_key *good = world_make("good", CORE_ALG_RSA_2048);
-    (void)world_rsa(OBJECT("odd", true));
-    (void)world_aes(OBJECT("odd", true), 3);
+    fixture_open("");
+    tok_key *good = fixture_make("good", CORE_ALG_RSA_2048);
+    (void)fixture_rsa(OBJECT("odd", true));
+    (void)fixture_aes(OBJECT("odd", true), 3);
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         for (size_t c = 0; c < sizeof codes / sizeof codes[0]; c++) {
-            world.as_usual();
-            world.refuse_attribute("odd", CKO_PRIVATE_KEY, types[t], codes[c]);
-            world.refuse_attribute("odd", CKO_SECRET_KEY, types[t], codes[c]);
+            fixture.as_usual();
+            fixture.refuse_attribute("odd", CKO_PRIVATE_KEY, types[t], codes[c]);
+            fixture.refuse_attribute("odd", CKO_SECRET_KEY, types[t], codes[c]);
             const surveyed all = survey("good");
             CU_ASSERT_EQUAL(all.listed, 1);
-            CU_ASSERT_EQUAL(world_use("good"), ST_OK);
+            CU_ASSERT_EQUAL(fixture_use("good"), ST_OK);
         }
     }
-    world.as_usual();
-    world.refuse_attribute("odd", CKO_PRIVATE_KEY, CKA_MODULUS, CKR_GENERAL_ERROR);
+    fixture.as_usual();
+    fixture.refuse_attribute("odd", CKO_PRIVATE_KEY, CKA_MODULUS, CKR_GENERAL_ERROR);
     const surveyed odd = survey("odd");
     CU_ASSERT_EQUAL(odd.unreadable, 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(odd.text, "CKR_GENERAL_ERROR"));
     CU_ASSERT_EQUAL(odd.listed, 1); /* the secret one */
     tok_key_release(good);
-    world_close();
+    fixture_close();
 }
 
 /* What is asked for by name and cannot be read is not "not found", and its name is taken. */
@@ -231,35 +231,35 @@ static void unreadable_key_is_not_missing(void)
     core_err err = {0};
     tok_key *key = NULL;
 
-    world_open("");
-    (void)world_rsa(OBJECT("odd", true));
-    world.refuse_attribute("odd", CKO_PRIVATE_KEY, CKA_MODULUS, CKR_GENERAL_ERROR);
-    CU_ASSERT_EQUAL(tok_key_by_name(world.token, "odd", &key, &err), ST_KEY_USAGE);
+    fixture_open("");
+    (void)fixture_rsa(OBJECT("odd", true));
+    fixture.refuse_attribute("odd", CKO_PRIVATE_KEY, CKA_MODULUS, CKR_GENERAL_ERROR);
+    CU_ASSERT_EQUAL(tok_key_by_name(fixture.token, "odd", &key, &err), ST_KEY_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "CKR_GENERAL_ERROR"));
-    CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, &err), ST_KEY_EXISTS);
-    world_close();
+    CU_ASSERT_EQUAL(tok_key_create(fixture.token, &spec, &key, &err), ST_KEY_EXISTS);
+    fixture_close();
 }
 
 /* Dates that the token refuses are none, and the key works (SoftHSM). */
 static void unreadable_dates_are_none(void)
 {
-    world_open("");
-    tok_key *made = world_make("dated", CORE_ALG_RSA_2048);
+    fixture_open("");
+    tok_key *made = fixture_make("dated", CORE_ALG_RSA_2048);
     tok_key *key = NULL;
 
     tok_key_release(made);
-    world.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_GENERAL_ERROR);
-    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "dated", &key, NULL), ST_OK);
+    fixture.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_GENERAL_ERROR);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(fixture.token, "dated", &key, NULL), ST_OK);
     CU_ASSERT_TRUE(tok_key_info_of(key)->dates_unreadable);
     CU_ASSERT_EQUAL(tok_key_info_of(key)->end_date, 0);
-    CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+    CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
     tok_key_release(key);
-    world.as_usual();
-    world.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_ATTRIBUTE_TYPE_INVALID);
-    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "dated", &key, NULL), ST_OK);
+    fixture.as_usual();
+    fixture.refuse_attribute("dated", CKO_PRIVATE_KEY, CKA_END_DATE, CKR_ATTRIBUTE_TYPE_INVALID);
+    CU_ASSERT_EQUAL_FATAL(tok_key_by_name(fixture.token, "dated", &key, NULL), ST_OK);
     CU_ASSERT_FALSE(tok_key_info_of(key)->dates_unreadable);
     tok_key_release(key);
-    world_close();
+    fixture_close();
 }
 
 /* --- keys of other programs --- */
@@ -275,23 +275,23 @@ static void refused_use_costs_itself(void)
         tok_key *key = NULL;
         core_err err = {0};
 
-        world_open("");
-        (void)world_aes(OBJECT("sick", true), 1);
-        (void)world_aes(OBJECT("sick", true), 2);
-        (void)world_aes(OBJECT("well", true), 3);
-        world.refuse_encrypt("sick", codes[i]);
-        tok_key *ours = world_make("ours", CORE_ALG_RSA_2048);
+        fixture_open("");
+        (void)fixture_aes(OBJECT("sick", true), 1);
+        (void)fixture_aes(OBJECT("sick", true), 2);
+        (void)fixture_aes(OBJECT("well", true), 3);
+        fixture.refuse_encrypt("sick", codes[i]);
+        tok_key *ours = fixture_make("ours", CORE_ALG_RSA_2048);
         CU_ASSERT_EQUAL(survey("sick").listed, 2);
         CU_ASSERT_EQUAL(listed("sick"), 0);
         CU_ASSERT_EQUAL(listed("well"), 1);
         CU_ASSERT_EQUAL(listed("ours"), 1);
-        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, none, &key, NULL), ST_NOT_FOUND);
-        CU_ASSERT_EQUAL(world_use("well"), ST_OK);
-        CU_ASSERT_EQUAL(world_use("ours"), ST_OK);
-        CU_ASSERT_NOT_EQUAL(tok_key_by_name(world.token, "sick", &key, &err), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, none, &key, NULL), ST_NOT_FOUND);
+        CU_ASSERT_EQUAL(fixture_use("well"), ST_OK);
+        CU_ASSERT_EQUAL(fixture_use("ours"), ST_OK);
+        CU_ASSERT_NOT_EQUAL(tok_key_by_name(fixture.token, "sick", &key, &err), ST_OK);
         CU_ASSERT_NOT_EQUAL(err.status, ST_NOT_FOUND);
         tok_key_release(ours);
-        world_close();
+        fixture_close();
     }
 }
 
@@ -302,35 +302,35 @@ static void listing_uses_no_key(void)
     tok_key *key = NULL;
     size_t count = 0;
 
-    world_open("");
-    tok_key *rsa = world_make("rsa", CORE_ALG_RSA_2048);
-    tok_key *aes = world_make("aes", CORE_ALG_AES_256);
+    fixture_open("");
+    tok_key *rsa = fixture_make("rsa", CORE_ALG_RSA_2048);
+    tok_key *aes = fixture_make("aes", CORE_ALG_AES_256);
     uint8_t thumb[TOK_THUMB_LEN];
     memcpy(thumb, tok_key_info_of(rsa)->thumb, sizeof thumb);
     for (uint8_t i = 0; i < 5; i++)
-        (void)world_aes(OBJECT("other", true), i);
+        (void)fixture_aes(OBJECT("other", true), i);
     tok_key_release(rsa);
     tok_key_release(aes);
-    world.lose_sessions();
+    fixture.lose_sessions();
     CU_ASSERT_EQUAL(find("rsa"), ST_OK); /* logs in again */
-    world.reset_calls();
+    fixture.reset_calls();
     CU_ASSERT_EQUAL(survey("other").listed, 5);
     CU_ASSERT_EQUAL(find("rsa"), ST_OK);
-    CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, thumb, &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, thumb, &key, NULL), ST_OK);
     tok_key_release(key);
-    CU_ASSERT_EQUAL(tok_key_by_label_id(world.token, "rsa", NULL, 0, &key, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_by_label_id(fixture.token, "rsa", NULL, 0, &key, NULL), ST_OK);
     tok_key_release(key);
-    CU_ASSERT_EQUAL(tok_key_labels(world.token, &labels, &count, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_key_labels(fixture.token, &labels, &count, NULL), ST_OK);
     CU_ASSERT_EQUAL(count, 1);
     CU_ASSERT(count == 1 && strcmp(labels[0].name, "rsa") == 0);
     core_free(labels);
-    CU_ASSERT_EQUAL(world.calls("C_EncryptInit"), 0);
+    CU_ASSERT_EQUAL(fixture.calls("C_EncryptInit"), 0);
     CU_ASSERT_EQUAL(find("aes"), ST_OK);
-    CU_ASSERT_EQUAL(world.calls("C_EncryptInit"), 1); /* its own thumbprint */
-    CU_ASSERT_EQUAL(
-        world.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &world.session),
-        CKR_OK);
-    world_close();
+    CU_ASSERT_EQUAL(fixture.calls("C_EncryptInit"), 1); /* its own thumbprint */
+    CU_ASSERT_EQUAL(fixture.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+                                             &fixture.session),
+                    CKR_OK);
+    fixture_close();
 }
 
 /* A key without CKA_ID is found again beside keys that the token no longer serves. */
@@ -342,21 +342,21 @@ static void key_without_id_is_found_after_outage(void)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         tok_key *key = NULL, *again = NULL;
 
-        world_open("");
-        (void)world_des3(OBJECT("old", true), 5);
-        (void)world_aes(OBJECT("imported", true), 1);
-        (void)world_des3(OBJECT("old", true), 6);
-        CU_ASSERT_EQUAL_FATAL(tok_key_by_name(world.token, "imported", &key, NULL), ST_OK);
-        world.refuse_encrypt("old", codes[i]);
-        world.refuse_attribute("imported", CKO_SECRET_KEY, CKA_LABEL, CKR_OK);
-        world.lose_sessions();
-        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
-        CU_ASSERT_EQUAL(tok_key_by_thumb(world.token, tok_key_info_of(key)->thumb, &again, NULL),
+        fixture_open("");
+        (void)fixture_des3(OBJECT("old", true), 5);
+        (void)fixture_aes(OBJECT("imported", true), 1);
+        (void)fixture_des3(OBJECT("old", true), 6);
+        CU_ASSERT_EQUAL_FATAL(tok_key_by_name(fixture.token, "imported", &key, NULL), ST_OK);
+        fixture.refuse_encrypt("old", codes[i]);
+        fixture.refuse_attribute("imported", CKO_SECRET_KEY, CKA_LABEL, CKR_OK);
+        fixture.lose_sessions();
+        CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_by_thumb(fixture.token, tok_key_info_of(key)->thumb, &again, NULL),
                         ST_OK);
         tok_key_release(again);
         tok_key_release(key);
-        world_session();
-        world_close();
+        fixture_session();
+        fixture_close();
     }
 }
 
@@ -379,18 +379,18 @@ static void key_made_otherwise_is_refused_and_destroyed(void)
             .name = "asked", .algorithm = algorithms[i % 2], .persistent = true};
         tok_key *key = NULL;
         core_err err = {0};
-        world_open("");
-        world.make_with(rows[i / 2].flag, rows[i / 2].value);
-        CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, &err), ST_POLICY);
+        fixture_open("");
+        fixture.make_with(rows[i / 2].flag, rows[i / 2].value);
+        CU_ASSERT_EQUAL(tok_key_create(fixture.token, &spec, &key, &err), ST_POLICY);
         CU_ASSERT_PTR_NULL(key);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, rows[i / 2].name));
-        world.make_with(MEM_ANY, CK_FALSE);
+        fixture.make_with(MEM_ANY, CK_FALSE);
         const surveyed after = survey("asked");
         CU_ASSERT_EQUAL(after.listed + after.unprotected + after.unreadable, 0);
-        CU_ASSERT_EQUAL(tok_key_create(world.token, &spec, &key, &err), ST_OK);
-        CU_ASSERT_EQUAL(world_round_trip(key), ST_OK);
+        CU_ASSERT_EQUAL(tok_key_create(fixture.token, &spec, &key, &err), ST_OK);
+        CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
         tok_key_release(key);
-        world_close();
+        fixture_close();
     }
 }
 
@@ -415,7 +415,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&suite};
 
-    if (!world_load()) {
+    if (!fixture_load()) {
         printf("SKIPPED: no memory token behind the counting module\n");
         return 77;
     }

@@ -9,14 +9,14 @@
 #include "core/status.h"
 #include "pkcs11/key.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/field/other.h"
 #include "tests/unit/ekm_fixture.h"
 
 enum { SIZE = 256, POLICY = 2071 };
 #define CMK_USES (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP)
 
-static counter judge;
+static fault_proxy proxy;
 static SqlCpSession session;
 static tok_context *ctx;
 static tok_token *token;
@@ -81,7 +81,7 @@ static void end(void)
     tok_token_release(token);
     tok_context_close(ctx);
     CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
 static SqlCpError decrypt(const uint8_t *thumb, uint8_t out[SIZE])
@@ -228,7 +228,7 @@ int main(int argc, char **argv)
     static const test_suite suite = {.name = "policy", .cases = cases};
     const test_suite *suites[] = {&suite};
 
-    if (!counter_load(&judge)) {
+    if (!fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

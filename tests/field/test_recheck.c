@@ -12,7 +12,7 @@
 #include "core/status.h"
 #include "pkcs11/keys/keys_private.h"
 #include "testing.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/field/other.h"
 #include "tests/unit/ekm_fixture.h"
 
@@ -20,7 +20,7 @@ enum { SIZE = 512, USAGE = 2069, EXPIRED = 2070, PERIOD_S = 10 };
 #define CMK_USES (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP)
 #define RECHECK  "key_recheck_seconds = 10\nrsa_padding = oaep-sha1\nrsa_unwrap = oaep-sha1\n"
 
-static counter judge;
+static fault_proxy proxy;
 static SqlCpSession session;
 static tok_context *ctx;
 static tok_token *token;
@@ -88,7 +88,7 @@ static void begin(const char *policy)
     CU_ASSERT_EQUAL_FATAL(seal(aes, cell, &cell_len), scp_err_Success);
     CU_ASSERT_EQUAL_FATAL(open_rsa(), scp_err_Success);
     CU_ASSERT_EQUAL_FATAL(open_aes(), scp_err_Success);
-    judge.reset();
+    proxy.reset();
 }
 
 static bool ours(tok_key *key)
@@ -115,7 +115,7 @@ static void end(void)
     tok_token_release(token);
     tok_context_close(ctx);
     CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
-    CU_ASSERT_EQUAL(judge.violations(), 0);
+    CU_ASSERT_EQUAL(proxy.violations(), 0);
 }
 
 /* As if the period had passed since the keys were last looked at. */
@@ -160,15 +160,15 @@ static void use_in_period_costs_no_call(void)
         CU_ASSERT_EQUAL(open_rsa(), scp_err_Success);
         CU_ASSERT_EQUAL(open_aes(), scp_err_Success);
     }
-    CU_ASSERT_EQUAL(judge.get(NULL), 20);
+    CU_ASSERT_EQUAL(proxy.get(NULL), 20);
     period();
-    judge.reset();
+    proxy.reset();
     for (unsigned i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(open_rsa(), scp_err_Success);
-    CU_ASSERT_EQUAL(judge.get("C_GetAttributeValue"), 1);
-    CU_ASSERT_EQUAL(judge.get(NULL), 11);
+    CU_ASSERT_EQUAL(proxy.get("C_GetAttributeValue"), 1);
+    CU_ASSERT_EQUAL(proxy.get(NULL), 11);
     period();
-    judge.reset();
+    proxy.reset();
     /* A question for a size asks nobody. */
     SqlCpKeyThumbprint t = {FX_THUMB, rsa};
     SqlCpData out = {0, NULL};
@@ -178,11 +178,11 @@ static void use_in_period_costs_no_call(void)
     CU_ASSERT_EQUAL(SqlCryptEncrypt(&session, &t, 1, NULL, 0,
                                     &(SqlCpData){4, (SqlCpByte *)(uintptr_t)plain}, &out),
                     scp_err_InsufficientBuffer);
-    CU_ASSERT_EQUAL(judge.get(NULL), 0);
+    CU_ASSERT_EQUAL(proxy.get(NULL), 0);
     for (unsigned i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(seal(aes, cell, &length), scp_err_Success);
-    CU_ASSERT_EQUAL(judge.get("C_GetAttributeValue"), 1);
-    CU_ASSERT_EQUAL(judge.get(NULL), 11);
+    CU_ASSERT_EQUAL(proxy.get("C_GetAttributeValue"), 1);
+    CU_ASSERT_EQUAL(proxy.get(NULL), 11);
     end();
 }
 
@@ -191,7 +191,7 @@ static void recheck_never_asks_nothing(void)
     begin("key_recheck_seconds = 0\n");
     period();
     CU_ASSERT_EQUAL(open_aes(), scp_err_Success);
-    CU_ASSERT_EQUAL(judge.get(NULL), 2);
+    CU_ASSERT_EQUAL(proxy.get(NULL), 2);
     end();
 }
 
@@ -211,14 +211,14 @@ static void threads_at_once_ask_once(void)
 
     begin(RECHECK);
     period();
-    judge.reset();
+    proxy.reset();
     for (unsigned i = 0; i < THREADS; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_much, &results[i]), 0);
     for (unsigned i = 0; i < THREADS; i++) {
         CU_ASSERT_EQUAL(pthread_join(threads[i], NULL), 0);
         CU_ASSERT_EQUAL(results[i], scp_err_Success);
     }
-    CU_ASSERT_EQUAL(judge.get("C_GetAttributeValue"), 1);
+    CU_ASSERT_EQUAL(proxy.get("C_GetAttributeValue"), 1);
     end();
 }
 
@@ -285,13 +285,13 @@ static void disabled_elsewhere_refused_and_back(void)
     CU_ASSERT_TRUE(other_flag(&outside, object, CKA_DECRYPT, false));
     /* The token refuses at once, and that makes the next use look at the key. */
     CU_ASSERT_EQUAL(open_rsa(), USAGE);
-    judge.reset();
+    proxy.reset();
     CU_ASSERT_EQUAL(open_rsa(), USAGE);
-    CU_ASSERT_EQUAL(judge.get("C_GetAttributeValue"), 1);
-    CU_ASSERT_EQUAL(judge.get("C_DecryptInit"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_GetAttributeValue"), 1);
+    CU_ASSERT_EQUAL(proxy.get("C_DecryptInit"), 0);
     CU_ASSERT_EQUAL(seal_rsa(), USAGE);
-    CU_ASSERT_EQUAL(judge.get("C_GetAttributeValue"), 1);
-    CU_ASSERT_EQUAL(judge.get("C_EncryptInit"), 0);
+    CU_ASSERT_EQUAL(proxy.get("C_GetAttributeValue"), 1);
+    CU_ASSERT_EQUAL(proxy.get("C_EncryptInit"), 0);
     CU_ASSERT_TRUE(other_flag(&outside, object, CKA_DECRYPT, true));
     period();
     CU_ASSERT_EQUAL(open_rsa(), scp_err_Success);
@@ -500,9 +500,9 @@ static void passing_failures_hide_no_retirement(void)
         (void)snprintf(text, sizeof text,
                        "call=C_GetAttributeValue rv=0x5; call=C_GetAttributeValue nth=%u rv=0x5",
                        nth);
-        CU_ASSERT_EQUAL_FATAL(judge.plan(text), 0);
+        CU_ASSERT_EQUAL_FATAL(proxy.plan(text), 0);
         (void)seal_rsa();
-        judge.plan("");
+        proxy.plan("");
         CU_ASSERT_TRUE(retire_outside("RK", retired));
         period();
         CU_ASSERT_EQUAL(seal_rsa(), USAGE);
@@ -588,9 +588,9 @@ static void key_is_destroyed_whatever_its_public_object_does(void)
 
     begin(RECHECK);
     CU_ASSERT_EQUAL_FATAL(tok_key_by_thumb(token, rsa, &key, &err), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(judge.plan("call=C_DestroyObject nth=2 rv=0x1b"), 0);
+    CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_DestroyObject nth=2 rv=0x1b"), 0);
     CU_ASSERT_EQUAL(tok_key_destroy(key, &err), ST_OK);
-    judge.plan("");
+    proxy.plan("");
     CU_ASSERT_EQUAL(private_key("RK"), 0);
     CU_ASSERT_EQUAL(log_count("its public object was not destroyed"), 1);
     tok_key_release(key);
@@ -677,7 +677,7 @@ int main(int argc, char **argv)
     static const test_suite suite = {.name = "recheck", .cases = cases};
     const test_suite *suites[] = {&suite};
 
-    if (!counter_load(&judge)) {
+    if (!fault_proxy_load(&proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

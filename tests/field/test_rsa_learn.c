@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "tests/field/rsa_world.h"
+#include "tests/field/rsa_fixture.h"
 
 #define SHA1   "0x220"
 #define SHA256 "0x250"
 #define QUOTED "log = %s\n"
 
-static void destroy(world *w, tok_key *key)
+static void destroy(fixture *w, tok_key *key)
 {
-    CU_ASSERT_EQUAL(world_judge.plan(""), 0);
+    CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
     CU_ASSERT_EQUAL(tok_key_destroy(key, &w->err), ST_OK);
     tok_key_release(key);
 }
@@ -37,107 +37,108 @@ static void failure_once_teaches_nothing(void)
         "call=C_Encrypt rv=0x6",
         "call=C_CreateObject rv=0x5",
     };
-    uint8_t old[WORLD_BLOCK], cipher[WORLD_BLOCK];
-    world w;
+    uint8_t old[FIXTURE_BLOCK], cipher[FIXTURE_BLOCK];
+    fixture w;
 
     for (size_t i = 0; i < sizeof glitches / sizeof glitches[0]; i++) {
-        world_begin(&w, "");
-        tok_key *key = world_make(&w, "glitch");
-        world_seal(key, "SHA256", old);
-        CU_ASSERT_EQUAL(world_judge.plan(glitches[i]), 0);
-        core_status st = world_round_trip(&w, key, cipher);
-        CU_ASSERT_EQUAL(world_judge.plan(""), 0);
+        fixture_begin(&w, "");
+        tok_key *key = fixture_make(&w, "glitch");
+        fixture_seal(key, "SHA256", old);
+        CU_ASSERT_EQUAL(fixture_proxy.plan(glitches[i]), 0);
+        core_status st = fixture_round_trip(&w, key, cipher);
+        CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
         /* The statement may fail; the next one does not, and the padding is the policy's. */
         if (st == ST_OK)
-            CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
-        st = world_round_trip(&w, key, cipher);
+            CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
+        st = fixture_round_trip(&w, key, cipher);
         for (unsigned n = 0; st == ST_DEVICE_BACKOFF && n < 20; n++) {
             (void)usleep(50000);
-            st = world_round_trip(&w, key, cipher);
+            st = fixture_round_trip(&w, key, cipher);
         }
         CU_ASSERT_EQUAL(st, ST_OK);
         if (st != ST_OK)
             printf("\n%s: %s\n", glitches[i], w.err.text);
-        CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
-        CU_ASSERT_EQUAL(world_opens(&w, key, old), ST_OK);
+        CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
+        CU_ASSERT_EQUAL(fixture_opens(&w, key, old), ST_OK);
         destroy(&w, key);
-        world_end(&w);
+        fixture_end(&w);
     }
 }
 
 static void refusal_of_one_key_is_its_own(void)
 {
-    uint8_t old_a[WORLD_BLOCK], old_b[WORLD_BLOCK], cipher[WORLD_BLOCK];
+    uint8_t old_a[FIXTURE_BLOCK], old_b[FIXTURE_BLOCK], cipher[FIXTURE_BLOCK];
     char plan[128];
-    world w;
+    fixture w;
 
-    world_begin(&w, "");
-    tok_key *a = world_make(&w, "may"), *b = world_make(&w, "may not");
-    world_seal(a, "SHA256", old_a);
-    world_seal(b, "SHA256", old_b);
+    fixture_begin(&w, "");
+    tok_key *a = fixture_make(&w, "may"), *b = fixture_make(&w, "may not");
+    fixture_seal(a, "SHA256", old_a);
+    fixture_seal(b, "SHA256", old_b);
     (void)snprintf(plan, sizeof plan,
                    "call=C_DecryptInit hash=" SHA256 " object=%lu times=0 rv=0x70",
-                   world_private(&w, "may not"));
-    CU_ASSERT_EQUAL(world_judge.plan(plan), 0);
-    CU_ASSERT_EQUAL(world_round_trip(&w, b, cipher), ST_OK);
-    CU_ASSERT_EQUAL(world_padding(&w, b, cipher), CORE_PAD_OAEP_SHA1);
-    CU_ASSERT_EQUAL(world_round_trip(&w, a, cipher), ST_OK);
-    CU_ASSERT_EQUAL(world_padding(&w, a, cipher), CORE_PAD_OAEP_SHA256);
-    CU_ASSERT_EQUAL(world_opens(&w, a, old_a), ST_OK);
+                   fixture_private(&w, "may not"));
+    CU_ASSERT_EQUAL(fixture_proxy.plan(plan), 0);
+    CU_ASSERT_EQUAL(fixture_round_trip(&w, b, cipher), ST_OK);
+    CU_ASSERT_EQUAL(fixture_padding(&w, b, cipher), CORE_PAD_OAEP_SHA1);
+    CU_ASSERT_EQUAL(fixture_round_trip(&w, a, cipher), ST_OK);
+    CU_ASSERT_EQUAL(fixture_padding(&w, a, cipher), CORE_PAD_OAEP_SHA256);
+    CU_ASSERT_EQUAL(fixture_opens(&w, a, old_a), ST_OK);
     /* The padding that was refused is not skipped: what it is needed for opens when it is taken. */
-    CU_ASSERT_EQUAL(world_judge.plan(""), 0);
-    CU_ASSERT_EQUAL(world_opens(&w, b, old_b), ST_OK);
+    CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
+    CU_ASSERT_EQUAL(fixture_opens(&w, b, old_b), ST_OK);
     destroy(&w, a);
     destroy(&w, b);
-    world_end(&w);
+    fixture_end(&w);
 }
 
 /* A key that may do no OAEP at all, as CKA_ALLOWED_MECHANISMS can say, is refused by name. */
 static void refusal_without_confirmation_is_not_learned(void)
 {
-    uint8_t cipher[WORLD_BLOCK];
+    uint8_t cipher[FIXTURE_BLOCK];
     char plan[128];
-    world w;
+    fixture w;
 
-    world_begin(&w, "");
-    tok_key *key = world_make(&w, "signs only");
+    fixture_begin(&w, "");
+    tok_key *key = fixture_make(&w, "signs only");
     for (unsigned code = 0; code < 2; code++) {
         (void)snprintf(plan, sizeof plan, "call=C_DecryptInit object=%lu times=0 rv=%s",
-                       world_private(&w, "signs only"), code == 0 ? "0x70" : "0x68");
-        CU_ASSERT_EQUAL(world_judge.plan(plan), 0);
-        CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), code == 0 ? ST_MECHANISM : ST_KEY_USAGE);
-        CU_ASSERT_EQUAL(world_judge.get("C_Encrypt"), 0);
+                       fixture_private(&w, "signs only"), code == 0 ? "0x70" : "0x68");
+        CU_ASSERT_EQUAL(fixture_proxy.plan(plan), 0);
+        CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher),
+                        code == 0 ? ST_MECHANISM : ST_KEY_USAGE);
+        CU_ASSERT_EQUAL(fixture_proxy.get("C_Encrypt"), 0);
     }
-    CU_ASSERT_EQUAL(world_judge.plan(""), 0);
-    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
-    CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
+    CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
+    CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
+    CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
     destroy(&w, key);
-    world_end(&w);
+    fixture_end(&w);
 }
 
 /* Each code that a token may refuse a padding with, a vendor's only when it is given twice. */
 static void refusal_by_any_code_falls_back(void)
 {
     static const char *const codes[] = {"0x7", "0x54", "0x68", "0x70", "0x71", "0x80000001"};
-    uint8_t cipher[WORLD_BLOCK], old[WORLD_BLOCK];
+    uint8_t cipher[FIXTURE_BLOCK], old[FIXTURE_BLOCK];
     char plan[128];
-    world w;
+    fixture w;
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        world_begin(&w, "");
-        tok_key *key = world_make(&w, "refused");
-        world_seal(key, "SHA1", old);
+        fixture_begin(&w, "");
+        tok_key *key = fixture_make(&w, "refused");
+        fixture_seal(key, "SHA1", old);
         (void)snprintf(plan, sizeof plan, "call=C_DecryptInit hash=" SHA256 " times=0 rv=%s",
                        codes[i]);
-        CU_ASSERT_EQUAL(world_judge.plan(plan), 0);
+        CU_ASSERT_EQUAL(fixture_proxy.plan(plan), 0);
         /* A padding that is refused says nothing of the data: the next one is tried. */
-        CU_ASSERT_EQUAL(world_opens(&w, key, old), ST_OK);
-        CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
+        CU_ASSERT_EQUAL(fixture_opens(&w, key, old), ST_OK);
+        CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
         if (w.err.status != ST_OK)
             printf("\n%s: %s\n", codes[i], w.err.text);
-        CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
+        CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
         destroy(&w, key);
-        world_end(&w);
+        fixture_end(&w);
     }
 }
 
@@ -145,56 +146,56 @@ static void refusal_by_any_code_falls_back(void)
  * both are asked for again. Found by 32 threads that log in while the first of them encrypts. */
 static void refusal_is_confirmed_again_after_a_new_login(void)
 {
-    uint8_t cipher[WORLD_BLOCK];
-    world w;
+    uint8_t cipher[FIXTURE_BLOCK];
+    fixture w;
 
-    world_begin(&w, "");
-    tok_key *key = world_make(&w, "moved");
-    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7;"
-                                     "call=C_DecryptInit hash=" SHA1 " logout"),
+    fixture_begin(&w, "");
+    tok_key *key = fixture_make(&w, "moved");
+    CU_ASSERT_EQUAL(fixture_proxy.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7;"
+                                       "call=C_DecryptInit hash=" SHA1 " logout"),
                     0);
-    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
-    CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
+    CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
+    CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
     destroy(&w, key);
-    world_end(&w);
+    fixture_end(&w);
 }
 
 /* A failure while the refusal is confirmed is told as that failure, not as the refusal. */
 static void failed_confirmation_is_not_called_a_refusal(void)
 {
-    uint8_t cipher[WORLD_BLOCK];
-    world w;
+    uint8_t cipher[FIXTURE_BLOCK];
+    fixture w;
 
-    world_begin(&w, "");
-    tok_key *key = world_make(&w, "no memory");
-    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7;"
-                                     "call=C_DecryptInit hash=" SHA1 " times=0 rv=0x31"),
+    fixture_begin(&w, "");
+    tok_key *key = fixture_make(&w, "no memory");
+    CU_ASSERT_EQUAL(fixture_proxy.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7;"
+                                       "call=C_DecryptInit hash=" SHA1 " times=0 rv=0x31"),
                     0);
-    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_TOKEN_FULL);
-    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7"), 0);
-    CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
-    CU_ASSERT_EQUAL(world_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
+    CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_TOKEN_FULL);
+    CU_ASSERT_EQUAL(fixture_proxy.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x7"), 0);
+    CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
+    CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA1);
     destroy(&w, key);
-    world_end(&w);
+    fixture_end(&w);
 }
 
 static void downgrade_is_logged_once(void)
 {
-    uint8_t cipher[WORLD_BLOCK];
+    uint8_t cipher[FIXTURE_BLOCK];
     char lines[512];
     size_t length = 0;
     const char *path = testing_path("downgrade.log");
     unsigned said = 0;
-    world w;
+    fixture w;
 
     (void)snprintf(lines, sizeof lines, QUOTED, path);
-    world_begin(&w, lines);
-    tok_key *key = world_make(&w, "downgraded");
-    CU_ASSERT_EQUAL(world_judge.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x70"), 0);
+    fixture_begin(&w, lines);
+    tok_key *key = fixture_make(&w, "downgraded");
+    CU_ASSERT_EQUAL(fixture_proxy.plan("call=C_DecryptInit hash=" SHA256 " times=0 rv=0x70"), 0);
     for (unsigned i = 0; i < 3; i++)
-        CU_ASSERT_EQUAL(world_round_trip(&w, key, cipher), ST_OK);
+        CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
     destroy(&w, key);
-    world_end(&w);
+    fixture_end(&w);
     char *text = testing_read(path, &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     for (const char *at = text; (at = strstr(at, "refuses oaep-sha256")) != NULL; at++)
@@ -207,13 +208,13 @@ static void downgrade_is_logged_once(void)
 /* One limit, whatever this process has done before. SoftHSM does OAEP with SHA-1 only. */
 static void longest_plaintext_is_the_same_before_and_after(void)
 {
-    uint8_t plain[WORLD_BLOCK] = {1}, cipher[WORLD_BLOCK], back[WORLD_BLOCK];
-    world w;
+    uint8_t plain[FIXTURE_BLOCK] = {1}, cipher[FIXTURE_BLOCK], back[FIXTURE_BLOCK];
+    fixture w;
 
-    world_begin(&w, "");
-    tok_key *key = world_make(&w, "limit");
+    fixture_begin(&w, "");
+    tok_key *key = fixture_make(&w, "limit");
     const size_t most = tok_encrypt_max(key);
-    CU_ASSERT_EQUAL(most, WORLD_BLOCK - 66);
+    CU_ASSERT_EQUAL(most, FIXTURE_BLOCK - 66);
     for (unsigned i = 0; i < 2; i++) {
         size_t length = sizeof cipher, back_len = sizeof back;
         CU_ASSERT_EQUAL(tok_encrypt(key, NULL, 0, plain, most + 1, cipher, &length, &w.err),
@@ -225,7 +226,7 @@ static void longest_plaintext_is_the_same_before_and_after(void)
         CU_ASSERT_EQUAL(tok_encrypt_max(key), most);
     }
     destroy(&w, key);
-    world_end(&w);
+    fixture_end(&w);
 }
 
 int main(int argc, char **argv)
@@ -251,7 +252,7 @@ int main(int argc, char **argv)
     const test_suite suite = {.name = "field_rsa", .cases = only ? limits : cases};
     const test_suite *const suites[] = {&suite};
 
-    if (!counter_load(&world_judge)) {
+    if (!fault_proxy_load(&fixture_proxy)) {
         printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
         return 77;
     }

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tests/field/key_world.h"
+#include "tests/field/key_fixture.h"
 
 static core_status find(const char *identity, uint64_t *slot, core_err *err)
 {
     tok_token *token = NULL;
-    core_status st = tok_token_find(world.ctx, identity, &token, err);
+    core_status st = tok_token_find(fixture.ctx, identity, &token, err);
 
     if (st == ST_OK && slot != NULL)
         *slot = tok_token_info_of(token)->slot;
@@ -54,7 +54,7 @@ static void every_attribute_selects_or_is_refused(void)
     };
     char path[512];
 
-    world_open("");
+    fixture_open("");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         core_err err = {0};
         const core_status st = find(cases[i].uri, NULL, &err);
@@ -64,7 +64,7 @@ static void every_attribute_selects_or_is_refused(void)
     }
     (void)snprintf(path, sizeof path, "pkcs11:token=memory?module-path=%s", getenv("MODULE"));
     CU_ASSERT_EQUAL(find(path, NULL, NULL), ST_OK);
-    world_close();
+    fixture_close();
 }
 
 /* A section whose URI does not parse is no section: the policy in it must not be dropped. */
@@ -101,8 +101,8 @@ static void open_twins(void)
                           "[token two]\ntoken = pkcs11:token=memory;slot-id=8\ncreate = no\n",
                           getenv("MODULE"));
     const char *path = testing_file("twins.conf", text, (size_t)length, 0600);
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(path, &world.ctx, NULL), ST_OK);
-    world.twin(1);
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(path, &fixture.ctx, NULL), ST_OK);
+    fixture.twin(1);
 }
 
 /* Two tokens that say the same of themselves differ by their slots. */
@@ -112,17 +112,17 @@ static void twins_are_told_apart_by_slot(void)
     core_err err = {0};
     tok_token *first = NULL, *second = NULL, *again = NULL;
 
-    world_open("");
-    world.twin(1);
+    fixture_open("");
+    fixture.twin(1);
     CU_ASSERT_EQUAL(find("memory", NULL, &err), ST_TOKEN_AMBIGUOUS);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "slot-id 8"));
     CU_ASSERT_EQUAL(find("pkcs11:token=memory", NULL, NULL), ST_TOKEN_AMBIGUOUS);
-    world.twin(0);
-    world_close();
+    fixture.twin(0);
+    fixture_close();
 
     open_twins();
-    CU_ASSERT_EQUAL(tok_token_find(world.ctx, "one", &first, NULL), ST_OK);
-    CU_ASSERT_EQUAL(tok_token_find(world.ctx, "two", &second, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_token_find(fixture.ctx, "one", &first, NULL), ST_OK);
+    CU_ASSERT_EQUAL(tok_token_find(fixture.ctx, "two", &second, NULL), ST_OK);
     CU_ASSERT_PTR_NOT_EQUAL(first, second);
     CU_ASSERT_EQUAL(find("one", &slot, NULL), ST_OK);
     CU_ASSERT_EQUAL(slot, 7);
@@ -131,14 +131,14 @@ static void twins_are_told_apart_by_slot(void)
     CU_ASSERT_TRUE(tok_token_config(first)->create);
     CU_ASSERT_FALSE(tok_token_config(second)->create);
     CU_ASSERT_EQUAL(
-        tok_token_find(world.ctx, "pkcs11:slot-description=memory,%20the%20twin", &again, NULL),
+        tok_token_find(fixture.ctx, "pkcs11:slot-description=memory,%20the%20twin", &again, NULL),
         ST_OK);
     CU_ASSERT_PTR_EQUAL(again, second);
     tok_token_release(again);
     tok_token_release(first);
     tok_token_release(second);
-    world.twin(0);
-    tok_context_close(world.ctx);
+    fixture.twin(0);
+    tok_context_close(fixture.ctx);
 }
 
 static const test_case cases[] = {

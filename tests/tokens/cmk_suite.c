@@ -21,7 +21,7 @@ static void (*reset)(void);
 static int (*plan_set)(const char *);
 static const char *(*log_get)(void);
 
-static void find_counter(void)
+static void find_fault_proxy(void)
 {
     void *module = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
     if (module == NULL)
@@ -302,9 +302,9 @@ static bool prepare(void)
 int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = {&cmk_open_suite, &cmk_make_suite, &cmk_host_suite,
-                                               &cmk_door_suite};
+                                               &cmk_interface_suite};
     if (!prepare())
         return EXIT_FAILURE;
-    find_counter();
+    find_fault_proxy();
     return testing_main(argc, argv, suites, sizeof suites / sizeof suites[0]);
 }

@@ -10,7 +10,7 @@
 #include "tests/tokens/raw.h"
 #include "tests/unit/test_cmk.h"
 
-extern const test_suite cmk_open_suite, cmk_make_suite, cmk_door_suite, cmk_host_suite;
+extern const test_suite cmk_open_suite, cmk_make_suite, cmk_interface_suite, cmk_host_suite;
 
 /* Made on the token before the suites: two keys with all rights, two whose names differ in case,
  * one that may only sign. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Inside the counting module: what is known of one call, and who looks at it. Each wrapper
- * (count_module.c) fills a count_call, asks the judge, asks the plan, calls the module, and hands
- * the result to the judge.
+ * (count_module.c) fills a count_call, asks the proxy, asks the plan, calls the module, and hands
+ * the result to the proxy.
  */
 #ifndef TESTS_COUNT_PRIVATE_H
 #define TESTS_COUNT_PRIVATE_H
@@ -81,7 +81,7 @@ const CK_FUNCTION_LIST *count_real(void);
 unsigned count_functions(void);
 const char *count_name(unsigned function);
 
-/* count_judge.c: before the module is called, and after with its result. */
+/* count_rules.c: before the module is called, and after with its result. */
 void count_before(count_call *call);
 void count_after(count_call *call, CK_RV rv);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A PKCS#11 module without anything of ours in between, for tests that judge and benchmarks that
+ * A PKCS#11 module without anything of ours in between, for tests that proxy and benchmarks that
  * compare: loaded by dlopen, initialised, one token found by its label, the user logged in.
  */
 #ifndef TESTS_RAW_H

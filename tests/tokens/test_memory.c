@@ -29,15 +29,15 @@ static int start(void)
     const struct {
         const char *name;
         void *where;
-    } doors[] = {{"p11memory_park", (void *)&park},     {"p11memory_await", (void *)&await},
-                 {"p11memory_go", (void *)&go},         {"p11memory_limit", (void *)&limit},
-                 {"p11memory_unplug", (void *)&unplug}, {"p11memory_get", (void *)&get}};
+    } functions[] = {{"p11memory_park", (void *)&park},     {"p11memory_await", (void *)&await},
+                     {"p11memory_go", (void *)&go},         {"p11memory_limit", (void *)&limit},
+                     {"p11memory_unplug", (void *)&unplug}, {"p11memory_get", (void *)&get}};
     if (!raw_open(&token))
         return 1;
     f = token.f;
-    for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++) {
-        void *found = dlsym(token.library, doors[i].name);
-        memcpy(doors[i].where, &found, sizeof found);
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        void *found = dlsym(token.library, functions[i].name);
+        memcpy(functions[i].where, &found, sizeof found);
         if (found == NULL)
             return 1;
     }

@@ -130,7 +130,7 @@ static bool all_zero(const uint8_t *out)
     return any == 0;
 }
 
-static bool judge(const wy_test *test, core_status st, const uint8_t *out, size_t length)
+static bool proxy(const wy_test *test, core_status st, const uint8_t *out, size_t length)
 {
     bool same = st == ST_OK && length == test->message.length &&
                 memcmp(out, test->message.bytes, length) == 0;
@@ -164,7 +164,7 @@ static void on_test(void *context, const wy_group *group, const wy_test *test)
         return;
     }
     t.run++;
-    if (judge(test, st, out, length))
+    if (proxy(test, st, out, length))
         return;
     t.failed++;
     printf("FAILED %s, test %d (%s, %s): %s, %zu bytes: %s\n", group->file, test->id, test->result,

@@ -73,7 +73,7 @@ static void rsa_round_trip(void)
 
 static void rsa_agrees_with_openssl(void)
 {
-    tok_key *key = suite_make(token, CORE_ALG_RSA_2048, 0, suite_name("judge"));
+    tok_key *key = suite_make(token, CORE_ALG_RSA_2048, 0, suite_name("proxy"));
     static const char *const hashes[] = {"SHA256", "SHA1"};
     uint8_t plain[32];
     uint8_t cipher[512];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See gate_world.h.
+ * See gate_fixture.h.
  */
-#include "tests/field/gate_world.h"
+#include "tests/field/gate_fixture.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include "core/platform.h"
 #include "pkcs11/group/group_private.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 
 gate_knobs *knobs;
 CK_FUNCTION_LIST *module;
@@ -27,7 +27,8 @@ bool gate_load(void)
         return false;
     knobs = dlsym(library, "p11gate");
     *(void **)&get = dlsym(library, "C_GetFunctionList");
-    return knobs != NULL && get != NULL && get(&module) == CKR_OK && counter_second_token("other");
+    return knobs != NULL && get != NULL && get(&module) == CKR_OK &&
+           fault_proxy_second_token("other");
 }
 
 void gate_reset(void)
@@ -40,7 +41,7 @@ int gate_sessions(void)
     return atomic_load(&knobs->opened) - atomic_load(&knobs->closed);
 }
 
-void gate_open(gate_world *w, const char *label, const char *globals)
+void gate_open(gate_fixture *w, const char *label, const char *globals)
 {
     static unsigned serial;
     char path[256];
@@ -61,7 +62,7 @@ void gate_open(gate_world *w, const char *label, const char *globals)
     CU_ASSERT_EQUAL_FATAL(st, ST_OK);
 }
 
-void gate_login(gate_world *w, const char *label, const char *globals)
+void gate_login(gate_fixture *w, const char *label, const char *globals)
 {
     const char *pin = getenv("PIN");
 
@@ -70,7 +71,7 @@ void gate_login(gate_world *w, const char *label, const char *globals)
     CU_ASSERT_EQUAL_FATAL(tok_token_login(w->token, pin, strlen(pin), NULL), ST_OK);
 }
 
-void gate_start(gate_world *w, const char *label, const char *globals)
+void gate_start(gate_fixture *w, const char *label, const char *globals)
 {
     static unsigned serial;
     char name[32];
@@ -85,7 +86,7 @@ void gate_start(gate_world *w, const char *label, const char *globals)
         ST_OK);
 }
 
-void gate_close(gate_world *w)
+void gate_close(gate_fixture *w)
 {
     if (w->key != NULL)
         CU_ASSERT_EQUAL(tok_key_destroy(w->key, NULL), ST_OK);
@@ -96,7 +97,7 @@ void gate_close(gate_world *w)
     tok_context_close(w->ctx);
 }
 
-void gate_import(gate_world *w, const char *label)
+void gate_import(gate_fixture *w, const char *label)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_AES;
@@ -118,7 +119,7 @@ void gate_import(gate_world *w, const char *label)
         CKR_OK);
 }
 
-core_status gate_work(gate_world *w, core_err *err)
+core_status gate_work(gate_fixture *w, core_err *err)
 {
     uint8_t out[64];
     size_t length = sizeof out;
@@ -128,7 +129,7 @@ core_status gate_work(gate_world *w, core_err *err)
     return st == ST_OK && !right ? ST_FAILURE : st;
 }
 
-core_status gate_search(gate_world *w, core_err *err)
+core_status gate_search(gate_fixture *w, core_err *err)
 {
     tok_key *key = NULL;
     core_status st = tok_key_by_name(w->token, "there is no such key", &key, err);
@@ -147,7 +148,7 @@ static void *call_run(void *arg)
     return NULL;
 }
 
-void gate_hold(gate_call *call, gate_world *w)
+void gate_hold(gate_call *call, gate_fixture *w)
 {
     const int held = atomic_load(&knobs->held);
 

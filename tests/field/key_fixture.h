@@ -3,15 +3,15 @@
  * What the key suites share: a context on the memory token behind the counting module, with the
  * objects of other programs on it, and the token's odd behaviors (tests/tokens/memory/memory.h).
  */
-#ifndef FIELD_KEY_WORLD_H
-#define FIELD_KEY_WORLD_H
+#ifndef FIELD_KEY_FIXTURE_H
+#define FIELD_KEY_FIXTURE_H
 
 #include "pkcs11/key.h"
 #include "pkcs11/key_list.h"
 #include "tests/tokens/memory/memory.h"
 #include "testing.h"
 
-typedef struct key_world {
+typedef struct key_fixture {
     CK_FUNCTION_LIST *f; /* of the memory token, past the counting module */
     CK_SESSION_HANDLE session;
     tok_context *ctx;
@@ -26,37 +26,37 @@ typedef struct key_world {
     void (*lose_sessions)(void);
     unsigned long (*calls)(const char *);
     void (*reset_calls)(void);
-} key_world;
-extern key_world world;
+} key_fixture;
+extern key_fixture fixture;
 
 /* Finds both modules; false where they are not the tests' own. */
-bool world_load(void);
+bool fixture_load(void);
 /* A context whose token section has these lines, logged in. Fails the test. */
-void world_open(const char *lines);
+void fixture_open(const char *lines);
 /* A new session, after p11memory_lose_sessions. */
-void world_session(void);
+void fixture_session(void);
 /* Destroys all objects of the token, and closes. */
-void world_close(void);
+void fixture_close(void);
 
 /* Objects as another program makes them; `private` is their CKA_PRIVATE, `id` may be NULL. The
  * label has `label_len` bytes. 0 on failure. */
-typedef struct world_object {
+typedef struct fixture_object {
     const char *label;
     size_t label_len;
     const uint8_t *id;
     size_t id_len;
     bool private;
     bool extractable;
-} world_object;
-CK_OBJECT_HANDLE world_aes(const world_object *o, uint8_t seed);
-CK_OBJECT_HANDLE world_des3(const world_object *o, uint8_t seed);
+} fixture_object;
+CK_OBJECT_HANDLE fixture_aes(const fixture_object *o, uint8_t seed);
+CK_OBJECT_HANDLE fixture_des3(const fixture_object *o, uint8_t seed);
 /* A pair; the private object's handle. */
-CK_OBJECT_HANDLE world_rsa(const world_object *o);
+CK_OBJECT_HANDLE fixture_rsa(const fixture_object *o);
 
 /* Makes a key of ours; fails the test. */
-tok_key *world_make(const char *name, core_algorithm algorithm);
+tok_key *fixture_make(const char *name, core_algorithm algorithm);
 /* Looks a key up by its name, and encrypts and decrypts with it. */
-core_status world_use(const char *name);
-core_status world_round_trip(tok_key *key);
+core_status fixture_use(const char *name);
+core_status fixture_round_trip(tok_key *key);
 
 #endif

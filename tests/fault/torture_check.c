@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What must hold after a run with a fault: see torture_cli.h.
+ * Checks after a run with a fault: see torture_cli.h.
  */
 #include <ctype.h>
 #include <signal.h>
@@ -23,7 +23,7 @@ static void complain(const verb *v, const fault *f, const char *what, const outc
 
 /* --- the text --- */
 
-/* Names of the list that a fault may bring about. */
+/* Status names of the list that an injected fault may cause. */
 static bool documented(const char *text)
 {
 #define NAME(name, code, class, text, next) #name,
@@ -41,7 +41,7 @@ static bool documented(const char *text)
     return false;
 }
 
-/* A name, the object and cause, and a next step. */
+/* True if the text has a status name, the object and cause, and a next step. */
 static bool clear_text(const char *err)
 {
     const char *text = strstr(err, "p11ekm: ");
@@ -53,8 +53,8 @@ static bool clear_text(const char *err)
            (strstr(cause, "; ") != NULL || strstr(cause, "\n  next: ") != NULL);
 }
 
-/* An object that refuses to tell what is asked of it is none of ours: a list leaves it out. What
- * the library says of itself is for information only. */
+/* An object whose attributes cannot be read is not counted as ours: a list omits it. Library
+ * information is optional output. */
 static bool left_out(const fault *f, const outcome *o)
 {
     if (f->kind != FAULT_CALL)
@@ -71,13 +71,13 @@ static bool found_something(const verb *v, const outcome *o)
            strstr(o->out, "internal error") == NULL;
 }
 
-/* What is said where the change is made and only its record is missing. */
+/* Messages for a change that was made and only could not be recorded. */
 static bool is_done(const outcome *o)
 {
     return strstr(o->err, " is done, but") != NULL;
 }
 
-static void judge_text(const verb *v, const fault *f, const outcome *clean, const outcome *o)
+static void check_text(const verb *v, const fault *f, const outcome *clean, const outcome *o)
 {
     if (o->status != 0 && o->status != 1)
         complain(v, f, "an exit status that is not documented", o);
@@ -102,7 +102,7 @@ static bool all_new_names(const census *after, const census *now)
     return after->count == now->count;
 }
 
-static void judge_keys(const verb *v, const fault *f, const state *before, const state *after,
+static void check_keys(const verb *v, const fault *f, const state *before, const state *after,
                        const state *now, const outcome *o)
 {
     bool done = o->status == v->status || is_done(o);
@@ -125,7 +125,7 @@ static bool is_journal(const char *path)
     return strstr(path, "/var/log") != NULL || strstr(path, "/var/audit") != NULL;
 }
 
-/* As a clean run writes it: of values, length and end tell. */
+/* Like the file of a run without a fault: for values, length and end are compared. */
 static bool whole(const verb *v, const tree_file *clean, const tree_file *now)
 {
     if (now == NULL)
@@ -137,15 +137,15 @@ static bool whole(const verb *v, const tree_file *clean, const tree_file *now)
     return clean->length == 0 || now->bytes[now->length - 1] == clean->bytes[clean->length - 1];
 }
 
-/* Only the run that holds the lock may remove its file: after a fault an empty one may stay until
- * the next run, which removes it. */
+/* Only the run that holds the lock may remove its file: after a fault an empty lock file may stay
+ * until the next run removes it. */
 static bool is_free_lock(const tree_file *file)
 {
     const char *end = strrchr(file->path, '.');
     return end != NULL && strcmp(end, ".lock") == 0 && file->length == 0;
 }
 
-static void judge_files(const verb *v, const fault *f, const state *after, const state *now,
+static void check_files(const verb *v, const fault *f, const state *after, const state *now,
                         const outcome *o, bool lock_may_stay)
 {
     bool good = true;
@@ -165,7 +165,7 @@ static void judge_files(const verb *v, const fault *f, const state *after, const
         complain(v, f, "a file is half-written, missing or left over", o);
 }
 
-/* Every record on a line of its own, half a line at most where a fault tore it. */
+/* True if every record has its own line; a fault may leave half a line at most. */
 static bool trail_is_whole(const state *now, unsigned torn)
 {
     const tree_file *audit = tree_find(&now->output, "/audit");
@@ -177,7 +177,7 @@ static bool trail_is_whole(const state *now, unsigned torn)
         broken += length > 0 && (line[0] != '{' || line[length - 1] != '}');
         if (length > 0 && strncmp(line + 1, "\"time\"", 6) == 0 &&
             memmem(line + 1, length - 1, "{\"time\"", 7) != NULL)
-            broken += 2; /* one record in another */
+            broken += 2; /* one record inside another */
         line += length + (line[length] == '\n' ? 1 : 0);
     }
     return broken <= torn;
@@ -191,7 +191,7 @@ static bool outputs_changed(const state *before, const state *now)
 
 /* --- all of it --- */
 
-static void judge_end(const verb *v, const fault *f, const outcome *clean, const outcome *o)
+static void check_end(const verb *v, const fault *f, const outcome *clean, const outcome *o)
 {
     if (o->signal == SIGALRM) {
         score.hangs++;
@@ -209,30 +209,30 @@ static void judge_end(const verb *v, const fault *f, const outcome *clean, const
     }
 }
 
-/* The same command on what the fault has left. */
-static void judge_next(const verb *v, const fault *f, const outcome *clean, const state *before,
+/* Runs the same command on the state after the fault and checks the result. */
+static void check_next(const verb *v, const fault *f, const outcome *clean, const state *before,
                        const state *after)
 {
     static outcome o;
     static state now;
     const fault none = {.kind = FAULT_NONE};
 
-    world_run(v->line, &none, &o);
+    env_run(v->line, &none, &o);
     if (o.status != v->status)
         complain(v, f, "the next clean run fails", &o);
     else if (v->same && strcmp(clean->out, o.out) != 0)
         complain(v, f, "the next clean run says something else", &o);
-    if (!world_take(&now.output, &now.token) || !census_take(&now.keys))
-        complain(v, f, "the world cannot be read afterwards", &o);
-    judge_keys(v, f, before, after, &now, &o);
-    judge_files(v, f, after, &now, &o, false);
+    if (!env_take(&now.output, &now.token) || !census_take(&now.keys))
+        complain(v, f, "the environment cannot be read afterwards", &o);
+    check_keys(v, f, before, after, &now, &o);
+    check_files(v, f, after, &now, &o, false);
     if (!trail_is_whole(&now, 1))
         complain(v, f, "the audit has one record in another", &o);
     tree_drop(&now.output);
     tree_drop(&now.token);
 }
 
-void judge_run(const verb *v, const fault *f, const outcome *clean, const state *before,
+void check_run(const verb *v, const fault *f, const outcome *clean, const state *before,
                const state *after, const outcome *o)
 {
     static state now;
@@ -240,25 +240,25 @@ void judge_run(const verb *v, const fault *f, const outcome *clean, const state 
     score.runs++;
     score.unchecked += o->unchecked;
     *(o->status == v->status ? &score.healed : &score.refused) += 1;
-    judge_end(v, f, clean, o);
-    judge_text(v, f, clean, o);
-    if (!world_take(&now.output, &now.token))
-        complain(v, f, "the world cannot be read afterwards", o);
-    bool keys_moved = !world_token_same(&before->token, &now.token);
+    check_end(v, f, clean, o);
+    check_text(v, f, clean, o);
+    if (!env_take(&now.output, &now.token))
+        complain(v, f, "the environment cannot be read afterwards", o);
+    bool keys_moved = !env_token_same(&before->token, &now.token);
     now.keys = before->keys;
     if (keys_moved && !census_take(&now.keys))
         complain(v, f, "the token cannot be read afterwards", o);
-    judge_keys(v, f, before, after, &now, o);
-    judge_files(v, f, after, &now, o, f->kind == FAULT_FILE);
+    check_keys(v, f, before, after, &now, o);
+    check_files(v, f, after, &now, o, f->kind == FAULT_FILE);
     const tree_file *audit = tree_find(&now.output, "/audit");
     bool torn = audit != NULL && audit->length > 0 && audit->bytes[audit->length - 1] != '\n';
     if (!trail_is_whole(&now, torn ? 1 : 0))
         complain(v, f, "a line of the audit is broken", o);
     bool changed = outputs_changed(before, &now) || keys_moved || torn;
     if (o->status != v->status && changed && !is_done(o))
-        judge_next(v, f, clean, before, after);
-    if (changed && !world_restore(&before->output, &before->token))
-        complain(v, f, "the world cannot be restored", o);
+        check_next(v, f, clean, before, after);
+    if (changed && !env_restore(&before->output, &before->token))
+        complain(v, f, "the environment cannot be restored", o);
     tree_drop(&now.output);
     tree_drop(&now.token);
 }

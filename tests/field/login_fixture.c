@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See login_world.h.
+ * See login_fixture.h.
  */
-#include "tests/field/login_world.h"
+#include "tests/field/login_fixture.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -45,12 +45,12 @@ bool memory_load(void)
     return true;
 }
 
-const char *world_config(void)
+const char *fixture_config(void)
 {
     return config_path;
 }
 
-void world_open(login_world *w, const char *globals)
+void fixture_open(login_fixture *w, const char *globals)
 {
     static unsigned serial;
     char text[2048];
@@ -70,7 +70,7 @@ void world_open(login_world *w, const char *globals)
     CU_ASSERT_EQUAL_FATAL(tok_token_find(w->ctx, "main", &w->token, &err), ST_OK);
 }
 
-void world_close(login_world *w)
+void fixture_close(login_fixture *w)
 {
     p11memory_state state;
 
@@ -82,12 +82,12 @@ void world_close(login_world *w)
     CU_ASSERT_EQUAL(state.sessions, 0);
 }
 
-core_status world_login(login_world *w, const char *pin, core_err *err)
+core_status fixture_login(login_fixture *w, const char *pin, core_err *err)
 {
     return tok_token_login(w->token, pin, strlen(pin), err);
 }
 
-void world_start(login_world *w)
+void fixture_start(login_fixture *w)
 {
     static unsigned serial;
     char name[32];
@@ -95,7 +95,7 @@ void world_start(login_world *w)
 
     (void)snprintf(name, sizeof name, "login-%u", ++serial);
     const tok_key_spec spec = {.name = name, .algorithm = CORE_ALG_AES_256, .persistent = true};
-    core_status st = world_login(w, "1234", &err);
+    core_status st = fixture_login(w, "1234", &err);
     if (st == ST_OK)
         st = tok_key_create(w->token, &spec, &w->key, &err);
     w->sealed_len = sizeof w->sealed;
@@ -107,7 +107,7 @@ void world_start(login_world *w)
     CU_ASSERT_EQUAL_FATAL(st, ST_OK);
 }
 
-core_status world_work(login_world *w, core_err *err)
+core_status fixture_work(login_fixture *w, core_err *err)
 {
     uint8_t out[64];
     size_t length = sizeof out;
@@ -117,14 +117,14 @@ core_status world_work(login_world *w, core_err *err)
     return st == ST_OK && !right ? ST_FAILURE : st;
 }
 
-unsigned world_wrong(void)
+unsigned fixture_wrong(void)
 {
     p11memory_tries tries;
     memory.tries(&tries);
     return tries.wrong;
 }
 
-unsigned world_logins(void)
+unsigned fixture_logins(void)
 {
     p11memory_tries tries;
     memory.tries(&tries);

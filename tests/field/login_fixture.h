@@ -3,8 +3,8 @@
  * What the suites of PINs and logins share: the memory token with its quirks, and a context with
  * one token and one key.
  */
-#ifndef FIELD_LOGIN_WORLD_H
-#define FIELD_LOGIN_WORLD_H
+#ifndef FIELD_LOGIN_FIXTURE_H
+#define FIELD_LOGIN_FIXTURE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,26 +29,26 @@ extern memory_token memory;
 /* Loads it; false where MODULE is not the memory token. */
 bool memory_load(void);
 
-typedef struct login_world {
+typedef struct login_fixture {
     tok_context *ctx;
     tok_token *token;
-    tok_key *key; /* AES; NULL until login_world_key */
+    tok_key *key; /* AES; NULL until login_fixture_key */
     uint8_t sealed[64];
     size_t sealed_len;
-} login_world;
+} login_fixture;
 /* A fresh token state (PIN "1234", no quirks) and a context; `globals`: further lines of the
  * configuration. Nobody is logged in. Each configuration is a new one. */
-void world_open(login_world *w, const char *globals);
-void world_close(login_world *w);
-core_status world_login(login_world *w, const char *pin, core_err *err);
+void fixture_open(login_fixture *w, const char *globals);
+void fixture_close(login_fixture *w);
+core_status fixture_login(login_fixture *w, const char *pin, core_err *err);
 /* Logs in with the right PIN and makes the key. */
-void world_start(login_world *w);
+void fixture_start(login_fixture *w);
 /* One decryption, whose plaintext is looked at. */
-core_status world_work(login_world *w, core_err *err);
+core_status fixture_work(login_fixture *w, core_err *err);
 /* C_Login calls with a wrong PIN, and all, since the quirks were set. */
-unsigned world_wrong(void);
-unsigned world_logins(void);
+unsigned fixture_wrong(void);
+unsigned fixture_logins(void);
 /* The path of the configuration that was opened last. */
-const char *world_config(void);
+const char *fixture_config(void);
 
 #endif

@@ -90,7 +90,7 @@ static void open_session(const count_call *call)
         state.sessions[i] = (session){.handle = *call->opened, .slot = *call->slot, .open = true};
         return;
     }
-    violation(call, "more sessions than the judge can follow");
+    violation(call, "more sessions than the proxy can follow");
 }
 
 static CK_OBJECT_CLASS template_class(const count_call *call)

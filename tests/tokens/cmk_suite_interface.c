@@ -24,7 +24,7 @@ static int start(void)
 {
     if (core_crypto_open() != ST_OK)
         return 1;
-    const char *conf = suite_conf("door.conf", "", false);
+    const char *conf = suite_conf("front_end.conf", "", false);
     return conf == NULL || setenv("P11EKM_CONF", conf, 1) != 0;
 }
 
@@ -459,5 +459,5 @@ static const test_case cases[] = {{"odbc_opens_by_itself", odbc_opens_by_itself}
                                   {"api_closed_store_is_refused", api_closed_store_is_refused},
                                   {"api_codes", api_codes},
                                   {NULL, NULL}};
-const test_suite cmk_door_suite = {
-    .name = "cmk_door", .cases = cases, .start = start, .stop = stop};
+const test_suite cmk_interface_suite = {
+    .name = "cmk_interface", .cases = cases, .start = start, .stop = stop};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/field/rsa_world.h"
+#include "tests/field/rsa_fixture.h"
 #include <dlfcn.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -9,19 +9,19 @@
 #include <string.h>
 #include "core/crypto.h"
 
-counter world_judge;
+fault_proxy fixture_proxy;
 static const uint8_t plain[] = "a database encryption key, or so";
 
-void world_begin(world *w, const char *lines)
+void fixture_begin(fixture *w, const char *lines)
 {
     const char *pin = getenv("PIN");
     CK_C_GetFunctionList get;
     CK_FUNCTION_LIST *f = NULL;
 
-    *w = (world){0};
-    CU_ASSERT_EQUAL_FATAL(world_judge.plan(""), 0);
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(counter_config("field.conf", lines), &w->ctx, &w->err),
-                          ST_OK);
+    *w = (fixture){0};
+    CU_ASSERT_EQUAL_FATAL(fixture_proxy.plan(""), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        tok_context_open(fault_proxy_config("field.conf", lines), &w->ctx, &w->err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_find(w->ctx, "main", &w->token, &w->err), ST_OK);
     CU_ASSERT_EQUAL_FATAL(tok_token_login(w->token, pin, strlen(pin), &w->err), ST_OK);
     void *library = dlopen(getenv("MODULE"), RTLD_NOW | RTLD_LOCAL);
@@ -33,20 +33,20 @@ void world_begin(world *w, const char *lines)
                                            CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
                                            &w->attacker),
                           CKR_OK);
-    world_judge.reset();
+    fixture_proxy.reset();
 }
 
-void world_end(world *w)
+void fixture_end(fixture *w)
 {
-    CU_ASSERT_EQUAL(world_judge.plan(""), 0);
+    CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
     CU_ASSERT_EQUAL(w->f->C_CloseSession(w->attacker), CKR_OK);
     tok_token_logout(w->token);
     tok_token_release(w->token);
     tok_context_close(w->ctx);
-    CU_ASSERT_EQUAL(world_judge.violations(), 0);
+    CU_ASSERT_EQUAL(fixture_proxy.violations(), 0);
 }
 
-tok_key *world_make(world *w, const char *name)
+tok_key *fixture_make(fixture *w, const char *name)
 {
     const tok_key_spec spec = {name, CORE_ALG_RSA_2048,
                                TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_WRAP | TOK_CAN_UNWRAP,
@@ -57,7 +57,7 @@ tok_key *world_make(world *w, const char *name)
     return key;
 }
 
-tok_key *world_find(world *w, const char *name)
+tok_key *fixture_find(fixture *w, const char *name)
 {
     tok_key *key = NULL;
     const core_status st = tok_key_by_name(w->token, name, &key, &w->err);
@@ -70,10 +70,10 @@ static CK_OBJECT_CLASS class_public = CKO_PUBLIC_KEY, class_private = CKO_PRIVAT
 static CK_KEY_TYPE type_rsa = CKK_RSA;
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
-CK_RV world_plant(const world *w, const tok_key_info *like, const uint8_t *exponent,
-                  CK_ULONG exponent_len)
+CK_RV fixture_plant(const fixture *w, const tok_key_info *like, const uint8_t *exponent,
+                    CK_ULONG exponent_len)
 {
-    uint8_t own[WORLD_BLOCK];
+    uint8_t own[FIXTURE_BLOCK];
     CK_OBJECT_HANDLE object;
 
     CU_ASSERT_EQUAL_FATAL(core_random(own, sizeof own), ST_OK);
@@ -97,7 +97,7 @@ CK_RV world_plant(const world *w, const tok_key_info *like, const uint8_t *expon
     return w->f->C_CreateObject(w->attacker, t, sizeof t / sizeof t[0], &object);
 }
 
-unsigned world_publics(const world *w, const tok_key *key, bool destroy)
+unsigned fixture_publics(const fixture *w, const tok_key *key, bool destroy)
 {
     const tok_key_info *info = tok_key_info_of(key);
     CK_ATTRIBUTE t[] = {
@@ -116,7 +116,7 @@ unsigned world_publics(const world *w, const tok_key *key, bool destroy)
     return (unsigned)count;
 }
 
-CK_OBJECT_HANDLE world_private(const world *w, const char *name)
+CK_OBJECT_HANDLE fixture_private(const fixture *w, const char *name)
 {
     CK_ATTRIBUTE t[] = {
         {CKA_CLASS, &class_private, sizeof class_private},
@@ -133,14 +133,14 @@ CK_OBJECT_HANDLE world_private(const world *w, const char *name)
 
 /* --- keys of OpenSSL's --- */
 
-EVP_PKEY *world_pair(const uint8_t *exponent, size_t exponent_len)
+EVP_PKEY *fixture_pair(const uint8_t *exponent, size_t exponent_len)
 {
     EVP_PKEY *pair = NULL;
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     BIGNUM *e = BN_bin2bn(exponent, (int)exponent_len, NULL);
 
     CU_ASSERT_FATAL(EVP_PKEY_keygen_init(ctx) == 1 &&
-                    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, WORLD_BLOCK * 8) == 1 &&
+                    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, FIXTURE_BLOCK * 8) == 1 &&
                     EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) == 1 &&
                     EVP_PKEY_keygen(ctx, &pair) == 1);
     BN_free(e);
@@ -148,7 +148,7 @@ EVP_PKEY *world_pair(const uint8_t *exponent, size_t exponent_len)
     return pair;
 }
 
-CK_RV world_import(const world *w, EVP_PKEY *pair, const char *name)
+CK_RV fixture_import(const fixture *w, EVP_PKEY *pair, const char *name)
 {
     static const struct {
         CK_ATTRIBUTE_TYPE type;
@@ -164,7 +164,7 @@ CK_RV world_import(const world *w, EVP_PKEY *pair, const char *name)
         {CKA_COEFFICIENT, OSSL_PKEY_PARAM_RSA_COEFFICIENT1},
     };
     enum { PARTS = sizeof parts / sizeof parts[0], FIXED = 9 };
-    uint8_t bytes[PARTS][WORLD_BLOCK];
+    uint8_t bytes[PARTS][FIXTURE_BLOCK];
     CK_OBJECT_HANDLE object;
     CK_ATTRIBUTE t[FIXED + PARTS] = {
         {CKA_CLASS, &class_private, sizeof class_private},
@@ -189,13 +189,13 @@ CK_RV world_import(const world *w, EVP_PKEY *pair, const char *name)
 
 /* --- what came of it --- */
 
-bool world_reads(const uint8_t *cipher, size_t length)
+bool fixture_reads(const uint8_t *cipher, size_t length)
 {
     static const char *const hashes[] = {"SHA1", "SHA256"};
     bool reads = false;
 
     for (size_t i = 0; i < 2; i++) {
-        uint8_t block[WORLD_BLOCK], out[WORLD_BLOCK];
+        uint8_t block[FIXTURE_BLOCK], out[FIXTURE_BLOCK];
         size_t out_len = sizeof out;
         memcpy(block, cipher, sizeof block);
         reads |= length == sizeof block && core_oaep_open(hashes[i], block, sizeof block,
@@ -204,10 +204,10 @@ bool world_reads(const uint8_t *cipher, size_t length)
     return reads;
 }
 
-void world_seal(const tok_key *key, const char *hash, uint8_t out[WORLD_BLOCK])
+void fixture_seal(const tok_key *key, const char *hash, uint8_t out[FIXTURE_BLOCK])
 {
     const tok_key_info *info = tok_key_info_of(key);
-    size_t length = WORLD_BLOCK;
+    size_t length = FIXTURE_BLOCK;
     EVP_PKEY *public =
         core_rsa_public(info->modulus, info->modulus_len, info->exponent, info->exponent_len);
 
@@ -218,32 +218,32 @@ void world_seal(const tok_key *key, const char *hash, uint8_t out[WORLD_BLOCK])
     core_rsa_free(public);
 }
 
-core_status world_opens(world *w, tok_key *key, const uint8_t cipher[WORLD_BLOCK])
+core_status fixture_opens(fixture *w, tok_key *key, const uint8_t cipher[FIXTURE_BLOCK])
 {
-    uint8_t out[WORLD_BLOCK];
+    uint8_t out[FIXTURE_BLOCK];
     size_t length = sizeof out;
-    core_status st = tok_decrypt(key, NULL, 0, cipher, WORLD_BLOCK, out, &length, &w->err);
+    core_status st = tok_decrypt(key, NULL, 0, cipher, FIXTURE_BLOCK, out, &length, &w->err);
 
     return st != ST_OK                                                       ? st
            : length == sizeof plain && memcmp(out, plain, sizeof plain) == 0 ? ST_OK
                                                                              : ST_FAILURE;
 }
 
-core_status world_round_trip(world *w, tok_key *key, uint8_t cipher[WORLD_BLOCK])
+core_status fixture_round_trip(fixture *w, tok_key *key, uint8_t cipher[FIXTURE_BLOCK])
 {
-    size_t length = WORLD_BLOCK;
+    size_t length = FIXTURE_BLOCK;
 
     w->err = (core_err){0};
     core_status st = tok_encrypt(key, NULL, 0, plain, sizeof plain, cipher, &length, &w->err);
-    return st == ST_OK ? world_opens(w, key, cipher) : st;
+    return st == ST_OK ? fixture_opens(w, key, cipher) : st;
 }
 
-core_padding world_padding(world *w, tok_key *key, const uint8_t cipher[WORLD_BLOCK])
+core_padding fixture_padding(fixture *w, tok_key *key, const uint8_t cipher[FIXTURE_BLOCK])
 {
     for (core_padding p = CORE_PAD_OAEP_SHA256; p <= CORE_PAD_OAEP_SHA1; p++) {
-        uint8_t out[WORLD_BLOCK];
+        uint8_t out[FIXTURE_BLOCK];
         size_t length = sizeof out;
-        if (tok_rsa_decrypt(key, p, cipher, WORLD_BLOCK, out, &length, &w->err) == ST_OK)
+        if (tok_rsa_decrypt(key, p, cipher, FIXTURE_BLOCK, out, &length, &w->err) == ST_OK)
             return p;
     }
     return CORE_PAD_COUNT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See counter.h.
+ * See fault_proxy.h.
  */
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "core/platform.h"
 #include "testing.h"
 
-bool counter_load(counter *c)
+bool fault_proxy_load(fault_proxy *c)
 {
     const char *module = getenv("MODULE");
     void *library = module ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
@@ -27,7 +27,7 @@ bool counter_load(counter *c)
     return c->get && c->violations && c->reset && c->log && c->plan;
 }
 
-const char *counter_config(const char *name, const char *more)
+const char *fault_proxy_config(const char *name, const char *more)
 {
     char text[2048];
     const char *init = getenv("INIT_ARGS");
@@ -44,7 +44,7 @@ const char *counter_config(const char *name, const char *more)
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;
 }
 
-bool counter_second_token(const char *label)
+bool fault_proxy_second_token(const char *label)
 {
     char script[512];
     int status = 1;

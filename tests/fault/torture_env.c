@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See torture_cli.h. Every run is a process of its own, forked from one that has loaded nothing, as
- * every use of the command is.
+ * See torture_cli.h. Each run is forked from a process that has loaded nothing, because each use of
+ * the command is a process of its own.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,20 +13,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/memory.h"
-#include "tests/fault/counter.h"
+#include "tests/fault/fault_proxy.h"
 #include "tests/fault/torture_cli.h"
 
-/* A hang, on a machine that has other work; a probe makes RSA keys for some seconds. */
+/* Limit for a hang on a loaded machine; a probe makes RSA keys for some seconds. */
 enum { SECONDS = 240, ARGUMENTS = 32, KEY_FD = 9 };
 
-int cli_main(int argc, char **argv); /* the command's main, under this name in here */
+int cli_main(int argc, char **argv); /* the command's main, renamed */
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
-static counter judge;
+static fault_proxy proxy;
 static char dir[256], output_dir[512], token_dir[512];
 static unsigned long allocations, failing;
 
-const char *world_dir(void)
+const char *env_dir(void)
 {
     return dir;
 }
@@ -37,7 +37,7 @@ static bool fail_one(size_t size)
     return ++allocations != failing;
 }
 
-/* Words between blanks; V/ and E/ become the directories. */
+/* Splits at blanks; V/ and E/ become the directories. */
 static int split(const char *line, char *words[ARGUMENTS])
 {
     static char room[ARGUMENTS][512];
@@ -87,7 +87,7 @@ static void redirect(const char *name, int to)
     }
 }
 
-/* Of a log of calls, what led to the first breach of a rule. */
+/* From a log of calls, the lines up to the first breach of a rule. */
 static void note_breach(char *out, size_t size, const char *log)
 {
     const char *breach = strstr(log, "VIOLATION");
@@ -96,10 +96,10 @@ static void note_breach(char *out, size_t size, const char *log)
     (void)snprintf(out, size, "%s", log + skip);
 }
 
-/* The call that the plan hit, by the counting module's log. */
+/* The call that the plan hit, from the fault proxy's log. */
 static void note_hit(const fault *f, outcome *o)
 {
-    const char *line = judge.log();
+    const char *line = proxy.log();
 
     if (f->kind == FAULT_FILE)
         (void)snprintf(o->hit, sizeof o->hit, "%s", file_faults_hit());
@@ -117,10 +117,10 @@ static void arm(const fault *f, outcome *o)
 {
     char plan[96];
 
-    judge.reset();
+    proxy.reset();
     if (f->kind == FAULT_CALL) {
         (void)snprintf(plan, sizeof plan, "call=* nth=%lu rv=%lu", f->nth, f->rv->value);
-        (void)judge.plan(plan);
+        (void)proxy.plan(plan);
     }
     failing = f->kind == FAULT_ALLOCATION ? f->nth : 0;
     core_set_alloc_hook(fail_one);
@@ -145,13 +145,13 @@ static void child(const char *line, const fault *f, outcome *o)
     int status = cli_main(count, words);
     core_set_alloc_hook(NULL);
     o->file_calls = file_faults_calls();
-    o->calls = judge.get(NULL);
+    o->calls = proxy.get(NULL);
     o->allocations = allocations;
-    o->violations = judge.violations();
+    o->violations = proxy.violations();
     note_hit(f, o);
     file_faults_plan(0, NULL);
     if (o->violations != 0)
-        note_breach(o->log, sizeof o->log, judge.log());
+        note_breach(o->log, sizeof o->log, proxy.log());
     o->fds = open_fds();
     o->code = status;
     o->returned = true;
@@ -171,7 +171,7 @@ static void read_text(const char *name, char *out, size_t size)
         (void)fclose(file);
 }
 
-void world_run(const char *line, const fault *f, outcome *out)
+void env_run(const char *line, const fault *f, outcome *out)
 {
     static outcome *shared;
     int status = 0;
@@ -187,8 +187,7 @@ void world_run(const char *line, const fault *f, outcome *out)
     (void)waitpid(pid, &status, 0);
     shared->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     shared->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    /* What comes after the verb's end is the sanitizer's search for leaks, which may itself fail.
-     */
+    /* What runs after the verb's end is the sanitizer's leak check, which may itself fail. */
     shared->unchecked = shared->returned && shared->status != shared->code;
     if (shared->unchecked)
         shared->status = shared->code;
@@ -197,17 +196,17 @@ void world_run(const char *line, const fault *f, outcome *out)
     memcpy(out, shared, sizeof *out);
 }
 
-bool world_take(tree *output, tree *token)
+bool env_take(tree *output, tree *token)
 {
     return tree_take(output, output_dir) && tree_take(token, token_dir);
 }
 
-bool world_restore(const tree *output, const tree *token)
+bool env_restore(const tree *output, const tree *token)
 {
     return tree_restore(output) && tree_restore(token);
 }
 
-bool world_token_same(const tree *a, const tree *b)
+bool env_token_same(const tree *a, const tree *b)
 {
     static const char *const but[] = {"token.object", "token.lock", ".lock", "generation", NULL};
     return tree_same(a, b, but);
@@ -223,7 +222,7 @@ static bool write_file(const char *name, unsigned mode, const char *text, size_t
     return fd >= 0 && close(fd) == 0 && good;
 }
 
-/* The module as a file of the world, so that looking at it is a file operation, too. */
+/* The module as a file of the environment, so that a check of it is a file operation, too. */
 static bool copy_module(void)
 {
     static char path[512];
@@ -236,7 +235,7 @@ static bool copy_module(void)
     bool good = length > 0 && write_file("etc/module.so", 0700, bytes, length);
     free(bytes);
     (void)snprintf(path, sizeof path, "%s/etc/module.so", dir);
-    return good && setenv("MODULE", path, 1) == 0 && counter_load(&judge);
+    return good && setenv("MODULE", path, 1) == 0 && fault_proxy_load(&proxy);
 }
 
 static bool write_config(void)
@@ -262,7 +261,7 @@ static bool make_directories(void)
     const char *token = getenv("TOKEN_DIR");
     char path[512];
 
-    (void)snprintf(dir, sizeof dir, "%s/world", token);
+    (void)snprintf(dir, sizeof dir, "%s/env", token);
     (void)snprintf(output_dir, sizeof output_dir, "%s/var", dir);
     (void)snprintf(token_dir, sizeof token_dir, "%s/tokens", token);
     (void)snprintf(path, sizeof path, "%s/etc", dir);
@@ -274,13 +273,13 @@ static bool set_up(const char *line, const char *to)
     static outcome o;
     const fault none = {.kind = FAULT_NONE};
 
-    world_run(line, &none, &o);
+    env_run(line, &none, &o);
     if (o.status != 0)
         printf("FAILED: %s: %d\n%s%s", line, o.status, o.out, o.err);
     return o.status == 0 && (to == NULL || write_file(to, 0600, o.out, strlen(o.out)));
 }
 
-/* What `cmk verify` reads: the row that the database would export, of the T-SQL. */
+/* Makes the input of `cmk verify`: the row that the database would export, from the T-SQL. */
 static bool make_master_keys(void)
 {
     static char sql[65536], text[65536];
@@ -298,12 +297,12 @@ static bool make_master_keys(void)
     return write_file("etc/masters.json", 0600, text, (size_t)length);
 }
 
-bool world_make(void)
+bool env_make(void)
 {
     static char values[65536];
 
     if (!make_directories() || !copy_module() || !write_config()) {
-        printf("FAILED: the world cannot be made\n");
+        printf("FAILED: the environment cannot be made\n");
         return false;
     }
     if (!set_up("key create aes --algorithm AES_256", NULL) ||

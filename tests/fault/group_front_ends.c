@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A group behind the two doors: SQL Server's functions and the Always Encrypted store know no
- * difference between it and a token, and the audit trail says which member served.
+ * A group through both front ends: SQL Server's functions and the Always Encrypted store use it
+ * like a single token, and the audit trail names the member that served.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 static char audit_path[512];
 
-/* The configuration with an audit trail of all. */
+/* The configuration with an audit trail of all events. */
 static const char *audited(void)
 {
     char lines[700];
@@ -37,7 +37,7 @@ static unsigned audited_lines(const char *text)
     return count;
 }
 
-static void engine(void)
+static void engine_uses_group_like_token(void)
 {
     static const char plain[] = "a database encryption key";
     uint8_t cipher[512], back[512];
@@ -63,7 +63,7 @@ static void engine(void)
     CU_ASSERT_EQUAL(unsetenv("P11EKM_CONF"), 0);
 }
 
-static void key_store(void)
+static void key_store_uses_group_like_token(void)
 {
     static const char path[] = "pkcs11:token=ha;object=shared";
     static const uint8_t cek[32] = "a column encryption key is this";
@@ -89,9 +89,9 @@ static void key_store(void)
     p11ekm_cmk_close(store);
 }
 
-static const test_case doors_cases[] = {
-    {"SQL Server's functions", engine},
-    {"the key store", key_store},
+static const test_case front_end_cases[] = {
+    {"engine_uses_group_like_token", engine_uses_group_like_token},
+    {"key_store_uses_group_like_token", key_store_uses_group_like_token},
     {NULL, NULL},
 };
-const test_suite suite_doors = {.name = "doors", .cases = doors_cases};
+const test_suite suite_front_ends = {.name = "front_ends", .cases = front_end_cases};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See key_world.h.
+ * See key_fixture.h.
  */
-#include "tests/field/key_world.h"
+#include "tests/field/key_fixture.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -10,16 +10,16 @@
 #include <string.h>
 #include "core/platform.h"
 
-key_world world;
+key_fixture fixture;
 
 static CK_BBOOL yes = CK_TRUE;
 
-bool world_load(void)
+bool fixture_load(void)
 {
     const char *real = getenv("P11COUNT_MODULE");
     const char *module = getenv("MODULE");
     void *token = real != NULL ? dlopen(real, RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *counter = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *fault_proxy = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
     CK_C_GetFunctionList get = NULL;
     const struct {
         void *library;
@@ -27,15 +27,15 @@ bool world_load(void)
         void *where;
     } names[] = {
         {token, "C_GetFunctionList", (void *)&get},
-        {token, "p11memory_refuse_attribute", (void *)&world.refuse_attribute},
-        {token, "p11memory_refuse_encrypt", (void *)&world.refuse_encrypt},
-        {token, "p11memory_refuse_change", (void *)&world.refuse_change},
-        {token, "p11memory_make_with", (void *)&world.make_with},
-        {token, "p11memory_as_usual", (void *)&world.as_usual},
-        {token, "p11memory_twin", (void *)&world.twin},
-        {token, "p11memory_lose_sessions", (void *)&world.lose_sessions},
-        {counter, "p11count_get", (void *)&world.calls},
-        {counter, "p11count_reset", (void *)&world.reset_calls},
+        {token, "p11memory_refuse_attribute", (void *)&fixture.refuse_attribute},
+        {token, "p11memory_refuse_encrypt", (void *)&fixture.refuse_encrypt},
+        {token, "p11memory_refuse_change", (void *)&fixture.refuse_change},
+        {token, "p11memory_make_with", (void *)&fixture.make_with},
+        {token, "p11memory_as_usual", (void *)&fixture.as_usual},
+        {token, "p11memory_twin", (void *)&fixture.twin},
+        {token, "p11memory_lose_sessions", (void *)&fixture.lose_sessions},
+        {fault_proxy, "p11count_get", (void *)&fixture.calls},
+        {fault_proxy, "p11count_reset", (void *)&fixture.reset_calls},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         void *found = names[i].library != NULL ? dlsym(names[i].library, names[i].name) : NULL;
@@ -43,57 +43,58 @@ bool world_load(void)
         if (found == NULL)
             return false;
     }
-    return get(&world.f) == CKR_OK;
+    return get(&fixture.f) == CKR_OK;
 }
 
-void world_session(void)
+void fixture_session(void)
 {
     CK_SLOT_ID slot;
     CK_ULONG count = 1;
 
-    CU_ASSERT_EQUAL_FATAL(world.f->C_GetSlotList(CK_TRUE, &slot, &count), CKR_OK);
-    CU_ASSERT_EQUAL_FATAL(world.f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
-                                                 NULL, &world.session),
+    CU_ASSERT_EQUAL_FATAL(fixture.f->C_GetSlotList(CK_TRUE, &slot, &count), CKR_OK);
+    CU_ASSERT_EQUAL_FATAL(fixture.f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+                                                   NULL, &fixture.session),
                           CKR_OK);
 }
 
-void world_open(const char *lines)
+void fixture_open(const char *lines)
 {
     static unsigned serial;
     char name[32], text[2048];
     const char *pin = getenv("PIN");
 
-    (void)snprintf(name, sizeof name, "world-%u.conf", ++serial);
+    (void)snprintf(name, sizeof name, "fixture-%u.conf", ++serial);
     int length = snprintf(text, sizeof text,
                           "module = %s\nmodule_loader = direct\nlog = none\nstartup_tries = 1\n"
                           "[token main]\ntoken = %s\n%s\n",
                           getenv("MODULE"), getenv("TOKEN"), lines);
     const char *path = testing_file(name, text, (size_t)length, 0600);
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(path, &world.ctx, NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_token_find(world.ctx, "main", &world.token, NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_token_login(world.token, pin, strlen(pin), NULL), ST_OK);
-    world_session();
+    CU_ASSERT_EQUAL_FATAL(tok_context_open(path, &fixture.ctx, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_find(fixture.ctx, "main", &fixture.token, NULL), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_token_login(fixture.token, pin, strlen(pin), NULL), ST_OK);
+    fixture_session();
 }
 
-void world_close(void)
+void fixture_close(void)
 {
     CK_OBJECT_HANDLE objects[64];
     CK_ULONG count = 0;
 
-    world.as_usual();
-    CU_ASSERT_EQUAL(world.f->C_FindObjectsInit(world.session, NULL, 0), CKR_OK);
-    CU_ASSERT_EQUAL(world.f->C_FindObjects(world.session, objects, 64, &count), CKR_OK);
-    CU_ASSERT_EQUAL(world.f->C_FindObjectsFinal(world.session), CKR_OK);
+    fixture.as_usual();
+    CU_ASSERT_EQUAL(fixture.f->C_FindObjectsInit(fixture.session, NULL, 0), CKR_OK);
+    CU_ASSERT_EQUAL(fixture.f->C_FindObjects(fixture.session, objects, 64, &count), CKR_OK);
+    CU_ASSERT_EQUAL(fixture.f->C_FindObjectsFinal(fixture.session), CKR_OK);
     for (CK_ULONG i = 0; i < count; i++)
-        CU_ASSERT_EQUAL(world.f->C_DestroyObject(world.session, objects[i]), CKR_OK);
-    (void)world.f->C_CloseSession(world.session);
-    tok_token_logout(world.token);
-    tok_token_release(world.token);
-    tok_context_close(world.ctx);
-    world.token = NULL;
+        CU_ASSERT_EQUAL(fixture.f->C_DestroyObject(fixture.session, objects[i]), CKR_OK);
+    (void)fixture.f->C_CloseSession(fixture.session);
+    tok_token_logout(fixture.token);
+    tok_token_release(fixture.token);
+    tok_context_close(fixture.ctx);
+    fixture.token = NULL;
 }
 
-static CK_OBJECT_HANDLE secret(const world_object *o, CK_KEY_TYPE type, size_t length, uint8_t seed)
+static CK_OBJECT_HANDLE secret(const fixture_object *o, CK_KEY_TYPE type, size_t length,
+                               uint8_t seed)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_BBOOL private = o->private ? CK_TRUE : CK_FALSE;
@@ -114,22 +115,22 @@ static CK_OBJECT_HANDLE secret(const world_object *o, CK_KEY_TYPE type, size_t l
     };
     for (size_t i = 0; i < sizeof value; i++)
         value[i] = (uint8_t)(seed + 37 * i);
-    const CK_RV rv = world.f->C_CreateObject(world.session, t, sizeof t / sizeof t[0], &object);
+    const CK_RV rv = fixture.f->C_CreateObject(fixture.session, t, sizeof t / sizeof t[0], &object);
     CU_ASSERT_EQUAL(rv, CKR_OK);
     return object;
 }
 
-CK_OBJECT_HANDLE world_aes(const world_object *o, uint8_t seed)
+CK_OBJECT_HANDLE fixture_aes(const fixture_object *o, uint8_t seed)
 {
     return secret(o, CKK_AES, 32, seed);
 }
 
-CK_OBJECT_HANDLE world_des3(const world_object *o, uint8_t seed)
+CK_OBJECT_HANDLE fixture_des3(const fixture_object *o, uint8_t seed)
 {
     return secret(o, CKK_DES3, 24, seed);
 }
 
-CK_OBJECT_HANDLE world_rsa(const world_object *o)
+CK_OBJECT_HANDLE fixture_rsa(const fixture_object *o)
 {
     CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_BBOOL private = o->private ? CK_TRUE : CK_FALSE;
@@ -149,26 +150,26 @@ CK_OBJECT_HANDLE world_rsa(const world_object *o)
         {CKA_LABEL, (void *)(uintptr_t)o->label, (CK_ULONG)o->label_len},
         {CKA_ID, (void *)(uintptr_t)o->id, (CK_ULONG)o->id_len},
     };
-    CU_ASSERT_EQUAL(world.f->C_GenerateKeyPair(world.session, &mechanism, a, 5, b, 5, &public_key,
-                                               &private_key),
+    CU_ASSERT_EQUAL(fixture.f->C_GenerateKeyPair(fixture.session, &mechanism, a, 5, b, 5,
+                                                 &public_key, &private_key),
                     CKR_OK);
     return private_key;
 }
 
-tok_key *world_make(const char *name, core_algorithm algorithm)
+tok_key *fixture_make(const char *name, core_algorithm algorithm)
 {
     const tok_key_spec spec = {name, algorithm, 0, true, false};
     core_err err = {0};
     tok_key *key = NULL;
 
-    core_status st = tok_key_create(world.token, &spec, &key, &err);
+    core_status st = tok_key_create(fixture.token, &spec, &key, &err);
     if (st != ST_OK)
         fprintf(stderr, "create \"%s\": %s: %s\n", name, core_status_name(st), err.text);
     CU_ASSERT_EQUAL_FATAL(st, ST_OK);
     return key;
 }
 
-core_status world_round_trip(tok_key *key)
+core_status fixture_round_trip(tok_key *key)
 {
     static const uint8_t plain[] = "what was encrypted";
     const bool rsa = tok_key_info_of(key)->rsa;
@@ -185,13 +186,13 @@ core_status world_round_trip(tok_key *key)
     return st;
 }
 
-core_status world_use(const char *name)
+core_status fixture_use(const char *name)
 {
     tok_key *key = NULL;
-    core_status st = tok_key_by_name(world.token, name, &key, NULL);
+    core_status st = tok_key_by_name(fixture.token, name, &key, NULL);
 
     if (st == ST_OK)
-        st = world_round_trip(key);
+        st = fixture_round_trip(key);
     tok_key_release(key);
     return st;
 }
