@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-""""""File operations of ekmsql that fail. Required: what was stored before is still there, what
+"""File operations of ekmsql that fail. Required: what was stored before is still there, what
 was reported as done is done, a backup file is the old one or the new one, and the next
 statement works.
 
@@ -69,7 +69,7 @@ class Torture:
         self.distinct = set()
 
     def run(self, text, database="master", nth=None, fault="none"):
-        """"""Runs ekmsql: exit status, output, number of file operations and the name of the
+        """Runs ekmsql: exit status, output, number of file operations and the name of the
         failed one."""
         report = self.work / "report"
         report.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ class Torture:
         shutil.copytree(self.saved, self.instance)
 
     def check_backup(self, name, about):
-        """"""A backup file that exists can be restored."""
+        """A backup file that exists can be restored."""
         path = self.instance / name
         if not path.exists():
             return name != "old.bak"

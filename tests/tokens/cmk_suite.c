@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The key store on a real token: entry point, keys and shared parts.
+ * The key store on a real token: entry point, keys and shared functions.
  */
 #include "tests/tokens/cmk_suite.h"
 
@@ -14,7 +14,7 @@
 #include "core/platform.h"
 #include "tests/tokens/count.h"
 
-/* --- the counting module --- */
+/* --- the fault proxy --- */
 
 static unsigned long (*counted)(const char *);
 static void (*reset)(void);
@@ -274,7 +274,7 @@ static bool import_folder(const raw_token *token, const char *folder)
     return done;
 }
 
-/* Keys of our own, none equal to another. */
+/* Imports keys of our own, all different. */
 static bool import_made(const raw_token *token)
 {
     static const char *const labels[] = {KEY_A, KEY_B, KEY_CASE, "cmk-case", KEY_SIGN};

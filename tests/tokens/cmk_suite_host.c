@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What hosts do to a key store: many threads, forked children as PHP-FPM and Python's
- * multiprocessing make them, and an audit trail.
+ * How hosts use a key store: many threads, children forked as by PHP-FPM and Python's
+ * multiprocessing, and an audit trail.
  */
 #include "tests/tokens/cmk_suite.h"
 
@@ -63,7 +63,7 @@ static void *worker(void *argument)
     return NULL;
 }
 
-/* All threads come at once to a store that has not logged in yet. */
+/* All threads start at once on a store that has not logged in yet. */
 static void serves_threads(void)
 {
     static const char *const globals[] = {"", "cek_cache_entries = 4"};
@@ -84,7 +84,7 @@ static void serves_threads(void)
     }
 }
 
-/* Children of a parent that has used the store; the parent goes on, too. */
+/* Children of a parent that has used the store; the parent continues to use it. */
 static void serves_children(void)
 {
     make_sample();
@@ -125,9 +125,8 @@ static void *forker(void *argument)
     return NULL;
 }
 
-/* Forked by a thread that is not the first, which has ended in the child. Not while another thread
- * is inside the token's library: its locks would stay closed in the child, and no caller of it can
- * open them. */
+/* Forked by a thread that is not the first one, which does not exist in the child. No other thread
+ * may be inside the token's library: its locks would stay locked in the child for ever. */
 static void serves_children_of_a_thread(void)
 {
     make_sample();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The doors as their callers see them: the two arrays of the ODBC driver, with its strings, its
- * memory and its messages; and the C API.
+ * The key store's two interfaces as their callers use them: the two arrays of the ODBC driver, with
+ * its strings, memory and messages; and the C API.
  */
 #include "tests/tokens/cmk_suite.h"
 
@@ -28,7 +28,7 @@ static int start(void)
     return conf == NULL || setenv("P11EKM_CONF", conf, 1) != 0;
 }
 
-/* What is in force stays so: this suite is the last. */
+/* The settings stay active in the process: this suite is the last. */
 static int stop(void)
 {
     CEKeystoreProvider2[0]->free();
@@ -43,7 +43,7 @@ static void make_sample(void)
     EVP_PKEY_free(key);
 }
 
-/* What the driver was told. */
+/* Messages passed to the driver. */
 static unsigned messages;
 static char message[2048];
 static p11ekm_odbc_context context;
@@ -233,7 +233,7 @@ static void odbc_settings(void)
     CU_ASSERT_EQUAL(write_text("token=main\r\npin=7777"), 0);
     CU_ASSERT_PTR_NULL(strstr(message, "7777"));
     CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->write(&context, on_error, NULL, 0), 0);
-    /* What was in force still is. */
+    /* The previous settings are still active. */
     CU_ASSERT_EQUAL(odbc_open(suite_path(OWN), "RSA_OAEP", &cek, &length), 1);
     free(cek);
     (void)snprintf(text, sizeof text, "config=%s\r\npin=%s\r\n\r\ntoken=%s", getenv("P11EKM_CONF"),
@@ -258,8 +258,8 @@ static void load_again(unsigned after_ms)
     CU_ASSERT_EQUAL(CEKeystoreProvider2[0]->init(&context, on_error), 1);
 }
 
-/* No write at all, so the first of the tests: the default configuration and its pin_file. It is
- * read again after a free and an init that comes later. */
+/* Must be the first test: no write at all, so the default configuration and its pin_file are used.
+ * They are read again after a Free and a later Init. */
 static void odbc_opens_by_itself(void)
 {
     enum { MEANT_MS = 1100 };
@@ -285,7 +285,7 @@ static void odbc_opens_by_itself(void)
     free(saved);
 }
 
-/* The settings stay, for connections that are at work meanwhile, too, however late the `init`. */
+/* The settings stay, also for connections that are in use at that moment, however late the Init. */
 static void odbc_loaded_again(void)
 {
     unsigned char *cek = NULL;
@@ -391,7 +391,7 @@ static void api_refuses(void)
     p11ekm_cmk_close(NULL);
 }
 
-/* A closed store is an error for every function, also when another was opened meanwhile. */
+/* A closed store is an error for every function, also when another one has been opened since. */
 static void api_closed_store_is_refused(void)
 {
     p11ekm_cmk *store = NULL, *other = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making encrypted column encryption keys: encrypting, generating and re-wrapping inside the token,
- * and the signatures of master keys; judged by OpenSSL, by an independent script, and by what the
- * token was asked to do.
+ * Making encrypted column encryption keys: encrypting, generating and rewrapping inside the token,
+ * and the signatures of master keys; checked with OpenSSL, with an independent script, and by the
+ * calls that the token received.
  */
 #include "tests/tokens/cmk_suite.h"
 
@@ -36,7 +36,7 @@ static cmk_store *the_store(void)
     return suite_store("");
 }
 
-/* Reads an ECEK of ours with OpenSSL and the key file it was made under. */
+/* Decrypts an ECEK of ours with OpenSSL and the key file. */
 static bool opens_outside(const char *key_file, const char *path, const uint8_t *ecek,
                           size_t length, uint8_t cek[CMK_CEK_LEN])
 {
@@ -106,7 +106,7 @@ static void refuses_other_sizes(void)
     CU_ASSERT_EQUAL(count_of("C_Encrypt"), 0);
 }
 
-/* An independent script opens what we make. Exit status 77: it cannot run here. */
+/* An independent script decrypts what we encrypt. Exit status 77: it cannot run here. */
 static void script_opens_ours(void)
 {
     extern char **environ;
@@ -133,7 +133,7 @@ static void script_opens_ours(void)
     CU_ASSERT_EQUAL(status, 0);
 }
 
-/* Made inside the token: nothing here ever sees it. */
+/* Generated inside the token: the value is never in this process. */
 static void generates_inside(void)
 {
     uint8_t ecek[ROOM], other[ROOM], cek[CMK_CEK_LEN], opened[CMK_CEK_LEN];
@@ -178,7 +178,7 @@ static void rewraps_inside(void)
                                          CMK_IN_TOKEN, moved, &moved_len, NULL),
                           ST_OK);
     if (counting()) {
-        CU_ASSERT_TRUE(count_of("C_UnwrapKey") >= 1); /* some want another template */
+        CU_ASSERT_TRUE(count_of("C_UnwrapKey") >= 1); /* some tokens need another template */
         CU_ASSERT_TRUE(count_of("C_WrapKey") >= 1);
         CU_ASSERT_EQUAL(count_of("C_Decrypt"), 0);
         CU_ASSERT_EQUAL(count_of("C_Encrypt"), 0);
@@ -187,7 +187,7 @@ static void rewraps_inside(void)
     CU_ASSERT_EQUAL(memcmp(cek, sample_cek, sizeof cek), 0);
 }
 
-/* The checks of an opening hold here, too, before the token does anything. */
+/* The checks of a decryption apply here, too, before the token is called. */
 static void rewraps_only_what_is_sound(void)
 {
     uint8_t ecek[ROOM], moved[ROOM];
@@ -209,8 +209,8 @@ static void rewraps_only_what_is_sound(void)
     uint8_t cek[CMK_CEK_LEN];
     CU_ASSERT_EQUAL(
         cmk_decrypt_cek(the_store(), suite_path(WIDE), "RSA_OAEP", moved, moved_len, cek, NULL),
-        ST_OK); /* what we write is of the single kind */
-    /* A value of another length inside is found by the token's own measure. */
+        ST_OK); /* our signatures follow the single rule */
+    /* The token itself detects that the value inside has another length. */
     length = suite_ecek(key, ecek, 16, false, ecek);
     moved_len = sizeof moved;
     CU_ASSERT_EQUAL(cmk_rewrap_cek(the_store(), suite_path(OWN), suite_path(WIDE), "RSA_OAEP", ecek,
@@ -226,7 +226,7 @@ static void falls_back_when_asked(void)
     core_err err = {0};
     const char *path = suite_path(OWN), *to = suite_path(WIDE);
     if (!counting())
-        TEST_SKIP("the token is not behind the counting module");
+        TEST_SKIP("the token is used without the fault proxy");
     count_plan("call=C_WrapKey times=0 rv=0x70"); /* CKR_MECHANISM_INVALID */
     CU_ASSERT_EQUAL(
         cmk_generate_cek(the_store(), path, "RSA_OAEP", CMK_IN_TOKEN, ecek, &length, &err),
@@ -251,7 +251,8 @@ static void falls_back_when_asked(void)
     CU_ASSERT_EQUAL(memcmp(cek, again, sizeof cek), 0);
 }
 
-/* The token's signature of our name, path and flag is OpenSSL's of the reference message. */
+/* The token's signature of our name, path and flag verifies with OpenSSL against the reference
+ * message. */
 static void signs_metadata(void)
 {
     uint8_t sig[1024], made[1024], digest[32], second[32], wide[1024];
@@ -289,7 +290,7 @@ static void signs_metadata(void)
     sig[0] ^= 1;
     CU_ASSERT_EQUAL(cmk_verify_metadata(the_store(), path, false, sig, sig_len, &err),
                     ST_SIGNATURE_INVALID);
-    /* The Java key store's kind, by the option only. */
+    /* The Java key store's rule, only with the option. */
     CU_ASSERT_EQUAL(core_sha256(digest, 32, NULL, 0, NULL, 0, second), ST_OK);
     CU_ASSERT_TRUE(sign_digest(key, second, made, &made_len));
     CU_ASSERT_EQUAL(cmk_verify_metadata(the_store(), path, true, made, made_len, &err),
@@ -302,14 +303,14 @@ static void signs_metadata(void)
     EVP_PKEY_free(key);
 }
 
-/* A token that miscalculates: what it signed is not given out. */
+/* A token that computes wrongly: its signature is verified and not returned. */
 static void distrusts_the_token(void)
 {
     uint8_t ecek[ROOM];
     size_t length = sizeof ecek;
     core_err err = {0};
     if (!counting())
-        TEST_SKIP("the token is not behind the counting module");
+        TEST_SKIP("the token is used without the fault proxy");
     count_plan("call=C_Sign times=0 rv=0x0"); /* success, and nothing written */
     const core_status st = cmk_encrypt_cek(the_store(), suite_path(OWN), "RSA_OAEP", sample_cek, 32,
                                            ecek, &length, &err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening encrypted column encryption keys inside a token: the known answers of SQL Server, SSMS
- * and others; every refusal; and the order of it all, judged by what the token was asked to do.
+ * Decrypting encrypted column encryption keys inside a token: the known answers of SQL Server, SSMS
+ * and others; every refusal; and the order of the checks, shown by the calls that the token
+ * received.
  */
 #include "tests/tokens/cmk_suite.h"
 
@@ -38,7 +39,7 @@ static core_status open_ecek(cmk_store *s, const char *object, const uint8_t *ec
     return cmk_decrypt_cek(s, suite_path(object), "RSA_OAEP", ecek, length, cek, err);
 }
 
-/* Opens a known answer with the key of its file; false where it is refused. */
+/* Decrypts a known answer with the key of its file; false if it is refused. */
 static bool opens(cmk_store *s, const vector *v, const char *key_file, core_err *err)
 {
     size_t length = 0, cek_len = 0;
@@ -85,7 +86,8 @@ static void opens_variants(void)
     vectors_close(&file);
 }
 
-/* Ours, 2048 to 4096 bits; what is not 32 bytes is refused like any other failure. */
+/* Our own values, 2048 to 4096 bits; a key that is not 32 bytes long is refused like any other
+ * failure. */
 static void opens_own(void)
 {
     vector_file file;
@@ -105,7 +107,7 @@ static void opens_own(void)
     vectors_close(&file);
 }
 
-/* The known key with which tests make ECEKs of their own. */
+/* The key with which tests make their own ECEKs. */
 #define OWN "ae_own_2048.key.pem"
 static const uint8_t sample_cek[CMK_CEK_LEN] = {1, 2, 3, 4, 5, 6, 7, 8};
 
@@ -117,14 +119,14 @@ static size_t sample(uint8_t *out, bool doubled)
     return length;
 }
 
-/* Flips each byte of a value in turn, and cuts it at each length: no private key is ever used. */
+/* Flips each byte of a value, and cuts it at each length: no private key is ever used. */
 static void no_private_call_before_signature(void)
 {
     uint8_t ecek[1024], cek[CMK_CEK_LEN];
     core_err err;
     const size_t length = sample(ecek, false);
     if (!counting())
-        TEST_SKIP("the token is not behind the counting module");
+        TEST_SKIP("the token is used without the fault proxy");
     CU_ASSERT_EQUAL_FATAL(open_ecek(the_store(), OWN, ecek, length, cek, &err), ST_OK);
     count_reset();
     for (size_t i = 0; i < length; i++) {
@@ -143,8 +145,8 @@ static void no_private_call_before_signature(void)
     CU_ASSERT_EQUAL(count_of(NULL), 2);
 }
 
-/* A value that is signed but cannot be opened: the only refusal that comes from the private key,
- * with one text whatever is inside. */
+/* A value with a valid signature that cannot be decrypted: the only refusal that comes from the
+ * private key, with the same text for any content. */
 static void decryption_failures_are_alike(void)
 {
     uint8_t ecek[1024], cek[CMK_CEK_LEN], digest[32], big[64] = {9};
@@ -158,7 +160,7 @@ static void decryption_failures_are_alike(void)
         CU_ASSERT_EQUAL(open_ecek(the_store(), OWN, ecek, length, cek, &err), ST_DECRYPT_FAILED);
         CU_ASSERT_STRING_EQUAL(err.text, first.text);
     }
-    ecek[7 + 100] ^= 1; /* no OAEP any more, and signed again */
+    ecek[7 + 100] ^= 1; /* no valid OAEP any more, and signed again */
     size_t sig_len = 256;
     CU_ASSERT_EQUAL(core_sha256(ecek, 7 + 256, NULL, 0, NULL, 0, digest), ST_OK);
     CU_ASSERT_TRUE(sign_digest(key, digest, ecek + 7 + 256, &sig_len));
@@ -287,7 +289,7 @@ static void caches(void)
     }
     printf("a cached CEK takes %.2f us ", (double)(core_now_us() - begin) / 1000);
     CU_ASSERT_EQUAL(count_of(NULL), 0);
-    /* Another path, another value or another algorithm is not what was verified. */
+    /* Another path, value or algorithm does not match what was verified. */
     CU_ASSERT_EQUAL(open_ecek(cached, KEY_A, ecek, length, cek, &err), ST_SIGNATURE_INVALID);
     ecek[length - 1] ^= 1;
     CU_ASSERT_EQUAL(open_ecek(cached, OWN, ecek, length, cek, &err), ST_SIGNATURE_INVALID);
@@ -299,7 +301,7 @@ static void needs_a_pin(void)
     core_err err = {0};
     cmk_store *s = NULL;
     const size_t length = sample(ecek, false);
-    suite_store_close(); /* no login may be in force */
+    suite_store_close(); /* the following needs a logged-out token */
     CU_ASSERT_EQUAL_FATAL(
         cmk_store_open(suite_conf("nopin.conf", "", false), NULL, NULL, 0, &s, &err), ST_OK);
     CU_ASSERT_EQUAL(open_ecek(s, OWN, ecek, length, cek, &err), ST_PIN_SOURCE);

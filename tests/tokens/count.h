@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module: a PKCS#11 library that passes every call to the real one named by
- * P11COUNT_MODULE, counts and logs it, and judges its caller by the rules of Cryptoki. A plan can
- * make it fail or delay chosen calls. Tests load it as their token's module and reach the functions
- * below by dlsym of a handle of the same path.
+ * The fault proxy (also: counting module): a PKCS#11 library that passes every call to the real one
+ * named by P11COUNT_MODULE, counts and logs it, and checks its caller against the rules of
+ * Cryptoki. A plan can make chosen calls fail or delay them. Tests load it as their token's module
+ * and reach the functions below by dlsym of a handle of the same path.
  *
- * Judged: calls before C_Initialize or after C_Finalize, sessions that are not open, an operation
- * begun while one is active in the session, continued or finished while none is, or by another
- * thread than began it (so shows the use of a closed session's handle that is another's by now),
- * two threads in one session at once, C_Logout while other sessions with the token are at work,
- * C_Finalize while calls are under way.
+ * Reported as violations: calls before C_Initialize or after C_Finalize; sessions that are not
+ * open; an operation that begins while one is active in the session; one that continues or ends
+ * while none is active, or in another thread than the one that began it (this shows the use of a
+ * closed session's handle that has been reassigned); two threads in one session at once; C_Logout
+ * while other sessions with the token have operations; C_Finalize during calls.
  */
 #ifndef TESTS_COUNT_H
 #define TESTS_COUNT_H
@@ -24,7 +24,7 @@
 P11COUNT_EXPORT unsigned long p11count_get(const char *name);
 /* Violations of the rules since the last reset; each has a line in the log. */
 P11COUNT_EXPORT unsigned long p11count_violations(void);
-/* Empties counters and log; open sessions and operations stay known. */
+/* Clears counts and log; open sessions and operations stay known. */
 P11COUNT_EXPORT void p11count_reset(void);
 /* The last few thousand calls, oldest first, one a line:
  * "C_DecryptInit session=3 mechanism=0x9 object=5 class=3 rv=0x0 thread=1". Valid until the next

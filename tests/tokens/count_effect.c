@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a rule of the plan does besides failing a call: to the session before it, and to what the
- * module has answered.
+ * The effects of a plan's rule other than failing a call: on the session before the call, and on
+ * the module's results.
  */
 #include <stdint.h>
 #include <string.h>
@@ -15,7 +15,7 @@ void count_effect_before(const effects *e, const count_call *call)
         (void)count_real()->C_Logout(*call->session_in);
 }
 
-/* Ends the operation in the module, by data that makes it succeed or fail. */
+/* Ends the operation in the module, with data that make it succeed or fail. */
 static void end_operation(const count_call *call)
 {
     CK_BYTE out[4096];
@@ -62,7 +62,7 @@ bool count_effect_hides(const effects *e, const count_call *call)
 
 void count_slots_in(const count_call *call, unsigned long shift)
 {
-    /* It points to the wrapper's own parameter, which goes to the module next. */
+    /* This is the wrapper's own parameter, which is passed to the module next. */
     if (call->slot)
         *(CK_SLOT_ID *)(uintptr_t)call->slot = count_swap_in(*call->slot - shift);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module gives the handle of a closed session to the next one that is opened, as some
- * tokens do: who still uses the old one is in a session that is another's. Inside, the module's own
- * handles stay what they are.
+ * Gives the handle of a closed session to the next session, as some tokens do: a caller that still
+ * uses the old handle then works in another session. The module's own handles are not changed.
  */
 #include <pthread.h>
 #include "count_private.h"
@@ -42,7 +41,7 @@ void count_handles_in(const count_call *call)
         return;
     (void)pthread_mutex_lock(&state.lock);
     size_t i = find_locked(call->session);
-    /* Inside, the number of a closed one may be another's. */
+    /* The module may have reassigned the number of a closed session. */
     *call->session_in = i < state.count ? state.open[i].inside : CK_INVALID_HANDLE;
     (void)pthread_mutex_unlock(&state.lock);
 }
@@ -51,14 +50,14 @@ static void opened_locked(CK_SESSION_HANDLE *handle)
 {
     CK_SESSION_HANDLE inside = *handle;
 
-    /* A module that begins to count anew may have given out one of these by itself. */
+    /* A module that restarts its numbering may have given out one of these itself. */
     while (state.closed_count > 0 &&
            find_locked(state.closed[state.closed_count - 1]) < state.count)
         state.closed_count--;
     if (state.reuse && state.closed_count > 0)
         *handle = state.closed[--state.closed_count];
     else if (find_locked(*handle) < state.count)
-        *handle += NEVER_A_HANDLE; /* it names another one outside */
+        *handle += NEVER_A_HANDLE; /* already in use outside */
     if (state.count < MOST) {
         state.open[state.count].outside = *handle;
         state.open[state.count++].inside = inside;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * All functions of CK_FUNCTION_LIST as X(name, verb, operation, notes, parameters, arguments).
- * Notes are further members of a count_call. Functions of one shape share a line's macro.
+ * Notes are further members of a count_call. Functions with the same signature share a macro.
  */
 #ifndef TESTS_COUNT_LIST_H
 #define TESTS_COUNT_LIST_H
@@ -136,7 +136,7 @@
       (NS, .mechanism = m, .object = k, .made = out, .template = t, .template_count = tn),        \
       (S, CK_MECHANISM * m, CK_OBJECT_HANDLE k, T, CK_OBJECT_HANDLE * out), (s, m, k, t, tn, out))
 
-/* C_GetFunctionList is the module's own. */
+/* C_GetFunctionList is defined in count_module.c. */
 #define COUNT_LIST(X)     \
     COUNT_LIST_GENERAL(X) \
     COUNT_LIST_SESSION(X) COUNT_LIST_OBJECT(X) COUNT_LIST_CRYPT(X) COUNT_LIST_KEY(X)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module's face: one wrapper a function, made from the list, and the loading of the
- * real module. See count.h.
+ * The function list of the fault proxy: one wrapper for each function, made from the list, and the
+ * loading of the real module. See count.h.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -68,7 +68,7 @@ static void load(void)
     if (get_list && get_list(&list) == CKR_OK)
         real = list;
     if (plan && p11count_plan(plan) != 0)
-        real = NULL; /* better no module than an unplanned one */
+        real = NULL; /* no module is better than one without its plan */
 }
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)

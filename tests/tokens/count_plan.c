@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module's plan: which calls fail, and which are late. The grammar is in count.h.
+ * The plan of the fault proxy: which calls fail or are delayed. count.h has the grammar.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 
 enum { RULES = 32, ANY = -1, NO_FUNCTION = -2 };
 
-/* What holds for all calls. */
+/* Settings for all calls. */
 typedef struct whole {
-    unsigned long shift; /* of slot numbers */
+    unsigned long shift; /* added to slot numbers */
     bool reuse;          /* of session handles */
 } whole;
 
@@ -34,7 +34,7 @@ static struct {
     rule rules[RULES];
     size_t count;
     whole whole;
-    unsigned long number; /* of the plan: one more for each */
+    unsigned long number; /* of the plan that contains the rule */
     struct timespec set;
 } plan = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -105,7 +105,7 @@ static bool read_word(const char *word, rule *r, whole *w)
     return false;
 }
 
-/* Reads one rule; an empty one leaves its function at NO_FUNCTION. */
+/* Reads one rule; for an empty one the function stays NO_FUNCTION. */
 static bool read_rule(char *text, rule *r, whole *w)
 {
     char *rest = NULL;
@@ -189,7 +189,7 @@ static bool matches(const rule *r, const count_call *call)
            in_time(r);
 }
 
-/* Counts the call for every rule it matches, and returns the first that hits it now. */
+/* Counts the call for every rule that it matches and returns the first rule that applies. */
 static rule rule_for(const count_call *call)
 {
     rule found = {.function = NO_FUNCTION};
@@ -209,7 +209,7 @@ static rule rule_for(const count_call *call)
     return found;
 }
 
-/* Until another plan is set. */
+/* Blocks until another plan is set. */
 static void hang(void)
 {
     const struct timespec moment = {0, 5000000};
@@ -226,7 +226,7 @@ static void hang(void)
     }
 }
 
-/* Takes the absent ones out of a list. */
+/* Removes the absent mechanisms from a list. */
 static void hide_mechanisms(const count_call *call)
 {
     CK_ULONG kept = 0;

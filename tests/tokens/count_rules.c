@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module's memory: counters, the log ring, and what Cryptoki says the caller may do
- * now. Everything is guarded by one lock, which is never held while the module is called.
+ * The state of the fault proxy: counts, the log ring, and what Cryptoki allows the caller to do
+ * now. One lock guards all of it and is never held while the module is called.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -20,20 +20,20 @@ typedef struct session {
     CK_SLOT_ID slot;
     bool open, busy;
     count_op op;
-    unsigned op_thread; /* that began it */
+    unsigned op_thread; /* thread that began it */
     CK_OBJECT_CLASS find_class;
 } session;
 
 static struct {
     pthread_mutex_t lock;
-    pid_t pid; /* a child of fork starts anew */
+    pid_t pid; /* a forked child starts with an empty state */
     bool initialised;
     unsigned inside;
     session sessions[SESSIONS];
     struct {
         CK_OBJECT_HANDLE handle;
         CK_OBJECT_CLASS class;
-    } objects[OBJECTS]; /* by handle modulo OBJECTS; a newer one displaces */
+    } objects[OBJECTS]; /* by handle modulo OBJECTS; a newer one replaces an older one */
     unsigned long calls[FUNCTIONS_MAX];
     unsigned long violations;
     char lines[LINES][160];
@@ -128,7 +128,7 @@ static void learn_objects(const count_call *call, const session *s)
     }
 }
 
-/* A logout ends what all sessions with the token are at. */
+/* A logout ends the operations of all sessions with the token. */
 static bool others_at_work(const session *mine)
 {
     for (size_t i = 0; i < SESSIONS; i++) {
@@ -139,7 +139,7 @@ static bool others_at_work(const session *mine)
     return false;
 }
 
-static void judge_session(const count_call *call)
+static void check_session(const count_call *call)
 {
     session *s = find_session(call->session);
 
@@ -176,13 +176,12 @@ void count_before(count_call *call)
     if (call->verb == V_FINALIZE && state.inside)
         violation(call, "calls are under way in other threads");
     if (call->in_session)
-        judge_session(call);
+        check_session(call);
     state.inside++;
     (void)pthread_mutex_unlock(&state.lock);
 }
 
-/* Whether the answer leaves the operation as it was: a size was asked for, or the room was short.
- */
+/* True if the result leaves the operation active: a size query, or a buffer that was too small. */
 static bool asked_size(const count_call *call, CK_RV rv)
 {
     return call->sized && (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && !call->out));
@@ -198,7 +197,7 @@ static void follow_operation(const count_call *call, session *s, CK_RV rv)
         if (!asked_size(call, rv))
             s->op = OP_NONE;
     } else if (call->verb == V_PART && rv != CKR_OK && !asked_size(call, rv)) {
-        /* A failed C_FindObjects leaves the search to be ended. */
+        /* After a failed C_FindObjects the search still has to be ended. */
         if (call->op != OP_FIND)
             s->op = OP_NONE;
     }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module swaps the token in a slot for another one, which is hidden until then:
- * P11COUNT_OTHER is its label. As when a card is pulled and another is put in, the sessions are
- * gone.
+ * Replaces the token in a slot by another one, which is hidden until then; P11COUNT_OTHER is its
+ * label. The sessions are lost, as when one card is pulled and another inserted.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@ static bool bears(const CK_TOKEN_INFO *info, const char *label)
     return memcmp(padded, info->label, sizeof padded) == 0;
 }
 
-/* The slots of the module; the two that are swapped are remembered. */
+/* Lists the slots of the module and remembers the two that are exchanged. */
 static CK_RV probe_locked(CK_SLOT_ID slots[SLOTS], CK_ULONG *count)
 {
     bool first = false, second = false;

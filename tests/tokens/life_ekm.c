@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The library's life in a host: loaded, initialised, used, freed and unloaded many times. Memory,
- * threads, file descriptors, signal dispositions, locale and environment are afterwards what they
- * were.
+ * The library's life in a host: loaded, initialised, used, freed and unloaded many times.
+ * Afterwards memory, threads, file descriptors, signal dispositions, locale and environment are as
+ * before.
  *
  *   life_ekm LIBRARY [CYCLES]      (1000 unless given), run by with-token
  */
@@ -99,7 +99,7 @@ static bool cycle(const char *path, bool use)
     good = InitializeProvider() == scp_err_Success;
     if (good && use) {
         good = OpenSession(&credential, &session) == scp_err_Success;
-        /* Half of the sessions are left to Free. */
+        /* Half of the sessions stay open for Free to close. */
         if (good && ((uintptr_t)session & 1) != 0)
             good = CloseSession(&session, 0) == scp_err_Success;
     }

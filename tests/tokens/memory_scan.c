@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Column encryption keys are never in our memory. The token is another process here (p11-kit's
- * server), so that what this process holds is ours alone: one process has a key made and wrapped,
- * and wrapped anew, inside the token; another learns the key afterwards and looks through all
- * memory of the first. As a control, a third process decrypts the key in software's way and keeps
- * it: there it must be found.
+ * Column encryption keys are never in our memory. The token is in another process (p11-kit's
+ * server), so all memory of this process is ours: one process has a key generated, wrapped and
+ * rewrapped inside the token; another learns the key afterwards and searches all memory of the
+ * first. As a control, a third process decrypts the key in software and keeps it: there the search
+ * must find it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static tok_token *token;
 static tok_key *first;
 static tok_key *second;
 
-/* --- the processes that are looked through --- */
+/* --- the processes whose memory is searched --- */
 
 static void make_inside(answer *a)
 {
@@ -42,7 +42,7 @@ static void make_inside(answer *a)
             tok_rewrap(first, second, a->wrapped, a->wrapped_len, KEY_LEN, again, &again_len, NULL);
 }
 
-/* The control: a copy of the key stays behind. */
+/* The control: keeps a copy of the key. */
 static void make_and_keep(answer *a)
 {
     static uint8_t kept[WRAPPED_MOST];
@@ -54,7 +54,7 @@ static void make_and_keep(answer *a)
                                   &kept_len, NULL);
 }
 
-/* Starts a process that works, answers, and stays until it is told to end. */
+/* Starts a process that works, sends its answer, and stays until it is told to end. */
 static pid_t start_process(void (*work)(answer *), answer *a, int *until)
 {
     int result[2];
@@ -94,7 +94,7 @@ static bool holds(const uint8_t *memory, size_t length, const uint8_t *key)
     return memmem(memory, length, key, KEY_LEN) != NULL;
 }
 
-/* Reads a mapping in overlapping pieces. */
+/* Searches a mapping in overlapping pieces. */
 static bool mapping_holds(FILE *memory, unsigned long from, unsigned long to, const uint8_t *key,
                           size_t *seen)
 {
@@ -111,7 +111,7 @@ static bool mapping_holds(FILE *memory, unsigned long from, unsigned long to, co
     return false;
 }
 
-/* Whether the process has the bytes anywhere. *seen: how many bytes were looked at. */
+/* True if the process has the bytes in its memory. *seen: number of bytes searched. */
 static bool process_holds(pid_t process, const uint8_t *key, size_t *seen)
 {
     char path[64];
@@ -137,8 +137,7 @@ static bool process_holds(pid_t process, const uint8_t *key, size_t *seen)
     return found;
 }
 
-/* Learns the key of a finished answer. The looked-through process is the parent's copy, made
- * before. */
+/* Decrypts the key of an answer. The searched process was forked before, so it never sees this. */
 static bool learn(const answer *a, uint8_t key[KEY_LEN])
 {
     uint8_t plain[WRAPPED_MOST];
@@ -169,7 +168,7 @@ static void look(void (*work)(answer *), bool expected)
         CU_ASSERT_EQUAL(a.rewrapped, ST_OK);
     CU_ASSERT_FATAL(learn(&a, key));
     CU_ASSERT_EQUAL(process_holds(child, key, &seen), expected);
-    CU_ASSERT(expected || seen > CHUNK / 4); /* it was really looked through */
+    CU_ASSERT(expected || seen > CHUNK / 4); /* the memory was really searched */
     end_process(child, until);
 }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# For setup-p11kit.sh and setup-pair.sh to read in: p11-kit's client module, and the end of a server.
+# Sourced by setup-p11kit.sh and setup-pair.sh: p11-kit's client module, and stopping a server.
 
-# p11kit_client: its path; leaves with 77 where a part is missing.
+# p11kit_client: prints its path; exits with 77 if a part is missing.
 p11kit_client()
 {
     client=
@@ -16,7 +16,7 @@ p11kit_client()
     echo "$client"
 }
 
-# The processes below one.
+# The descendants of a process.
 below()
 {
     for child in $(ps -o pid= --ppid "$1"); do
@@ -25,8 +25,8 @@ below()
     done
 }
 
-# kill_server SERVER SOCKET: the server whose words are in the file SERVER, and the processes it has
-# made for each connection.
+# kill_server SERVER SOCKET: kills the server described in the file SERVER and the processes it has
+# started for each connection.
 kill_server()
 {
     if [ -f "$1" ]; then

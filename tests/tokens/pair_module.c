@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two PKCS#11 libraries as one module, as a vendor's library shows two HSMs: slots of the first
- * have even numbers, those of the second odd ones, and so have sessions. Each may fail to
- * initialise, and then has no slots and no sessions until the next C_Initialize, as a network HSM
- * that does not answer. From the environment, N being 0 and 1:
+ * Two PKCS#11 libraries joined to one module, as a vendor's library shows two HSMs: slots and
+ * sessions of the first have even numbers, those of the second odd ones. Each may fail to
+ * initialise and then has no slots and no sessions until the next C_Initialize, like a network HSM
+ * that does not answer. From the environment, with N 0 and 1:
  *
- *   P11PAIR_MODULE_N    the library (two files, when it is twice the same: else it is one in
- * memory) P11PAIR_ADDRESS_N   the p11-kit server that it connects to
+ *   P11PAIR_MODULE_N    the library (two files, since the same file would be loaded only once)
+ *   P11PAIR_ADDRESS_N   the p11-kit server that it connects to
+ *   P11PAIR_DELAY_US    delay of each call, as for an HSM on a slow network (0)
  *
- *   P11PAIR_DELAY_US    how long each call waits, as for an HSM at the end of a line (0)
- *
- * Each library gets one call at a time, in the order of their coming: p11-kit's client (0.24) loses
+ * Each library gets one call at a time, in the order of arrival: p11-kit's client (0.24) loses
  * threads when its server dies.
  */
 #include <dlfcn.h>
@@ -29,8 +28,8 @@ static struct half {
     CK_FUNCTION_LIST *f;
     pthread_mutex_t lock; /* guards the tickets */
     pthread_cond_t called;
-    unsigned long next, now; /* tickets: a mutex alone lets the busy starve the others */
-    bool alive;              /* initialised; in its turn */
+    unsigned long next, now; /* tickets: with a plain mutex busy threads would starve the others */
+    bool alive;              /* initialised; guarded by the tickets */
 } halves[HALVES] = {{.lock = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER},
                     {.lock = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER}};
 
@@ -61,7 +60,7 @@ static CK_ULONG outer_of(const struct half *half, CK_ULONG inner)
     return inner << 1 | (half == &halves[1]);
 }
 
-static struct timespec line; /* to both */
+static struct timespec line; /* the network delay */
 
 static void wait_for_line(void)
 {
@@ -69,7 +68,7 @@ static void wait_for_line(void)
         (void)nanosleep(&line, NULL);
 }
 
-/* One call of a half, in its turn. */
+/* One call of a half, in the order of the tickets. */
 #define ASK(half, rv, call)         \
     do {                            \
         take_turn(half);            \

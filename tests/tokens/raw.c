@@ -30,7 +30,7 @@ static bool load(raw_token *token, const char *path)
     return true;
 }
 
-/* NSS's structure has one member more than the standard's, hence the spare words. */
+/* NSS's structure has one more member than the standard's, hence the reserved words. */
 static CK_RV initialize(const raw_token *token, char *reserved)
 {
     struct {

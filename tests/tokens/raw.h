@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A PKCS#11 module without anything of ours in between, for tests that proxy and benchmarks that
- * compare: loaded by dlopen, initialised, one token found by its label, the user logged in.
+ * A PKCS#11 module used without any code of ours, for tests that check and benchmarks that compare:
+ * loaded by dlopen, initialised, one token found by its label, the user logged in.
  */
 #ifndef TESTS_RAW_H
 #define TESTS_RAW_H
@@ -17,12 +17,11 @@ typedef struct raw_token {
 } raw_token;
 
 /* Opens the token that setup-*.sh describes in the environment: MODULE, TOKEN, PIN, INIT_ARGS.
- * False with a line on stderr. C_Initialize may have been called by others in the process. */
+ * False with a line on stderr. Other code in the process may already have called C_Initialize. */
 bool raw_open(raw_token *token);
 /* The same without C_Login and without the PIN. */
 bool raw_open_public(raw_token *token);
-/* Logs out and closes the session; finalises the module when `finalize`. The library stays mapped.
- */
+/* Logs out and closes the session; finalises the module if `finalize`. The library stays mapped. */
 void raw_close(raw_token *token, bool finalize);
 /* Another session of the same login; 0 on failure. */
 CK_SESSION_HANDLE raw_session(const raw_token *token);
@@ -32,9 +31,9 @@ CK_RV raw_generate_rsa(const raw_token *token, const char *label, CK_ULONG bits,
                        CK_OBJECT_HANDLE *public_key, CK_OBJECT_HANDLE *private_key);
 CK_RV raw_generate_aes(const raw_token *token, const char *label, CK_ULONG bits, bool persistent,
                        CK_OBJECT_HANDLE *key);
-/* The first object of a class and label; 0 when there is none. */
+/* The first object of a class and label; 0 if there is none. */
 CK_OBJECT_HANDLE raw_find(const raw_token *token, CK_OBJECT_CLASS class, const char *label);
-/* Whether the token lists a mechanism. */
+/* True if the token lists a mechanism. */
 bool raw_has(const raw_token *token, CK_MECHANISM_TYPE type);
 
 #endif

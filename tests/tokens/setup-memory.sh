@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The token in memory, for tests: a module of the build tree. Its objects live and die with the
-# process that loads it; a forked child has a copy.
+# The memory token, for tests: a module of the build tree. Its objects exist only in the process
+# that loads it; a forked child has a copy.
 #
 #   setup-memory.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS
 #   setup-memory.sh stop DIR
 #
-# P11EKM_BINARY_DIR is the build tree (build/release of this one). Exit status 77 with "SKIPPED:
-# reason" where the module is not built.
+# P11EKM_BINARY_DIR is the build tree (default: build/release of this source tree). Exit status 77
+# with "SKIPPED: reason" if the module is not built.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${P11EKM_BINARY_DIR:-$here/../../build/release}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # NSS's software token in DIR, for tests. One PBE iteration, because NSS derives the database's key
-# anew for every private-key operation: with its default that is what one would measure.
+# again for every private-key operation: with the default count, benchmarks would measure only that.
 #
 #   setup-nss.sh start DIR    prints MODULE, TOKEN, PIN, INIT_ARGS
 #   setup-nss.sh stop DIR

@@ -35,7 +35,7 @@ start()
     cp -a /etc/opencryptoki "$dir/ock.part/etc"
     cp -a /var/lib/opencryptoki "$dir/ock.part/var"
     mv "$dir/ock.part" "$dir/ock"
-    # The token's folder is emptied, but for the place itself.
+    # The token's folder is emptied but not removed.
     find /var/lib/opencryptoki/swtok -mindepth 1 -type f -delete
     printf 'version opencryptoki-3.8\nslot 3\n{\nstdll = libpkcs11_sw.so\n}\n' \
         >/etc/opencryptoki/opencryptoki.conf
@@ -63,8 +63,8 @@ stop()
     rm -rf "$dir/ock"
 }
 
-# Its number is kept, as the daemon's own file of it tells of the last one only. Until then there is a
-# mark, for a stop that comes between.
+# Its process id is kept, because the daemon's own file names the last daemon only. Until it is
+# known a marker file exists, for a stop that comes in between.
 start_daemon()
 {
     rm -f /run/pkcsslotd.pid
@@ -85,7 +85,8 @@ note_daemon()
     rm -f "$dir/ock/starting"
 }
 
-# It ends at once only by SIGKILL: asked to, it waits a second or two, and stays while a client is there.
+# Only SIGKILL ends it at once: after SIGTERM it waits a second or two, and while a client is
+# connected it stays.
 stop_daemon()
 {
     [ ! -f "$dir/ock/starting" ] || note_daemon

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tokens/p11kit-server.sh
 . "$here/p11kit-server.sh"
 
-# serve DIR URI...: on the address of DIR; prints what a client needs, address and process id.
+# serve DIR URI...: serves on the address of DIR; prints address and process id for the client.
 serve()
 {
     dir=$1
@@ -33,8 +33,8 @@ start)
     serve "$dir" "pkcs11:token=$TOKEN"
     echo "export SOFTHSM2_CONF='$SOFTHSM2_CONF'"
     cat "$dir/server"
-    # When its connection breaks, p11-kit 0.24 wakes one of the threads that wait for an answer; the
-    # others would hang for ever. One call at a time avoids that.
+    # When its connection breaks, p11-kit 0.24 wakes only one of the threads that wait for an
+    # answer; the others would hang for ever. One call at a time avoids that.
     echo "export MODULE='$client' TOKEN='$TOKEN' PIN='$PIN' INIT_ARGS= CONF_EXTRA="
     ;;
 stop | unplug) kill_server "$2/server" "$2/socket" ;;

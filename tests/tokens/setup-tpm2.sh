@@ -20,14 +20,14 @@ kill_from()
 
 stop()
 {
-    # The bus says its number, in the second line, before it is kept elsewhere.
+    # The bus prints its process id in the second line, before it is stored elsewhere.
     [ -s "$dir/tpm/dbus.pid" ] || sed -n 2p "$dir/tpm/dbus.info" 2>/dev/null >"$dir/tpm/dbus.pid" || true
     for name in abrmd dbus swtpm; do
         kill_from "$dir/tpm/$name.pid"
     done
 }
 
-# A free pair of ports, control right above the server's, as the TCTI wants it.
+# Finds two free ports; the TCTI expects the control port right above the server port.
 ports()
 {
     python3 - <<'END'
@@ -82,8 +82,8 @@ start()
     echo "export TPM2_PKCS11_BACKEND=esysdb TSS2_LOG=all+NONE"
     # Two threads that open and close sessions at once make this module free memory twice.
     echo "export MODULE='$module' TOKEN=tpm PIN=1234 INIT_ARGS= CONF_EXTRA="
-    # Its RSA keys have at most 3072 bits, and sign and decrypt: a template that forbids either is
-    # refused. A child of fork would talk on its parent's connection to the TPM.
+    # Its RSA keys have at most 3072 bits, and all can sign and decrypt: a template that forbids
+    # either is refused. A forked child would use its parent's connection to the TPM.
     echo "export TOKEN_LIMITS='dual-use no-fork rsa-3072'"
 }
 

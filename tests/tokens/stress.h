@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared parts of stress_ekm: counters of every exported function, and the works of the key store.
+ * Shared by the parts of stress_ekm: counts of every exported function, and the work with the key
+ * store.
  */
 #ifndef TESTS_STRESS_H
 #define TESTS_STRESS_H
 
 #include <stdbool.h>
 
-/* stress_calls.c: every call of the 17 exports passes here (the linker's --wrap), counted by its
- * result. Prints one line a function; the number of functions that were never called. */
+/* stress_calls.c: every call of the 17 exports is counted by its result (the linker's --wrap).
+ * Prints one line for each function; returns the number of functions that were never called. */
 unsigned stress_calls_print(void);
 
 /* stress_cmk.c: the C API of the key store on the same token. */

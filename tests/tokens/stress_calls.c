@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See stress.h. The exports are wrapped by the linker, so that the fixture's calls count, too.
+ * See stress.h. The linker wraps the exports, so that the fixture's calls count, too.
  */
 #include <stdatomic.h>
 #include <stdio.h>

@@ -96,7 +96,7 @@ static bool decrypts_to(const char *path, const uint8_t *ecek, size_t ecek_size,
            size == P11EKM_CMK_CEK_SIZE && (expected == NULL || memcmp(cek, expected, size) == 0);
 }
 
-/* A new key, its value, the value under the other master key, and that inside the token, too. */
+/* A new key: encrypted, rewrapped under the other master key, and the same inside the token. */
 bool stress_cmk_wraps(unsigned round)
 {
     const char *from = paths[round % 2];

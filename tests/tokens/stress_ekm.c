@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The built library under mixed work: many threads, each with sessions of its own, one that all
- * share, and the sessions of its neighbour, which closes and opens them meanwhile. Every exported
- * function and the key store's C API, right and wrong PINs, stale handles, volatile and lasting
- * keys made and dropped; at the end of each term the provider is freed under the work. Every result
- * is checked. For the sanitizers and valgrind above all.
+ * The built library under mixed work: many threads, each with its own sessions, one that all share,
+ * and the sessions of the next thread, which closes and opens them at the same time. Uses every
+ * exported function and the key store's C API, right and wrong PINs, stale handles, session and
+ * token keys made and dropped; at the end of each term the provider is freed during the work. Every
+ * result is checked. Meant mainly for the sanitizers and valgrind.
  *
  *   stress_ekm [SECONDS [THREADS [SESSIONS]]]    (5, 32 and 4 unless given), run by with-token
  */
@@ -39,7 +39,7 @@ static atomic_ulong interrupted;
 static atomic_ulong wrong;
 static atomic_ulong token_failed;
 
-/* The fixture's assertions come here instead of to CUnit, which knows one thread only. */
+/* Receives the fixture's assertions instead of CUnit, which is not thread-safe. */
 CU_BOOL CU_assertImplementation(CU_BOOL value, unsigned line, const char *condition,
                                 const char *file, const char *function, CU_BOOL fatal)
 {
@@ -90,7 +90,7 @@ static bool shared_rsa(worker *w)
     return round_trip(atomic_load(&shared), rsa, 48) == scp_err_Success;
 }
 
-/* It may be closed at any moment, and then is refused. */
+/* The session may be closed at any moment; then the call is refused. */
 static bool neighbours(worker *w)
 {
     worker *other = &workers[(w->number + 1) % threads];
@@ -118,7 +118,7 @@ static bool finds(worker *w)
            strcmp(by_thumb.name, "stress-rsa") == 0 && memcmp(by_name.thumb, aes, FX_THUMB) == 0;
 }
 
-/* Keys come and go meanwhile: one of the list may be gone when it is asked about. */
+/* Other threads make and drop keys: a listed key may be gone when it is asked about. */
 static bool lists(worker *w)
 {
     SqlCpSession session = mine(w);
@@ -132,7 +132,7 @@ static bool lists(worker *w)
             return false;
         keys += e == scp_err_Success;
     }
-    return keys >= 2; /* of four: two are column master keys, which are not shown */
+    return keys >= 2; /* of four: two are column master keys, which are not listed */
 }
 
 static bool describes(worker *w)
@@ -169,21 +169,21 @@ static bool exports(worker *w)
     SqlCpKeyThumbprint key = {FX_THUMB, thumb};
     return SqlCryptExportKey(&session, &key, NULL, scp_kb_PublicKeyBlob, &blob) ==
                scp_err_Success &&
-           /* Each has a line in the log, so after the first few only. */
+           /* Each has a line in the log, so only rarely after the first few. */
            ((w->rounds > WORKS && w->rounds % 31 != 0) ||
             SqlCryptImportKey(&session, fx_str(&name, "imported"), &key, scp_kb_SimpleBlob, 0,
                               &blob) == scp_err_NotSupported);
 }
 
-/* SoftHSM 2.6, while another thread makes or destroys an object, sometimes fails to make a lasting
- * key, and sometimes never finds one again in this process that it has just made. */
+/* While another thread makes or destroys an object, SoftHSM 2.6 sometimes fails to make a token
+ * key, and sometimes never finds in this process a key that it has just made. */
 static bool store_races(void)
 {
     const char *limits = getenv("TOKEN_LIMITS");
     return limits != NULL && strstr(limits, "store-races") != NULL;
 }
 
-/* Keys that the token no longer found. They must be there once it is initialised again. */
+/* Keys that the token no longer found. They must exist after the next initialisation. */
 static struct {
     pthread_mutex_t lock;
     char names[64][64];
@@ -202,7 +202,7 @@ static bool remember_unfound(const char *name)
     return fits;
 }
 
-/* With no thread at work, and the module finalised since. */
+/* Called without other threads, and after the module was finalised. */
 static bool drop_unfound(void)
 {
     SqlCpSession session = NULL;
@@ -231,7 +231,7 @@ static bool makes_and_drops(worker *w, SqlCpKeyFlags flags)
     enum {
         DEVICE_FAILED = 2056, /* CKR_GENERAL_ERROR */
         NO_MECHANISM = 2072,  /* CKR_TEMPLATE_INCONSISTENT */
-        POLICY = 2071,        /* made otherwise than asked for */
+        POLICY = 2071,        /* made with other attributes than requested */
         HANDLE_LOST = 2081
     };
     const bool races = (flags & scp_kf_Volatile) == 0 && store_races();
@@ -263,8 +263,8 @@ static bool lasting_key(worker *w)
     return makes_and_drops(w, 0);
 }
 
-/* A volatile key ends with its session, which is closed and opened anew while the neighbour may be
- * at work in it. */
+/* A session key ends with its session, which is closed and reopened while the next thread may be
+ * using it. */
 static bool reopens(worker *w)
 {
     _Atomic SqlCpSession *place = &w->sessions[w->rounds % sessions_each];
@@ -298,7 +298,7 @@ static bool cmk_signs(worker *w)
 static const struct {
     const char *name;
     bool (*run)(worker *);
-    bool ends_with_provider; /* the key store's does not */
+    bool ends_with_provider; /* the key store's work does not */
 } works[] = {
     {"own_rsa", own_rsa, true},
     {"own_aes", own_aes, true},
@@ -328,7 +328,8 @@ static bool open_sessions(worker *w)
     return true;
 }
 
-/* Until the term is over, and each work once at least; the provider may be freed under the last. */
+/* Works until the end of the term, with each kind of work at least once; the provider may be freed
+ * during the last. */
 static void *work(void *arg)
 {
     worker *w = arg;
@@ -349,7 +350,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* One term: initialised, worked with, freed; `rudely`: before the work is over. */
+/* One term: initialised, used, freed; `rudely`: freed during the work. */
 static bool term(unsigned seconds, bool rudely)
 {
     pthread_t ids[MOST_THREADS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counting module itself: that it counts, tells the order, sees each kind of violation, and
- * carries out a plan. Runs under with-token --count on any token with RSA.
+ * Tests of the fault proxy: that it counts, logs calls in order, reports each kind of violation,
+ * and executes a plan. Runs under with-token --count on any token with RSA.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -68,7 +68,7 @@ static void counts(void)
     CU_ASSERT_EQUAL(violations(), 0);
 }
 
-/* Each line is in the log, in this order. */
+/* Each call has a line in the log, in order. */
 static void order(void)
 {
     static const char *const expected[] = {"C_GenerateKeyPair session=",
@@ -98,7 +98,7 @@ static void order(void)
         CU_ASSERT_PTR_NOT_NULL(at);
     }
     CU_ASSERT_EQUAL(get("C_Sign"), 2);
-    CU_ASSERT_EQUAL(violations(), 0); /* asking for the size does not end the operation */
+    CU_ASSERT_EQUAL(violations(), 0); /* a size query does not end the operation */
 }
 
 static void operation_rules(void)
@@ -110,7 +110,7 @@ static void operation_rules(void)
     reset();
     CU_ASSERT_EQUAL(token.f->C_FindObjectsInit(open, NULL, 0), CKR_OK);
     CU_ASSERT_EQUAL(violations(), 0);
-    (void)token.f->C_FindObjectsInit(open, NULL, 0); /* NSS takes it */
+    (void)token.f->C_FindObjectsInit(open, NULL, 0); /* NSS accepts it */
     CU_ASSERT_EQUAL(violations(), 1);
     CU_ASSERT(log_has("an operation is active"));
     CU_ASSERT_EQUAL(token.f->C_FindObjects(open, &object, 1, &n), CKR_OK);
@@ -134,7 +134,7 @@ static CK_RV login(void)
     return token.f->C_Login(token.session, CKU_USER, (CK_BYTE *)(uintptr_t)pin, strlen(pin));
 }
 
-/* Another session's search is work that a logout would take the ground from. */
+/* A logout would end another session's search. */
 static void logout_rules(void)
 {
     CK_SESSION_HANDLE other = raw_session(&token);
@@ -173,7 +173,8 @@ static void plans(void)
     memset(bytes, 0, sizeof bytes);
     CU_ASSERT_EQUAL(plan("call=C_GenerateRandom after rv=0x31"), 0);
     CU_ASSERT_EQUAL(token.f->C_GenerateRandom(s, bytes, sizeof bytes), CKR_DEVICE_MEMORY);
-    CU_ASSERT_NOT_EQUAL(memcmp(bytes, "\0\0\0\0\0\0\0", sizeof bytes), 0); /* it was called */
+    CU_ASSERT_NOT_EQUAL(memcmp(bytes, "\0\0\0\0\0\0\0", sizeof bytes),
+                        0); /* the module was called */
     CU_ASSERT_EQUAL(plan(NULL), 0);
     CU_ASSERT_EQUAL(token.f->C_GenerateRandom(s, bytes, sizeof bytes), CKR_OK);
 }
@@ -205,7 +206,8 @@ static void *end_search(void *session)
     return NULL;
 }
 
-/* Whose session is another's by now goes on with an operation that it never began. */
+/* Detects use of a stale session handle that has been reassigned: the caller continues an operation
+ * that it did not start. */
 static void operation_of_another_thread(void)
 {
     pthread_t thread;
@@ -284,7 +286,7 @@ static void a_call_that_hangs(void)
     CU_ASSERT(done);
 }
 
-/* A child of fork has to initialise anew: what it does otherwise is a violation. */
+/* A forked child must call C_Initialize first: any other call is a violation. */
 static void forked_child(void)
 {
     int status = 0;

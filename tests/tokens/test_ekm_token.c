@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The built library on a real token, called as SQL Server calls it and looked at from outside: by
- * OpenSSL, by the counting module, and by Cryptoki without us once the provider is freed.
+ * The built library on a real token, called as SQL Server calls it, and checked with OpenSSL, with
+ * the fault proxy, and with direct Cryptoki calls after the provider is freed.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ static int stop(void)
     return e == scp_err_Success ? 0 : 1;
 }
 
-/* Looks at the token without us, then comes back. */
+/* Frees the provider to inspect the token directly; the caller initialises it again. */
 static bool look_outside(raw_token *token)
 {
     CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
@@ -168,7 +168,7 @@ static void verifies_every_pin(void)
     }
     CU_ASSERT_EQUAL(fx_open("test", pin(), &other), scp_err_Success);
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&other, 0), scp_err_Success);
-    /* And with nobody logged in: the PINs that reach the token are rationed. */
+    /* Also without a login: the PINs that reach the token are limited. */
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&session, 0), scp_err_Success);
     for (unsigned n = 0; n < 10; n++) {
         char wrong[16];
@@ -310,7 +310,7 @@ static void opens_what_openssl_sealed(void)
     CU_ASSERT_EQUAL_FATAL(export_key(thumb, blob, sizeof blob), 283);
     EVP_PKEY *key = from_blob(blob);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-    /* OAEP with SHA-1 is what every token can, and the default policy opens. */
+    /* Every token supports OAEP with SHA-1, and the default policy accepts it. */
     CU_ASSERT(EVP_PKEY_encrypt_init(ctx) == 1 &&
               EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
               EVP_PKEY_encrypt(ctx, sealed, &sealed_len, (const uint8_t *)"made by OpenSSL", 15) ==
@@ -325,7 +325,7 @@ static void opens_what_openssl_sealed(void)
 static void asks_the_token_twice(void)
 {
     if (!count || !reset)
-        TEST_SKIP("not run under the counting module");
+        TEST_SKIP("not run under the fault proxy");
     uint8_t rsa[FX_THUMB];
     uint8_t aes[FX_THUMB];
     uint8_t cipher[300];
@@ -340,7 +340,7 @@ static void asks_the_token_twice(void)
                         scp_err_Success);
         CU_ASSERT_EQUAL(fx_decrypt(session, keys[k], NULL, 0, cipher, len, out, &out_len),
                         scp_err_Success);
-        /* fx_decrypt asks for the size first: that must cost nothing. */
+        /* fx_decrypt makes a size query first: that must make no call of the token. */
         reset();
         out_len = sizeof out;
         CU_ASSERT_EQUAL(fx_decrypt(session, keys[k], NULL, 0, cipher, len, out, &out_len),

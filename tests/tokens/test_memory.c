@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory token itself: that it keeps the rules which the suites on it rely on, and that calls
- * stand still where a test wants them. Runs under with-token memory.
+ * Tests of the memory token: that it follows the rules on which other suites rely, and that calls
+ * stop where a test wants them to. Runs under with-token memory.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -84,7 +84,7 @@ static void sessions(void)
     CU_ASSERT_EQUAL(f->C_GetOperationState(s, NULL, NULL), CKR_FUNCTION_NOT_SUPPORTED);
 }
 
-/* The login is the process's, and ends with the last session. */
+/* The login belongs to the process and ends with the last session. */
 static void logins(void)
 {
     p11memory_state state;
@@ -132,7 +132,7 @@ static void objects(void)
     CU_ASSERT_EQUAL(f->C_DestroyObject(token.session, aes), CKR_OK);
     CU_ASSERT_EQUAL(f->C_DestroyObject(token.session, aes), CKR_OBJECT_HANDLE_INVALID);
 
-    /* One of a session goes with it. */
+    /* An object of a session is destroyed with it. */
     const CK_SESSION_HANDLE mine = token.session;
     token.session = reader;
     CU_ASSERT_EQUAL(raw_generate_aes(&token, "kept", 256, true, &aes), CKR_SESSION_READ_ONLY);
@@ -173,7 +173,7 @@ static void operations(void)
     CU_ASSERT_EQUAL(f->C_Encrypt(s, in, sizeof in, out, &n), CKR_OK);
     CU_ASSERT_EQUAL(f->C_Encrypt(s, in, sizeof in, out, &n), CKR_OPERATION_NOT_INITIALIZED);
 
-    /* A failure ends it, and so does the end of the login. */
+    /* A failure ends the operation, and so does the end of the login. */
     CU_ASSERT_EQUAL(f->C_DecryptInit(s, &cbc, key), CKR_OK);
     CU_ASSERT_EQUAL(f->C_Decrypt(s, in, sizeof in, out, &n), CKR_ENCRYPTED_DATA_LEN_RANGE);
     CU_ASSERT_EQUAL(f->C_Decrypt(s, in, 16, out, &n), CKR_OPERATION_NOT_INITIALIZED);
@@ -202,12 +202,13 @@ static void stands_still(void)
         CU_ASSERT_EQUAL(await(place, 10), 0);
         CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, ask, &rv), 0);
         CU_ASSERT_EQUAL(await(place, 5000), 1);
-        CU_ASSERT_EQUAL(rv, after ? CKR_DEVICE_ERROR : CKR_CANCEL); /* it has not come back */
+        CU_ASSERT_EQUAL(rv, after ? CKR_DEVICE_ERROR : CKR_CANCEL); /* it has not returned */
         go(place, after ? CKR_OK : CKR_DEVICE_ERROR);
         pthread_join(thread, NULL);
         CU_ASSERT_EQUAL(rv, after ? CKR_OK : CKR_DEVICE_ERROR);
     }
-    go(park("C_GetInfo", 0), CKR_DEVICE_ERROR); /* nobody was there: nobody is stopped */
+    go(park("C_GetInfo", 0),
+       CKR_DEVICE_ERROR); /* no call has stopped there, so none will be stopped */
     ask(&rv);
     CU_ASSERT_EQUAL(rv, CKR_OK);
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What p11ekm says of a token: `probe --json` agrees with the golden file of this token and version
-(golden/TOKEN-VERSION.json, the version that of the module), or the difference is shown; nothing is
-WRONG; no key is left behind. What the token is known not to do is refused by name by doctor and when
-a key is made, too.
+"""What p11ekm reports about a token: `probe --json` agrees with the golden file of this token
+and version (golden/TOKEN-VERSION.json, with the module's version), or the difference is shown;
+nothing is WRONG; no key is left over. What the token is known not to support is refused with
+its name by doctor and by key creation, too.
 
     test_probe.py P11EKM TOKEN              (under with-token)
     test_probe.py --write P11EKM TOKEN      makes the golden file"""
@@ -18,7 +18,8 @@ import tempfile
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 SKIPPED = 77
 
-# By token: (command, what it must say, in any order). These limits are the tokens' own.
+# By token: (command, texts that its output must contain, in any order). These are limits of the
+# tokens.
 REFUSALS = {
     "tpm2": (
         (("doctor",), ("CKM_RSA_PKCS_KEY_PAIR_GEN is offered from 1024 to 3072 bits, not 4096",
@@ -36,7 +37,7 @@ REFUSALS = {
 
 
 def quoted(value):
-    """As the configuration wants it: these have a meaning there."""
+    """Escapes characters that have a meaning in the configuration."""
     return "".join("\\" + c if c in "\\\"'`$#" else c for c in value)
 
 
@@ -74,7 +75,7 @@ class Token:
 
 
 def compare(kind, found):
-    """0, 1, or 77 where there is no golden file of this version."""
+    """0, 1, or 77 if this version has no golden file."""
     name = f"{kind}-{json.loads(found)['library_version']}.json"
     others = sorted(GOLDEN.glob(f"{kind}-*.json"))
     of_version = GOLDEN / name in others
@@ -92,7 +93,7 @@ def compare(kind, found):
 
 
 def sound(found):
-    """What holds for every token."""
+    """Checks for every token."""
     document = json.loads(found)
     wrong = [check["name"] for check in document["checks"] if check["result"] == "WRONG"]
     rsa = [one for one in document["mechanisms"] if one["name"] == "CKM_RSA_PKCS"]

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# with-token leaves neither services nor files behind: when its command succeeds or fails, when it is
-# interrupted, terminated, or killed, at work or while the token is still being set up.
+# with-token leaves no processes or files: when its command succeeds or fails, and when it is
+# interrupted, terminated or killed during the command or during the set-up.
 #
 #   test_setup.sh KIND ...
 #
-# Exit status 77 with "SKIPPED: reason" where the machine can have none of these tokens.
+# Exit status 77 with "SKIPPED: reason" if the machine can run none of these tokens.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 failures=0
@@ -24,7 +24,7 @@ clear_up()
 }
 trap clear_up EXIT
 
-# The processes that were started under the mark, without this shell's own.
+# The processes whose environment has the mark, except this shell's own.
 marked()
 {
     grep -lz "^P11EKM_SETUP_MARK=$TMPDIR\$" /proc/[0-9]*/environ 2>/dev/null |
@@ -33,7 +33,7 @@ marked()
     done
 }
 
-# gone KIND CASE: within ten seconds nothing is left.
+# gone KIND CASE: checks that within ten seconds nothing is left.
 gone()
 {
     runs=$((runs + 1))
@@ -51,11 +51,11 @@ gone()
     rm -rf "${TMPDIR:?}"/*
 }
 
-# signalled KIND SIGNAL WHO WHEN: with-token alone, or with all of its process group.
+# signalled KIND SIGNAL WHO WHEN: signals with-token alone, or all of its process group.
 signalled()
 {
     rm -f "$TMPDIR/at-work"
-    # What a shell puts behind itself does not heed INT.
+    # A shell's background command ignores INT.
     # shellcheck disable=SC2016 # the inner shell's
     setsid env --default-signal=INT,QUIT "$here/with-token" "$1" sh -c ': >"$0"; exec sleep 60' "$TMPDIR/at-work" >"$TMPDIR/log" 2>&1 &
     pid=$!
@@ -73,7 +73,7 @@ signalled()
     *) kill "-$2" "$pid" ;;
     esac
     wait "$pid"
-    # A command that outlives a killed shell is the caller's to end.
+    # If the shell is killed, the caller has to end a command that is still running.
     [ "$2" != KILL ] || [ "$3" = all ] || pkill -9 -s "$pid" -x sleep
     rm -f "$TMPDIR/at-work" "$TMPDIR/log"
     gone "$1" "$2 to $3, $4"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Project Wycheproof's RSA decryption vectors through our own token layer, on a real token: each
- * group's private key is put on the token with a raw C_CreateObject (the layer imports no keys),
- * found by the layer as any key, used by tok_rsa_decrypt, and destroyed.
+ * Project Wycheproof's RSA decryption vectors through our token layer, on a real token: each
+ * group's private key is put on the token with a direct C_CreateObject (the layer imports no keys),
+ * found by the layer like any key, used by tok_rsa_decrypt, and destroyed.
  *
  * A valid ciphertext must give its message; an invalid one must give ST_DECRYPT_FAILED and nothing
- * else. PKCS#1 v1.5 on tokens with implicit rejection may also give some other message. What cannot
- * be run is counted with its reason.
+ * else. PKCS#1 v1.5 on tokens with implicit rejection may also give another message. Vectors that
+ * cannot be run are counted with the reason.
  */
 #include "wycheproof.h"
 
@@ -18,8 +18,8 @@
 #include "raw.h"
 #include "token_conf.h"
 
-/* The fewest that a token with OAEP SHA-1 and PKCS#1 v1.5 runs: fewer means that something is off.
- */
+/* The fewest vectors that a token with OAEP SHA-1 and PKCS#1 v1.5 runs: fewer means an error in the
+ * test. */
 enum { SKIPPED = 77, REASONS = 16, RUN_LEAST = 250 };
 
 static struct {
@@ -138,7 +138,7 @@ static bool proxy(const wy_test *test, core_status st, const uint8_t *out, size_
     if (strcmp(test->result, "valid") == 0)
         return same;
     if (st == ST_DECRYPT_FAILED)
-        return all_zero(out); /* nothing half-made */
+        return all_zero(out); /* no partial output */
     if (strcmp(test->result, "acceptable") == 0)
         return same;
     t.rejected_silently += st == ST_OK && !same;
@@ -198,7 +198,7 @@ static int report(bool good)
     return good && t.run >= RUN_LEAST && t.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The layer logs in first; the raw session joins its login. */
+/* The layer logs in first; the raw session shares its login. */
 static bool open_token(tok_context **ctx, core_err *err)
 {
     const char *pin = getenv("PIN");

@@ -21,7 +21,7 @@ static const char *setting(const char *name)
     return value ? value : "";
 }
 
-/* NCONF takes quotes away unless they are escaped. */
+/* NCONF removes quotes unless they are escaped. */
 static void write_value(FILE *file, const char *key, const char *value)
 {
     fprintf(file, "%s = ", key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pkcs11 room on a real token: shared parts of the suite.
+ * Shared functions of the token layer's suite on a real token.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,8 @@ const char *suite_config(const char *name, const char *more)
         getenv("MODULE"), init != NULL && *init != '\0' ? "init_args = \"" : "",
         init != NULL ? init : "", init != NULL && *init != '\0' ? "\"\n" : "", more,
         extra != NULL ? extra : "", getenv("TOKEN"));
-    /* Not testing_file: suites start outside of any test, where CUnit takes no assertion. */
+    /* Not testing_file: a suite's start runs outside of any test, where CUnit accepts no
+     * assertion. */
     const char *path = testing_path(name);
     (void)remove(path);
     return core_file_create(path, text, (size_t)length, NULL) == ST_OK ? path : NULL;

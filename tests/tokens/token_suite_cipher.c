@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the token does with its keys: ciphers, signatures and wrapping, judged by OpenSSL.
+ * Ciphers, signatures and wrapping by the token, checked with OpenSSL.
  */
 #include <openssl/rsa.h>
 #include <stdio.h>
@@ -45,8 +45,8 @@ static void rsa_round_trip(void)
         CU_ASSERT_EQUAL(memcmp(back, plain, sizeof plain), 0);
         CU_ASSERT(back_len <= tok_decrypt_size(key, cipher_len));
 
-        /* Too small a buffer for the bound, large enough for the result; then too small for that.
-         */
+        /* A buffer smaller than the upper bound but large enough for the result; then one too small
+         * for the result. */
         back_len = sizeof plain;
         CU_ASSERT_EQUAL(tok_decrypt(key, NULL, 0, cipher, cipher_len, back, &back_len, &err),
                         ST_OK);
@@ -55,7 +55,7 @@ static void rsa_round_trip(void)
                         ST_BUFFER_TOO_SMALL);
         CU_ASSERT_EQUAL(back_len, sizeof plain);
 
-        /* A changed ciphertext: one answer, no detail, and the key works on. */
+        /* A changed ciphertext: one status, no detail, and the key stays usable. */
         cipher[cipher_len / 2] ^= 1;
         back_len = sizeof back;
         CU_ASSERT_EQUAL(tok_decrypt(key, NULL, 0, cipher, cipher_len, back, &back_len, &err),
@@ -97,7 +97,7 @@ static void rsa_agrees_with_openssl(void)
         if (st == ST_OK) {
             works++;
             CU_ASSERT(back_len == sizeof plain && memcmp(back, plain, sizeof plain) == 0);
-            /* The policy's trial order finds it, too. */
+            /* The policy's order of paddings finds it, too. */
             back_len = sizeof back;
             CU_ASSERT_EQUAL(tok_decrypt(key, NULL, 0, cipher, cipher_len, back, &back_len, NULL),
                             ST_OK);
@@ -129,7 +129,7 @@ static bool cbc_round_trip(tok_key *key, size_t block)
         CU_ASSERT_EQUAL(tok_decrypt(key, iv, block, cipher, cipher_len, back, &back_len, &err),
                         ST_OK);
         CU_ASSERT(back_len == lengths[l] && memcmp(back, plain, back_len) == 0);
-        /* Into just enough room. */
+        /* A buffer of exactly the needed size. */
         back_len = lengths[l];
         CU_ASSERT_EQUAL(tok_decrypt(key, iv, block, cipher, cipher_len, back, &back_len, &err),
                         ST_OK);
@@ -154,7 +154,7 @@ static void symmetric_round_trip(void)
 
     for (size_t a = 0; a < sizeof cases / sizeof cases[0]; a++) {
         key = suite_make(token, cases[a].algorithm, 0, suite_name("sym"));
-        /* A token that makes none may have one of its own tool's (setup-tpm2.sh). */
+        /* If the token cannot make a key, its own tool may have made one (setup-tpm2.sh). */
         if (key == NULL && tok_key_by_name(token, "aes", &key, NULL) == ST_OK) {
             CU_ASSERT(cbc_round_trip(key, 16));
             tok_key_release(key);
@@ -240,7 +240,7 @@ static void wraps_and_rewraps(void)
                     ST_OK);
     CU_ASSERT(a_len == 32 && b_len == 32 && memcmp(plain_a, plain_b, 32) == 0);
 
-    /* Not 32 bytes inside, or not a wrapped key at all. */
+    /* The wrapped key does not have 32 bytes, or is none at all. */
     again_len = sizeof again;
     CU_ASSERT_EQUAL(tok_rewrap(a, b, wrapped, wrapped_len, 16, again, &again_len, &err),
                     ST_DECRYPT_FAILED);

@@ -94,7 +94,7 @@ static void finds_nothing(void)
     tok_token_stats_get(token, &before);
     CU_ASSERT_EQUAL(tok_key_by_thumb(token, thumb, &key, NULL), ST_NOT_FOUND);
     tok_token_stats_get(token, &after);
-    CU_ASSERT_EQUAL(before.searches, after.searches); /* remembered for a while */
+    CU_ASSERT_EQUAL(before.searches, after.searches); /* the result is cached for a while */
 }
 
 static void retires_and_restores(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding the token and logging in: exactly one token, every PIN verified, none burnt.
+ * Finding the token and logging in: exactly one token matches, every PIN is verified, no PIN try is
+ * wasted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +91,7 @@ static void wrong_pin_of_a_second_user(void)
                     ST_AUTH_FAILED);
     CU_ASSERT_EQUAL(tok_token_login(token, suite_pin(), strlen(suite_pin()), &err), ST_OK);
     tok_token_logout(token);
-    /* The first user has not noticed. */
+    /* The first user is not affected. */
     CU_ASSERT_EQUAL(tok_key_list(token, &keys, &count, &err), ST_OK);
     tok_key_list_free(keys, count);
     suite_close(ctx, token);
@@ -112,16 +113,15 @@ static void ten_wrong_pins_do_not_lock(void)
     for (int i = 0; i < 10; i++)
         CU_ASSERT_EQUAL(tok_token_login(token, "999999", 6, &err), ST_AUTH_FAILED);
     tok_token_stats_get(token, &stats);
-    CU_ASSERT_EQUAL(stats.logins, 1); /* the same PIN goes to the token once */
+    CU_ASSERT_EQUAL(stats.logins, 1); /* the same PIN is sent to the token once */
     for (int i = 0; i < 10; i++) {
         snprintf(pin, sizeof pin, "90000%d", i);
         core_status st = tok_token_login(token, pin, strlen(pin), &err);
         CU_ASSERT(st == ST_AUTH_FAILED || st == ST_PIN_RATIONED);
     }
     tok_token_stats_get(token, &stats);
-    CU_ASSERT_EQUAL(stats.logins, 1); /* and of different ones as many as pin_tries */
-    /* Rationed means rationed, for the right one, too; a fresh context shows that the token is
-     * open. */
+    CU_ASSERT_EQUAL(stats.logins, 1); /* and of different ones at most pin_tries */
+    /* The limit applies to the right PIN, too; a new context shows that the token is not locked. */
     tok_token_release(token);
     tok_context_close(ctx);
     CU_ASSERT_FATAL(suite_open(suite_config("wrong.conf", ""), &ctx, &token));
@@ -168,7 +168,7 @@ static void reads_the_pin_file(void)
     tok_context_close(ctx);
 }
 
-/* What cannot be a PIN is not tried: a token counts. */
+/* Text that cannot be a PIN is not sent: the token counts tries. */
 static void sends_no_pin_file_that_is_no_text(void)
 {
     static const char utf16[] = "\xff\xfe"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pkcs11 room on a real token: entry point.
+ * The token layer on a real token: entry point.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Many threads and forked children on one context.
+ * Many threads and forked children with one context.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -92,7 +92,7 @@ static void sixteen_threads(void)
     CU_ASSERT(atomic_load(&done) > THREADS);
     tok_token_stats stats;
     tok_token_stats_get(token, &stats);
-    CU_ASSERT(stats.sessions <= 6); /* max_sessions and the keeper */
+    CU_ASSERT(stats.sessions <= 6); /* max_sessions and the login session */
 }
 
 static void children(void)

@@ -19,7 +19,7 @@ static bool take_bytes(const json_t *object, const char *name, wy_bytes *out)
         out->length = 0;
         return hex && !*hex;
     }
-    /* Numbers are written with a leading zero where their first bit is set. */
+    /* Numbers have a leading zero byte if their first bit is set. */
     return hex != NULL;
 }
 

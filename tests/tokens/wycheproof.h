@@ -31,8 +31,8 @@ typedef struct wy_test {
     wy_bytes message, ciphertext, label;
 } wy_test;
 
-/* Calls `on_group` for each group of a file, and for each of its tests, where that returned true,
- * `on_test`, and `on_end`. False when the file cannot be read. */
+/* Calls `on_group` for each group of a file, and, if that returned true, `on_test` for each of its
+ * tests, and `on_end`. False if the file cannot be read. */
 typedef struct wy_reader {
     bool (*on_group)(void *context, const wy_group *group);
     void (*on_test)(void *context, const wy_group *group, const wy_test *test);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The attributes of the memory token's objects, by one table: which class has them, who may give
- * them and when, and which are never read.
+ * The attributes of the memory token's objects in one table: which class has them, who may set them
+ * and when, and which can never be read.
  */
 #include "private.h"
 
@@ -19,10 +19,10 @@ enum {
 };
 typedef enum kind { FLAG, NUMBER, BYTES } kind;
 typedef enum rule {
-    FIXED,  /* given when the object is made */
-    LATER,  /* or set later */
-    OURS,   /* never given */
-    MATTER, /* what the key is: not among the attributes that are read */
+    FIXED,  /* set when the object is made */
+    LATER,  /* or changed later */
+    OURS,   /* set by the token only */
+    MATTER, /* key material, not readable as an attribute */
 } rule;
 
 static const struct row {
@@ -30,7 +30,7 @@ static const struct row {
     kind kind;
     rule rule;
     unsigned of;
-    unsigned set; /* of which classes it is there, and a flag true, by default */
+    unsigned set; /* classes that have it, and those for which a flag is true by default */
 } rows[] = {
     {CKA_CLASS, NUMBER, FIXED, OF_ALL, 0},
     {CKA_KEY_TYPE, NUMBER, FIXED, OF_ALL, 0},
@@ -157,7 +157,7 @@ static bool fits(const struct row *row, const CK_ATTRIBUTE *a)
     return a->ulValueLen == size && (size == 0 || a->pValue != NULL);
 }
 
-/* One attribute of a template: of a new object, or (`later`) of one there is. */
+/* Sets an attribute from a template: of a new object, or (`later`) of an existing one. */
 CK_RV mem_object_take(mem_object *object, const CK_ATTRIBUTE *a, bool later)
 {
     const struct row *row = row_of(a->type, object->class);

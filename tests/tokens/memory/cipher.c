@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the memory token does with keys, by OpenSSL. Without the lock: see mem_operation.
+ * The memory token's cryptographic operations, done by OpenSSL. Called without the lock: see
+ * mem_operation.
  */
 #include "private.h"
 
@@ -82,7 +83,7 @@ static EVP_PKEY_CTX *rsa_start(const mem_operation *o, mem_kind kind)
     return ctx;
 }
 
-/* What is signed: the data, or their hash. */
+/* Selects what is signed: the data or their hash. */
 static bool to_sign(const mem_operation *o, const CK_BYTE **in, CK_ULONG *in_len, CK_BYTE hash[32])
 {
     size_t length = 32;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys come onto the memory token: made or imported (wrap.c: unwrapped).
+ * Creation of keys on the memory token: generated or imported (unwrapped ones: wrap.c).
  */
 #include "private.h"
 
@@ -18,7 +18,7 @@ bool mem_length_fits(CK_KEY_TYPE type, CK_ULONG length)
                               : length >= 1 && length <= MEM_SECRET_MOST;
 }
 
-/* What the token says of a key by itself. */
+/* The attributes that the token sets by itself. */
 static CK_RV put_history(mem_object *object, bool local)
 {
     const CK_BBOOL yes = CK_TRUE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See login_quirk.h. All under the memory token's lock.
+ * See login_quirk.h. All of it runs under the memory token's lock.
  */
 #include "login_quirk_private.h"
 

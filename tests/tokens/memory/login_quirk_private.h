@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The quirks of the memory token from the inside. Under its lock, but for the delay.
+ * Internals of the memory token's quirks. Called under its lock, except the delay.
  */
 #ifndef TESTS_MEMORY_LOGIN_QUIRK_PRIVATE_H
 #define TESTS_MEMORY_LOGIN_QUIRK_PRIVATE_H
@@ -9,15 +9,15 @@
 #include "tests/tokens/memory/login_quirk.h"
 
 extern p11memory_quirks mem_quirks;
-/* Without the lock. */
+/* Called without the lock. */
 void mem_quirk_delay(void);
-/* Records a PIN; not CKR_OK: the answer of C_Login. */
+/* Records a PIN; returns the result of C_Login if it is not CKR_OK. */
 CK_RV mem_quirk_login(const CK_BYTE *pin, CK_ULONG n);
-/* Takes P11MEMORY_FLAGS from the environment: flags of the token that are set, for other programs
- * than tests. */
+/* Takes P11MEMORY_FLAGS from the environment: flags of the token that are set, for programs that
+ * are not tests. */
 void mem_quirk_start(void);
 void mem_quirk_info(CK_TOKEN_INFO *info);
-/* Whether there is no room for one more session of this kind. */
+/* True if one more session of this kind exceeds a limit. */
 bool mem_quirk_full(CK_FLAGS flags);
 
 #endif

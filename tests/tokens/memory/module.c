@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory token's face: one entry a function, made from the counting module's list, the life of
- * the module, and what it says of itself.
+ * The memory token's function list: one entry for each function, made from the fault proxy's list,
+ * and the module's initialisation and descriptions.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +20,8 @@ void mem_unlock(void)
     (void)pthread_mutex_unlock(&mem.lock);
 }
 
-/* Whether a call can be served at all. A child of fork is not initialised, and the lock may be held
- * by a thread that it does not have. */
+/* The result if the call cannot be served. A forked child is not initialised, and the lock may be
+ * held by a thread that does not exist in it. */
 static CK_RV ready(bool needs_token)
 {
     CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
@@ -35,7 +35,7 @@ static CK_RV ready(bool needs_token)
     return rv;
 }
 
-/* C_Initialize comes before that, and what asks for slots may be asked without a token. */
+/* C_Initialize is called before initialisation; functions that ask for slots need no token. */
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -106,7 +106,8 @@ CK_RV mem_C_Initialize(void *arguments)
     if (args != NULL && args->CreateMutex != NULL && (args->flags & CKF_OS_LOCKING_OK) == 0)
         return CKR_CANT_LOCK;
     if (atomic_load(&mem.pid) != getpid()) {
-        /* Of a parent, if of anybody: its sessions and its lock mean nothing here. */
+        /* If initialised, it was by a parent process: its sessions and its lock are
+         * invalid here. */
         (void)pthread_mutex_init(&mem.lock, NULL);
         mem.initialised = false;
         mem_sessions_close();
@@ -114,7 +115,7 @@ CK_RV mem_C_Initialize(void *arguments)
     }
     mem_lock();
     if (!mem.initialised) {
-        if (mem.pin[0] == '\0') /* the first time: a PIN that was changed stays */
+        if (mem.pin[0] == '\0') /* the first time only: a PIN that was changed stays */
             set_text(mem.pin, sizeof mem.pin, "P11MEMORY_PIN", "1234");
         mem_quirk_start();
         if (mem.label[0] == '\0')

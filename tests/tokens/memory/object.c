@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory token's objects: their life, what is asked of them, and the search.
+ * The memory token's objects: creation and destruction, reading and changing attributes, and the
+ * search.
  */
 #include "private.h"
 
@@ -86,7 +87,7 @@ static bool has_handle(const mem_object *object, CK_OBJECT_HANDLE handle)
     return object->handle == handle;
 }
 
-/* A session and an object in it. */
+/* Finds a session and an object that is visible in it. */
 static CK_RV both(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle, bool change,
                   mem_object **object)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Places where a test makes a call stand still, and what else a test does to the memory token.
+ * Rendezvous at which a test stops calls, and the other functions with which tests control the
+ * memory token.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,11 +17,11 @@ typedef struct place {
     CK_RV rv;
 } place;
 
-/* A lock of its own: a call that stands still holds nothing. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the places */
+/* A lock of its own, which is not held by a stopped call. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rendezvous */
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
 static place places[PLACES];
-static _Atomic unsigned armed; /* places taken: the way of every other call */
+static _Atomic unsigned armed; /* number in use; all other calls check only this */
 
 static place *place_for(const char *function, bool after)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Habits of real tokens that a test switches on: every RSA key has all uses, a handle that was
- * freed names a new object.
+ * Behaviors of real tokens that a test switches on: every RSA key has all uses, a new object gets a
+ * handle that was freed.
  */
 #include "private.h"
 
-static bool all_uses; /* guarded by mem.lock, as the next */
+static bool all_uses; /* guarded by mem.lock, like the next */
 static CK_ATTRIBUTE_TYPE made_flag = MEM_ANY;
 static CK_BBOOL made_value;
-static CK_OBJECT_HANDLE next_handle; /* 0: none is wanted */
+static CK_OBJECT_HANDLE next_handle; /* 0: none requested */
 
 CK_RV mem_quirk_enter(mem_object *object)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Objects that behave as those of real tokens: attributes that are refused or left out, keys that
- * may not be used, objects that cannot be changed. Guarded by mem.lock, as the objects are.
+ * Objects that behave as on real tokens: unreadable or missing attributes, keys that may not be
+ * used, objects that cannot be changed. Guarded by mem.lock, like the objects.
  */
 #include "private.h"
 

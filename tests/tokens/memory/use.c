@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations of the memory token: begun and ended as Cryptoki says, done by cipher.c.
+ * Operations of the memory token: begun and ended by the rules of Cryptoki, done by cipher.c.
  */
 #include "private.h"
 
@@ -10,7 +10,7 @@
 static const struct {
     CK_ATTRIBUTE_TYPE right;
     CK_FLAGS flag;
-    CK_OBJECT_CLASS rsa; /* which part of an RSA key does it */
+    CK_OBJECT_CLASS rsa; /* class of the RSA key that does it */
     CK_RV no_key;
 } kinds[] = {
     [MEM_ENCRYPT] = {CKA_ENCRYPT, CKF_ENCRYPT, CKO_PUBLIC_KEY, CKR_KEY_HANDLE_INVALID},
@@ -64,7 +64,7 @@ static CK_RV start(CK_SESSION_HANDLE session, mem_kind kind, const CK_MECHANISM 
     return rv;
 }
 
-/* A copy of the active operation that keeps its key, whatever others do to the session. */
+/* A copy of the active operation that keeps its key, whatever other calls do to the session. */
 static CK_RV borrow(CK_SESSION_HANDLE session, mem_kind kind, mem_operation *o)
 {
     CK_RV rv = CKR_OK;

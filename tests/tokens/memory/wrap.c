@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys that leave the memory token wrapped, and come back.
+ * Wrapping and unwrapping of the memory token's keys.
  */
 #include "private.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
 
-/* What wraps or unwraps, for one call. */
+/* The operation that wraps or unwraps in one call. */
 static CK_RV wrapper(CK_SESSION_HANDLE session, mem_kind kind, const CK_MECHANISM *m,
                      CK_OBJECT_HANDLE key, mem_operation *o)
 {
@@ -25,7 +25,7 @@ static void wrapper_end(mem_operation *o)
     mem_unlock();
 }
 
-/* A copy of the bytes of a key that may leave. */
+/* A copy of the value of a key that may be wrapped. */
 static CK_RV leaving(CK_OBJECT_HANDLE handle, CK_BYTE value[MEM_SECRET_MOST], CK_ULONG *length)
 {
     CK_RV rv = CKR_OK;
