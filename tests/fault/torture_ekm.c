@@ -26,8 +26,8 @@ static fault_proxy proxy;
 static SqlCpSession session;
 static uint8_t rsa[FX_THUMB];
 static uint8_t aes[FX_THUMB];
-static uint8_t cached_pin[256];
-static size_t sealed_len = sizeof cached_pin;
+static uint8_t rsa_cipher[256];
+static size_t rsa_cipher_len = sizeof rsa_cipher;
 static const uint8_t plain[] = "a database encryption key, or so";
 static unsigned keys;
 static unsigned long runs, refused, healed, failures;
@@ -124,7 +124,7 @@ static SqlCpError do_unwrap(void)
 {
     uint8_t out[256];
     size_t out_len = sizeof out;
-    SqlCpError e = fx_decrypt(session, rsa, NULL, 0, cached_pin, sealed_len, out, &out_len);
+    SqlCpError e = fx_decrypt(session, rsa, NULL, 0, rsa_cipher, rsa_cipher_len, out, &out_len);
     bool right = out_len == sizeof plain && memcmp(out, plain, sizeof plain) == 0;
     return e == scp_err_Success && !right ? (SqlCpError)WRONG_RESULT : e;
 }
@@ -330,7 +330,7 @@ static bool open_fixture(void)
         fx_open("main", getenv("PIN"), &session) != scp_err_Success ||
         fx_create(session, "torture-rsa", CORE_ALG_RSA_2048, 0, rsa) != scp_err_Success ||
         fx_create(session, "torture-aes", CORE_ALG_AES_256, 0, aes) != scp_err_Success ||
-        fx_encrypt(session, rsa, NULL, 0, plain, sizeof plain, cached_pin, &sealed_len) !=
+        fx_encrypt(session, rsa, NULL, 0, plain, sizeof plain, rsa_cipher, &rsa_cipher_len) !=
             scp_err_Success)
         return false;
     SqlCpKeyId id = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Field faults of the audit trail: two configurations in one process, a lock that another process
- * holds, and what is recorded before a key is touched.
+ * holds, and records that precede the use of a key.
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -46,7 +46,8 @@ static core_audit_record record_of(const core_config *config, const char *key)
         .config = config, .kind = CORE_AUDIT_KEY, .operation = "CreateKey", .key = key};
 }
 
-/* A lock that another open file description has, as another process would. -1: not to be had. */
+/* Takes a lock through another open file description, as another process would. -1: not
+ * available. */
 static int lock_by_another(const char *path)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -57,7 +58,7 @@ static int lock_by_another(const char *path)
     return -1;
 }
 
-static void second_configuration_has_a_trail_of_its_own(void)
+static void second_configuration_has_its_own_trail(void)
 {
     core_config *one = configure("one", "audit_data = yes\n"), *two = configure("two", "");
     core_config *none = configure("none", "");
@@ -134,7 +135,7 @@ static void lock_on_the_trail_by_a_reader_changes_nothing(void)
     CU_ASSERT_EQUAL(in_file(testing_path("read.json"), "unlocked"), 0);
 }
 
-static void lock_held_by_another_is_waited_for_once_and_recorded(void)
+static void lock_held_by_another_waits_once_and_records(void)
 {
     struct stat s;
     core_config *config = configure("held", "");
@@ -153,7 +154,8 @@ static void lock_held_by_another_is_waited_for_once_and_recorded(void)
     const uint64_t second = core_now_us();
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     CU_ASSERT_EQUAL(core_audit_begin(&record, NULL), ST_OK);
-    CU_ASSERT_TRUE(second - first >= 1900000); /* a holder that is about to finish is waited for */
+    CU_ASSERT_TRUE(second - first >=
+                   1900000); /* the writer waited for a holder that might finish soon */
     CU_ASSERT_TRUE(core_now_us() - second < 1000000);
     (void)close(other);
     record.key = "again";
@@ -170,7 +172,7 @@ static void lock_held_by_another_is_waited_for_once_and_recorded(void)
     CU_ASSERT_EQUAL(in_file(log, "under the lock again"), 1);
 }
 
-/* It is released between two records, so that nobody else waits. */
+/* It is released between two records, so that no other writer waits. */
 static void lock_is_free_between_records(void)
 {
     core_config *config = configure("free", "");
@@ -184,7 +186,8 @@ static void lock_is_free_between_records(void)
     core_config_free(config);
 }
 
-/* Whoever may open the lock file could hold it: one that others may read is not used. */
+/* A user who can open the lock file could hold the lock: a file that others may read is
+ * not used. */
 static void lock_file_that_others_may_open_is_not_used(void)
 {
     core_config *config = configure("loose", "");
@@ -196,7 +199,7 @@ static void lock_file_that_others_may_open_is_not_used(void)
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     CU_ASSERT_TRUE(core_now_us() - before < 1500000);
     (void)close(other);
-    /* Mended while the process runs: the new file is taken. */
+    /* Repaired while the process runs: the new file is used. */
     CU_ASSERT_EQUAL(unlink(testing_path("loose.json.lock")), 0);
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     core_log_close(config);
@@ -206,7 +209,7 @@ static void lock_file_that_others_may_open_is_not_used(void)
     CU_ASSERT_EQUAL(in_file(testing_path("loose.log"), "others may read it"), 1);
 }
 
-/* Somebody cleared up: all processes must soon lock the same file again. */
+/* The lock file was deleted: all processes must soon lock the same file again. */
 static void lock_file_that_was_removed_is_made_again(void)
 {
     struct stat s;
@@ -215,7 +218,7 @@ static void lock_file_that_was_removed_is_made_again(void)
     const core_audit_record record = record_of(config, "k");
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     CU_ASSERT_EQUAL(unlink(testing_path("removed.json.lock")), 0);
-    core_sleep_ms(1050); /* it is looked for once a second */
+    core_sleep_ms(1050); /* the file is checked once a second */
     CU_ASSERT_EQUAL(core_audit_write(&record), ST_OK);
     CU_ASSERT_EQUAL(stat(testing_path("removed.json.lock"), &s), 0);
     core_log_close(config);
@@ -223,8 +226,8 @@ static void lock_file_that_was_removed_is_made_again(void)
     CU_ASSERT_EQUAL(in_file(testing_path("removed.json"), "unlocked"), 0);
 }
 
-/* Half a line of another process, of which this one knows nothing, does not swallow a record. */
-static void half_a_line_of_another_is_ended(void)
+/* A partial line of another process, unknown to this one, must not merge with a record. */
+static void partial_line_of_another_is_ended(void)
 {
     core_config *config = configure("half", "");
     CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);
@@ -239,7 +242,7 @@ static void half_a_line_of_another_is_ended(void)
     CU_ASSERT_EQUAL(in_file(testing_path("half.json"), "\n{\"time\n{\"time\":"), 1);
 }
 
-/* Locks the lock file that this process has open, as a thread in the middle of a record has it. */
+/* Locks the lock file that this process has open, as a thread does while it writes a record. */
 static bool hold_own_lock(const char *path)
 {
     char link[64], target[600];
@@ -255,9 +258,9 @@ static bool hold_own_lock(const char *path)
     return false;
 }
 
-/* A child of a fork has the lock's file in common with its parent, and must not count as it: what
- * the child holds, the parent does not. */
-static void child_of_a_fork_locks_for_itself(void)
+/* A forked child shares the open lock file with its parent but must not share its lock: what the
+ * child holds, the parent does not. */
+static void forked_child_takes_its_own_lock(void)
 {
     int status = 0, ready[2], go[2];
     char byte = 0;
@@ -288,7 +291,8 @@ static void child_of_a_fork_locks_for_itself(void)
     core_log_close(config);
     core_config_free(config);
     CU_ASSERT_EQUAL(in_file(testing_path("fork.json"), "\n"), 3);
-    CU_ASSERT_EQUAL(in_file(testing_path("fork.json"), "unlocked"), 1); /* the parent's second */
+    CU_ASSERT_EQUAL(in_file(testing_path("fork.json"), "unlocked"),
+                    1); /* the parent's second record */
 }
 
 static void check_writes_a_record_or_leaves_nothing(void)
@@ -305,12 +309,13 @@ static void check_writes_a_record_or_leaves_nothing(void)
     CU_ASSERT_TRUE(there);
     CU_ASSERT_EQUAL(in_file(testing_path("check.json"), "\"operation\":\"Doctor\""), 1);
     CU_ASSERT_EQUAL(chmod(testing_path("check.json"), 0622), 0);
-    CU_ASSERT_EQUAL(core_audit_check(config, &there, &err), ST_AUDIT); /* warn or not */
+    CU_ASSERT_EQUAL(core_audit_check(config, &there, &err),
+                    ST_AUDIT); /* whether or not audit failures only warn */
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "chmod go-w"));
     core_config_free(config);
 }
 
-/* `unit`, as often as it takes for `length` bytes; released with free. */
+/* `unit` repeated to `length` bytes; release with free. */
 static char *long_text(const char *unit, size_t length)
 {
     const size_t n = strlen(unit);
@@ -321,7 +326,7 @@ static char *long_text(const char *unit, size_t length)
     return text;
 }
 
-/* The member of the only record must be a beginning of `text`, cut off between two characters. */
+/* The member of the only record must be a prefix of `text`, cut between two characters. */
 static void assert_cut(json_t *record, const char *name, const char *text)
 {
     const char *value = json_string_value(json_object_get(record, name));
@@ -332,7 +337,7 @@ static void assert_cut(json_t *record, const char *name, const char *text)
     CU_ASSERT_EQUAL(strncmp(value, text, length - 3), 0);
 }
 
-/* A driver hands over what key path it likes: a record of the refusal is written all the same. */
+/* A driver may pass any key path: the refusal is recorded all the same. */
 static void text_without_end_is_cut_and_recorded(void)
 {
     static const char *const units[] = {"x",           "\x01", "\"", "\xc3\xa4", "\xf0\x9f\x98\x80",
@@ -379,19 +384,18 @@ static void text_that_fits_is_recorded_whole(void)
 }
 
 static const test_case cases[] = {
-    {"second_configuration_has_a_trail_of_its_own", second_configuration_has_a_trail_of_its_own},
+    {"second_configuration_has_its_own_trail", second_configuration_has_its_own_trail},
     {"second_configuration_that_cannot_record_is_refused",
      second_configuration_that_cannot_record_is_refused},
     {"configurations_with_one_file_share_its_trail", configurations_with_one_file_share_its_trail},
     {"lock_on_the_trail_by_a_reader_changes_nothing",
      lock_on_the_trail_by_a_reader_changes_nothing},
-    {"lock_held_by_another_is_waited_for_once_and_recorded",
-     lock_held_by_another_is_waited_for_once_and_recorded},
+    {"lock_held_by_another_waits_once_and_records", lock_held_by_another_waits_once_and_records},
     {"lock_is_free_between_records", lock_is_free_between_records},
     {"lock_file_that_others_may_open_is_not_used", lock_file_that_others_may_open_is_not_used},
     {"lock_file_that_was_removed_is_made_again", lock_file_that_was_removed_is_made_again},
-    {"half_a_line_of_another_is_ended", half_a_line_of_another_is_ended},
-    {"child_of_a_fork_locks_for_itself", child_of_a_fork_locks_for_itself},
+    {"partial_line_of_another_is_ended", partial_line_of_another_is_ended},
+    {"forked_child_takes_its_own_lock", forked_child_takes_its_own_lock},
     {"check_writes_a_record_or_leaves_nothing", check_writes_a_record_or_leaves_nothing},
     {"text_without_end_is_cut_and_recorded", text_without_end_is_cut_and_recorded},
     {"text_that_fits_is_recorded_whole", text_that_fits_is_recorded_whole},

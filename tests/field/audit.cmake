@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The audit trail, files and their rights, and the command line.
+# The audit trail, files and their permissions, and the command line.
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 p11ekm_executable(field_audit audit.c)
 target_link_libraries(p11ekm_field_audit PRIVATE p11ekm_test_support p11ekm_core PkgConfig::JANSSON)

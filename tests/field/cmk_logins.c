@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Key paths of two tokens: a C_Login that does not come back stops the paths of its own token only.
- * The counting module makes the first C_Login hang until the next plan is set.
+ * Key paths of two tokens: a C_Login that does not return stops the paths of its own token only.
+ * The fault proxy makes the first C_Login hang until the next plan is set.
  *
  *   with-token --count softhsm cmk_logins
  */
@@ -15,7 +15,7 @@
 #include "testing.h"
 #include "tests/fault/fault_proxy.h"
 
-enum { LONG_MS = 20000 }; /* for what takes milliseconds */
+enum { LONG_MS = 20000 }; /* limit for work of some milliseconds */
 
 static fault_proxy count;
 
@@ -51,7 +51,7 @@ static bool wait_for(const atomic_bool *done)
     return atomic_load(done);
 }
 
-/* Neither path leads to a key: what counts is that the token was asked. */
+/* Neither path names a key: the test only checks that the token was asked. */
 static void login_that_hangs_stops_paths_of_its_token_only(void)
 {
     call slow = {.path = "pkcs11:token=other-token;object=none"}, other;
@@ -80,7 +80,7 @@ static void login_that_hangs_stops_paths_of_its_token_only(void)
     cmk_store_close(store);
 }
 
-/* Threads that come while the login is under way wait for it; the PIN is sent once. */
+/* Threads that arrive during the login wait for it; the PIN is sent once. */
 static void threads_of_one_token_share_one_login(void)
 {
     enum { THREADS = 6 };
@@ -108,7 +108,7 @@ static void threads_of_one_token_share_one_login(void)
     cmk_store_close(store);
 }
 
-/* A key path is bound by the labels of the token's keys: none of them is used. */
+/* A key path is resolved by the labels of the token's keys: no key is used. */
 static void path_is_bound_without_using_a_key(void)
 {
     const tok_key_spec specs[] = {{"application", CORE_ALG_AES_256, 0, true, false},

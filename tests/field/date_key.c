@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Gives a private key an end date, as another program does: date_key LABEL YYYYMMDD.
+ * Sets a private key's end date from another program: date_key LABEL YYYYMMDD.
  */
 #include <stdio.h>
 #include <string.h>

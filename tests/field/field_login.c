@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The login of a process: what is ours stays ours whatever happens to one session, and a user with
- * wrong PINs does not hold up the others.
+ * The login of a process: our login survives whatever happens to one session, and a user with wrong
+ * PINs does not block the others.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 static login_fixture w;
 
-/* Stands in for OpenSSL's, with which PINs are compared: a thread can stop right after that. */
+/* Replaces OpenSSL's comparison, which compares PINs: a thread can be stopped right after it. */
 static _Thread_local bool stops_after_compare;
 static atomic_bool compared, goes_on;
 int CRYPTO_memcmp(const void *a, const void *b, size_t length);
@@ -45,7 +45,7 @@ static void *work_once(void *arg)
     return NULL;
 }
 
-/* How many of so many operations come to stand side by side in the token. */
+/* How many of `most` operations are in the token at the same time. */
 static unsigned at_work_together(unsigned most, unsigned wait_ms)
 {
     worker all[8];
@@ -77,13 +77,14 @@ static void login_session_lost_alone_work_goes_on(void)
 
         fixture_open(&w, policies[i]);
         fixture_start(&w);
-        CU_ASSERT_EQUAL(at_work_together(3, 10000), 3); /* so many sessions hold the login */
+        CU_ASSERT_EQUAL(at_work_together(3, 10000), 3); /* the login is held by three sessions */
         memory.quirks(NULL);
         int place = memory.park("C_DecryptInit", 0);
         CU_ASSERT_EQUAL_FATAL(pthread_create(&one.thread, NULL, work_once, &one), 0);
         CU_ASSERT(memory.await(place, 10000));
         memory.lose_oldest();
-        memory.go(place, CKR_KEY_HANDLE_INVALID); /* that is how some tokens tell a loss */
+        memory.go(place,
+                  CKR_KEY_HANDLE_INVALID); /* some tokens report a lost login with this code */
         pthread_join(one.thread, NULL);
         CU_ASSERT_EQUAL(one.st, ST_OK);
         CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
@@ -96,7 +97,7 @@ static void login_session_lost_alone_work_goes_on(void)
     }
 }
 
-/* Without a kept PIN the next user who has it brings the login back, for all. */
+/* Without a cached PIN, the next user who presents it restores the login for all. */
 static void login_lost_right_pin_brings_it_back(void)
 {
     core_err err = {0};
@@ -133,8 +134,9 @@ static void *second_user(void *arg)
     return NULL;
 }
 
-/* The first user goes when the second one's PIN was compared, but he is not yet counted. */
-static void last_logout_beside_a_login_nothing_lost(void)
+/* The first user logs out after the second one's PIN was compared and before the second is
+ * counted. */
+static void last_logout_during_login_nothing_lost(void)
 {
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
         pthread_t thread;
@@ -163,7 +165,7 @@ static void last_logout_beside_a_login_nothing_lost(void)
     }
 }
 
-/* Another component of the process is logged in; its login is ended, and ours is verified. */
+/* Another component of the process is logged in; its login is ended, and our PIN is verified. */
 static void foreign_login_ended_pin_is_verified(void)
 {
     CK_FUNCTION_LIST *f = NULL;
@@ -183,7 +185,8 @@ static void foreign_login_ended_pin_is_verified(void)
     memory.quirks(NULL);
     CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     CU_ASSERT_EQUAL(fixture_logins(), 1);
-    CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err), ST_AUTH_FAILED); /* asked, as it may be new */
+    CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err),
+                    ST_AUTH_FAILED); /* sent, since it may be a new PIN */
     CU_ASSERT_EQUAL(fixture_wrong(), 1);
     CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     tok_token_logout(w.token);
@@ -193,7 +196,7 @@ static void foreign_login_ended_pin_is_verified(void)
     (void)dlclose(library);
 }
 
-/* --- wrong PINs beside a slow call --- */
+/* --- wrong PINs during a slow call --- */
 
 enum { WORKERS = 8, MEASURE_MS = 1200 };
 static atomic_bool over;
@@ -244,7 +247,7 @@ static unsigned measure(bool with_wrong_pins)
     return done;
 }
 
-static void wrong_pins_beside_a_slow_call_others_work(void)
+static void wrong_pins_during_slow_call_others_work(void)
 {
     worker slow;
     double share = 0;
@@ -258,7 +261,7 @@ static void wrong_pins_beside_a_slow_call_others_work(void)
     int place = memory.park("C_Decrypt", 0);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&slow.thread, NULL, work_once, &slow), 0);
     CU_ASSERT(memory.await(place, 10000));
-    /* A machine that is at other work, too: one good measurement of three shows it. */
+    /* The machine may be busy: one good measurement of three is enough. */
     for (int i = 0; i < 3 && share < 0.9; i++) {
         const unsigned alone = measure(false);
         share = (double)measure(true) / (alone > 0 ? alone : 1);
@@ -266,14 +269,14 @@ static void wrong_pins_beside_a_slow_call_others_work(void)
     printf("[%.2f of the throughput, longest %u ms, %u wrong PINs] ", share,
            (unsigned)(atomic_load(&longest_us) / 1000), atomic_load(&attempts));
     CU_ASSERT(share >= 0.9);
-    CU_ASSERT(atomic_load(&longest_us) < 900000); /* half of session_wait_ms it was */
+    CU_ASSERT(atomic_load(&longest_us) < 900000); /* formerly half of session_wait_ms */
     CU_ASSERT(atomic_load(&attempts) > 0);
     CU_ASSERT_EQUAL(atomic_load(&failures), 0);
-    CU_ASSERT_EQUAL(fixture_logins(), 0); /* none could be asked */
+    CU_ASSERT_EQUAL(fixture_logins(), 0); /* the token could not be asked */
     memory.go(place, CKR_OK);
     pthread_join(slow.thread, NULL);
     CU_ASSERT_EQUAL(slow.st, ST_OK);
-    /* When the call is back, a changed PIN is asked about. */
+    /* After the call has returned, a changed PIN is sent to the token. */
     memory.set_pin("4321");
     core_status st = fixture_login(&w, "4321", NULL);
     for (int i = 0; i < 10 && st != ST_OK; i++)
@@ -284,7 +287,7 @@ static void wrong_pins_beside_a_slow_call_others_work(void)
     fixture_close(&w);
 }
 
-/* --- the limit to the waiting for another login --- */
+/* --- the limit of the wait for another login --- */
 
 static void *log_in(void *arg)
 {
@@ -322,7 +325,7 @@ static void full_token_has_room_again_pool_grows(void)
     (void)snprintf(line, sizeof line, "log = %s\nmax_sessions = 6\n", testing_path("pool.log"));
     fixture_open(&w, line);
     fixture_start(&w);
-    memory.limit(3); /* the login session and two */
+    memory.limit(3); /* the login session and two others */
     CU_ASSERT_EQUAL(at_work_together(6, 300), 2);
     memory.limit(0);
     core_sleep_ms(1000);
@@ -341,9 +344,9 @@ static void full_token_has_room_again_pool_grows(void)
 static const test_case cases[] = {
     {"login session lost alone: work goes on", login_session_lost_alone_work_goes_on},
     {"login lost: the right PIN brings it back", login_lost_right_pin_brings_it_back},
-    {"last logout beside a login: nothing is lost", last_logout_beside_a_login_nothing_lost},
+    {"last_logout_during_login_nothing_lost", last_logout_during_login_nothing_lost},
     {"foreign login ended: the PIN is verified", foreign_login_ended_pin_is_verified},
-    {"wrong PINs beside a slow call: others work", wrong_pins_beside_a_slow_call_others_work},
+    {"wrong_pins_during_slow_call_others_work", wrong_pins_during_slow_call_others_work},
     {"many at once without a session wait: all log in",
      many_at_once_without_a_session_wait_all_log_in},
     {"full token has room again: the pool grows", full_token_has_room_again_pool_grows},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PIN tries. Tokens answer a wrong PIN with all kinds of codes, and each C_Login that may have been
- * counted by the token must be counted here, whoever made it: a user, recovery with the kept PIN,
- * the start-up wait, a key that wants the PIN for each use.
+ * PIN tries. Tokens return various codes for a wrong PIN, and each C_Login that the token may have
+ * counted must be counted here, whatever caused it: a user, recovery with the cached PIN, the
+ * start-up wait, a key that needs the PIN for each use.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 static login_fixture w;
 
-/* What tokens answer to a wrong PIN, besides CKR_PIN_INCORRECT. */
+/* Codes for a wrong PIN on real tokens, besides CKR_PIN_INCORRECT. */
 static const CK_RV codes[] = {
     CKR_PIN_INCORRECT,      CKR_PIN_INVALID,       CKR_PIN_LEN_RANGE,
     CKR_GENERAL_ERROR,      CKR_FUNCTION_FAILED,   CKR_ARGUMENTS_BAD,
@@ -45,13 +45,13 @@ static void wrong_pins_any_code_sent_at_most_pin_tries(void)
             fprintf(stderr, "0x%lx: %u sent, %u allowed\n", codes[i / 6], fixture_wrong(), allowed);
         CU_ASSERT(fixture_wrong() >= 1 && fixture_wrong() <= allowed);
         CU_ASSERT(st == ST_PIN_RATIONED || (same && st == ST_AUTH_FAILED));
-        if (st == ST_PIN_RATIONED) /* it says how long */
+        if (st == ST_PIN_RATIONED) /* the text says how long */
             CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "sent in 300 s"));
         fixture_close(&w);
     }
 }
 
-/* The PIN was changed on the token, and the token refuses the old one in any way it likes. */
+/* The PIN was changed on the token, and the token refuses the old one with any code. */
 static void stale_kept_pin_any_code_sent_at_most_pin_tries(void)
 {
     static const CK_RV some[] = {CKR_PIN_INCORRECT, CKR_GENERAL_ERROR, CKR_USER_NOT_LOGGED_IN,
@@ -84,7 +84,7 @@ static void stale_kept_pin_any_code_sent_at_most_pin_tries(void)
     }
 }
 
-/* One failure that was the device's after all costs nothing. */
+/* One failure that was the device's costs no PIN try. */
 static void kept_pin_one_device_error_recovers(void)
 {
     for (unsigned i = 0; i < CODES; i++) {
@@ -99,7 +99,7 @@ static void kept_pin_one_device_error_recovers(void)
             codes[i] == CKR_PIN_LEN_RANGE) {
             CU_ASSERT_EQUAL(st, ST_AUTH_FAILED);
         } else {
-            if (st != ST_OK) /* no room: recovery leaves that to the next */
+            if (st != ST_OK) /* no memory: recovery is left to the next operation */
                 st = fixture_work(&w, &err);
             CU_ASSERT_EQUAL(st, ST_OK);
             CU_ASSERT_EQUAL(fixture_logins(), 2);
@@ -109,15 +109,16 @@ static void kept_pin_one_device_error_recovers(void)
     }
 }
 
-/* A token that tells wrong PINs by its flags, and does not tell one, was busy: it is asked again,
- * more often than pin_tries, but not for ever. */
+/* A token that reports wrong PINs in its flags, and reports none, was busy: it is asked again, more
+ * often than pin_tries, but a limited number of times. */
 static void busy_token_asked_again_with_a_limit(void)
 {
     for (unsigned times = 1; times <= 3; times++) {
         core_err err = {0};
 
         fixture_open(&w, "pin_tries = 2\n");
-        CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err), ST_AUTH_FAILED); /* here it tells */
+        CU_ASSERT_EQUAL(fixture_login(&w, "0000", &err),
+                        ST_AUTH_FAILED); /* here the flags report it */
         fixture_start(&w);
         memory.lose_sessions();
         memory.quirks(&(p11memory_quirks){.login_rv = CKR_GENERAL_ERROR, .login_times = times});
@@ -186,7 +187,8 @@ static void more_wrong_pins_than_remembered_right_one_logs_in(void)
         CU_ASSERT_EQUAL(fixture_login(&w, pin, &err), ST_AUTH_FAILED);
     }
     CU_ASSERT_EQUAL(fixture_wrong(), 90);
-    CU_ASSERT_EQUAL(fixture_login(&w, pin, &err), ST_AUTH_FAILED); /* a late one is remembered */
+    CU_ASSERT_EQUAL(fixture_login(&w, pin, &err),
+                    ST_AUTH_FAILED); /* a PIN refused late is remembered */
     CU_ASSERT_EQUAL(fixture_wrong(), 90);
     CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_OK);
     tok_token_logout(w.token);

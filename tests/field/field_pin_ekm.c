@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * PIN tries through SQL Server's interface: the start-up wait repeats logins to a token that does
- * not answer, and must not repeat a PIN that may be wrong. And what a wrong PIN is called there.
+ * not answer and must not repeat a PIN that may be wrong. Also the codes for a wrong PIN.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 enum { RATIONED = 2063, NO_PIN = 2065 };
 
-/* A provider over the memory token; the tokens of the fixture stay closed. */
+/* A provider on the memory token; the fixture's own context stays closed. */
 static void provider_start(const char *globals)
 {
     login_fixture w;
@@ -43,15 +43,16 @@ static void startup_wait_vendor_code_sent_at_most_pin_tries(void)
     }
 }
 
-/* 5 wherever it is known that the PIN is wrong, 2063 where nobody has looked at it. */
+/* Code 5 if the PIN is known to be wrong, 2063 if the token has not checked it. */
 static void wrong_pins_known_wrong_auth_failure(void)
 {
     SqlCpSession first = NULL, other = NULL;
 
     provider_start("pin_tries = 2\n");
     CU_ASSERT_EQUAL(fx_open("main", "1234", &first), scp_err_Success);
-    CU_ASSERT_EQUAL(fx_open("main", "0000", &other), scp_err_AuthFailure); /* refused */
-    CU_ASSERT_EQUAL(fx_open("main", "0000", &other), scp_err_AuthFailure); /* remembered */
+    CU_ASSERT_EQUAL(fx_open("main", "0000", &other),
+                    scp_err_AuthFailure); /* refused by the token */
+    CU_ASSERT_EQUAL(fx_open("main", "0000", &other), scp_err_AuthFailure); /* refused from memory */
     CU_ASSERT_EQUAL(fx_open("main", "0001", &other), scp_err_AuthFailure);
     CU_ASSERT_EQUAL((int)fx_open("main", "0002", &other), RATIONED);
     CU_ASSERT_EQUAL(fx_open("main", "0001", &other), scp_err_AuthFailure);
@@ -60,7 +61,7 @@ static void wrong_pins_known_wrong_auth_failure(void)
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&first, 0), scp_err_Success);
     CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
 
-    provider_start("pin_change = refuse\n"); /* other than the one that is logged in */
+    provider_start("pin_change = refuse\n"); /* differs from the PIN of the present login */
     CU_ASSERT_EQUAL(fx_open("main", "1234", &first), scp_err_Success);
     for (unsigned i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(fx_open("main", "0003", &other), scp_err_AuthFailure);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The salt and the hashes of PINs are in no memory that a core dump has. With them a PIN of six
- * digits is found in less than a second.
+ * The salt and the hashes of PINs are in no memory that a core dump contains: with them a PIN of
+ * six digits is found in less than a second.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +9,16 @@
 #include "pkcs11/recovery/recovery_private.h"
 #include "tests/field/login_fixture.h"
 
-/* What is looked for; it points into memory that no dump has. */
+/* The bytes searched for; they are in memory that is excluded from dumps. */
 typedef struct wanted {
     const char *name;
     const uint8_t *bytes;
 } wanted;
 
-/* The mappings of this process, one by one, with what the kernel says of them. */
+/* One mapping of this process with the kernel's flags. */
 typedef struct mapping {
     const uint8_t *from, *to;
-    bool dumped; /* readable, and not left out of core dumps */
+    bool dumped; /* readable and not excluded from core dumps */
 } mapping;
 
 static bool next_mapping(FILE *maps, mapping *out)
@@ -42,7 +42,7 @@ static bool next_mapping(FILE *maps, mapping *out)
     return false;
 }
 
-/* How many dumped mappings hold the bytes; *seen: how many bytes were looked at. */
+/* How many dumped mappings contain the bytes; *seen: number of bytes searched. */
 static unsigned dump_holds(const uint8_t *bytes, size_t *seen)
 {
     FILE *maps = fopen("/proc/self/smaps", "r");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tokens that differ at the login: without a user, with a keypad, with room for one session, with
- * flags and limits that are not told.
+ * Tokens with unusual logins: without a user, with a keypad, with one session only, with flags and
+ * limits that are not reported.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 static login_fixture w;
 
-/* The fixture with a token of this kind from the start. */
+/* Opens the fixture with such a token from the start. */
 static void open_with(const p11memory_quirks *quirks, unsigned limit)
 {
     fixture_open(&w, "");
@@ -39,7 +39,7 @@ static void no_user_login_keys_work(void)
         0);
     CU_ASSERT_EQUAL(tok_token_login(w.token, NULL, 0, &err), ST_OK);
     CU_ASSERT_EQUAL(fixture_logins(), 0);
-    fixture_start(&w); /* a second user, with a PIN that nobody wants */
+    fixture_start(&w); /* a second user, whose PIN is not needed */
     CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
     CU_ASSERT_EQUAL(fixture_login(&w, "another", &err), ST_OK);
     memory.lose_sessions();
@@ -57,7 +57,7 @@ static void keypad_pin_is_typed_at_the_token(void)
     CU_ASSERT_EQUAL(fixture_logins(), 1);
     CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_AUTH_FAILED);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "typed at the token"));
-    CU_ASSERT_EQUAL(fixture_logins(), 1); /* nobody was asked to type one */
+    CU_ASSERT_EQUAL(fixture_logins(), 1); /* no one had to type a PIN again */
     tok_token_logout(w.token);
     tok_token_logout(w.token);
     CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_DEVICE);
@@ -65,7 +65,7 @@ static void keypad_pin_is_typed_at_the_token(void)
     fixture_close(&w);
 }
 
-/* Nobody stands at the keypad when a login is lost: the next user who comes logs in. */
+/* A lost login cannot be renewed at the keypad: the next user who comes logs in. */
 static void keypad_login_lost_next_user_types(void)
 {
     const tok_key_spec spec = {.name = "keypad", .algorithm = CORE_ALG_AES_256, .persistent = true};
@@ -104,7 +104,7 @@ static void limits_and_flags_not_told_right_pin_logs_in(void)
         CU_ASSERT_EQUAL(fixture_work(&w, &err), ST_OK);
         logout_all(1);
     }
-    open_with(&(p11memory_quirks){.min_pin = 8}, 0); /* what is told is believed */
+    open_with(&(p11memory_quirks){.min_pin = 8}, 0); /* the reported limit is believed */
     CU_ASSERT_EQUAL(fixture_login(&w, "1234", &err), ST_AUTH_FAILED);
     CU_ASSERT_EQUAL(fixture_logins(), 0);
     fixture_close(&w);
@@ -126,10 +126,10 @@ static void few_sessions_keys_are_made_and_work(void)
         p11memory_quirks quirks;
         unsigned limit;
     } kinds[] = {
-        {{.max_sessions = 1}, 1},          /* one session, and it says so */
-        {{0}, 1},                          /* one, and it does not */
-        {{.max_rw = 1, .limit_rw = 1}, 0}, /* one for writing */
-        {{.limit_rw = 1}, 0},              /* the same, not told */
+        {{.max_sessions = 1}, 1},          /* one session, reported */
+        {{0}, 1},                          /* one session, not reported */
+        {{.max_rw = 1, .limit_rw = 1}, 0}, /* one read-write session */
+        {{.limit_rw = 1}, 0},              /* the same, not reported */
         {{.max_sessions = 2}, 2},
     };
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The objects of another token lie among those of this one (a folder restored from the wrong
-# backup): SoftHSM cannot decrypt them, and answers CKR_GENERAL_ERROR for them, also to searches.
+# backup): SoftHSM cannot decrypt them and returns CKR_GENERAL_ERROR for them, also from searches.
 #
 #   foreign_object.sh P11EKM DATE_KEY     under with-token softhsm
 set -u
@@ -28,7 +28,7 @@ token = other
 END
 chmod 600 "$P11EKM_CONF"
 
-# check TITLE PATTERN COMMAND...: the command succeeds, and a line of its output fits.
+# check TITLE PATTERN COMMAND...: the command succeeds, and a line of its output matches.
 check()
 {
     title=$1
@@ -44,10 +44,10 @@ check()
 }
 
 check "a key is made here" created "$p11ekm" key create --token this --algorithm RSA_2048 good
-# SoftHSM stores the dates of a private key, and refuses to tell them.
+# SoftHSM stores the dates of a private key but does not return them.
 check "and one that gets an end date" created "$p11ekm" key create --token this --algorithm RSA_2048 dated
 "$date_key" dated 20200101 || failures=1
-# The folder of this token: the only one with an object that is not the token itself.
+# The folder of this token: the only one that has objects besides the token object.
 for object in "$TOKEN_DIR"/tokens/*/*.object; do
     case $object in
     */token.object) ;;
@@ -66,7 +66,7 @@ done
 check "the key is listed" '^[0-9a-f]{32} +RSA_2048 +good$' "$p11ekm" key list --token this
 check "the strange one is named as unreadable" 'ignored, unreadable: .*CKR_GENERAL_ERROR' "$p11ekm" key list --token this
 check "the key is found by its name" '^name +good$' "$p11ekm" key show --token this good
-check "a key is made beside it" created "$p11ekm" key create --token this --algorithm RSA_2048 second
+check "another key is made" created "$p11ekm" key create --token this --algorithm RSA_2048 second
 # shellcheck disable=SC2016 # the inner shell's variable
 check "a name stays taken" KEY_EXISTS sh -c '! "$0" key create --token this --algorithm RSA_2048 second' "$p11ekm"
 check "keys encrypt and decrypt" 'ok +round trip' "$p11ekm" doctor --token this

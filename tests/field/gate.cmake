@@ -3,7 +3,7 @@
 p11ekm_module(p11gate gate_module.c)
 target_link_libraries(p11ekm_p11gate PRIVATE p11ekm_flags PkgConfig::P11KIT ${CMAKE_DL_LIBS})
 
-# p11ekm_on_gate(TEST COMMAND...): on SoftHSM, behind the module with knobs.
+# p11ekm_on_gate(TEST COMMAND...): on SoftHSM with the gate module in front.
 function(p11ekm_on_gate name)
     p11ekm_on_token(${name} softhsm COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/with-gate
                     $<TARGET_FILE:p11ekm_p11gate> ${ARGN})

@@ -173,7 +173,7 @@ int main(int argc, char **argv)
                                                &gate_lock_suite};
 
     if (!gate_load()) {
-        printf("SKIPPED: no two SoftHSM tokens behind the module with knobs\n");
+        printf("SKIPPED: no two SoftHSM tokens with the gate module\n");
         return 77;
     }
     return testing_main(argc, argv, suites, sizeof suites / sizeof suites[0]);

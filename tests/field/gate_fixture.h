@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the suites of the call gate share: the module with knobs over two SoftHSM tokens, and a
- * context of a configuration of its own with one of them.
+ * Fixture of the call gate suites: the gate module over two SoftHSM tokens, and a context with one
+ * of them, from a configuration of its own.
  */
 #ifndef FIELD_GATE_FIXTURE_H
 #define FIELD_GATE_FIXTURE_H
@@ -12,8 +12,8 @@
 #include "tests/field/gate_module.h"
 
 extern gate_knobs *knobs;
-extern CK_FUNCTION_LIST *module; /* directly, as another component has it */
-/* Loads the module and makes the second token, "other"; false where that cannot be. */
+extern CK_FUNCTION_LIST *module; /* called directly, as by another component */
+/* Loads the module and makes the second token, "other"; false if that is impossible. */
 bool gate_load(void);
 
 typedef struct gate_fixture {
@@ -24,23 +24,23 @@ typedef struct gate_fixture {
     size_t sealed_len;
 } gate_fixture;
 /* A context of a configuration of its own that names the token `label`; `globals` are further
- * lines. The second also finds the token and logs in, the third also makes a key. */
+ * lines. gate_login also finds the token and logs in; gate_start also makes a key. */
 void gate_open(gate_fixture *w, const char *label, const char *globals);
 void gate_login(gate_fixture *w, const char *label, const char *globals);
 void gate_start(gate_fixture *w, const char *label, const char *globals);
-/* What was done, undone; what is left of it in the module is a failure of the caller's test. */
+/* Undoes it; sessions or objects that are left in the module fail the caller's test. */
 void gate_close(gate_fixture *w);
-/* Puts an AES key of this label on the token, past p11ekm; the same value each time. */
+/* Puts an AES key with this label on the token without p11ekm; its value is always the same. */
 void gate_import(gate_fixture *w, const char *label);
-/* One decryption whose plaintext is looked at; ST_FAILURE: it is wrong. */
+/* One decryption; ST_FAILURE: the plaintext is wrong. */
 core_status gate_work(gate_fixture *w, core_err *err);
-/* An operation that needs the token and no key: ST_NOT_FOUND when it works. */
+/* An operation that needs the token and no key: ST_NOT_FOUND if it works. */
 core_status gate_search(gate_fixture *w, core_err *err);
-/* Zeroes the knobs and the counts. */
+/* Sets the controls and the counts to 0. */
 void gate_reset(void);
 int gate_sessions(void);
 
-/* A decryption by another thread, which stands still in the module until gate_release. */
+/* A decryption in another thread, which is stopped in the module until gate_release. */
 typedef struct gate_call {
     pthread_t thread;
     gate_fixture *w;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What must not hold the gate up, or be held up by it: a log that hangs, locks that a fork has left
- * behind, and a key that is released inside.
+ * Code that must not block the gate, or be blocked by it: a log that hangs, locks left by a fork,
+ * and a key that is released inside the gate.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ static void write_line(void)
         core_sleep_ms(1);
 }
 
-/* In place of the C library's: by its name, and by the one that _FORTIFY_SOURCE gives it. */
+/* Replaces the C library's functions: syslog, and the one that _FORTIFY_SOURCE calls. */
 #undef syslog
 void syslog(int priority, const char *format, ...)
 {
@@ -93,7 +93,7 @@ static void *hold_lock(void *mutex)
     return NULL;
 }
 
-/* A child in which the lock is held by a thread that it does not have. */
+/* A child in which the lock is held by a thread that does not exist in it. */
 static void child_closes(core_mutex *mutex, tok_token *group)
 {
     pthread_t thread;
@@ -135,8 +135,8 @@ static void forked_child_closes_whatever_lock_was_held(void)
 
 /* --- entered once --- */
 
-/* Keys whose token does not tell CKA_TOKEN were taken for volatile ones, whose release enters the
- * gate, in which this thread is. */
+/* Keys whose CKA_TOKEN the token does not return were taken for session keys, whose release enters
+ * the gate while this thread is in it. */
 static void serialized_search_enters_the_gate_once(void)
 {
     tok_key **keys = NULL;
@@ -158,7 +158,7 @@ static void serialized_search_enters_the_gate_once(void)
     gate_close(&one);
 }
 
-/* One configuration wants its calls one by one: that is a property of the library. */
+/* One configuration sets serialize: that holds for the library. */
 static void serialize_of_one_configuration_holds_for_all(void)
 {
     gate_reset();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Outages of one token or all: what they leave in a module that is not ours to finalise, in the
- * books of the health, and in a group whose change was half done.
+ * Outages of one token or all: their effects on a module that we must not finalise, on the health
+ * state, and on a group whose change was half done.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static void wait_until_back(gate_fixture *w)
     CU_ASSERT_EQUAL(gate_search(w, NULL), ST_NOT_FOUND);
 }
 
-/* Whoever comes sees that it is away, and looks for it. */
+/* The caller notices that the token is away and probes for it. */
 static void notice_outage(gate_fixture *w)
 {
     core_err err = {0};
@@ -62,8 +62,9 @@ static void outages_leave_no_sessions_in_the_module_of_another(void)
     CU_ASSERT_EQUAL(module->C_Finalize(NULL), CKR_OK);
 }
 
-/* All users leave while the token is away. Their sessions must not hold the login of the next. */
-static void users_that_left_in_an_outage_hold_no_login(void)
+/* All users log out while the token is away. Their sessions must not keep the token logged in for
+ * the next user. */
+static void logouts_in_an_outage_leave_no_login(void)
 {
     const char *pin = getenv("PIN");
     core_err err = {0};
@@ -85,7 +86,7 @@ static void users_that_left_in_an_outage_hold_no_login(void)
     CU_ASSERT_EQUAL(module->C_Finalize(NULL), CKR_OK);
 }
 
-/* Another component closed our sessions, and has opened its own with their numbers. */
+/* Another component closed our sessions and opened its own, with the same handles. */
 static void sessions_that_may_be_another_components_are_not_closed(void)
 {
     CK_SESSION_HANDLE sessions[64];
@@ -113,7 +114,8 @@ static void sessions_that_may_be_another_components_are_not_closed(void)
     CU_ASSERT_EQUAL(module->C_Finalize(NULL), CKR_OK);
 }
 
-/* It works again, so the outage of another token must not re-initialise the module under it. */
+/* The token works again, so the outage of another token must not re-initialise the module while it
+ * is in use. */
 static void login_brings_a_lost_token_back(void)
 {
     const char *pin = getenv("PIN");
@@ -163,8 +165,8 @@ static core_status create(gate_fixture *w, core_err *err)
     return st;
 }
 
-/* No answer is learned, and none keeps a key from being made. */
-static void mechanism_question_without_answer_is_asked_again(void)
+/* A failed query is not cached and keeps no key from being made. */
+static void failed_mechanism_query_is_repeated(void)
 {
     static const CK_RV answers[] = {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, 0x80000001UL,
                                     CKR_FUNCTION_NOT_SUPPORTED, CKR_HOST_MEMORY};
@@ -186,8 +188,8 @@ static void mechanism_question_without_answer_is_asked_again(void)
     }
 }
 
-/* The list says that it is not offered, which counts until the token answers. */
-static void mechanism_list_counts_until_the_token_answers(void)
+/* The list does not have the mechanism, which counts until the token answers the query. */
+static void mechanism_list_used_until_the_query_succeeds(void)
 {
     core_err err = {0};
 
@@ -198,12 +200,12 @@ static void mechanism_list_counts_until_the_token_answers(void)
     atomic_store(&knobs->mechanism_times, 1);
     atomic_store(&knobs->mechanism, CKM_AES_KEY_GEN);
     CU_ASSERT_EQUAL(create(&one, &err), ST_MECHANISM);
-    core_sleep_ms(1050); /* not asked again before that */
+    core_sleep_ms(1050); /* not queried again before that */
     CU_ASSERT_EQUAL(create(&one, &err), ST_OK);
     gate_close(&one);
 }
 
-/* A mechanism that the token says it does not know is refused before it is tried. */
+/* A mechanism that the token does not support is refused without being tried. */
 static void mechanism_that_is_not_offered_is_refused(void)
 {
     core_err err = {0};
@@ -231,8 +233,8 @@ static core_status still_there(tok_token *token)
     return st;
 }
 
-/* The second member fails, the first has destroyed the key: doing it again completes it. */
-static void half_done_destroy_is_completed_by_another(void)
+/* The second member fails after the first has destroyed the key: a repeated call completes it. */
+static void half_done_destroy_is_completed_by_repeat(void)
 {
     const char *pin = getenv("PIN");
     core_err err = {0};
@@ -258,7 +260,7 @@ static void half_done_destroy_is_completed_by_another(void)
     CU_ASSERT_EQUAL(st, ST_OK);
     CU_ASSERT_EQUAL(still_there(one.token), ST_NOT_FOUND);
     CU_ASSERT_EQUAL(still_there(two.token), ST_NOT_FOUND);
-    /* None has it: that is no success. */
+    /* No member has it: that is not a success. */
     CU_ASSERT_NOT_EQUAL(tok_key_destroy(key, &err), ST_OK);
     tok_key_release(key);
     tok_token_logout(group);
@@ -271,16 +273,14 @@ static void half_done_destroy_is_completed_by_another(void)
 static const test_case cases[] = {
     {"outages_leave_no_sessions_in_the_module_of_another",
      outages_leave_no_sessions_in_the_module_of_another},
-    {"users_that_left_in_an_outage_hold_no_login", users_that_left_in_an_outage_hold_no_login},
+    {"logouts_in_an_outage_leave_no_login", logouts_in_an_outage_leave_no_login},
     {"sessions_that_may_be_another_components_are_not_closed",
      sessions_that_may_be_another_components_are_not_closed},
     {"login_brings_a_lost_token_back", login_brings_a_lost_token_back},
-    {"mechanism_question_without_answer_is_asked_again",
-     mechanism_question_without_answer_is_asked_again},
-    {"mechanism_list_counts_until_the_token_answers",
-     mechanism_list_counts_until_the_token_answers},
+    {"failed_mechanism_query_is_repeated", failed_mechanism_query_is_repeated},
+    {"mechanism_list_used_until_the_query_succeeds", mechanism_list_used_until_the_query_succeeds},
     {"mechanism_that_is_not_offered_is_refused", mechanism_that_is_not_offered_is_refused},
-    {"half_done_destroy_is_completed_by_another", half_done_destroy_is_completed_by_another},
+    {"half_done_destroy_is_completed_by_repeat", half_done_destroy_is_completed_by_repeat},
     {NULL, NULL},
 };
 const test_suite gate_outage_suite = {.name = "outage", .cases = cases};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Several configurations, and other components of the process, on one library: there is one gate,
- * so that no C_Finalize comes under another's call, and none that is not wanted.
+ * Several configurations and other components of the process use one library: there is one gate, so
+ * that no C_Finalize runs during another's call, and none that is not wanted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static void *search_one(void *arg)
 }
 
 /* The first configuration loses its token. To recover it, the module may be re-initialised only
- * when the call of the second has come back. */
+ * after the call of the second has returned. */
 static void recovery_waits_for_the_calls_of_another_configuration(void)
 {
     gate_call call;
@@ -35,7 +35,7 @@ static void recovery_waits_for_the_calls_of_another_configuration(void)
     CU_ASSERT_EQUAL(pthread_create(&thread, NULL, search_one, &st), 0);
     pthread_join(thread, NULL);
     CU_ASSERT_EQUAL(core_status_class(st), CORE_CLASS_DEVICE);
-    core_sleep_ms(1100); /* a reset beside others is due */
+    core_sleep_ms(1100); /* a reset while others use the module is due */
     (void)gate_search(&one, NULL);
     CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 0);
     CU_ASSERT_EQUAL(gate_release(&call), ST_OK);
@@ -50,7 +50,7 @@ static void recovery_waits_for_the_calls_of_another_configuration(void)
     CU_ASSERT_EQUAL(gate_sessions(), 0);
 }
 
-/* A reset forgets what all configurations have of the module, and logs all of them in again. */
+/* A reset invalidates the state of all configurations and logs all of them in again. */
 static void reset_by_one_configuration_revives_the_other(void)
 {
     core_err err = {0};
@@ -100,8 +100,9 @@ static void mistyped_identity_leaves_the_module_of_others_alone(void)
     gate_close(&two);
 }
 
-/* Where nobody is logged in, the module is re-initialised to look, but less and less often. */
-static void mistyped_identity_is_rationed(void)
+/* While no user is logged in, the module is re-initialised to look for the token, but less and less
+ * often. */
+static void mistyped_identity_is_probed_less_often(void)
 {
     gate_reset();
     gate_open(&one, getenv("TOKEN"), DIRECT);
@@ -112,7 +113,7 @@ static void mistyped_identity_is_rationed(void)
     for (int i = 0; i < 20; i++)
         (void)find_missing(one.ctx);
     CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 2);
-    core_sleep_ms(1050); /* the pause is twice as long now */
+    core_sleep_ms(1050); /* the interval has doubled */
     (void)find_missing(one.ctx);
     CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 2);
     gate_close(&one);
@@ -131,7 +132,7 @@ static void last_configuration_finalises(void)
     CU_ASSERT_EQUAL(atomic_load(&knobs->initialised), 1);
 }
 
-/* One that says never decides for all; an outage is no reason either. */
+/* A configuration with `never` decides for all; an outage changes nothing. */
 static void never_finalises_for_any_configuration(void)
 {
     gate_reset();
@@ -150,7 +151,7 @@ static void never_finalises_for_any_configuration(void)
     gate_close(&two);
     CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 0);
     CU_ASSERT_EQUAL(gate_sessions(), 0);
-    /* It was us who initialised it, which a later configuration may end. */
+    /* We initialised it, so a later configuration may finalise it. */
     gate_open(&one, getenv("TOKEN"), DIRECT);
     gate_close(&one);
     CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 1);
@@ -175,7 +176,7 @@ static void module_of_another_component_is_not_finalised(void)
     CU_ASSERT_EQUAL(module->C_Finalize(NULL), CKR_OK);
 }
 
-/* What is true of the module after somebody else has finalised it is seen at the first contact. */
+/* After another component has finalised the module, the first call notices it. */
 static void module_finalised_by_another_is_initialised_at_once(void)
 {
     tok_token_info *infos = NULL;
@@ -195,10 +196,10 @@ static void module_finalised_by_another_is_initialised_at_once(void)
     CU_ASSERT_EQUAL(atomic_load(&knobs->initialised), 3);
     tok_token_release(one.token);
     tok_context_close(one.ctx);
-    CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 3); /* it is ours now */
+    CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 3); /* now we have initialised it */
 }
 
-/* Both of our tokens are at work, as far as we know. */
+/* As far as we know, both of our tokens are in use. */
 static void module_finalised_under_users_is_initialised_for_all(void)
 {
     gate_reset();
@@ -218,7 +219,7 @@ static const test_case cases[] = {
     {"reset_by_one_configuration_revives_the_other", reset_by_one_configuration_revives_the_other},
     {"mistyped_identity_leaves_the_module_of_others_alone",
      mistyped_identity_leaves_the_module_of_others_alone},
-    {"mistyped_identity_is_rationed", mistyped_identity_is_rationed},
+    {"mistyped_identity_is_probed_less_often", mistyped_identity_is_probed_less_often},
     {"last_configuration_finalises", last_configuration_finalises},
     {"never_finalises_for_any_configuration", never_finalises_for_any_configuration},
     {"module_of_another_component_is_not_finalised", module_of_another_component_is_not_finalised},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the key suites share: a context on the memory token behind the counting module, with the
- * objects of other programs on it, and the token's odd behaviors (tests/tokens/memory/memory.h).
+ * Fixture of the key suites: a context on the memory token, with the fault proxy in between,
+ * objects of other programs on it, and the token's unusual behaviors
+ * (tests/tokens/memory/memory.h).
  */
 #ifndef FIELD_KEY_FIXTURE_H
 #define FIELD_KEY_FIXTURE_H
@@ -12,7 +13,7 @@
 #include "testing.h"
 
 typedef struct key_fixture {
-    CK_FUNCTION_LIST *f; /* of the memory token, past the counting module */
+    CK_FUNCTION_LIST *f; /* of the memory token, without the fault proxy */
     CK_SESSION_HANDLE session;
     tok_context *ctx;
     tok_token *token;
@@ -29,13 +30,13 @@ typedef struct key_fixture {
 } key_fixture;
 extern key_fixture fixture;
 
-/* Finds both modules; false where they are not the tests' own. */
+/* Finds both modules; false if they are not the tests' own. */
 bool fixture_load(void);
-/* A context whose token section has these lines, logged in. Fails the test. */
+/* Opens a context whose token section has these lines and logs in. Fails the test. */
 void fixture_open(const char *lines);
 /* A new session, after p11memory_lose_sessions. */
 void fixture_session(void);
-/* Destroys all objects of the token, and closes. */
+/* Destroys all objects of the token and closes the context. */
 void fixture_close(void);
 
 /* Objects as another program makes them; `private` is their CKA_PRIVATE, `id` may be NULL. The
@@ -50,12 +51,12 @@ typedef struct fixture_object {
 } fixture_object;
 CK_OBJECT_HANDLE fixture_aes(const fixture_object *o, uint8_t seed);
 CK_OBJECT_HANDLE fixture_des3(const fixture_object *o, uint8_t seed);
-/* A pair; the private object's handle. */
+/* A key pair; returns the private object's handle. */
 CK_OBJECT_HANDLE fixture_rsa(const fixture_object *o);
 
 /* Makes a key of ours; fails the test. */
 tok_key *fixture_make(const char *name, core_algorithm algorithm);
-/* Looks a key up by its name, and encrypts and decrypts with it. */
+/* Finds a key by its name, and encrypts and decrypts with it. */
 core_status fixture_use(const char *name);
 core_status fixture_round_trip(tok_key *key);
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# p11ekm doctor on a token that says that one wrong PIN more locks it: nothing logs in, until an
+# p11ekm doctor on a token that reports that one more wrong PIN locks it: nothing logs in until an
 # administrator says --last-try.
 #
 #   with-token memory last-try.sh P11EKM

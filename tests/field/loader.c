@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Modules that do not start: without a function list or with holes in it, without locks, with a
- * C_Initialize that fails. Each is loaded from a copy of the module with knobs, because a library
- * is loaded once in a process, and through p11-kit as well as directly.
+ * Modules that do not start: without a function list or with gaps in it, without locks, with a
+ * C_Initialize that fails. Each is loaded from a copy of the gate module, because a library is
+ * loaded once in a process, and through p11-kit as well as directly.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ enum { LOADERS = 2 };
 
 static char module_path[256], config_path[256], log_path[256];
 
-/* A fresh copy of the module, and a configuration that names it. */
+/* A new copy of the module, and a configuration that names it. */
 static bool copy_module(void)
 {
     static unsigned serial;
@@ -64,7 +64,7 @@ static gate_knobs *knobs_of_copy(void)
     return library != NULL ? dlsym(library, "p11gate") : NULL;
 }
 
-/* Finds the token and works with it. */
+/* Finds the token and uses it. */
 static core_status use(tok_context *ctx, core_err *err)
 {
     const char *pin = getenv("PIN");
@@ -151,7 +151,7 @@ static void module_without_locks_is_serialized(void)
         CU_ASSERT_EQUAL(logged("it cannot be initialized through p11-kit (CKR_CANT_LOCK)"), i == 0);
         tok_context_close(ctx);
         CU_ASSERT_EQUAL(atomic_load(&knobs->finalised), 1);
-        /* And again: the loader of the library has changed for good. */
+        /* Once more: the loader of the library has changed permanently. */
         CU_ASSERT_EQUAL_FATAL(tok_context_open(config(loaders[i]), &second, &err), ST_OK);
         CU_ASSERT_EQUAL(use(second, &err), ST_OK);
         CU_ASSERT(tok_context_serialized(second));
@@ -159,8 +159,8 @@ static void module_without_locks_is_serialized(void)
     }
 }
 
-/* The first message of a fresh process names the cause, and so do those of the pause that follows.
- */
+/* The first message of a new process names the cause, and so do those during the following
+ * back-off. */
 static void failing_initialize_is_told_with_its_code(void)
 {
     for (unsigned i = 0; i < LOADERS; i++) {
@@ -201,7 +201,7 @@ static void missing_module_is_told_as_such(void)
     }
 }
 
-/* Two paths, one library: one gate. */
+/* Two paths of one library: one gate. */
 static void library_with_two_paths_is_one(void)
 {
     tok_context *ctx = NULL;

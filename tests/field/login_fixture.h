@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the suites of PINs and logins share: the memory token with its quirks, and a context with
- * one token and one key.
+ * Fixture of the PIN and login suites: the memory token with its quirks, and a context with one
+ * token and one key.
  */
 #ifndef FIELD_LOGIN_FIXTURE_H
 #define FIELD_LOGIN_FIXTURE_H
@@ -26,7 +26,7 @@ typedef struct memory_token {
     void (*tries)(p11memory_tries *);
 } memory_token;
 extern memory_token memory;
-/* Loads it; false where MODULE is not the memory token. */
+/* Loads it; false if MODULE is not the memory token. */
 bool memory_load(void);
 
 typedef struct login_fixture {
@@ -36,16 +36,16 @@ typedef struct login_fixture {
     uint8_t sealed[64];
     size_t sealed_len;
 } login_fixture;
-/* A fresh token state (PIN "1234", no quirks) and a context; `globals`: further lines of the
- * configuration. Nobody is logged in. Each configuration is a new one. */
+/* A new token state (PIN "1234", no quirks) and a context; `globals`: further lines of the
+ * configuration. No user is logged in. Each configuration is a new file. */
 void fixture_open(login_fixture *w, const char *globals);
 void fixture_close(login_fixture *w);
 core_status fixture_login(login_fixture *w, const char *pin, core_err *err);
 /* Logs in with the right PIN and makes the key. */
 void fixture_start(login_fixture *w);
-/* One decryption, whose plaintext is looked at. */
+/* One decryption; ST_FAILURE: the plaintext is wrong. */
 core_status fixture_work(login_fixture *w, core_err *err);
-/* C_Login calls with a wrong PIN, and all, since the quirks were set. */
+/* C_Login calls with a wrong PIN, and all calls, since the quirks were set. */
 unsigned fixture_wrong(void);
 unsigned fixture_logins(void);
 /* The path of the configuration that was opened last. */

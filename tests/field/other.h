@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What another process does to the keys of the memory token while the code under test runs: a
- * session of the module itself, past the counting module, so that none of it is counted.
+ * Changes that another process makes to keys of the memory token while the code under test runs: a
+ * session of the module itself, without the fault proxy, so that none of it is counted.
  */
 #ifndef FIELD_OTHER_H
 #define FIELD_OTHER_H
@@ -19,17 +19,19 @@ typedef struct other {
 } other;
 
 /* Writes a configuration for the token of the environment, alias "main", that logs to a file;
- * `more` are lines of its section. Its path; *log: that of the log. NULL: it cannot be written. */
+ * `more` are lines of its section. Returns its path; *log: the log's path. NULL: it cannot be
+ * written. */
 const char *field_config(const char *more, const char **log);
 
-/* Opens the session. The token must be initialised and logged in: a login holds for the process. */
+/* Opens the session. The token must be initialised and logged in: a login belongs to the
+ * process. */
 bool other_open(other *o);
 void other_close(other *o);
-/* The object of a class and name; 0: there is none. */
+/* The object of a class and name; 0: none. */
 CK_OBJECT_HANDLE other_find(const other *o, CK_OBJECT_CLASS object_class, const char *label);
 bool other_flag(const other *o, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool on);
 bool other_text(const other *o, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, const char *text);
-/* How many objects of any class there are. */
+/* The number of objects of any class. */
 unsigned other_count(const other *o);
 
 #endif

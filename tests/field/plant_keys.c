@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Plants key objects on a token without its PIN, as anybody can who reaches its module: CKA_PRIVATE
- * is FALSE. Some have values of their own, some are copies of what a key of ours shows in public.
+ * Plants key objects on a token without its PIN, as any program with access to its module can:
+ * CKA_PRIVATE is FALSE. Some have their own values, some are copies of the public attributes of a
+ * key of ours.
  *
  *   plant_keys PROTECTOR PLANNED [public]
  *
- * PROTECTOR is the label of a key that is there, PLANNED that of one that will be made. `public`
- * plants public key objects, too. Prints one line with the number of objects planted.
+ * PROTECTOR is the label of an existing key, PLANNED that of one that will be made. `public` plants
+ * public key objects, too. Prints one line with the number of objects planted.
  */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -21,8 +22,8 @@ typedef struct number {
     CK_ULONG length;
 } number;
 
-/* What is planted: numbers of an RSA key of our own, and what the protector's public object shows.
- */
+/* The planted values: an RSA key of our own, and the attributes of the protector's public
+ * object. */
 static struct plan {
     raw_token token;
     number own[PARTS];

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A database encrypted under a key of the token, while anybody plants keys there without the PIN:
-# copies of the protector, and keys under a name that is yet to be used.
+# A database encrypted under a key of the token while keys are planted there without the PIN:
+# copies of the protector, and keys under a name that will be used later.
 #
 #   planted_tde.sh EKMSQL PROVIDER P11EKM PLANT_KEYS     under with-token
 set -u
@@ -27,13 +27,13 @@ pin_file = $work/pin
 END
 chmod 600 "$P11EKM_CONF"
 
-# Each call is a process of its own, so the instance restarts each time.
+# Each call is a new process, so the instance restarts each time.
 sql()
 {
     "$ekmsql" -S "$work/instance" "$@" 2>&1
 }
 
-# expect TITLE PATTERN: the output on standard input has a line that fits.
+# expect TITLE PATTERN: a line of standard input matches.
 expect()
 {
     if grep -Eq "$2" "$work/out"; then
@@ -92,7 +92,7 @@ sql -d d -Q "SELECT word FROM words" >"$work/out"
 expect "its data can be read" '^kept'
 
 sql -d d -Q "ALTER DATABASE ENCRYPTION KEY REGENERATE WITH ALGORITHM = AES_256" >"$work/out"
-refuse "its key is made anew and wrapped" '^Msg'
+refuse "its key is replaced and wrapped" '^Msg'
 sql -d d -Q "SELECT word FROM words" >"$work/out"
 expect "and opens after a restart" '^kept'
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Rotation of column master keys: what counts as done, which key is the source, which files change;
-# and the same with several jobs at a time.
+# Rotation of column master keys: when a value counts as done, which key is the source, which files
+# change; and the same with several jobs in parallel.
 if(TARGET p11ekm_cli)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     foreach(test rotate rotate_jobs)

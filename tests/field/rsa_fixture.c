@@ -131,7 +131,7 @@ CK_OBJECT_HANDLE fixture_private(const fixture *w, const char *name)
     return count > 0 ? object : 0;
 }
 
-/* --- keys of OpenSSL's --- */
+/* --- OpenSSL keys --- */
 
 EVP_PKEY *fixture_pair(const uint8_t *exponent, size_t exponent_len)
 {

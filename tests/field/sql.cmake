@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# T-SQL that cannot be broken out of.
+# Generated T-SQL that cannot be broken out of.
 if(TARGET p11ekm_cli)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     add_test(NAME field_sql_softhsm

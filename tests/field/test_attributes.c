@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys as other programs make them, on tokens that tell little and change nothing: each must be
- * usable, and open under the name that it is shown with.
+ * Keys of other programs, on tokens that return few attributes and change none: each must be
+ * usable, and open under the name with which it is listed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #define LABEL(text) .label = (text), .label_len = sizeof(text) - 1, .private = true
 
-/* The key that the list of SQL Server shows besides `others`; NULL: none. */
+/* The key that SQL Server's list shows besides `others`; NULL: none. */
 static tok_key *listed_key(void)
 {
     tok_key **keys = NULL;
@@ -26,7 +26,7 @@ static tok_key *listed_key(void)
     return key;
 }
 
-/* A label that is no text, or none, is shown as the thumbprint, which opens it. */
+/* A label that is missing or not text is shown as the thumbprint, which opens the key. */
 static void unusable_label_opens_by_thumbprint(void)
 {
     static const fixture_object labels[] = {
@@ -48,7 +48,7 @@ static void unusable_label_opens_by_thumbprint(void)
     }
 }
 
-/* NULs at the end of a label are not part of the name. */
+/* NUL bytes at the end of a label are not part of the name. */
 static void padded_label_opens_by_name(void)
 {
     static const fixture_object labels[] = {
@@ -71,7 +71,7 @@ static void padded_label_opens_by_name(void)
     }
 }
 
-/* A long CKA_ID is told whole; one that is too long leaves the key without an id. */
+/* A long CKA_ID is reported in full; one that is too long leaves the key without an id. */
 static void long_id_leaves_key_usable(void)
 {
     uint8_t id[300];
@@ -100,8 +100,8 @@ static void long_id_leaves_key_usable(void)
     }
 }
 
-/* Uses that the token does not tell are left to it. */
-static void untold_use_is_left_to_the_token(void)
+/* Uses that the token does not report are left to the token. */
+static void unreadable_use_is_left_to_the_token(void)
 {
     static const CK_ATTRIBUTE_TYPE uses[] = {CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN, CKA_ENCRYPT,
                                              CKA_WRAP};
@@ -119,9 +119,10 @@ static void untold_use_is_left_to_the_token(void)
     fixture_close();
 }
 
-/* An AES key whose length is not told (SoftHSM after C_UnwrapKey): found by wrapping it where it
- * is extractable, else taken for the shortest, which the policy must allow. */
-static void untold_length_is_found_or_least(void)
+/* An AES key whose length the token does not return (SoftHSM after C_UnwrapKey):
+ * determined by wrapping it if it is extractable; otherwise the shortest is assumed, which
+ * the policy must allow. */
+static void unreadable_length_is_determined_or_least(void)
 {
     const fixture_object open = {LABEL("open"), .extractable = true}, shut = {LABEL("shut")};
     tok_key *key = NULL;
@@ -157,9 +158,9 @@ static void untold_length_is_found_or_least(void)
     fixture_close();
 }
 
-/* A private object without its modulus has that of the public object with its CKA_ID, if it proves
- * right: another that was planted with this id does not. */
-static void untold_modulus_is_proven(void)
+/* A private object without a modulus gets that of the public object with its CKA_ID if a known
+ * answer proves it: another one that was planted with this id fails. */
+static void unreadable_modulus_is_proven(void)
 {
     static const uint8_t id[] = {1, 2, 3};
     const fixture_object ours = {LABEL("quiet"), .id = id, .id_len = sizeof id};
@@ -172,7 +173,7 @@ static void untold_modulus_is_proven(void)
 
         fixture_open("");
         (void)fixture_rsa(&ours);
-        (void)fixture_rsa(&planted); /* its public object is the younger one */
+        (void)fixture_rsa(&planted); /* its public object is the newer one */
         fixture.refuse_attribute("planted", CKO_PRIVATE_KEY, MEM_ANY, CKR_GENERAL_ERROR);
         fixture.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_MODULUS, codes[i]);
         fixture.refuse_attribute("quiet", CKO_PRIVATE_KEY, CKA_PUBLIC_EXPONENT, codes[i]);
@@ -184,30 +185,30 @@ static void untold_modulus_is_proven(void)
     }
 }
 
-/* A token that does not tell CKA_TOKEN: what is found there is a token object, what was made for a
- * session is not. */
-static void untold_token_flag_is_known(void)
+/* A token that does not return CKA_TOKEN: objects that were found are token objects, objects made
+ * for a session are not. */
+static void unreadable_token_flag_is_determined(void)
 {
-    const tok_key_spec spec = {"passing", CORE_ALG_AES_256, 0, false, false};
-    tok_key *key = NULL, *passing = NULL;
+    const tok_key_spec spec = {"session_key", CORE_ALG_AES_256, 0, false, false};
+    tok_key *key = NULL, *session_key = NULL;
 
     fixture_open("");
     fixture.refuse_attribute(NULL, MEM_ANY, CKA_TOKEN, CKR_ATTRIBUTE_TYPE_INVALID);
     tok_key_release(fixture_make("stays", CORE_ALG_RSA_2048));
     CU_ASSERT_EQUAL_FATAL(tok_key_by_name(fixture.token, "stays", &key, NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_key_create(fixture.token, &spec, &passing, NULL), ST_OK);
-    CU_ASSERT_FALSE(tok_key_info_of(passing)->persistent);
-    CU_ASSERT_EQUAL(fixture_round_trip(passing), ST_OK);
+    CU_ASSERT_EQUAL_FATAL(tok_key_create(fixture.token, &spec, &session_key, NULL), ST_OK);
+    CU_ASSERT_FALSE(tok_key_info_of(session_key)->persistent);
+    CU_ASSERT_EQUAL(fixture_round_trip(session_key), ST_OK);
     fixture.lose_sessions();
     CU_ASSERT_EQUAL(fixture_round_trip(key), ST_OK);
-    CU_ASSERT_EQUAL(fixture_round_trip(passing), ST_HANDLE_LOST);
-    tok_key_release(passing);
+    CU_ASSERT_EQUAL(fixture_round_trip(session_key), ST_HANDLE_LOST);
+    tok_key_release(session_key);
     tok_key_release(key);
     fixture_session();
     fixture_close();
 }
 
-/* A key of an algorithm that the policy does not name is not used by anybody. */
+/* A key of an algorithm that the policy does not name cannot be used in any way. */
 static void policy_binds_every_use(void)
 {
     const fixture_object o = {LABEL("rsa")};
@@ -225,7 +226,7 @@ static void policy_binds_every_use(void)
     fixture_close();
 }
 
-/* --- tokens that change nothing --- */
+/* --- immutable tokens --- */
 
 static const CK_RV refusals[] = {CKR_FUNCTION_NOT_SUPPORTED, CKR_ATTRIBUTE_READ_ONLY,
                                  CKR_ACTION_PROHIBITED, CKR_OK};
@@ -257,8 +258,8 @@ static void immutable_token_makes_usable_keys(void)
     }
 }
 
-/* A retirement that the token accepts and does not make is no retirement. */
-static void silent_refusal_is_noticed(void)
+/* A retirement that the token accepts but does not make counts as failed. */
+static void silent_refusal_is_detected(void)
 {
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         core_err err = {0};
@@ -283,13 +284,13 @@ static const test_case cases[] = {
     {"unusable_label_opens_by_thumbprint", unusable_label_opens_by_thumbprint},
     {"padded_label_opens_by_name", padded_label_opens_by_name},
     {"long_id_leaves_key_usable", long_id_leaves_key_usable},
-    {"untold_use_is_left_to_the_token", untold_use_is_left_to_the_token},
-    {"untold_length_is_found_or_least", untold_length_is_found_or_least},
-    {"untold_modulus_is_proven", untold_modulus_is_proven},
-    {"untold_token_flag_is_known", untold_token_flag_is_known},
+    {"unreadable_use_is_left_to_the_token", unreadable_use_is_left_to_the_token},
+    {"unreadable_length_is_determined_or_least", unreadable_length_is_determined_or_least},
+    {"unreadable_modulus_is_proven", unreadable_modulus_is_proven},
+    {"unreadable_token_flag_is_determined", unreadable_token_flag_is_determined},
     {"policy_binds_every_use", policy_binds_every_use},
     {"immutable_token_makes_usable_keys", immutable_token_makes_usable_keys},
-    {"silent_refusal_is_noticed", silent_refusal_is_noticed},
+    {"silent_refusal_is_detected", silent_refusal_is_detected},
     {NULL, NULL},
 };
 static const test_suite suite = {.name = "attributes", .cases = cases};
@@ -300,7 +301,7 @@ int main(int argc, char **argv)
     static const test_suite *const suites[] = {&suite, &selector_suite};
 
     if (!fixture_load()) {
-        printf("SKIPPED: no memory token behind the counting module\n");
+        printf("SKIPPED: no memory token with the fault proxy\n");
         return 77;
     }
     return testing_main(argc, argv, suites, 2);

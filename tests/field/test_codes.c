@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whoever can send a bad ciphertext must not be able to take a token down: whatever code C_Decrypt
- * has for it, it is the data's fault while the device answers. And a device that fails once does
- * not keep a database closed: a decryption is tried a second time. On the memory token, and with
- * TOKEN_1 in the environment on a group of two.
+ * A sender of bad ciphertexts must not be able to take a token down: whatever code C_Decrypt
+ * returns, it is a data error while the device answers. And a device that fails once must not keep
+ * a database closed: a decryption is retried once. On the memory token, and with TOKEN_1 in the
+ * environment on a group of two.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +21,11 @@ static tok_context *ctx;
 static tok_token *token;
 static tok_key *rsa, *aes;
 static core_err err;
-static uint8_t cached_pin[SIZE], cell[SIZE];
-static size_t sealed_len, cell_len;
+static uint8_t rsa_cipher[SIZE], cell[SIZE];
+static size_t rsa_cipher_len, cell_len;
 static const uint8_t iv[16] = {1}, plain[] = "a database encryption key, or so";
 
-/* On a group, which makes no keys, the one that both tokens have. */
+/* On a group, where the test makes no keys, the key that both tokens have. */
 static bool grouped(void)
 {
     return getenv("TOKEN_1") != NULL;
@@ -67,9 +67,9 @@ static void begin(const char *policy)
         CU_ASSERT_EQUAL_FATAL(
             tok_encrypt(aes, iv, sizeof iv, plain, sizeof plain, cell, &cell_len, &err), ST_OK);
     }
-    sealed_len = sizeof cached_pin;
+    rsa_cipher_len = sizeof rsa_cipher;
     CU_ASSERT_EQUAL_FATAL(
-        tok_encrypt(rsa, NULL, 0, plain, sizeof plain, cached_pin, &sealed_len, &err), ST_OK);
+        tok_encrypt(rsa, NULL, 0, plain, sizeof plain, rsa_cipher, &rsa_cipher_len, &err), ST_OK);
     proxy.reset();
 }
 
@@ -93,7 +93,7 @@ static core_status open_rsa(void)
     uint8_t out[SIZE];
     size_t length = sizeof out;
     err = (core_err){0};
-    core_status st = tok_decrypt(rsa, NULL, 0, cached_pin, sealed_len, out, &length, &err);
+    core_status st = tok_decrypt(rsa, NULL, 0, rsa_cipher, rsa_cipher_len, out, &length, &err);
     return st == ST_OK && (length != sizeof plain || memcmp(out, plain, length) != 0) ? ST_FAILURE
                                                                                       : st;
 }
@@ -113,10 +113,10 @@ static core_status rewrap(void)
     uint8_t out[SIZE];
     size_t length = sizeof out;
     err = (core_err){0};
-    return tok_rewrap(rsa, rsa, cached_pin, sealed_len, 32, out, &length, &err);
+    return tok_rewrap(rsa, rsa, rsa_cipher, rsa_cipher_len, 32, out, &length, &err);
 }
 
-/* Codes that a device, a session or a login gives by definition, and those about room. */
+/* Codes that by definition concern a device, a session, a login or a buffer. */
 static bool is_not_of_data(unsigned long rv)
 {
     const core_status st = tok_rv_status(rv, TOK_CALL_DATA);
@@ -133,7 +133,7 @@ static bool all_serve(void)
     return count == (grouped() ? 2 : 0);
 }
 
-/* The answer, the calls it took, and what became of the token. */
+/* Checks the status, the number of calls and the state of the token. */
 static void answer_to(const char *call, unsigned long rv, core_status (*use)(void))
 {
     static char text[sizeof err.text];
@@ -145,15 +145,15 @@ static void answer_to(const char *call, unsigned long rv, core_status (*use)(voi
     CU_ASSERT_EQUAL(use(), ST_DECRYPT_FAILED);
     if (text[0] == '\0')
         memcpy(text, err.text, sizeof text);
-    CU_ASSERT_STRING_EQUAL(err.text, text); /* one text for all */
+    CU_ASSERT_STRING_EQUAL(err.text, text); /* the same text for all */
     CU_ASSERT_EQUAL(proxy.plan(""), 0);
-    /* CBC is tried without the token's help for the padding, too, after some codes. */
+    /* After some codes CBC is retried with software padding. */
     CU_ASSERT_TRUE(proxy.get(call) == 2 || (use == open_aes && proxy.get(call) == 3));
     CU_ASSERT_EQUAL(proxy.get("C_Initialize") + proxy.get("C_Finalize") + proxy.get("C_Login"), 0);
     CU_ASSERT_TRUE(all_serve());
 }
 
-static void bad_ciphertext_with_any_code_takes_nothing_down(void)
+static void bad_ciphertext_with_any_code_loses_no_token(void)
 {
     unsigned tried = 0;
 
@@ -173,7 +173,7 @@ static void bad_ciphertext_with_any_code_takes_nothing_down(void)
     end();
 }
 
-static void bad_wrapped_key_with_a_vendor_code_takes_nothing_down(void)
+static void bad_wrapped_key_with_vendor_code_loses_no_token(void)
 {
     begin("rsa_unwrap = oaep-sha1\n");
     answer_to("C_UnwrapKey", 0x80000123UL, rewrap);
@@ -181,8 +181,8 @@ static void bad_wrapped_key_with_a_vendor_code_takes_nothing_down(void)
     end();
 }
 
-/* Once is the device's. */
-static void failure_once_is_tried_again(void)
+/* One failure is the device's. */
+static void single_failure_is_retried(void)
 {
     static const unsigned long codes[] = {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_DEVICE_ERROR,
                                           CKR_DEVICE_MEMORY, 0x80000123UL};
@@ -199,8 +199,8 @@ static void failure_once_is_tried_again(void)
     end();
 }
 
-/* What does not answer is gone, and comes back. */
-static void device_that_answers_nothing_is_lost(void)
+/* A device that does not answer is lost, and recovers. */
+static void silent_device_is_lost(void)
 {
     begin("rsa_unwrap = oaep-sha1\n");
     CU_ASSERT_EQUAL(proxy.plan("call=C_Decrypt rv=0x30;call=C_GetSessionInfo rv=0x30"), 0);
@@ -218,14 +218,14 @@ static void device_that_answers_nothing_is_lost(void)
 static void pkcs1_is_tried_once(void)
 {
     begin("rsa_unwrap = oaep-sha1, pkcs1\n");
-    CU_ASSERT_EQUAL(
-        tok_rsa_encrypt(rsa, CORE_PAD_PKCS1, plain, sizeof plain, cached_pin, &sealed_len, &err),
-        ST_OK);
+    CU_ASSERT_EQUAL(tok_rsa_encrypt(rsa, CORE_PAD_PKCS1, plain, sizeof plain, rsa_cipher,
+                                    &rsa_cipher_len, &err),
+                    ST_OK);
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
     proxy.reset();
     CU_ASSERT_EQUAL(open_rsa(), ST_OK);
     const unsigned long tries = proxy.get("C_Decrypt"), calls = proxy.get(NULL);
-    cached_pin[sealed_len - 1] ^= 1;
+    rsa_cipher[rsa_cipher_len - 1] ^= 1;
     proxy.reset();
     CU_ASSERT_EQUAL(open_rsa(), ST_DECRYPT_FAILED);
     CU_ASSERT_EQUAL(proxy.get("C_Decrypt"), tries);
@@ -233,8 +233,8 @@ static void pkcs1_is_tried_once(void)
     end();
 }
 
-/* A code of the vendor for the data of an encryption is no broken device either. */
-static void refused_plaintext_takes_nothing_down(void)
+/* A vendor-defined code for the data of an encryption is not a device failure either. */
+static void refused_plaintext_loses_no_token(void)
 {
     uint8_t out[SIZE];
     size_t length = sizeof out;
@@ -248,7 +248,7 @@ static void refused_plaintext_takes_nothing_down(void)
     end();
 }
 
-static void lengths_that_cannot_be_are_refused(void)
+static void impossible_lengths_are_refused(void)
 {
     static const char *const plans[] = {"call=C_WrapKey length=3", "call=C_Sign length=3",
                                         "call=C_Encrypt length=3", "call=C_WrapKey length=300"};
@@ -277,19 +277,19 @@ static void lengths_that_cannot_be_are_refused(void)
 int main(int argc, char **argv)
 {
     static const test_case single[] = {
-        {"bad_ciphertext_with_any_code_takes_nothing_down",
-         bad_ciphertext_with_any_code_takes_nothing_down},
-        {"bad_wrapped_key_with_a_vendor_code_takes_nothing_down",
-         bad_wrapped_key_with_a_vendor_code_takes_nothing_down},
-        {"failure_once_is_tried_again", failure_once_is_tried_again},
-        {"device_that_answers_nothing_is_lost", device_that_answers_nothing_is_lost},
+        {"bad_ciphertext_with_any_code_loses_no_token",
+         bad_ciphertext_with_any_code_loses_no_token},
+        {"bad_wrapped_key_with_vendor_code_loses_no_token",
+         bad_wrapped_key_with_vendor_code_loses_no_token},
+        {"single_failure_is_retried", single_failure_is_retried},
+        {"silent_device_is_lost", silent_device_is_lost},
         {"pkcs1_is_tried_once", pkcs1_is_tried_once},
-        {"refused_plaintext_takes_nothing_down", refused_plaintext_takes_nothing_down},
-        {"lengths_that_cannot_be_are_refused", lengths_that_cannot_be_are_refused},
+        {"refused_plaintext_loses_no_token", refused_plaintext_loses_no_token},
+        {"impossible_lengths_are_refused", impossible_lengths_are_refused},
         {NULL, NULL}};
-    static const test_case group[] = {{"bad_ciphertext_with_any_code_takes_nothing_down",
-                                       bad_ciphertext_with_any_code_takes_nothing_down},
-                                      {"failure_once_is_tried_again", failure_once_is_tried_again},
+    static const test_case group[] = {{"bad_ciphertext_with_any_code_loses_no_token",
+                                       bad_ciphertext_with_any_code_loses_no_token},
+                                      {"single_failure_is_retried", single_failure_is_retried},
                                       {NULL, NULL}};
     const test_suite suite = {.name = "codes", .cases = grouped() ? group : single};
     const test_suite *suites[] = {&suite};

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C API of the built library while somebody else changes what is on the token, and while what it
-needs is missing. The other party is p11ekm, in a process of its own."""
+"""The C API of the built library while another process changes keys on the token, and while
+something that it needs is missing. The other process is p11ekm."""
 
 import ctypes
 import json
@@ -36,7 +36,7 @@ class Library:
         self.c.p11ekm_cmk_close(store)
 
     def call(self, name, store, *arguments, room=4096):
-        """One with a result: the code, the bytes, the message."""
+        """A call with a result: the code, the bytes, the message."""
         out, length, message = self.text(room), ctypes.c_size_t(room), self.text()
         code = getattr(self.c, "p11ekm_cmk_" + name)(store, *arguments, out, ctypes.byref(length), message,
                                                      ctypes.c_size_t(512))
@@ -60,18 +60,18 @@ class Library:
 
 
 class Front(common.TokenCase):
-    """One token serves all tests; each has keys and configurations of its own."""
+    """One token serves all tests; each has its own keys and configurations."""
 
-    world = None
+    fixture = None
     serial = 0
 
     def setUp(self):
-        if Front.world is None:
+        if Front.fixture is None:
             super().setUp()
             self._cleanups.clear()  # the token stays: tearDownModule removes it
             os.environ["SOFTHSM2_CONF"] = self.environment["SOFTHSM2_CONF"]
-            Front.world = self.directory, self.environment, self.conf
-        top, self.environment, self.conf = Front.world
+            Front.fixture = self.directory, self.environment, self.conf
+        top, self.environment, self.conf = Front.fixture
         self.environment = dict(self.environment)
         self.text = pathlib.Path(self.conf).read_text()
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=top))
@@ -85,7 +85,7 @@ class Front(common.TokenCase):
         return name, path.encode()
 
     def configure(self, **keys):
-        """A configuration of this test's own, with these keys at its head."""
+        """A configuration of this test, with these keys at its beginning."""
         lines = [line for line in self.text.splitlines() if line.split("=")[0].strip() not in keys]
         head = [f"{name} = {value}" for name, value in keys.items()]
         self.written = f"own-{len(list(self.directory.iterdir()))}.conf"  # contexts are shared by path
@@ -111,7 +111,7 @@ class ChangedKeys(Front):
             self.assertEqual(made[0], NOT_FOUND, made)
         foreign = self.library.generate(store, other)[1]
         self.assertEqual(self.library.rewrap(store, other, path, foreign)[0], NOT_FOUND)
-        # Retiring is housekeeping: what was open goes on decrypting.
+        # A retired key: open stores continue to decrypt.
         self.assertEqual(self.library.decrypt(store, path, old)[0], OK)
 
     def test_values_are_made_with_the_key_that_has_the_name_now(self):
@@ -125,7 +125,7 @@ class ChangedKeys(Front):
         values = [self.library.generate(store, path), self.library.encrypt(store, path),
                   self.library.rewrap(store, other, path, foreign)]
         signature = self.library.sign(store, path)
-        # Judged by a process that has never seen the old key.
+        # Checked by a process that has never seen the old key.
         rows = [{"cek": f"C{i}", "cmk": "C", "provider": "PKCS11_KEY_STORE", "path": path.decode(),
                  "algorithm": "RSA_OAEP", "value": "0x" + value.hex()}
                 for i, (code, value, _) in enumerate(values) if code == OK]
@@ -194,7 +194,7 @@ class Audit(Front):
 
 
 class Missing(Front):
-    """What is missing has a code of its own: 4 is for keys only."""
+    """A missing thing has its own code: 4 is for keys only."""
 
     def fails_to_open(self, code, part, **keys):
         log = self.directory / "log"
@@ -214,8 +214,8 @@ class Missing(Front):
 
 
 def tearDownModule():
-    if Front.world is not None:
-        shutil.rmtree(Front.world[0])
+    if Front.fixture is not None:
+        shutil.rmtree(Front.fixture[0])
 
 
 if __name__ == "__main__":

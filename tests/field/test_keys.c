@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Searches of keys beside objects that were planted without the PIN, that cannot be read, and that
+ * Searches of keys among objects that were planted without the PIN, that cannot be read, or that
  * belong to other programs.
  */
 #include <stdio.h>
@@ -14,7 +14,7 @@
         .label = (name), .label_len = strlen(name), .private = (is_private) \
     }
 
-/* What a survey says of the key "name". */
+/* The result of a survey for the key "name". */
 typedef struct surveyed {
     size_t listed, unprotected, unreadable, all;
     char text[256];
@@ -87,8 +87,8 @@ static void planted_key_name_stays_free(void)
     }
 }
 
-/* What is there and is passed over is not said to be missing, nor logged as a free name is. */
-static void passed_over_key_says_why(void)
+/* A key that exists and is skipped is not reported as missing, nor logged as a free name. */
+static void skipped_key_error_names_reason(void)
 {
     core_err err = {0};
     tok_key *key = NULL;
@@ -120,8 +120,8 @@ static void passed_over_key_says_why(void)
     fixture_close();
 }
 
-/* A copy of our key's label and CKA_ID, planted; then our handles are forgotten. */
-static void planted_twin_is_not_taken_for_ours(void)
+/* A copy of our key's label and CKA_ID is planted; then our handles are invalidated. */
+static void planted_twin_is_not_used(void)
 {
     static const core_algorithm algorithms[] = {CORE_ALG_RSA_2048, CORE_ALG_AES_256};
 
@@ -155,8 +155,8 @@ static void planted_key_is_used_where_allowed(void)
     fixture_close();
 }
 
-/* A token that does not tell CKA_PRIVATE might hold keys of anybody. */
-static void untold_private_flag_is_unprotected(void)
+/* A token that does not return CKA_PRIVATE might hold keys that anybody made. */
+static void unreadable_private_flag_is_unprotected(void)
 {
     static const CK_RV codes[] = {CKR_ATTRIBUTE_TYPE_INVALID, CKR_OK, CKR_GENERAL_ERROR};
 
@@ -172,8 +172,8 @@ static void untold_private_flag_is_unprotected(void)
 
 /* --- unreadable --- */
 
-/* Each attribute of one key is refused in turn: nothing else is touched by it. */
-static void refused_attribute_costs_itself(void)
+/* Each attribute of one key is refused in turn: nothing else is affected. */
+static void refused_attribute_affects_no_other(void)
 {
     static const CK_ATTRIBUTE_TYPE types[] = {CKA_KEY_TYPE,
                                               CKA_LABEL,
@@ -219,12 +219,12 @@ static void refused_attribute_costs_itself(void)
     const surveyed odd = survey("odd");
     CU_ASSERT_EQUAL(odd.unreadable, 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(odd.text, "CKR_GENERAL_ERROR"));
-    CU_ASSERT_EQUAL(odd.listed, 1); /* the secret one */
+    CU_ASSERT_EQUAL(odd.listed, 1); /* the secret key */
     tok_key_release(good);
     fixture_close();
 }
 
-/* What is asked for by name and cannot be read is not "not found", and its name is taken. */
+/* A key that is asked for by name and cannot be read is not "not found", and its name is taken. */
 static void unreadable_key_is_not_missing(void)
 {
     const tok_key_spec spec = {"odd", CORE_ALG_AES_256, 0, true, false};
@@ -240,7 +240,7 @@ static void unreadable_key_is_not_missing(void)
     fixture_close();
 }
 
-/* Dates that the token refuses are none, and the key works (SoftHSM). */
+/* Dates that cannot be read count as none, and the key works (SoftHSM). */
 static void unreadable_dates_are_none(void)
 {
     fixture_open("");
@@ -264,8 +264,8 @@ static void unreadable_dates_are_none(void)
 
 /* --- keys of other programs --- */
 
-/* An AES key that may not encrypt, for whatever reason, stops nobody who does not ask for it. */
-static void refused_use_costs_itself(void)
+/* An AES key that must not encrypt, for whatever reason, affects no search for other keys. */
+static void refused_use_affects_no_other(void)
 {
     static const CK_RV codes[] = {CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_MECHANISM_INVALID,
                                   CKR_KEY_FUNCTION_NOT_PERMITTED, 0x80000021};
@@ -295,7 +295,7 @@ static void refused_use_costs_itself(void)
     }
 }
 
-/* Only a search for one of them uses keys of other programs. */
+/* Keys of other programs are used only by a search for them. */
 static void listing_uses_no_key(void)
 {
     tok_key_label *labels = NULL;
@@ -326,14 +326,14 @@ static void listing_uses_no_key(void)
     core_free(labels);
     CU_ASSERT_EQUAL(fixture.calls("C_EncryptInit"), 0);
     CU_ASSERT_EQUAL(find("aes"), ST_OK);
-    CU_ASSERT_EQUAL(fixture.calls("C_EncryptInit"), 1); /* its own thumbprint */
+    CU_ASSERT_EQUAL(fixture.calls("C_EncryptInit"), 1); /* for its own thumbprint */
     CU_ASSERT_EQUAL(fixture.f->C_OpenSession(7, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
                                              &fixture.session),
                     CKR_OK);
     fixture_close();
 }
 
-/* A key without CKA_ID is found again beside keys that the token no longer serves. */
+/* A key without CKA_ID is found again next to keys that the token no longer serves. */
 static void key_without_id_is_found_after_outage(void)
 {
     static const CK_RV codes[] = {CKR_MECHANISM_INVALID, CKR_FUNCTION_FAILED,
@@ -360,9 +360,9 @@ static void key_without_id_is_found_after_outage(void)
     }
 }
 
-/* --- made otherwise than asked for --- */
+/* --- keys made with other attributes than requested --- */
 
-static void key_made_otherwise_is_refused_and_destroyed(void)
+static void key_with_other_attributes_refused_and_destroyed(void)
 {
     static const struct {
         CK_ATTRIBUTE_TYPE flag;
@@ -396,17 +396,18 @@ static void key_made_otherwise_is_refused_and_destroyed(void)
 
 static const test_case cases[] = {
     {"planted_key_name_stays_free", planted_key_name_stays_free},
-    {"passed_over_key_says_why", passed_over_key_says_why},
-    {"planted_twin_is_not_taken_for_ours", planted_twin_is_not_taken_for_ours},
+    {"skipped_key_error_names_reason", skipped_key_error_names_reason},
+    {"planted_twin_is_not_used", planted_twin_is_not_used},
     {"planted_key_is_used_where_allowed", planted_key_is_used_where_allowed},
-    {"untold_private_flag_is_unprotected", untold_private_flag_is_unprotected},
-    {"refused_attribute_costs_itself", refused_attribute_costs_itself},
+    {"unreadable_private_flag_is_unprotected", unreadable_private_flag_is_unprotected},
+    {"refused_attribute_affects_no_other", refused_attribute_affects_no_other},
     {"unreadable_key_is_not_missing", unreadable_key_is_not_missing},
     {"unreadable_dates_are_none", unreadable_dates_are_none},
-    {"refused_use_costs_itself", refused_use_costs_itself},
+    {"refused_use_affects_no_other", refused_use_affects_no_other},
     {"listing_uses_no_key", listing_uses_no_key},
     {"key_without_id_is_found_after_outage", key_without_id_is_found_after_outage},
-    {"key_made_otherwise_is_refused_and_destroyed", key_made_otherwise_is_refused_and_destroyed},
+    {"key_with_other_attributes_refused_and_destroyed",
+     key_with_other_attributes_refused_and_destroyed},
     {NULL, NULL},
 };
 static const test_suite suite = {.name = "keys", .cases = cases};
@@ -416,7 +417,7 @@ int main(int argc, char **argv)
     static const test_suite *const suites[] = {&suite};
 
     if (!fixture_load()) {
-        printf("SKIPPED: no memory token behind the counting module\n");
+        printf("SKIPPED: no memory token with the fault proxy\n");
         return 77;
     }
     return testing_main(argc, argv, suites, 1);

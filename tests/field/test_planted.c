@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The same on real tokens: a process that knows no PIN plants public objects, then another one
- * encrypts and wraps with the key they imitate.
+ * Planted objects on real tokens: a process without the PIN plants public objects, then another one
+ * encrypts and wraps with the key that they imitate.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 enum { BLOCK = 256 };
 
-/* What the processes share: the victim's modulus, and how many objects could be planted. */
+/* Shared by the processes: the victim's modulus, and how many objects could be planted. */
 typedef struct shared {
     uint8_t modulus[BLOCK];
     bool made;
@@ -43,7 +43,7 @@ static void make_victim(void)
     raw_close(&raw, true);
 }
 
-/* A module that was initialised, and a session with the token in which nobody logs in. */
+/* An initialised module and a session with the token without a login. */
 static bool open_without_pin(CK_FUNCTION_LIST **f, CK_SESSION_HANDLE *session)
 {
     void *library = dlopen(getenv("MODULE"), RTLD_NOW);

@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A column master key is out of reach of SQL Server: with DecryptByAsymKey a database administrator
- * could read column encryption keys.
+ * SQL Server cannot use a column master key: with DecryptByAsymKey a database administrator could
+ * read column encryption keys.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/status.h"
-#include "pkcs11/key.h"
-#include "testing.h"
-#include "tests/fault/fault_proxy.h"
-#include "tests/field/other.h"
-#include "tests/unit/ekm_fixture.h"
+#include "tests/field/provider_fixture.h"
 
 enum { SIZE = 256, POLICY = 2071 };
-#define CMK_USES (TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | TOK_CAN_UNWRAP)
 
-static fault_proxy proxy;
-static SqlCpSession session;
-static tok_context *ctx;
-static tok_token *token;
-static other outside;
 static uint8_t cmk[FX_THUMB], protector[FX_THUMB];
 static uint8_t sealed[SIZE];
 static const uint8_t cek[] = "0123456789abcdefFEDCBA9876543210";
-static const char *log_path;
 
 static void make_cmk(const char *name, uint8_t thumb[FX_THUMB])
 {
@@ -40,19 +27,10 @@ static void make_cmk(const char *name, uint8_t thumb[FX_THUMB])
     tok_key_release(key);
 }
 
-/* The provider and the Always Encrypted side of one process share the configuration. */
+/* The provider and the Always Encrypted side of the process use the same configuration. */
 static void begin(const char *policy)
 {
-    const char *pin = getenv("PIN");
-    const char *config = field_config(policy, &log_path);
-
-    CU_ASSERT_EQUAL_FATAL(setenv("P11EKM_CONF", config, 1), 0);
-    CU_ASSERT_EQUAL_FATAL(SqlCryptInitializeProvider(), scp_err_Success);
-    CU_ASSERT_EQUAL_FATAL(fx_open("main", pin, &session), scp_err_Success);
-    CU_ASSERT_EQUAL_FATAL(tok_context_open(config, &ctx, NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_token_find(ctx, "main", &token, NULL), ST_OK);
-    CU_ASSERT_EQUAL_FATAL(tok_token_login(token, pin, strlen(pin), NULL), ST_OK);
-    CU_ASSERT_TRUE_FATAL(other_open(&outside));
+    provider_open(policy);
     make_cmk("ae-2026", cmk);
     CU_ASSERT_EQUAL_FATAL(fx_create(session, "TDE_1", CORE_ALG_RSA_2048, 0, protector),
                           scp_err_Success);
@@ -76,12 +54,7 @@ static void end(void)
     outside.all_uses(0);
     remove_key(cmk);
     remove_key(protector);
-    other_close(&outside);
-    tok_token_logout(token);
-    tok_token_release(token);
-    tok_context_close(ctx);
-    CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
-    CU_ASSERT_EQUAL(proxy.violations(), 0);
+    provider_close();
 }
 
 static SqlCpError decrypt(const uint8_t *thumb, uint8_t out[SIZE])
@@ -138,14 +111,14 @@ static void column_master_key_through_ekm_refused(void)
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_THUMB, cmk, &key), POLICY);
     CU_ASSERT_EQUAL(fx_drop(session, cmk), POLICY);
     CU_ASSERT_FALSE(listed(cmk));
-    /* The protector beside it is what it was. */
+    /* The protector is not affected. */
     CU_ASSERT_TRUE(listed(protector));
     CU_ASSERT_EQUAL(encrypt(protector), scp_err_Success);
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_NAME, "TDE_1", &key), scp_err_Success);
     end();
 }
 
-/* Another name does not make it another key. */
+/* A new name does not make it another key. */
 static void column_master_key_by_another_name_refused(void)
 {
     uint8_t out[SIZE];
@@ -156,7 +129,7 @@ static void column_master_key_by_another_name_refused(void)
         other_text(&outside, other_find(&outside, CKO_PRIVATE_KEY, "ae-2026"), CKA_LABEL, "TDE_2"));
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_NAME, "TDE_2", &key), POLICY);
     CU_ASSERT_EQUAL(decrypt(cmk, out), POLICY);
-    /* Whoever has no PIN can change the public object: it does not count. */
+    /* The public object can be changed without the PIN: it does not count. */
     CU_ASSERT_TRUE(
         other_flag(&outside, other_find(&outside, CKO_PUBLIC_KEY, "ae-2026"), CKA_WRAP, false));
     CU_ASSERT_EQUAL(decrypt(cmk, out), POLICY);
@@ -165,7 +138,7 @@ static void column_master_key_by_another_name_refused(void)
     end();
 }
 
-static void refusal_names_the_way_out(void)
+static void refusal_names_the_remedy(void)
 {
     uint8_t out[SIZE];
     size_t length = 0;
@@ -180,7 +153,7 @@ static void refusal_names_the_way_out(void)
     free(text);
 }
 
-static void ekm_keys_let_named_keys_through(void)
+static void ekm_keys_allow_named_keys(void)
 {
     uint8_t out[SIZE], second[FX_THUMB];
     fx_key key;
@@ -197,7 +170,7 @@ static void ekm_keys_let_named_keys_through(void)
     end();
 }
 
-/* A TPM's keys have all uses: one that nobody could use is not left behind. */
+/* A TPM's keys have all uses: a new key that could not be used is destroyed. */
 static void key_of_dual_use_token_made_only_with_ekm_keys(void)
 {
     uint8_t thumb[FX_THUMB];
@@ -220,17 +193,13 @@ int main(int argc, char **argv)
     static const test_case cases[] = {
         {"column_master_key_through_ekm_refused", column_master_key_through_ekm_refused},
         {"column_master_key_by_another_name_refused", column_master_key_by_another_name_refused},
-        {"refusal_names_the_way_out", refusal_names_the_way_out},
-        {"ekm_keys_let_named_keys_through", ekm_keys_let_named_keys_through},
+        {"refusal_names_the_remedy", refusal_names_the_remedy},
+        {"ekm_keys_allow_named_keys", ekm_keys_allow_named_keys},
         {"key_of_dual_use_token_made_only_with_ekm_keys",
          key_of_dual_use_token_made_only_with_ekm_keys},
         {NULL, NULL}};
     static const test_suite suite = {.name = "policy", .cases = cases};
-    const test_suite *suites[] = {&suite};
+    static const test_suite *const suites[] = {&suite};
 
-    if (!fault_proxy_load(&proxy)) {
-        printf("SKIPPED: no counted token: run it by tests/tokens/with-token --count\n");
-        return 77;
-    }
-    return testing_main(argc, argv, suites, 1);
+    return provider_main(argc, argv, suites, 1);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Public key objects that were planted without a PIN, tokens that make no session objects, and
- * private keys that do not tell their exponent.
+ * private keys whose exponent cannot be read.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +10,7 @@
 
 static const uint8_t one[] = {1}, three[] = {3}, f4[] = {1, 0, 1}, even[] = {4};
 
-/* 20 objects: the key's modulus, label and CKA_ID with exponents 1, 3 and 4, and keys of their own.
- */
+/* 20 objects: the key's modulus, label and CKA_ID with exponents 1, 3 and 4, and unrelated keys. */
 static void plant_twenty(const fixture *w, const tok_key *key)
 {
     const tok_key_info *info = tok_key_info_of(key);
@@ -52,7 +51,7 @@ static void planted_objects_are_not_used(void)
     tok_key_release(key);
     fixture_end(&w);
 
-    /* The next start of the process finds them first; then the genuine one is gone, too. */
+    /* In the second round a new context finds them first, and the genuine object is gone. */
     for (unsigned round = 0; round < 2; round++) {
         fixture_begin(&w, "");
         key = fixture_find(&w, "victim");
@@ -86,8 +85,8 @@ static void encryption_costs_two_calls_after_the_first(void)
     fixture_end(&w);
 }
 
-/* More keys than a session remembers: the objects made for the others are destroyed. */
-static void session_objects_do_not_pile_up(void)
+/* More keys than a session caches: the session objects of the others are destroyed. */
+static void session_objects_are_limited(void)
 {
     enum { KEYS = 6 };
     fixture w;
@@ -112,7 +111,8 @@ static void session_objects_do_not_pile_up(void)
     fixture_end(&w);
 }
 
-/* A token that makes no session objects encrypts with its own, and with no other. */
+/* On a token that makes no session objects, encryption uses the token's own public object and no
+ * other. */
 static void own_object_is_compared_each_time(void)
 {
     static const char refuses[] = "call=C_CreateObject times=0 rv=0x54";
@@ -128,7 +128,7 @@ static void own_object_is_compared_each_time(void)
     CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
     CU_ASSERT_EQUAL(fixture_proxy.get("C_GetAttributeValue"), 1);
     CU_ASSERT_EQUAL(fixture_proxy.get("C_FindObjectsInit"), 0);
-    /* Without it, there is one way left, which the error names; nothing else is used. */
+    /* Without it only the way that the error names is left; no other object is used. */
     while (fixture_publics(&w, key, true) > 1) {
     }
     CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
@@ -149,7 +149,7 @@ static void own_object_is_compared_each_time(void)
     fixture_end(&w);
 }
 
-static void template_that_is_refused_is_tried_smaller(void)
+static void refused_template_retried_smaller(void)
 {
     fixture w;
     uint8_t cipher[FIXTURE_BLOCK];
@@ -164,7 +164,7 @@ static void template_that_is_refused_is_tried_smaller(void)
     fixture_end(&w);
 }
 
-/* --- the exponent is not told --- */
+/* --- unreadable exponents --- */
 
 static void hide_exponent(fixture *w, const char *name)
 {
@@ -176,7 +176,7 @@ static void hide_exponent(fixture *w, const char *name)
 }
 
 /* Keys with usual, small and long exponents; no public object, planted ones, or both. */
-static void exponent_not_told_is_proven(void)
+static void unreadable_exponent_is_proven(void)
 {
     static const uint8_t seventeen[] = {17};
     static const uint8_t longer[] = {0x9a, 1,  2,  3,  4,  5,  6,  7,  8,  9,
@@ -185,7 +185,7 @@ static void exponent_not_told_is_proven(void)
         const char *name;
         const uint8_t *exponent;
         size_t length;
-        bool genuine; /* a public object with it is there */
+        bool genuine; /* the genuine public object exists */
     } keys[] = {{"f4", f4, sizeof f4, false},
                 {"three", three, sizeof three, false},
                 {"seventeen", seventeen, sizeof seventeen, true},
@@ -220,8 +220,9 @@ static void exponent_not_told_is_proven(void)
     }
 }
 
-/* An unusual exponent that nothing tells: the key is not there, rather than a wrong one. */
-static void exponent_that_nothing_tells_is_not_assumed(void)
+/* An unusual exponent that cannot be determined: the key is reported missing rather than used with
+ * a wrong one. */
+static void unknown_exponent_is_not_assumed(void)
 {
     static const uint8_t unusual[] = {0x01, 0x00, 0x03};
     fixture w;
@@ -240,9 +241,9 @@ static void exponent_that_nothing_tells_is_not_assumed(void)
     fixture_end(&w);
 }
 
-/* Modulus and exponent that do not belong to the private key: nothing is encrypted. The token says
- * so of a key whose known answer comes back as something else. */
-static void numbers_that_do_not_fit_encrypt_nothing(void)
+/* Modulus and exponent that do not belong to the private key: nothing is encrypted, and the error
+ * says that the known answer came back wrong. */
+static void wrong_public_numbers_encrypt_nothing(void)
 {
     fixture w;
     uint8_t cipher[FIXTURE_BLOCK];
@@ -265,12 +266,12 @@ int main(int argc, char **argv)
     static const test_case cases[] = {
         {"planted_objects_are_not_used", planted_objects_are_not_used},
         {"encryption_costs_two_calls_after_the_first", encryption_costs_two_calls_after_the_first},
-        {"session_objects_do_not_pile_up", session_objects_do_not_pile_up},
+        {"session_objects_are_limited", session_objects_are_limited},
         {"own_object_is_compared_each_time", own_object_is_compared_each_time},
-        {"template_that_is_refused_is_tried_smaller", template_that_is_refused_is_tried_smaller},
-        {"exponent_not_told_is_proven", exponent_not_told_is_proven},
-        {"exponent_that_nothing_tells_is_not_assumed", exponent_that_nothing_tells_is_not_assumed},
-        {"numbers_that_do_not_fit_encrypt_nothing", numbers_that_do_not_fit_encrypt_nothing},
+        {"refused_template_retried_smaller", refused_template_retried_smaller},
+        {"unreadable_exponent_is_proven", unreadable_exponent_is_proven},
+        {"unknown_exponent_is_not_assumed", unknown_exponent_is_not_assumed},
+        {"wrong_public_numbers_encrypt_nothing", wrong_public_numbers_encrypt_nothing},
         {NULL, NULL}};
     static const test_suite suite = {.name = "field_pubkey", .cases = cases};
     static const test_suite *const suites[] = {&suite};

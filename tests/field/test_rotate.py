@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm cmk rotate against what the field brings: exports of other databases, forged exports, and
-files that are already there. Every new value is opened again and compared with the key it must hold."""
+"""p11ekm cmk rotate with inputs from the field: exports of other databases, forged exports, and
+files that already exist. Every new value is decrypted and compared with the key it must hold."""
 
 import fcntl
 import hashlib
@@ -17,18 +17,18 @@ import common  # noqa: E402
 
 
 class Rotation(common.TokenCase):
-    """One token with its keys serves all tests; each has an empty directory of its own in it."""
+    """One token with its keys serves all tests; each has an empty directory of its own."""
 
-    world = None
+    fixture = None
 
     def setUp(self):
-        if Rotation.world is None:
+        if Rotation.fixture is None:
             super().setUp()
             self._cleanups.clear()  # the token stays: tearDownModule removes it
             for name in ("old", "new", "finance"):
                 self.ok("cmk", "create", name, "--algorithm", "RSA_2048")
-            Rotation.world = self.directory, self.environment
-        top, self.environment = Rotation.world
+            Rotation.fixture = self.directory, self.environment
+        top, self.environment = Rotation.fixture
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=top))
 
     def file(self, name):
@@ -59,7 +59,7 @@ class Rotation(common.TokenCase):
             self.file(name).unlink(missing_ok=True)
 
     def opened(self, row):
-        """What the row's value holds: unwrapped by its key in software, through pkcs11-tool."""
+        """The value's plaintext: unwrapped by its key in software, through pkcs11-tool."""
         name = row["path"].rsplit("=", 1)[1]
         key_id = self.ok("key", "show", name, "--json").json()["id"]
         self.file("ct").write_bytes(bytes.fromhex(row["value"][2:])[-512:-256])
@@ -74,7 +74,7 @@ class Rotation(common.TokenCase):
 
 
 class SameWork(Rotation):
-    """What counts as done."""
+    """Which values count as done."""
 
     def test_output_of_another_database_is_refused_and_left_as_it_is(self):
         one = self.export("one", self.known("CEK_1", secret=b"one"))
@@ -140,10 +140,10 @@ class SameWork(Rotation):
 
 
 class ResumedValues(Rotation):
-    """A line counts as done only while its value is one of the key that --to names now."""
+    """A line counts as done only if its value is encrypted under the key that --to names now."""
 
     def half_done(self, to="new"):
-        """An export of two values, and an output that has the first line only. The two lines."""
+        """An export of two values, and an output with the first line only. Returns both lines."""
         export = self.export("export", *(self.known(f"CEK_{i}", secret=bytes([i])) for i in range(2)))
         self.ok(*self.rotate(export, to=to))
         self.fresh_sql()
@@ -192,7 +192,7 @@ class ResumedValues(Rotation):
 
 
 class OneWriter(Rotation):
-    """Two runs do not write one output."""
+    """Two runs must not write the same output."""
 
     def test_output_that_another_run_writes_is_refused(self):
         export = self.export("export", *(self.known(f"CEK_{i}", secret=bytes([i])) for i in range(2)))
@@ -221,7 +221,7 @@ class OneWriter(Rotation):
 
 
 class NamedKeys(Rotation):
-    """The administrator names the source; the export cannot choose it."""
+    """The administrator names the source key; the export cannot choose it."""
 
     def test_from_is_required(self):
         command = self.rotate(self.export("e", self.known("CEK_1")))
@@ -229,7 +229,7 @@ class NamedKeys(Rotation):
         self.fails("INVALID_ARGUMENT", *command[:at], *command[at + 2:], status=2)
 
     def test_forged_export_does_not_move_another_key(self):
-        """A value of the finance key, said to be of the old one or with its own path."""
+        """A value of the finance key, labelled as one of the old key or with its own path."""
         theirs = self.known("CEK_1", key="finance")
         for path in (theirs["path"], "pkcs11:token=soft;object=old"):
             self.fails("SIGNATURE_INVALID", *self.rotate(self.export("e", {**theirs, "path": path})))
@@ -248,7 +248,7 @@ class NamedKeys(Rotation):
 
 
 class Files(Rotation):
-    """What has the name already stays as it is, byte by byte."""
+    """An existing file of that name stays unchanged, byte by byte."""
 
     def setUp(self):
         super().setUp()
@@ -279,7 +279,7 @@ class Files(Rotation):
         self.ok(*self.rotate(self.path))
         whole = self.read("out")
         row = self.rows("out")[0]
-        blank = json.dumps(row).encode() + b"\n"  # the same, written by somebody else
+        blank = json.dumps(row).encode() + b"\n"  # the same row, written by another program
         for content in (whole + b"\n", whole + b"note", b"\xef\xbb\xbf" + whole, b" " + whole, blank,
                         whole + whole, whole.replace(b"\n", b"\r\n"), whole[:-1] + b" \n"):
             with self.subTest(content=content[-20:]):
@@ -340,8 +340,8 @@ class Files(Rotation):
 
 
 def tearDownModule():
-    if Rotation.world is not None:
-        shutil.rmtree(Rotation.world[0])
+    if Rotation.fixture is not None:
+        shutil.rmtree(Rotation.fixture[0])
 
 
 if __name__ == "__main__":

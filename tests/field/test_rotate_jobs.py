@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm cmk rotate --jobs: the output is that of one job, whatever fails and whenever it is killed.
-Where time matters, the counting module delays each call of the token."""
+"""p11ekm cmk rotate --jobs: the output is that of one job, whatever fails and whenever the run is
+killed. If a test depends on time, the fault proxy delays each call of the token."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ class Jobs(test_rotate.Rotation):
     rows_made = []
 
     def values(self, count):
-        """An export of so many values; they are made once for all tests."""
+        """An export of `count` values; they are made once for all tests."""
         while len(Jobs.rows_made) < count:
             i = len(Jobs.rows_made)
             Jobs.rows_made.append(self.known(f"CEK_{i:02}", secret=secret(i)))
@@ -39,7 +39,7 @@ class Jobs(test_rotate.Rotation):
         return pathlib.Path(self.environment["P11EKM_CONF"]).read_text(encoding="utf-8")
 
     def slow(self, milliseconds=2, plan=""):
-        """An environment in which each call of the token takes so long, with its configuration."""
+        """An environment in which each call of the token is delayed, with its configuration."""
         conf = self.write("slow.conf", self.configuration().replace(common.MODULE, COUNT))
         rules = plan or f"call=* times=0 delay={milliseconds}"
         return {**self.environment, "P11EKM_CONF": conf, "P11COUNT_MODULE": common.MODULE, "P11COUNT_PLAN": rules}
@@ -52,7 +52,7 @@ class Jobs(test_rotate.Rotation):
         return self.read("out").splitlines(keepends=True) if self.file("out").exists() else []
 
     def assert_prefix(self, rows, count=None):
-        """The output is whole lines of the first rows, in their order, each with its key."""
+        """The output has whole lines of the first rows, in order, each with its key."""
         made = self.rows("out")
         self.assertTrue(self.read("out").endswith(b"\n"))
         if count is not None:
@@ -63,7 +63,7 @@ class Jobs(test_rotate.Rotation):
             self.assertEqual(self.opened(row), hashlib.sha256(secret(i)).digest())
 
     def broken(self, rows, *indices):
-        """The rows, some with a signature that does not verify."""
+        """The rows, those of `indices` with a signature that does not verify."""
         for i in indices:
             value = rows[i]["value"]
             rows[i]["value"] = value[:-1] + ("0" if value[-1] != "0" else "1")
@@ -113,7 +113,7 @@ class Output(Jobs):
 
 
 class Sessions(Jobs):
-    """Not more jobs than sessions."""
+    """The number of jobs is limited by the number of sessions."""
 
     def test_jobs_are_lowered_to_max_sessions(self):
         rows = self.values(12)
@@ -145,7 +145,7 @@ class Sessions(Jobs):
 
 class CutShort(Jobs):
     def test_killed_run_is_resumed(self):
-        """Killed again and again, with a few lines more each time."""
+        """Killed repeatedly, with a few more lines each time."""
         for number, name in ((signal.SIGKILL, "kill"), (signal.SIGINT, "interrupt")):
             with self.subTest(signal=name):
                 rows = self.values(24)
@@ -204,7 +204,8 @@ class CutShort(Jobs):
 
 class Failure(Jobs):
     def test_first_failure_in_the_order_of_rows_is_told(self):
-        """A later value may fail earlier: its signature is checked before its neighbor is wrapped."""
+        """A later value may fail earlier: its signature is checked before the previous value is
+        wrapped."""
         good = self.values(16)
         for bad in ((7,), (7, 8), (7, 8, 9, 15), (0, 1)):
             with self.subTest(bad=bad):
@@ -252,6 +253,6 @@ def tearDownModule():
 
 if __name__ == "__main__":
     if not os.path.exists(COUNT):
-        print("SKIPPED: the counting module is not built")
+        print("SKIPPED: the fault proxy is not built")
         sys.exit(77)
     common.main()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is learned of a key's paddings, and what is not: one failure of the token, or one key's
- * refusal, must not take the padding from another key, from other data or from later.
+ * Which paddings a key supports, and how that is determined: one failure of the token, or one key's
+ * refusal, must not exclude the padding for another key, other data or a later operation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +20,14 @@ static void destroy(fixture *w, tok_key *key)
     tok_key_release(key);
 }
 
-/* Each way a token may fail once while the first encryption of a process finds out what it can. */
-static void failure_once_teaches_nothing(void)
+/* Each way a token may fail once while the first encryption of a process determines its support. */
+static void single_failure_excludes_no_padding(void)
 {
-    static const char *const glitches[] = {
+    static const char *const fault_plans[] = {
         "call=C_Decrypt rv=0x5",                      /* GENERAL_ERROR */
         "call=C_Decrypt rv=0x6",                      /* FUNCTION_FAILED */
         "call=C_Decrypt rv=0x40",                     /* ENCRYPTED_DATA_INVALID */
-        "call=C_Decrypt rv=0x80000001",               /* a vendor's */
+        "call=C_Decrypt rv=0x80000001",               /* vendor-defined */
         "call=C_DecryptInit hash=" SHA256 " rv=0x5",  /* before the data */
         "call=C_DecryptInit hash=" SHA256 " rv=0x30", /* DEVICE_ERROR */
         "call=C_DecryptInit hash=" SHA256 " rv=0x31", /* DEVICE_MEMORY */
@@ -40,14 +40,14 @@ static void failure_once_teaches_nothing(void)
     uint8_t old[FIXTURE_BLOCK], cipher[FIXTURE_BLOCK];
     fixture w;
 
-    for (size_t i = 0; i < sizeof glitches / sizeof glitches[0]; i++) {
+    for (size_t i = 0; i < sizeof fault_plans / sizeof fault_plans[0]; i++) {
         fixture_begin(&w, "");
-        tok_key *key = fixture_make(&w, "glitch");
+        tok_key *key = fixture_make(&w, "fault_plan");
         fixture_seal(key, "SHA256", old);
-        CU_ASSERT_EQUAL(fixture_proxy.plan(glitches[i]), 0);
+        CU_ASSERT_EQUAL(fixture_proxy.plan(fault_plans[i]), 0);
         core_status st = fixture_round_trip(&w, key, cipher);
         CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
-        /* The statement may fail; the next one does not, and the padding is the policy's. */
+        /* The first statement may fail; the next one succeeds, with the policy's padding. */
         if (st == ST_OK)
             CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
         st = fixture_round_trip(&w, key, cipher);
@@ -57,7 +57,7 @@ static void failure_once_teaches_nothing(void)
         }
         CU_ASSERT_EQUAL(st, ST_OK);
         if (st != ST_OK)
-            printf("\n%s: %s\n", glitches[i], w.err.text);
+            printf("\n%s: %s\n", fault_plans[i], w.err.text);
         CU_ASSERT_EQUAL(fixture_padding(&w, key, cipher), CORE_PAD_OAEP_SHA256);
         CU_ASSERT_EQUAL(fixture_opens(&w, key, old), ST_OK);
         destroy(&w, key);
@@ -65,7 +65,7 @@ static void failure_once_teaches_nothing(void)
     }
 }
 
-static void refusal_of_one_key_is_its_own(void)
+static void refusal_of_one_key_affects_no_other(void)
 {
     uint8_t old_a[FIXTURE_BLOCK], old_b[FIXTURE_BLOCK], cipher[FIXTURE_BLOCK];
     char plan[128];
@@ -84,7 +84,8 @@ static void refusal_of_one_key_is_its_own(void)
     CU_ASSERT_EQUAL(fixture_round_trip(&w, a, cipher), ST_OK);
     CU_ASSERT_EQUAL(fixture_padding(&w, a, cipher), CORE_PAD_OAEP_SHA256);
     CU_ASSERT_EQUAL(fixture_opens(&w, a, old_a), ST_OK);
-    /* The padding that was refused is not skipped: what it is needed for opens when it is taken. */
+    /* The refused padding is not skipped in decryption: its ciphertexts decrypt once the token
+     * accepts it. */
     CU_ASSERT_EQUAL(fixture_proxy.plan(""), 0);
     CU_ASSERT_EQUAL(fixture_opens(&w, b, old_b), ST_OK);
     destroy(&w, a);
@@ -92,8 +93,9 @@ static void refusal_of_one_key_is_its_own(void)
     fixture_end(&w);
 }
 
-/* A key that may do no OAEP at all, as CKA_ALLOWED_MECHANISMS can say, is refused by name. */
-static void refusal_without_confirmation_is_not_learned(void)
+/* A key without any OAEP, as CKA_ALLOWED_MECHANISMS can say, is refused with an error that names
+ * it. */
+static void unconfirmed_refusal_is_not_cached(void)
 {
     uint8_t cipher[FIXTURE_BLOCK];
     char plan[128];
@@ -116,7 +118,8 @@ static void refusal_without_confirmation_is_not_learned(void)
     fixture_end(&w);
 }
 
-/* Each code that a token may refuse a padding with, a vendor's only when it is given twice. */
+/* Each code with which a token may refuse a padding, a vendor-defined one only if it is returned
+ * twice. */
 static void refusal_by_any_code_falls_back(void)
 {
     static const char *const codes[] = {"0x7", "0x54", "0x68", "0x70", "0x71", "0x80000001"};
@@ -131,7 +134,7 @@ static void refusal_by_any_code_falls_back(void)
         (void)snprintf(plan, sizeof plan, "call=C_DecryptInit hash=" SHA256 " times=0 rv=%s",
                        codes[i]);
         CU_ASSERT_EQUAL(fixture_proxy.plan(plan), 0);
-        /* A padding that is refused says nothing of the data: the next one is tried. */
+        /* A refused padding says nothing about the data: the next one is tried. */
         CU_ASSERT_EQUAL(fixture_opens(&w, key, old), ST_OK);
         CU_ASSERT_EQUAL(fixture_round_trip(&w, key, cipher), ST_OK);
         if (w.err.status != ST_OK)
@@ -142,8 +145,9 @@ static void refusal_by_any_code_falls_back(void)
     }
 }
 
-/* Another login in between starts a new generation, so the acceptance says nothing of the refusal:
- * both are asked for again. Found by 32 threads that log in while the first of them encrypts. */
+/* A login in between starts a new generation, so an acceptance after it confirms no
+ * refusal before it: both are queried again. Found with 32 threads that log in while the
+ * first of them encrypts. */
 static void refusal_is_confirmed_again_after_a_new_login(void)
 {
     uint8_t cipher[FIXTURE_BLOCK];
@@ -160,8 +164,8 @@ static void refusal_is_confirmed_again_after_a_new_login(void)
     fixture_end(&w);
 }
 
-/* A failure while the refusal is confirmed is told as that failure, not as the refusal. */
-static void failed_confirmation_is_not_called_a_refusal(void)
+/* A failure while the refusal is confirmed is reported as that failure, not as the refusal. */
+static void failed_confirmation_is_reported_as_failure(void)
 {
     uint8_t cipher[FIXTURE_BLOCK];
     fixture w;
@@ -205,7 +209,8 @@ static void downgrade_is_logged_once(void)
     free(text);
 }
 
-/* One limit, whatever this process has done before. SoftHSM does OAEP with SHA-1 only. */
+/* The limit does not depend on earlier operations of the process. SoftHSM has OAEP with
+ * SHA-1 only. */
 static void longest_plaintext_is_the_same_before_and_after(void)
 {
     uint8_t plain[FIXTURE_BLOCK] = {1}, cipher[FIXTURE_BLOCK], back[FIXTURE_BLOCK];
@@ -232,15 +237,13 @@ static void longest_plaintext_is_the_same_before_and_after(void)
 int main(int argc, char **argv)
 {
     static const test_case cases[] = {
-        {"failure_once_teaches_nothing", failure_once_teaches_nothing},
-        {"refusal_of_one_key_is_its_own", refusal_of_one_key_is_its_own},
-        {"refusal_without_confirmation_is_not_learned",
-         refusal_without_confirmation_is_not_learned},
+        {"single_failure_excludes_no_padding", single_failure_excludes_no_padding},
+        {"refusal_of_one_key_affects_no_other", refusal_of_one_key_affects_no_other},
+        {"unconfirmed_refusal_is_not_cached", unconfirmed_refusal_is_not_cached},
         {"refusal_by_any_code_falls_back", refusal_by_any_code_falls_back},
         {"refusal_is_confirmed_again_after_a_new_login",
          refusal_is_confirmed_again_after_a_new_login},
-        {"failed_confirmation_is_not_called_a_refusal",
-         failed_confirmation_is_not_called_a_refusal},
+        {"failed_confirmation_is_reported_as_failure", failed_confirmation_is_reported_as_failure},
         {"downgrade_is_logged_once", downgrade_is_logged_once},
         {"longest_plaintext_is_the_same_before_and_after",
          longest_plaintext_is_the_same_before_and_after},

@@ -67,7 +67,8 @@ static void every_attribute_selects_or_is_refused(void)
     fixture_close();
 }
 
-/* A section whose URI does not parse is no section: the policy in it must not be dropped. */
+/* A section whose URI does not parse is refused as a whole: the policy in it must not be
+ * dropped. */
 static void section_with_bad_uri_is_no_configuration(void)
 {
     static const char *const uris[] = {"pkcs11:token=memory;x-vendor=1",
@@ -91,7 +92,7 @@ static void section_with_bad_uri_is_no_configuration(void)
     }
 }
 
-/* A context that names both, and has asked for none yet. */
+/* A context whose configuration names both; neither has been used yet. */
 static void open_twins(void)
 {
     char text[1024];
@@ -105,7 +106,7 @@ static void open_twins(void)
     fixture.twin(1);
 }
 
-/* Two tokens that say the same of themselves differ by their slots. */
+/* Two tokens with the same description differ by their slots. */
 static void twins_are_told_apart_by_slot(void)
 {
     uint64_t slot = 0;

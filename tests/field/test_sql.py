@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generated T-SQL against names that try to break out of it: in any code page, through sqlcmd's
-variables, line ends, characters that change the direction of text, and names SQL Server has no room for."""
+"""Generated T-SQL with names that try to break out of it: in any code page, through sqlcmd's
+variables, line ends, characters that change the direction of text, and names that are too long
+for SQL Server."""
 
 import json
 import os
@@ -31,7 +32,7 @@ class Files(common.DirectoryCase):
     """cek sql: the rows come from the database."""
 
     def sql(self, *rows):
-        """The T-SQL in the file that is written, as bytes."""
+        """The generated T-SQL file, as bytes."""
         out = self.directory / f"{len(list(self.directory.iterdir()))}.sql"
         self.ok("cek", "sql", self.export(*rows), "--output", str(out))
         return out.read_bytes()
@@ -95,7 +96,7 @@ class Files(common.DirectoryCase):
 
 
 class Options(common.TokenCase):
-    """Names of the command line; the token has one key."""
+    """Names given on the command line; the token has one key."""
 
     def test_hostile_names_are_refused_at_each_entrance(self):
         self.ok("cmk", "create", "key", "--algorithm", "RSA_2048")
@@ -116,7 +117,7 @@ class Options(common.TokenCase):
                              capture_output=True, check=False)
         self.assertEqual(bad.returncode, 2, bad.stderr)
         self.assertEqual(len(self.ok("key", "list", "--json").json()["keys"]), 1)
-        # And the same verbs with a name that is only unusual.
+        # The same verbs with a name that is only unusual.
         out = self.directory / "cmk.sql"
         self.ok("cmk", "sql", "key", "--cmk", SWALLOWS[0], "--output", str(out))
         self.assertTrue(out.read_bytes().startswith(MARK))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A module that writes to standard output: what p11ekm prints stays whole.
+# A module that writes to standard output: the output of p11ekm stays intact.
 #
 #   test_stdout.sh P11EKM PYTHON
 set -eu
@@ -21,7 +21,7 @@ fail()
     exit 1
 }
 
-# Text of the module, and only that, goes to standard error.
+# Only the module's text goes to standard error.
 "$p11ekm" --json token list >"$work/out" 2>"$work/err" || fail "token list: $(cat "$work/err")"
 grep -q 'HSM client' "$work/err" || fail "the module has not written anything"
 "$python" -m json.tool "$work/out" >"$work/tidy" || fail "not JSON: $(cat "$work/out")"
@@ -33,14 +33,14 @@ grep -q piped "$work/out" || fail "the key is not listed"
 if grep -q 'HSM client' "$work/out"; then fail "the module's text is in the output"; fi
 if grep -q piped "$work/err"; then fail "the output is in the errors"; fi
 
-# A full disk is still seen.
+# A full disk is still reported.
 if [ -c /dev/full ]; then
     status=0
     "$p11ekm" key list >/dev/full 2>"$work/err" || status=$?
     [ $status -eq 1 ] || fail "key list on a full disk ended with $status"
-    grep -q 'standard output' "$work/err" || fail "the full disk is not told"
+    grep -q 'standard output' "$work/err" || fail "the full disk is not reported"
 fi
-# And it works without standard error or standard output.
+# It works without standard error or standard output, too.
 "$p11ekm" key list >"$work/out" 2>&- || fail "without standard error"
 grep -q piped "$work/out" || fail "no list without standard error"
 echo passed

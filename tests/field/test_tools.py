@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Field faults of the command line and of files: inputs of exactly the buffer's size, files that are
-missing, directories that others may write, a clean machine, an installation anywhere."""
+"""Field faults of the command line and of files: inputs of exactly the buffer's size, missing
+files, directories that others may write, a new machine, an installation in any directory."""
 
 import json
 import os
@@ -22,14 +22,14 @@ LIBRARY = os.environ.get("P11EKM_LIBRARY", str(common.ROOT / "out/lib/libp11ekm.
 
 
 class Inputs(common.TokenCase):
-    """What is read from a descriptor, a prompt or a file may be as long as its room, and longer."""
+    """Input from a descriptor, a prompt or a file may be as long as its buffer, and longer."""
 
     def with_descriptor(self, data, *arguments):
-        """One run with `data` to be read from descriptor 9; a crash is a negative status."""
+        """One run that reads `data` from descriptor 9; a crash is a negative status."""
         read, write = os.pipe()
         os.write(write, data)
         os.close(write)
-        # 0 to 2 are in use: the copy has the number that the arguments name.
+        # 0 to 2 are open: the copy gets the number that the arguments name.
         os.dup2(read, 9)
         try:
             return self.cli(*arguments, pass_fds=(9,))
@@ -48,13 +48,14 @@ class Inputs(common.TokenCase):
 
     def test_pin_on_a_descriptor_longer_than_its_room_is_not_cut(self):
         self.assertEqual(self.with_descriptor(b"1234\n", "key", "list", "--pin-fd", "9").status, 0)
-        # The PIN itself is right: cut to 256 bytes, the rest of the line would be gone, not refused.
+        # The PIN itself is right: a cut at 256 bytes would drop the rest of the line instead of
+        # refusing it.
         run = self.with_descriptor(b"1234\n" + b"#" * 252, "key", "list", "--pin-fd", "9")
         self.assertEqual(run.status, 1, str(run))
         self.assertIn("p11ekm: FORMAT: --pin-fd: longer than 256 bytes", run.err)
 
     def typed(self, length):
-        """Types a PIN at a terminal; what was printed and the wait status, None where it hangs."""
+        """Types a PIN at a terminal; returns the output and the wait status, None if it hangs."""
         environment = dict(self.environment, TERM="dumb")
         pid, terminal = pty.fork()
         if pid == 0:
@@ -93,7 +94,7 @@ class Inputs(common.TokenCase):
 
 
 class MissingFiles(common.TokenCase):
-    """A missing file is never "Not Found" (4), and the log says what is missing."""
+    """A missing file is never "Not Found" (4), and the log names the missing file."""
 
     def provider(self, statement, **keys):
         self.set_keys(log=str(self.directory / "log"), **keys)
@@ -144,7 +145,7 @@ class MissingFiles(common.TokenCase):
 
 
 class Directories(common.TokenCase):
-    """Who may write a directory can replace what is in it."""
+    """A user who may write a directory can replace the files in it."""
 
     def test_configuration_below_a_directory_of_others_is_refused(self):
         middle = self.directory / "middle"
@@ -175,7 +176,7 @@ class Directories(common.TokenCase):
 
 
 class FullDisk(common.TokenCase):
-    """A disk that is full is a trail that may not grow: files below 64 KiB can still be written."""
+    """A full disk is simulated by a size limit; files below 64 KiB can still be written."""
 
     FULL = 64 * 1024
 
@@ -194,7 +195,8 @@ class FullDisk(common.TokenCase):
         return [(key["name"], key["retired"]) for key in self.ok("key", "list", "--json").json()["keys"]]
 
     def full(self):
-        """Behind fork: no file grows beyond FULL, and writing more is an error, not a signal."""
+        """Runs after fork: no file grows beyond FULL, and writing more is an error, not a signal.
+        """
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.FULL, self.FULL))
 
@@ -265,7 +267,7 @@ class DoctorMakesNothing(common.TokenCase):
         self.assertIn("a record was written", self.ok("doctor").out)
         line, = [json.loads(line) for line in audit.read_text().splitlines()]
         self.assertEqual((line["operation"], line["result"]), ("Doctor", "OK"))
-        self.assertEqual(self.tree(), before)  # nor a lock: it would be root's, and not the service's
+        self.assertEqual(self.tree(), before)  # and no lock file: it would belong to root instead of the service
 
     def test_directory_of_the_trail_that_others_may_write(self):
         loose = self.directory / "loose"
@@ -286,7 +288,7 @@ class WrongUse(common.DirectoryCase):
 
 
 class CleanMachine(common.DirectoryCase):
-    """The first command of the README, where nothing is there yet."""
+    """The first command of the README, on a machine without any of its files."""
 
     def init(self, conf, **options):
         return self.cli("init", "--conf", str(conf), "--module", common.MODULE, "--token", "t",
