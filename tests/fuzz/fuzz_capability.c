@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm itself on a hostile module (hostile.h): what it prints of the token. With --json that is
- * one document, strict JSON in valid UTF-8 without control characters, in which each name is what
- * the module said, as a second reading of its fields has it; without, lines of which none is the
- * token's. Every session and every block is given back, whatever the module answered.
+ * p11ekm on a hostile module (hostile.h): what it prints about the token. With --json that must be
+ * one document, strict JSON in valid UTF-8 without control characters, in which each name equals
+ * the module's field as this target decodes it; without --json, no line may come from the token.
+ * Every session and every memory block is released, whatever the module returned.
  *
- * The first byte of the input chooses the verb, --json among it; the module reads the rest.
+ * The first byte of the input chooses the verb and --json; the module reads the rest.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* main() of tools/p11ekm/main.c. */
 int cli_main(int argc, char **argv);
-/* The linker puts these in the place of those without __wrap_. */
+/* The linker replaces the functions without __wrap_ by these. */
 core_status __wrap_tok_library_load(const core_config *config, tok_library *out, core_err *err);
 void __wrap_core_sleep_ms(unsigned milliseconds);
 uint64_t __wrap_core_now_us(void);
@@ -46,7 +46,7 @@ core_status __wrap_tok_library_load(const core_config *config, tok_library *out,
 
     (void)config;
     (void)err;
-    core_free(gate); /* each run is a process of its own */
+    core_free(gate); /* each run is a separate process */
     gate = tok_gate_make();
     check(gate != NULL);
     *out = (tok_library){.f = hostile_functions(), .gate = gate, .local = true};
@@ -54,7 +54,7 @@ core_status __wrap_tok_library_load(const core_config *config, tok_library *out,
     return ST_OK;
 }
 
-/* Time passes only by sleeping, which takes none. */
+/* Time advances only by sleeping, which takes no real time. */
 void __wrap_core_sleep_ms(unsigned milliseconds)
 {
     now += (uint64_t)milliseconds * 1000;
@@ -97,7 +97,7 @@ static void remove_files(void)
 
 /* --- what was printed --- */
 
-/* Of ASCII's control characters only those in `allowed`, of Unicode's none. */
+/* Of ASCII's control characters only those in `allowed`; of Unicode's none. */
 static void printable(const char *text, const char *allowed)
 {
     check(core_utf8_valid(text, strlen(text)));
@@ -114,7 +114,7 @@ static const char *string_of(const json_t *object, const char *name)
     return text;
 }
 
-/* A fixed field as a string: blanks at both ends off, cut at the first NUL. */
+/* A fixed field as a string: without blanks at both ends, cut at the first NUL. */
 static void field_text(const uint8_t *field, size_t length, char *out)
 {
     size_t end = length, from = 0, n = 0;
@@ -127,7 +127,7 @@ static void field_text(const uint8_t *field, size_t length, char *out)
     out[n] = '\0';
 }
 
-/* Whether what is shown is the text, with a '?' only for what cannot be shown. */
+/* Checks that the output shows the text, with a '?' only for what cannot be shown. */
 static void shows(const char *shown, const char *text)
 {
     size_t i = 0;
@@ -168,7 +168,7 @@ static void check_tokens(const json_t *doc)
     }
 }
 
-/* Every key that is shown is one of the module's, and its dates are dates. */
+/* Every key in the output is one of the module's, and its dates are valid. */
 static void check_keys(const json_t *doc)
 {
     const json_t *list = json_object_get(doc, "keys");
@@ -176,13 +176,13 @@ static void check_keys(const json_t *doc)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *key = json_array_get(list, i);
         const char *label = json_string_value(json_object_get(key, "label"));
-        bool known = label == NULL; /* cmk list has the name alone */
+        bool known = label == NULL; /* cmk list prints the name only */
         for (size_t k = 0; !known && k < the_hostile.key_count; k++) {
             const hostile_key *own = &the_hostile.keys[k];
             size_t length = own->name_len;
             while (length > 0 && own->name[length - 1] == '\0')
                 length--;
-            if (memchr(own->name, '\0', length) != NULL) /* no name */
+            if (memchr(own->name, '\0', length) != NULL) /* not a usable name */
                 length = 0;
             known = strlen(label) == length;
             for (size_t n = 0; known && label[n] != '\0'; n++)
@@ -243,7 +243,7 @@ static const verb verbs[] = {
     {{"cmk", "list"}, check_keys},     {{"key", "show", "k"}, NULL},
 };
 
-/* Lines of the text that no verb begins a line with would be the token's own. */
+/* A line that does not begin as this verb's lines do would come from the token. */
 static void check_lines(const verb *v, const char *out)
 {
     size_t lines = 0;
@@ -289,7 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)config_file();
         check(atexit(remove_files) == 0);
         check(core_crypto_open() ==
-              ST_OK); /* once: opening it each time would be most of the work */
+              ST_OK); /* once: opening it for each input would be most of the work */
         begun = true;
     }
     if (size == 0)

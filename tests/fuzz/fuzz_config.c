@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a configuration: it is refused with a text, or every value is within its bounds.
+ * Any bytes as a configuration: refused with a text, or every value is within its bounds.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* abort() is how a fuzz target reports. */
+/* A fuzz target reports a failure by abort(). */
 static void check(bool holds)
 {
     if (!holds)
@@ -27,7 +27,7 @@ static void check_token(const core_token_config *token)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool open; /* once: a library context each time would be most of the work */
+    static bool open; /* once: a library context for each input would be most of the work */
     core_config *config = NULL;
     core_err err = {.status = ST_OK};
     if (!open)

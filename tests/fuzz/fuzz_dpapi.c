@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PIN files sealed by DPAPI: the code for Windows itself, built here over a stand-in for the
- * system. What DPAPI makes is opaque to us, and so is the stand-in's: a blob that it takes or
- * refuses. Fuzzed is what is ours: the mark, the blob's place and length, what is done with either
- * answer, and the PIN in what was sealed. The stand-in sees to it that every block it gives comes
- * back, and that a plaintext comes back wiped.
+ * PIN files sealed by DPAPI: the code for Windows, built here over a replacement of the system's
+ * functions. Real DPAPI blobs are opaque, and so are the replacement's: it accepts or refuses a
+ * blob. Fuzzed is our own code: the mark, the blob's position and length, the handling of either
+ * result, and the PIN in the plaintext. The replacement checks that every block it returns is
+ * released, and that a plaintext is wiped before.
  *
- * The first byte of the input says what the rest is: a file, a blob behind the mark, or a secret to
- * be sealed; the second, for a secret, which byte of its blob is spoilt.
+ * The first byte of the input says what the rest is: a file, a blob after the mark, or a secret to
+ * be sealed; the second, for a secret, which byte of its blob is changed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 #include "pkcs11/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-/* The name that the target's build gives core_file_create_sealed of Windows. */
+/* The target's build renames core_file_create_sealed of Windows to this. */
 core_status windows_create_sealed(const char *path, const void *bytes, size_t length,
                                   core_seal_scope scope, core_err *err);
 
@@ -98,7 +98,7 @@ static uint8_t sum(const uint8_t *bytes, size_t length)
     return total;
 }
 
-/* A blob: the bytes turned over, then their sum. */
+/* A blob: the bytes in reverse order, then their sum. */
 BOOL CryptProtectData(DATA_BLOB *in, const wchar_t *name, DATA_BLOB *entropy, void *reserved,
                       void *prompt, DWORD flags, DATA_BLOB *out)
 {
@@ -128,7 +128,7 @@ BOOL CryptUnprotectData(DATA_BLOB *in, wchar_t **name, DATA_BLOB *entropy, void 
         (void)LocalFree(plain);
         return 0;
     }
-    if (length == 0) { /* nothing sealed, nothing given */
+    if (length == 0) { /* an empty blob is refused */
         (void)LocalFree(plain);
         plain = NULL;
     }
@@ -136,9 +136,9 @@ BOOL CryptUnprotectData(DATA_BLOB *in, wchar_t **name, DATA_BLOB *entropy, void 
     return 1;
 }
 
-/* --- the judge --- */
+/* --- the checks --- */
 
-/* What the file is to become: its length, or SIZE_MAX for a refusal. */
+/* The expected length of the plaintext, or SIZE_MAX for a refusal. */
 static size_t expect(const uint8_t *file, size_t length, uint8_t *out)
 {
     if (length < MARK || memcmp(file, mark, MARK) != 0) {
@@ -153,7 +153,7 @@ static size_t expect(const uint8_t *file, size_t length, uint8_t *out)
     return sum(out, plain) == file[length - 1] ? plain : SIZE_MAX;
 }
 
-/* The PIN that is read from the file is the one read from what was sealed. */
+/* The PIN read from the file equals the PIN read from the plaintext. */
 static void same_pin(core_secret *opened, const uint8_t *plain, size_t length)
 {
     core_secret direct = {0};
@@ -195,7 +195,7 @@ static void open_file(const uint8_t *file, size_t length)
     core_secret_close(&secret);
 }
 
-/* Sealed and spoilt as the input says; what was not spoilt opens again. */
+/* Seals the secret and changes the blob as the input says; an unchanged blob opens again. */
 static void seal(const uint8_t *secret, size_t length, size_t spoilt)
 {
     static char path[64];

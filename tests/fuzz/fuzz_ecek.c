@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target of the reader of encrypted column encryption keys. The first two bytes of the input
- * are the modulus length. What is taken apart must be the whole input, in order and in bounds, with
- * the lengths that belong to the key; what is refused must leave a reason and no pointer.
+ * Fuzz target of the parser of encrypted column encryption keys. The first two bytes of the input
+ * are the modulus length. The parts of an accepted value must cover the whole input, in order and
+ * in bounds, with the lengths of the key; a refusal must have a reason and no pointer.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a PIN file. The judge goes another way: it takes the line out with the C library and
- * asks the converter of SECRET, because a PIN in a file must be one that SECRET could hold, too.
+ * Any bytes as a PIN file. The check uses other code: it extracts the line with the C library and
+ * asks the converter of SECRET, because a PIN in a file must be valid as SECRET, too.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ static void check(bool holds)
 }
 
 /* The PIN of the file as a string, or NULL. */
-static const char *judge(const uint8_t *data, size_t size)
+static const char *expected_pin(const uint8_t *data, size_t size)
 {
     static char text[MOST + 1], back[MOST + 1];
     static uint8_t utf16[2 * MOST];
@@ -44,7 +44,7 @@ static const char *judge(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static core_secret secret; /* one for all: a mapping each would be most of the work */
+    static core_secret secret; /* shared: a mapping for each input would be most of the work */
     core_err err = {.status = ST_OK};
 
     if (size > MOST)
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(secret.data, data, size);
     secret.length = size;
     const core_status st = tok_pin_cut(&secret, "pin", &err);
-    const char *pin = judge(data, size);
+    const char *pin = expected_pin(data, size);
     if (pin == NULL) {
         check(st == ST_PIN_SOURCE && strncmp(err.text, "pin: ", 5) == 0);
     } else {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any sequence of calls of SQL Server's interface, with every structure built from the input. The
- * memory behind a pointer has exactly the length its `cb` states, unless the length is one that
- * must be refused unread; so the address sanitizer sees each byte too many. The back door is the
- * fake one: afterwards nothing may be left over, and nothing been misused.
+ * memory of a pointer has exactly the length its `cb` states, unless that length must be refused
+ * unread; so the address sanitizer detects any access beyond it. The token layer is the fake one:
+ * afterwards all must be released and nothing misused.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ typedef struct run {
     size_t left;
     SqlCpSession sessions[SESSIONS]; /* open, open, closed */
     uint8_t keys[KEYS][16];
-    void *blocks[BLOCKS]; /* of the call under way */
+    void *blocks[BLOCKS]; /* of the current call */
     unsigned used;
 } run;
 
@@ -58,7 +58,7 @@ typedef struct span {
     void *bytes;
 } span;
 
-/* What stands behind a pointer to be read. */
+/* Memory to be read through a pointer. */
 static span input(run *r)
 {
     span s = {0, NULL};
@@ -75,7 +75,7 @@ static span input(run *r)
     return s;
 }
 
-/* What is to be written: NULL, or room of the length stated. */
+/* Memory to be written: NULL, or of the stated length. */
 static span output(run *r)
 {
     span s = {0, NULL};
@@ -104,7 +104,7 @@ static SqlCpData room(run *r)
     return (SqlCpData){s.cb, s.bytes};
 }
 
-/* Mostly a key that is there. */
+/* Mostly an existing key. */
 static SqlCpData thumb(run *r)
 {
     uint32_t which = take(r, 1);

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* A copy of just the input's size, so that the sanitizer sees one byte too many. */
+    /* A copy of exactly the input's size, so that the sanitizer detects a read beyond it. */
     char *text = malloc(size == 0 ? 1 : size);
     if (text == NULL) {
         return 0;
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sql_stmt *batch = NULL;
     sql_problem problem = {-1, 0, NULL};
     bool ok = sql_parse(arena, text, size, &batch, &problem);
-    /* A refusal names its number, a line and what it is about. */
+    /* A refusal has a number, a line and a subject. */
     if (!ok && (problem.number < 0 || problem.line < 1 || problem.text == NULL)) {
         abort();
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target of the PKCS#11 URI parser, with p11-kit's parser as the judge.
+ * Fuzz target of the PKCS#11 URI parser, compared with p11-kit's parser.
  */
 #include <stdint.h>
 #include <stdio.h>

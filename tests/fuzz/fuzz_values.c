@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as the JSON file that crosses from the DBA to the Security Administrator. What is read
- * is written and read again: the same. What jansson takes as one document, by its strictest rules,
- * is taken or refused as a second reading of it says. The names in it, quoted for T-SQL, are one
- * token of T-SQL each and nothing behind it. The first byte of the input chooses the kind of rows.
+ * Any bytes as the JSON file that the DBA and the Security Administrator exchange. Accepted rows
+ * are written and read again unchanged. A document that jansson accepts by its strictest rules is
+ * accepted or refused as an independent check of it says. Each name, quoted for T-SQL, is exactly
+ * one token of T-SQL. The first byte of the input chooses the kind of rows.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,7 +69,8 @@ static void written_and_read_again(const cli_rows *rows)
     core_str_free(&text);
 }
 
-/* Takes a quoted text apart as T-SQL does: where it ends, the closing character twice is one. */
+/* Parses a quoted text as T-SQL does: it ends at the first closing character that is not
+ * doubled. */
 static void quoted_once(const core_str *quoted, const char *open, char close, const char *text)
 {
     const char *at = core_str_get(quoted);
@@ -96,7 +97,7 @@ static void quoted(const char *text)
     core_str_free(&string);
 }
 
-/* U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, as they are written in UTF-8. */
+/* U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069 in UTF-8. */
 static bool turns_text(const unsigned char *c)
 {
     return (c[0] == 0xd8 && c[1] == 0x9c) ||
@@ -117,7 +118,7 @@ static bool is_text(const json_t *object, const char *name, unsigned most_units)
             (*c == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9)) || turns_text(c) ||
             (*c == '$' && c[1] == '('))
             return false;
-        units += *c >= 0xf0 ? 2 : (*c & 0xc0) != 0x80; /* of each first byte */
+        units += *c >= 0xf0 ? 2 : (*c & 0xc0) != 0x80; /* counted at each first byte */
     }
     return units <= most_units;
 }
@@ -141,15 +142,15 @@ static bool is_row(const json_t *object, bool values)
                     !is_digest(object))) ||
         hex == NULL || *hex == '\0')
         return false;
-    const size_t written = strlen(hex); /* the bound is on what is written, 0x with it */
+    const size_t written = strlen(hex); /* the limit applies to the written form, with 0x */
     if (hex[0] == '0' && (hex[1] == 'x' || hex[1] == 'X'))
         hex += 2;
     return written / 2 <= VALUE_MOST && strlen(hex) % 2 == 0 &&
            strspn(hex, "0123456789abcdefABCDEF") == strlen(hex);
 }
 
-/* 1: all rows are good, 0: not, -1: no document by the strictest rules, so nothing is said. */
-static int judge(const uint8_t *data, size_t size, bool values)
+/* 1: all rows are valid, 0: not, -1: no document by the strictest rules, so no verdict. */
+static int check_document(const uint8_t *data, size_t size, bool values)
 {
     json_t *document = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
     int good = document == NULL ? -1 : 1;
@@ -177,7 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size--;
     const core_status st = cli_rows_read(
         file_of(data, size), values ? CLI_ROWS_VALUES : CLI_ROWS_MASTER_KEYS, &rows, &err);
-    const int good = judge(data, size, values);
+    const int good = check_document(data, size, values);
     check(good < 0 || (good == 1) == (st == ST_OK));
     check((st == ST_OK) == (rows.count > 0));
     if (st != ST_OK) {

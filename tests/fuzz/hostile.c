@@ -10,7 +10,7 @@ enum { SESSIONS = 64, FIRST_OBJECT = 100, MADE = 1000, OFTEN_GOOD = 0xd0 };
 
 hostile the_hostile;
 static bool open_sessions[SESSIONS];
-static size_t found_at; /* of the search under way */
+static size_t found_at; /* of the current search */
 static CK_OBJECT_CLASS found_class;
 
 uint32_t hostile_take(unsigned bytes)
@@ -50,7 +50,7 @@ static void begin_token(CK_TOKEN_INFO *token, CK_ULONG number)
     field(token->serialNumber, sizeof token->serialNumber);
     field(token->model, sizeof token->model);
     token->ulMaxPinLen = 64;
-    token->flags = usual ^ (hostile_take(1) << 16); /* the PIN's states */
+    token->flags = usual ^ (hostile_take(1) << 16); /* the flags about the PIN */
     if (number == 0)
         memcpy(token->model, "hostile         ", sizeof token->model);
 }
@@ -62,7 +62,7 @@ static void begin_key(hostile_key *key)
     key->flags = (uint8_t)~hostile_take(1);
     key->name_len = hostile_bytes(key->name, sizeof key->name);
     key->id_len = hostile_bytes(key->id, sizeof key->id);
-    /* Mostly of a length that is one. */
+    /* Mostly a usual length. */
     key->modulus_len = kind % 8 == 0 ? hostile_take(2) % HOSTILE_MODULUS : 256;
     memset(key->modulus, 0xa7, sizeof key->modulus);
     (void)hostile_bytes(key->modulus, sizeof key->modulus);
@@ -91,7 +91,7 @@ void hostile_begin(const uint8_t *data, size_t size)
         begin_key(&the_hostile.keys[i]);
 }
 
-/* What this call answers: mostly CKR_OK. */
+/* The result of this call: mostly CKR_OK. */
 static CK_RV answer(void)
 {
     static const CK_RV codes[] = {
@@ -120,7 +120,7 @@ static CK_RV of_session(CK_SESSION_HANDLE session)
     return answer();
 }
 
-/* An output of the length the input says, written as far as there is room. */
+/* An output with the length from the input, written as far as the buffer allows. */
 static CK_RV give(CK_RV rv, CK_BYTE_PTR out, CK_ULONG_PTR length)
 {
     const CK_ULONG room = *length;
@@ -162,7 +162,7 @@ static CK_RV f_get_info(CK_INFO_PTR info)
     return answer();
 }
 
-/* `count` of a list that says how long it is, and may say so wrongly. */
+/* Returns the length of a list, which may be wrong. */
 static CK_RV list_count(CK_ULONG have, const void *list, CK_ULONG *count, bool *fits)
 {
     uint32_t lie = hostile_take(1);
@@ -254,7 +254,7 @@ static CK_RV f_close_session(CK_SESSION_HANDLE session)
 static CK_RV f_get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
 {
     *info = (CK_SESSION_INFO){0, CKS_RW_USER_FUNCTIONS, 0, 0};
-    /* To ask whether a session is still there is no misuse. */
+    /* Asking whether a session still exists is not misuse. */
     if (session == 0 || session > SESSIONS || !open_sessions[session - 1])
         return CKR_SESSION_HANDLE_INVALID;
     return of_session(session);
@@ -444,7 +444,7 @@ static CK_RV f_unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
     return make(session, key);
 }
 
-/* Ends what an operation left active. */
+/* Ends an operation that is still active. */
 static CK_RV f_final(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR out_len)
 {
     (void)out;

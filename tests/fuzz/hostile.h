@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A PKCS#11 module of the fuzzer's: what its tokens and keys are called, what each call answers and
- * how long it says its answers are comes from the input. It writes nowhere but where it is told to,
- * and it judges its caller: nothing is called before C_Initialize or on a session that is closed.
+ * A PKCS#11 module controlled by the fuzzer: the names of its tokens and keys, the result of each
+ * call and the lengths it reports come from the input. It writes only into the buffers that it is
+ * given, and it checks its caller: no call before C_Initialize or with a closed session.
  */
 #ifndef TESTS_FUZZ_HOSTILE_H
 #define TESTS_FUZZ_HOSTILE_H
@@ -23,11 +23,11 @@ typedef struct hostile_key {
     uint8_t modulus[HOSTILE_MODULUS];
     size_t modulus_len;
     uint8_t dates[2][8];
-    uint8_t flags; /* a bit for each question that is answered with yes or no */
+    uint8_t flags; /* one bit for each yes-or-no property */
 } hostile_key;
 
 typedef struct hostile {
-    const uint8_t *next; /* of the input: what later calls answer */
+    const uint8_t *next; /* rest of the input: the results of later calls */
     size_t left;
     CK_TOKEN_INFO tokens[HOSTILE_TOKENS];
     CK_ULONG token_count;
@@ -39,11 +39,11 @@ typedef struct hostile {
 } hostile;
 extern hostile the_hostile;
 
-/* The number in the next `bytes` of the input, 0 beyond its end. */
+/* The number in the next `bytes` of the input; 0 beyond its end. */
 uint32_t hostile_take(unsigned bytes);
-/* Up to `room` bytes of the input, as many as its next number says. */
+/* Up to `room` bytes of the input; its next number says how many. */
 size_t hostile_bytes(uint8_t *out, size_t room);
-/* Begins anew with this input: first the tokens and the keys. */
+/* Starts with this input: first come the tokens and the keys. */
 void hostile_begin(const uint8_t *data, size_t size);
 CK_FUNCTION_LIST *hostile_functions(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stands in for libFuzzer where that is not built: runs a fuzz target over the files and folders
- * given, so that every build replays the committed corpus. Fails when it finds no file at all.
+ * Replaces libFuzzer in builds without it: runs a fuzz target on the given files and folders, so
+ * that every build replays the committed corpus. Fails if it finds no file.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@ static unsigned run_file(const char *path)
     size_t length = data ? fread(data, 1, FILE_MAX, file) : 0;
     unsigned char *exact = data ? malloc(length ? length : 1) : NULL;
 
-    /* A block of the exact size, so that the address sanitizer sees a read beyond the end. */
+    /* A block of the exact size, so that the address sanitizer detects a read beyond the end. */
     if (exact) {
         memcpy(exact, data, length);
         (void)LLVMFuzzerTestOneInput(exact, length);

@@ -11,7 +11,7 @@
 #include "core/memory.h"
 #include "pkcs11/uri.h"
 
-/* Whether a blank-padded Cryptoki field holds `value`; an absent attribute leaves it zeroed. */
+/* True if a blank-padded Cryptoki field contains `value`; an absent attribute leaves it zero. */
 static bool field_is(const unsigned char *field, size_t size, const char *value)
 {
     unsigned char expected[64] = {0};
@@ -29,8 +29,8 @@ static bool text_is(const char *theirs, const char *ours)
     return theirs && ours ? strcmp(theirs, ours) == 0 : theirs == ours;
 }
 
-/* The RFC allows a version without a minor number and does not limit either; p11-kit 0.24 wants
- * both and takes 255 for "not given". */
+/* The RFC allows a version without a minor number and does not limit either; p11-kit 0.24 requires
+ * both and uses 255 for "not given". */
 static bool known_difference(const tok_uri *ours)
 {
     char *minor;
@@ -135,7 +135,7 @@ static const char *compare_all(P11KitUri *theirs, const tok_uri *ours)
     return complaint ? complaint : compare_rest(theirs, ours);
 }
 
-/* Canonical text of the canonical text is the same text. */
+/* The canonical text of the canonical text is the same text. */
 static const char *compare_format(const tok_uri *ours)
 {
     const char *complaint = "the canonical text is not stable";

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the suites of the EKM door share: short forms of its functions for well-behaved calls, with
- * the engine's dance of two calls. The suites call the exports themselves where they misbehave.
+ * Shared by the suites of the EKM provider: short forms of its functions for well-behaved calls,
+ * with the two calls that the engine makes (size, then data). Suites call the exports directly to
+ * misbehave.
  */
 #ifndef EKM_FIXTURE_H
 #define EKM_FIXTURE_H
@@ -33,15 +34,15 @@ SqlCpError fx_open(const char *identity, const char *pin, SqlCpSession *out);
 SqlCpError fx_create(SqlCpSession s, const char *name, core_algorithm algorithm,
                      SqlCpKeyFlags flags, uint8_t thumb[FX_THUMB]);
 SqlCpError fx_drop(SqlCpSession s, const uint8_t thumb[FX_THUMB]);
-/* `what`: const SqlCpKeyId *, const uint8_t *, const char *. */
+/* `what`: const SqlCpKeyId *, const uint8_t * or const char *, by `by`. */
 SqlCpError fx_info(SqlCpSession s, fx_by by, const void *what, fx_key *out);
-/* Two calls; the first must make a size, the second fill. iv may be NULL. */
+/* Two calls: the first must return a size, the second the data. iv may be NULL. */
 SqlCpError fx_encrypt(SqlCpSession s, const uint8_t *thumb, const uint8_t *iv, SqlCpUlong iv_len,
                       const void *in, size_t in_len, uint8_t *out, size_t *out_len);
 SqlCpError fx_decrypt(SqlCpSession s, const uint8_t *thumb, const uint8_t *iv, SqlCpUlong iv_len,
                       const void *in, size_t in_len, uint8_t *out, size_t *out_len);
-/* Initialises a fresh provider over a fresh fake token and opens a session; and the end of it,
- * which checks that nothing leaked and nothing was misused. */
+/* fx_begin initialises a new provider over a new fake token and opens a session; fx_end undoes it
+ * and checks that all was released and nothing misused. */
 SqlCpSession fx_begin(const char *config);
 void fx_end(void);
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The library exports exactly what the list says, each as the kind it says, and stays mapped.
+# The library exports exactly the functions of the list, each of the stated kind, and stays mapped.
 #   exports.sh LIBRARY LIST SOURCE_LIST HEADER
 set -eu
 work=$(mktemp -d)
@@ -13,7 +13,7 @@ nm -D --defined-only "$1" | awk '
     $2 !~ /^[TDBR]$/ { print $3, "kind " $2 }' | sort >"$work/have"
 diff -u "$work/want" "$work/have"
 
-# The doors are all there, and the EKM door's names are those of the interface.
+# All entry points exist, and the EKM provider's names are those of the interface.
 sed -n 's/^ *X([0-9]*, \(SqlCrypt[A-Za-z]*\),.*/\1/p' "$4" | sort >"$work/interface"
 awk '$3 == "ekm" { print $1 }' "$3" | sort >"$work/ekm"
 [ "$(wc -l <"$work/interface")" -eq 17 ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The keys of the fake token: see fake_tok.h. What is on the token is not allocated by core/, so
- * that tests can fail the allocations of the code under test alone.
+ * The keys of the fake token: see fake_tok.h. Objects on the token are not allocated by core/, so
+ * that tests fail allocations of the code under test only.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,7 +319,7 @@ core_status tok_key_create(tok_token *token, const tok_key_spec *spec, tok_key *
     return *out ? ST_OK : ST_NO_MEMORY;
 }
 
-/* Renames the object; keys handed out keep the name they were found by. */
+/* Renames the object; keys handed out keep the name under which they were found. */
 static core_status change(tok_key *key, fake_function function, bool present, bool retired,
                           core_err *err)
 {
@@ -413,7 +413,7 @@ core_status tok_encrypt(tok_key *key, const uint8_t *iv, size_t iv_len, const ui
     return ST_OK;
 }
 
-/* The plaintext within `clear`, or NULL when it was not made by this key. */
+/* The plaintext within `clear`; NULL if it was not encrypted by this key. */
 static const uint8_t *unpad(const tok_key *key, const uint8_t *clear, size_t size, size_t *length)
 {
     if (!key->info.rsa) {

@@ -8,7 +8,7 @@
 #include "core/platform.h"
 #include "tests/unit/fake_tok_private.h"
 
-fake_world fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+fake_token_state fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void fake_reset(const char *config)
 {

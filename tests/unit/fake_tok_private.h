@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What fake_tok.c and fake_key.c share.
+ * Shared by fake_tok.c and fake_key.c.
  */
 #ifndef FAKE_TOK_PRIVATE_H
 #define FAKE_TOK_PRIVATE_H
@@ -19,7 +19,7 @@ struct tok_context {
     tok_token token;
 };
 
-/* What is on the token; kept until fake_reset, so that keys can always point to it. */
+/* An object on the token; kept until fake_reset, so that keys may always point to it. */
 typedef struct fake_object {
     struct fake_object *next;
     bool present;
@@ -27,9 +27,9 @@ typedef struct fake_object {
     uint8_t secret[32];
 } fake_object;
 
-/* What callers hold: a description of the object as it was found. */
+/* A key handed to callers: a description of the object when it was found. */
 struct tok_key {
-    unsigned refs; /* under the world's lock */
+    unsigned refs; /* under the fake's lock */
     tok_token *token;
     tok_key_info info;
     fake_object *object;
@@ -40,19 +40,19 @@ typedef struct fake_fault {
     unsigned times;
 } fake_fault;
 
-typedef struct fake_world {
+typedef struct fake_token_state {
     pthread_mutex_t lock; /* guards all */
     const char *config_text;
     fake_fault faults[FAKE_COUNT];
     unsigned calls[FAKE_COUNT];
     unsigned live, logins, misuses, delay_ms;
-    unsigned made; /* objects ever made: the seed of the next one */
+    unsigned made; /* number of objects ever made: the seed of the next one */
     fake_object *objects;
-} fake_world;
+} fake_token_state;
 
-extern fake_world fake;
+extern fake_token_state fake;
 
-/* Counts the call and answers its fault. */
+/* Counts the call and returns its fault. */
 core_status fake_enter(fake_function function, core_err *err);
 void fake_count(int change);
 void fake_misuse(void);

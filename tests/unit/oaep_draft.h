@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OAEP blocks made by the text of RFC 8017 (7.1.1 and B.2.1) and not by the code they are to test:
- * start one, spoil its parts, seal it. For a modulus of 2048 bits.
+ * OAEP blocks made from the text of RFC 8017 (7.1.1 and B.2.1), independent of the code under test:
+ * start one, change its parts, finish it. For a modulus of 2048 bits.
  */
 #ifndef OAEP_DRAFT_H
 #define OAEP_DRAFT_H
@@ -12,7 +12,7 @@
 
 enum { OAEP_SIZE = 256, OAEP_HASH_MOST = 64 };
 
-/* Its parts in the clear, until they are masked. */
+/* The parts before masking. */
 typedef struct oaep_draft {
     const char *hash;
     size_t hash_len;
@@ -22,7 +22,7 @@ typedef struct oaep_draft {
     size_t db_len;
 } oaep_draft;
 
-/* False when OpenSSL does not hash. */
+/* False if OpenSSL's hash fails. */
 bool oaep_start(oaep_draft *d, const char *hash, size_t hash_len, const uint8_t *message,
                 size_t length);
 bool oaep_seal(const oaep_draft *d, uint8_t block[OAEP_SIZE]);

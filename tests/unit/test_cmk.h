@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of cmk/ share: known answers read from files of `name=value` lines, and the RSA
- * keys that go with them, in OpenSSL's hands only.
+ * Shared by the tests of cmk/: known answers read from files of `name=value` lines, and their RSA
+ * keys, used with OpenSSL only.
  */
 #ifndef TEST_CMK_H
 #define TEST_CMK_H
@@ -15,7 +15,7 @@
 extern const test_suite cmk_ecek_suite, cmk_signature_suite, cmk_aead_suite, cmk_cache_suite,
     cmk_path_suite;
 
-/* One known answer: the lines between two that say name=. */
+/* One known answer: the lines from one name= line to the next. */
 enum { VECTOR_FIELDS = 16 };
 typedef struct vector {
     const char *names[VECTOR_FIELDS];
@@ -29,20 +29,20 @@ typedef struct vector_file {
     size_t count;
 } vector_file;
 
-/* The folders: known answers of the project's own, and those of others (NULL where missing). */
+/* The folders of the project's own known answers, and of others' (NULL if missing). */
 const char *vectors_own(void);
 const char *vectors_shared(void);
 
-/* False, with *out empty, when the file is not there or holds none. */
+/* False, with *out empty, if the file is missing or has none. */
 bool vectors_open(const char *folder, const char *name, vector_file *out);
 void vectors_close(vector_file *file);
 const vector *vectors_find(const vector_file *file, const char *name);
-/* The value of a field, "" where absent. */
+/* The value of a field, "" if absent. */
 const char *vector_get(const vector *v, const char *field);
-/* A field of hex as bytes, to be released with free(); fails the test where it is no hex. */
+/* A field of hex as bytes, released with free(); fails the test if it is not hex. */
 uint8_t *vector_bytes(const vector *v, const char *field, size_t *length);
 
-/* A private key of a PEM file, for OpenSSL; NULL (and a failure) when it cannot be read. */
+/* The private key of a PEM file, for OpenSSL; NULL (and a failure) if it cannot be read. */
 EVP_PKEY *vector_key(const char *folder, const char *name);
 /* Its public part for core_rsa_verify. */
 EVP_PKEY *vector_public(EVP_PKEY *key);

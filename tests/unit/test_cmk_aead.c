@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cells of encrypted columns, opened with the CEKs that our ECEK reader leads to: the whole way
- * from a column master key to a value. AEAD_AES_256_CBC_HMAC_SHA256 is written here from its
- * description, with OpenSSL; the module itself never sees a cell.
+ * Cells of encrypted columns, decrypted with the CEKs of our ECEK parser: the whole way from a
+ * column master key to a value. AEAD_AES_256_CBC_HMAC_SHA256 is implemented here from its
+ * description, with OpenSSL; the module itself never handles a cell.
  */
 #include "test_cmk.h"
 
@@ -49,7 +49,7 @@ static bool mac_fits(const uint8_t cek[KEY], const uint8_t *cell, size_t length)
     return fits;
 }
 
-/* Opens a cell; the plaintext's length, or -1. */
+/* Decrypts a cell; returns the plaintext's length, or -1. */
 static int open_cell(const uint8_t cek[KEY], const uint8_t *cell, size_t length, uint8_t *out)
 {
     uint8_t key[KEY];
@@ -66,7 +66,7 @@ static int open_cell(const uint8_t cek[KEY], const uint8_t *cell, size_t length,
     return total;
 }
 
-/* The IV of a deterministic cell follows from its plaintext. */
+/* The IV of a deterministic cell is derived from its plaintext. */
 static bool iv_fits(const uint8_t cek[KEY], const uint8_t *text, size_t length, const uint8_t *cell)
 {
     uint8_t key[KEY], mac[KEY];
@@ -76,7 +76,7 @@ static bool iv_fits(const uint8_t cek[KEY], const uint8_t *text, size_t length, 
            memcmp(mac, cell + IV_AT, 16) == 0;
 }
 
-/* The CEKs that the ECEK vectors yield by our parser. */
+/* The CEKs of the ECEK vectors, through our parser. */
 enum { CEKS_MAX = 16 };
 static uint8_t ceks[CEKS_MAX][KEY];
 static size_t cek_count;

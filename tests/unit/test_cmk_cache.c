@@ -15,7 +15,7 @@
 
 enum { SECOND = 1000000 };
 
-static _Thread_local tok_key *opened_by; /* these tests put no keys */
+static _Thread_local tok_key *opened_by; /* these tests have no keys */
 
 static int start(void)
 {
@@ -51,7 +51,7 @@ static void put(cmk_cache *cache, unsigned n, uint64_t now)
     cmk_cache_put(cache, &key, now, cek, NULL);
 }
 
-/* Whether `n` is there; what is there must be its own CEK. */
+/* True if `n` is in the cache; its value must be its own CEK. */
 static bool has(cmk_cache *cache, unsigned n, uint64_t now)
 {
     const cmk_cache_key key = key_of(n);
@@ -86,7 +86,7 @@ static void keys_differ_by_path_and_blob(void)
     CU_ASSERT_EQUAL(cmk_cache_key_make("p", blob, 2, &c), ST_OK);
     CU_ASSERT_NOT_EQUAL(memcmp(&a, &b, sizeof a), 0);
     CU_ASSERT_NOT_EQUAL(memcmp(&a, &c, sizeof a), 0);
-    /* Where the path ends is part of it. */
+    /* The end of the path is part of the cache key. */
     CU_ASSERT_EQUAL(cmk_cache_key_make("p\x01", blob + 1, 2, &b), ST_OK);
     CU_ASSERT_NOT_EQUAL(memcmp(&a, &b, sizeof a), 0);
 }
@@ -115,7 +115,7 @@ static void expires(void)
     put(cache, 1, 1);
     put(cache, 2, 5 * SECOND);
     CU_ASSERT_TRUE(has(cache, 1, 10 * SECOND));
-    CU_ASSERT_FALSE(has(cache, 1, 10 * SECOND + 1)); /* use did not make it live longer */
+    CU_ASSERT_FALSE(has(cache, 1, 10 * SECOND + 1)); /* a hit did not extend its life */
     CU_ASSERT_EQUAL(cmk_cache_count(cache, 10 * SECOND + 1), 1);
     CU_ASSERT_TRUE(has(cache, 2, 15 * SECOND - 1));
     CU_ASSERT_FALSE(has(cache, 2, 15 * SECOND));
@@ -125,8 +125,8 @@ static void expires(void)
     cmk_cache_close(cache);
 }
 
-/* What is known of the cache's memory after an entry went: its CEK is nowhere in this process's
- * locked block any more. The block is found by its content while the entry is there. */
+/* After an entry was removed, its CEK is nowhere in this process's locked block. The block is found
+ * by its content while the entry exists. */
 static void wipes(void)
 {
     cmk_cache *cache = open_cache(1, 10);
@@ -202,7 +202,7 @@ static void serves_threads(void)
     cmk_cache_close(cache);
 }
 
-/* The time of a hit with all that belongs to it, printed; bench/ holds it to its limit. */
+/* Prints the time of a complete hit; bench/ checks it against a limit. */
 static void measures_a_hit(void)
 {
     enum { ROUNDS = 20000 };

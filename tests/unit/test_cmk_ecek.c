@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The format of the encrypted column encryption key: against what SQL Server, SSMS and others made
- * (read by our parser, opened by OpenSSL), and each way in which it can be wrong.
+ * The format of the encrypted column encryption key: values made by SQL Server, SSMS and others
+ * (parsed by our code, decrypted by OpenSSL), and each way in which it can be wrong.
  */
 #include "test_cmk.h"
 
@@ -23,7 +23,7 @@ static int stop(void)
     return 0;
 }
 
-/* Whether the signature of a parsed blob verifies by one of the two rules. */
+/* True if the signature of a parsed blob verifies by one of the two rules. */
 static bool verifies(EVP_PKEY *key, const uint8_t *blob, const cmk_ecek *ecek, cmk_hash hash)
 {
     EVP_PKEY *public = vector_public(key);
@@ -34,7 +34,7 @@ static bool verifies(EVP_PKEY *key, const uint8_t *blob, const cmk_ecek *ecek, c
     return st == ST_OK;
 }
 
-/* Reads one known answer with the parser and opens it with OpenSSL. */
+/* Parses one known answer and decrypts it with OpenSSL. */
 static void open_vector(const vector *v, const char *folder, const char *key_file, cmk_hash hash)
 {
     size_t length = 0, cek_len = 0, opened_len = 1024;
@@ -113,7 +113,7 @@ static void opens_own(void)
     vectors_close(&file);
 }
 
-/* What we write in front of the ciphertext is what the reference wrote for the same path. */
+/* Our header before the ciphertext equals the reference's for the same path. */
 static void check_begin(const vector *v, size_t modulus_len)
 {
     size_t length = 0, size = 0, offset = 0;
@@ -165,7 +165,7 @@ static void writes_as_reference(void)
     vectors_close(&file);
 }
 
-/* A blob for a key of 256 bytes: 4 bytes of path, and ciphertext and signature of nothing. */
+/* A blob for a key of 256 bytes: 4 bytes of path, arbitrary ciphertext and signature. */
 enum { K = 256, SAMPLE = 5 + 4 + 2 * K };
 
 static void make_sample(uint8_t blob[SAMPLE])
@@ -234,7 +234,7 @@ static void refuses_each_fault(void)
     expect_refused(blob, SAMPLE + 1, K, "signature length 257 instead of 256");
 }
 
-/* The first fault in the order of the checks is the one that is named. */
+/* The first fault in the order of the checks is reported. */
 static void refuses_in_order(void)
 {
     uint8_t blob[SAMPLE];

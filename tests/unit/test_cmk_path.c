@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Key paths by themselves: what they may say, and which are trusted.
+ * Key paths: syntax, and which paths are trusted.
  */
 #include "test_cmk.h"
 
@@ -90,7 +90,7 @@ static void trusts_by_pattern(void)
         CU_ASSERT_EQUAL(cmk_path_trusted(rows[i].patterns, rows[i].path), rows[i].trusted);
 }
 
-/* A pattern of many asterisks and a long path that almost fits must not take for ever. */
+/* Matching a pattern of many asterisks with a long path that almost matches must be fast. */
 static void patterns_take_no_time(void)
 {
     static char path[4001];

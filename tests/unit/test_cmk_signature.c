@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the signature of a column master key's metadata covers, byte for byte.
+ * The data that the signature of a column master key's metadata covers, byte for byte.
  */
 #include "test_cmk.h"
 
@@ -43,7 +43,7 @@ static uint8_t *message_of(const vector *v, const char *path, size_t *length)
     return message;
 }
 
-/* The bytes of the message are those stated. */
+/* The message equals the stated bytes. */
 static void check_message(const vector *v, const char *field)
 {
     size_t length = 0, wanted_len = 0;
@@ -55,8 +55,8 @@ static void check_message(const vector *v, const char *field)
     free(wanted);
 }
 
-/* The signature fits the message of `path` by one rule and not by the other. It has no chance in
- * it, so one made now must be the same bytes. */
+/* The signature verifies for the message of `path` by one rule and not by the other. It is
+ * deterministic, so a signature made now must have the same bytes. */
 static void check_signature(const vector *v, const char *folder, const char *path, cmk_hash hash)
 {
     const cmk_hash other = hash == CMK_HASH_SINGLE ? CMK_HASH_DOUBLE : CMK_HASH_SINGLE;
@@ -78,7 +78,7 @@ static void check_signature(const vector *v, const char *folder, const char *pat
     free(signature);
 }
 
-/* The path under which SSMS registered the master key of a key file, as its ECEKs tell. */
+/* The path under which SSMS registered the master key of a key file, from its ECEKs. */
 static const char *registered_path(const vector_file *eceks, const char *key_file)
 {
     for (size_t i = 0; i < eceks->count; i++)
@@ -87,8 +87,8 @@ static const char *registered_path(const vector_file *eceks, const char *key_fil
     return "";
 }
 
-/* The sample states the path of its neighbour in the script it was taken from: its bytes follow
- * from that path, but what SSMS signed is the path of the key itself. Both are checked. */
+/* The sample states the path of the next entry in the script it was taken from: its bytes are
+ * derived from that path, but SSMS signed the path of the key itself. Both are checked. */
 static void agrees_with_ssms(void)
 {
     vector_file file, eceks;
@@ -106,7 +106,7 @@ static void agrees_with_ssms(void)
     vectors_close(&file);
 }
 
-/* The variants name provider and path in words only. */
+/* The variants describe provider and path in words only. */
 static void agrees_with_java(void)
 {
     vector_file file;
@@ -169,7 +169,7 @@ static void refuses_bad_text(void)
     core_free(message);
 }
 
-/* The lower-case form must not depend on a locale, nor collide with what drivers reserve. */
+/* The lower-case form must not depend on a locale, nor collide with names that drivers reserve. */
 static void name_is_safe(void)
 {
     CU_ASSERT_PTR_NULL(strpbrk(CMK_PROVIDER_NAME, "Ii"));

@@ -38,7 +38,7 @@ const char *vectors_shared(void)
     return stat(path, &s) == 0 ? path : NULL;
 }
 
-/* A name= line begins another known answer; lines without '=' and comments are passed over. */
+/* A name= line begins another known answer; lines without '=' and comments are skipped. */
 static bool take_line(vector_file *file, char *line)
 {
     char *equals = strchr(line, '=');

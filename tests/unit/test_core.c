@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The suites of core, one file a theme.
+ * The suites of core, one file for each topic.
  */
 #include "testing.h"
 #include "test_core.h"

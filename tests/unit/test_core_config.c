@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configuration: defaults, every type of value, the exact text of errors, what is refused that
- * NCONF would take, and that sample and man page follow the table of keys.
+ * The configuration: defaults, every type of value, the exact text of errors, input that NCONF
+ * accepts and we refuse, and that sample and man page match the table of keys.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -212,7 +212,7 @@ static const struct {
     {MODULE "log = \"a\x01\"\n", "t.conf:2: a control character; remove it"},
     {MODULE "log = a\rb\n", "t.conf:2: a control character; remove it"},
     {MODULE "log = \xff\n", "t.conf: not UTF-8 text, or with NUL bytes; save it as UTF-8"},
-    /* a comment that goes on takes the next line with it, and the numbers stay right */
+    /* a continued comment includes the next line, and the line numbers stay right */
     {"# c \\\nmodule = /x\nlogg = none\n", "t.conf:3: logg: unknown key; did you mean log?"},
 };
 
@@ -283,7 +283,7 @@ static void files(void)
         strstr(err.text, "none.conf: no such file; run p11ekm init, or set P11EKM_CONF"));
 }
 
-/* The sample is the defaults, in so many words: taking the '#' away changes nothing. */
+/* The sample states the defaults: removing the '#' changes nothing. */
 static void sample_is_the_defaults(void)
 {
     static const char *const labels[] = {"hsm", "a \"b\" \\ # $ ' ` c", "pkcs11:token=x;serial=1"};
@@ -320,7 +320,7 @@ static void sample_is_the_defaults(void)
     }
 }
 
-/* The man page holds the generated list between its two marks, byte for byte. */
+/* The man page contains the generated list between its two marks, byte for byte. */
 static void manual_is_in_the_man_page(void)
 {
     const char *source = getenv("P11EKM_SOURCE_DIR");

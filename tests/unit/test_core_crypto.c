@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Known answers of digests and RSA, sealing and what becomes of it when touched, random numbers
- * after a fork, and that the host's OpenSSL is left alone.
+ * Known answers of digests and RSA, sealing and changed sealed data, random numbers after a fork,
+ * and that the host's OpenSSL is not affected.
  */
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -102,8 +102,8 @@ static void unseal_refuses_any_change(void)
     core_secret_close(&out);
 }
 
-/* A new process key each time: what an earlier one sealed is lost. */
-static void the_key_ends_with_the_context(void)
+/* Each context has a new process key: data sealed under an earlier one is lost. */
+static void key_ends_with_context(void)
 {
     uint8_t sealed[5 + CORE_SEAL_OVERHEAD];
     core_secret out;
@@ -177,7 +177,7 @@ static void spki_known(void)
     core_free(der);
 }
 
-static void keys_that_are_none(void)
+static void invalid_keys_refused(void)
 {
     uint8_t modulus[256], *der = NULL;
     const uint8_t one[] = {1}, two[] = {2};
@@ -216,7 +216,7 @@ static void verifies(void)
     core_rsa_free(NULL);
 }
 
-/* The private half, in the host's own context, is the judge. */
+/* Checked with the private key in the host's own context. */
 static size_t decrypt(EVP_PKEY *pair, int padding, const char *hash, const uint8_t *in,
                       size_t in_len, uint8_t *out)
 {
@@ -286,7 +286,7 @@ static void encrypts(void)
     core_rsa_free(key);
 }
 
-/* In a child with a configuration that would load a provider: ours does not read it. */
+/* In a child with a configuration that would load a provider: our context does not read it. */
 static void the_hosts_configuration_is_not_read(void)
 {
     static const char conf[] = "openssl_conf = init\n[init]\nproviders = list\n[list]\n"
@@ -310,7 +310,7 @@ static void the_hosts_configuration_is_not_read(void)
     CU_ASSERT_EQUAL_FATAL(core_crypto_open(), ST_OK);
 }
 
-/* What the host has in its queue of errors stays; ours does not join it. */
+/* The host's error queue is unchanged, and our errors are not added. */
 static void the_hosts_errors_stay(void)
 {
     uint8_t zero[256] = {0};
@@ -337,12 +337,12 @@ static void *work(void *gate)
         core_crypto_close();
     }
     (void)pthread_barrier_wait(gate); /* done */
-    (void)pthread_barrier_wait(gate); /* closed: ends after the context's last user */
+    (void)pthread_barrier_wait(gate); /* closed: the thread ends after the context's last user */
     return (void *)wrong;
 }
 
-/* OpenSSL cleans up after a thread when it ends, which may be long after us. */
-static void threads_that_outlive_us(void)
+/* OpenSSL cleans up when a thread ends, which may be long after our code is closed. */
+static void threads_ending_after_close_leak_nothing(void)
 {
     pthread_barrier_t gate;
     pthread_t threads[THREADS];
@@ -384,16 +384,16 @@ static const test_case cases[] = {
     {"digests", digests},
     {"seals_and_unseals", seals_and_unseals},
     {"unseal_refuses_any_change", unseal_refuses_any_change},
-    {"the_key_ends_with_the_context", the_key_ends_with_the_context},
+    {"key_ends_with_context", key_ends_with_context},
     {"counts_its_users", counts_its_users},
     {"nonces_differ_after_a_fork", nonces_differ_after_a_fork},
     {"spki_known", spki_known},
-    {"keys_that_are_none", keys_that_are_none},
+    {"invalid_keys_refused", invalid_keys_refused},
     {"verifies", verifies},
     {"encrypts", encrypts},
     {"the_hosts_configuration_is_not_read", the_hosts_configuration_is_not_read},
     {"the_hosts_errors_stay", the_hosts_errors_stay},
-    {"threads_that_outlive_us", threads_that_outlive_us},
+    {"threads_ending_after_close_leak_nothing", threads_ending_after_close_leak_nothing},
     {"opens_without_memory", opens_without_memory},
     {NULL, NULL}};
 const test_suite core_crypto_suite = {

@@ -54,7 +54,7 @@ static void timed_wait_without_signal_ends_at_the_deadline(void)
     core_mutex_unlock(&mutex);
     CU_ASSERT_TRUE(core_now_us() >= until);
     CU_ASSERT_TRUE(core_now_us() < until + 5000000);
-    CU_ASSERT_TRUE(waits < 60); /* it slept: a busy loop would come back more often */
+    CU_ASSERT_TRUE(waits < 60); /* it slept: a busy loop would return more often */
     core_mutex_lock(&mutex);
     CU_ASSERT_FALSE(core_cond_wait_until(&cond, &mutex, start));
     core_mutex_unlock(&mutex);

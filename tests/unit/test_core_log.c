@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log and the audit trail, read back: lines that cannot be forged, rotation, loss and return,
+ * The log and the audit trail, read back: lines that cannot be forged, rotation, loss and recovery,
  * many threads, a fork.
  */
 #include <jansson.h>
@@ -56,7 +56,7 @@ static unsigned count(const char *text, const char *what)
     return n;
 }
 
-/* How often `what` stands in a file. */
+/* How many times a file contains `what`. */
 static unsigned in_file(const char *path, const char *what)
 {
     size_t length = 0;
@@ -134,11 +134,11 @@ static void counts_its_users(void)
     CU_ASSERT_EQUAL(in_file(log_path, "still"), 1);
     CU_ASSERT_FALSE(core_log_enabled(CORE_LOG_INFO));
     config = configure("users", "");
-    core_log_close(config); /* one too many does no harm */
+    core_log_close(config); /* one close too many is harmless */
     core_config_free(config);
 }
 
-static void a_log_that_cannot_be(void)
+static void log_that_cannot_be_opened(void)
 {
     static const char text[] = "module = /x\nlog = /nonexistent/x.log\n";
     core_config *config = NULL;
@@ -199,7 +199,8 @@ static void audit_is_json(void)
     free(text);
 }
 
-/* The directory goes and comes back: refused meanwhile, said once each way, and marked. */
+/* The directory disappears and returns: records are refused in between, each change is logged once,
+ * and the trail marks it. */
 static void audit_lost_and_back(void)
 {
     core_err err = {.status = ST_OK};
@@ -252,7 +253,8 @@ static void audit_by_policy(void)
     CU_ASSERT_EQUAL(core_log_open(config, &err), ST_AUDIT);
     CU_ASSERT_STRING_EQUAL(err.text, "audit: /nonexistent/a.json: no such file; check the path");
     record.config = config;
-    CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_OK); /* of data, which is not wanted */
+    CU_ASSERT_EQUAL(core_audit_begin(&record, &err),
+                    ST_OK); /* a record of data, which is not enabled */
     record.kind = CORE_AUDIT_KEY;
     CU_ASSERT_EQUAL(core_audit_begin(&record, &err), ST_AUDIT); /* it is not open */
     record.config = NULL;
@@ -260,8 +262,7 @@ static void audit_by_policy(void)
     core_config_free(config);
 }
 
-/* A file that may not grow is a full disk: half a line is there, and what follows is whole again.
- */
+/* A size limit stands for a full disk: a partial line is there, and later lines are complete. */
 static void audit_on_a_full_disk(void)
 {
     struct rlimit before, full;
@@ -298,8 +299,8 @@ static void audit_on_a_full_disk(void)
     free(text);
 }
 
-/* Half a line that another process has left does not swallow the next record. */
-static void audit_behind_half_a_line(void)
+/* A partial line of another process does not merge with the next record. */
+static void audit_after_partial_line(void)
 {
     size_t length = 0;
     core_config *config = configure("half", "");
@@ -327,7 +328,7 @@ static void audit_behind_half_a_line(void)
 
 enum { THREADS = 8, LINES = 200 };
 
-/* NULL when all were written. */
+/* NULL if all were written. */
 static void *write_many(void *config)
 {
     core_audit_record record = record_of(config, CORE_AUDIT_KEY, "CreateKey");
@@ -345,14 +346,15 @@ static pid_t write_in_child(core_config *config)
     if (child == 0) {
         (void)alarm(20);
         if (write_many(config) == NULL)
-            (void)kill(getpid(), SIGKILL); /* the threads it left behind would read as leaks */
+            (void)kill(getpid(), SIGKILL); /* the remaining threads would count as leaks */
         _exit(1);
     }
     return child;
 }
 
-/* Threads here and in a child that was forked while they wrote: every line is whole. (The address
- * sanitizer's allocator does not survive that: with it the child is there before them.) */
+/* Threads here and in a child that was forked while they wrote: every line is complete. (The
+ * address sanitizer's allocator does not survive that: with it the child is forked before they
+ * start.) */
 static void many_writers(void)
 {
     core_config *config = open_log("many", "");
@@ -408,12 +410,12 @@ static const test_case cases[] = {{"form_and_level", form_and_level},
                                   {"lines_cannot_be_forged", lines_cannot_be_forged},
                                   {"follows_rotation", follows_rotation},
                                   {"counts_its_users", counts_its_users},
-                                  {"a_log_that_cannot_be", a_log_that_cannot_be},
+                                  {"log_that_cannot_be_opened", log_that_cannot_be_opened},
                                   {"audit_is_json", audit_is_json},
                                   {"audit_lost_and_back", audit_lost_and_back},
                                   {"audit_by_policy", audit_by_policy},
                                   {"audit_on_a_full_disk", audit_on_a_full_disk},
-                                  {"audit_behind_half_a_line", audit_behind_half_a_line},
+                                  {"audit_after_partial_line", audit_after_partial_line},
                                   {"many_writers", many_writers},
                                   {"without_memory", without_memory},
                                   {NULL, NULL}};

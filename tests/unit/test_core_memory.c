@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The allocation seam and secrets: locked, kept out of dumps, between guard pages, wiped.
+ * The allocation hook and secrets: locked, excluded from dumps, between guard pages, wiped.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -80,7 +80,7 @@ static void secret_life(void)
     }
 }
 
-/* VmFlags of the mapping that holds `address`, "" when not found. */
+/* VmFlags of the mapping that contains `address`, "" if not found. */
 static void flags_of(const void *address, char flags[512])
 {
     char line[512];
@@ -117,7 +117,7 @@ static void secret_is_locked_and_not_dumped(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(flags, " lo"));
 }
 
-/* Runs `touch` in a child; whether it died of a bad address. */
+/* Runs `touch` in a child; true if it died of an invalid address. */
 static bool dies(void (*touch)(core_secret *), core_secret *secret)
 {
     int status = 0;
@@ -158,7 +158,7 @@ static void secret_is_guarded(void)
     core_secret_close(&secret);
 }
 
-/* A child with no right to lock: the secret is there all the same, and counted. */
+/* In a child without the right to lock memory the secret works all the same, and is counted. */
 static void secret_without_locking(void)
 {
     int status = 0;

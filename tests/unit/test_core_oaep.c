@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OAEP taken off raw blocks: RSA Laboratories' known answer, blocks made here by the text of RFC
- * 8017 (not by OpenSSL) and spoiled in every way, and Project Wycheproof's ciphertexts.
+ * OAEP decoding of raw blocks: RSA Laboratories' known answer, blocks made from the text of RFC
+ * 8017 (not by OpenSSL) and changed in every way, and Project Wycheproof's ciphertexts.
  */
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -125,7 +125,7 @@ static void spoil_all(oaep_draft *d)
     d->db[d->hash_len] = 9;
 }
 
-/* One status, nothing in `out`, nothing in the host's queue of errors, whatever is wrong. */
+/* One status, no output, nothing in the host's error queue, whatever is wrong. */
 static void spoiled_blocks(void)
 {
     static void (*const spoils[])(oaep_draft * d) = {
@@ -154,8 +154,8 @@ static void spoiled_blocks(void)
     }
 }
 
-/* Some tokens leave zeros in front away; what is behind the block must not matter. */
-static void zeros_in_front_may_be_missing(void)
+/* Some tokens omit leading zeros; bytes after the block must not matter. */
+static void missing_leading_zeros_restored(void)
 {
     uint8_t message[32], block[SIZE], short_block[SIZE], out[SIZE];
     unsigned missing = 0;
@@ -174,7 +174,7 @@ static void zeros_in_front_may_be_missing(void)
                         ST_OK);
         CU_ASSERT(out_len == sizeof message && memcmp(out, message, out_len) == 0);
         missing += front > 1;
-        /* One byte fewer than that is another block. */
+        /* With one byte fewer it is another block. */
         memcpy(short_block, block + front + 1, SIZE - front - 1);
         out_len = sizeof out;
         CU_ASSERT_EQUAL(
@@ -184,7 +184,7 @@ static void zeros_in_front_may_be_missing(void)
     CU_ASSERT(missing > 0); /* 1 in 256 has two zeros */
 }
 
-/* Every number of missing bytes ends up where it belongs: the rest is zeros and so no block. */
+/* Every number of missing bytes is restored: the rest is zeros and therefore invalid. */
 static void any_length_is_aligned(void)
 {
     uint8_t block[SIZE], out[SIZE];
@@ -213,7 +213,7 @@ static void wrong_use(void)
     CU_ASSERT_EQUAL(out_len, 0);
     out_len = sizeof out;
     CU_ASSERT_EQUAL(core_oaep_open("NO-SUCH", block, SIZE, SIZE, out, &out_len), ST_FAILURE);
-    out_len = sizeof out; /* no block of this hash is so short */
+    out_len = sizeof out; /* blocks of this hash are longer */
     CU_ASSERT_EQUAL(core_oaep_open("SHA256", block, 65, 65, out, &out_len), ST_DECRYPT_FAILED);
     out_len = sizeof out;
     CU_ASSERT_EQUAL(core_oaep_open("SHA256", block, 0, 0, out, &out_len), ST_DECRYPT_FAILED);
@@ -237,7 +237,7 @@ static void the_hosts_errors_stay(void)
     }
 }
 
-/* Wycheproof: the private key's arithmetic is BN's, the padding is ours. */
+/* Wycheproof: BN does the private key's arithmetic, our code the padding. */
 static struct {
     BN_CTX *ctx;
     BIGNUM *n, *d;
@@ -273,17 +273,17 @@ static core_status wy_open(const wy_group *group, const wy_test *test, uint8_t *
     BIGNUM *c = BN_bin2bn(test->ciphertext.bytes, (int)test->ciphertext.length, NULL);
 
     *out_len = WY_BYTES_MAX;
-    /* What is not of the modulus's length, or not below it, no token decrypts. */
+    /* No token decrypts a value that has another length than the modulus or is not below it. */
     if (test->ciphertext.length == wy.size && BN_cmp(c, wy.n) < 0) {
         CU_ASSERT_EQUAL_FATAL(BN_mod_exp(c, c, wy.d, wy.n, wy.ctx), 1);
-        const int length = BN_bn2bin(c, block); /* without zeros in front */
+        const int length = BN_bn2bin(c, block); /* without leading zeros */
         st = core_oaep_open(group->sha, block, wy.size, (size_t)length, out, out_len);
     }
     BN_free(c);
     return st;
 }
 
-static void wy_judge(void *context, const wy_group *group, const wy_test *test)
+static void wy_check(void *context, const wy_group *group, const wy_test *test)
 {
     uint8_t out[WY_BYTES_MAX];
     size_t out_len;
@@ -294,7 +294,7 @@ static void wy_judge(void *context, const wy_group *group, const wy_test *test)
 
     (void)context;
     if (labelled && !valid)
-        return; /* without its label it may well be good */
+        return; /* valid without its label */
     if (valid && !labelled)
         good = st == ST_OK && out_len == test->message.length &&
                memcmp(out, test->message.bytes, out_len) == 0;
@@ -315,7 +315,7 @@ static void wycheproof(void)
         "rsa_oaep_2048_sha512_mgf1sha512_test.json", "rsa_oaep_3072_sha256_mgf1sha256_test.json",
         "rsa_oaep_4096_sha256_mgf1sha256_test.json", "rsa_oaep_misc_test.json"};
     const char *vectors = getenv("P11EKM_VECTORS"), *source = getenv("P11EKM_SOURCE_DIR");
-    const wy_reader reader = {wy_group_begin, wy_judge, wy_group_end, NULL};
+    const wy_reader reader = {wy_group_begin, wy_check, wy_group_end, NULL};
     char directory[1024];
 
     if (vectors != NULL)
@@ -339,7 +339,7 @@ static const test_case cases[] = {
     {"known_answer", known_answer},
     {"all_lengths", all_lengths},
     {"spoiled_blocks", spoiled_blocks},
-    {"zeros_in_front_may_be_missing", zeros_in_front_may_be_missing},
+    {"missing_leading_zeros_restored", missing_leading_zeros_restored},
     {"any_length_is_aligned", any_length_is_aligned},
     {"wrong_use", wrong_use},
     {"the_hosts_errors_stay", the_hosts_errors_stay},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The platform: time, files and who may write them, SIGPIPE, and locks across a fork.
+ * The platform: time, files and their permissions, SIGPIPE, and locks across a fork.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -123,12 +123,12 @@ static void owners_of_files(void)
     CU_ASSERT_EQUAL(CHECK(path, CORE_FILE_MODULE), ST_UNSAFE_FILE);
 }
 
-static void what_is_no_file(void)
+static void special_files_refused(void)
 {
     const char *fifo = testing_path("fifo"), *dir = testing_path("dir");
     CU_ASSERT_EQUAL(mkfifo(fifo, 0600), 0);
     CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
-    CU_ASSERT_EQUAL(CHECK(fifo, CORE_FILE_CONFIG), ST_IO); /* at once: nobody writes to it */
+    CU_ASSERT_EQUAL(CHECK(fifo, CORE_FILE_CONFIG), ST_IO); /* at once: the FIFO has no writer */
     CU_ASSERT_EQUAL(CHECK(dir, CORE_FILE_CONFIG), ST_IO);
     CU_ASSERT_EQUAL(CHECK("/dev/null", CORE_FILE_CONFIG), ST_IO);
     CU_ASSERT_PTR_NULL(core_file_append(fifo, NULL));
@@ -154,7 +154,8 @@ static void links(void)
     CU_ASSERT_PTR_NULL(core_path_real(testing_path("missing")));
 }
 
-/* A file by a chain of links: each directory on the way counts, not the first and last only. */
+/* A file reached through a chain of links: each directory on the path counts, not only the first
+ * and the last. */
 static void directories_above_a_file(void)
 {
     const char *safe = testing_path("safe"), *open = testing_path("loose");
@@ -180,7 +181,7 @@ static void directories_above_a_file(void)
     CU_ASSERT_EQUAL(CHECK("relative.so", CORE_FILE_MODULE), ST_MODULE_LOAD);
 }
 
-/* In a sticky directory anybody may make a link: its owner is checked like a file's. */
+/* In a sticky directory anybody may create a link: its owner is checked like a file's. */
 static void links_of_others(void)
 {
     if (geteuid() != 0)
@@ -192,7 +193,7 @@ static void links_of_others(void)
     CU_ASSERT_EQUAL(CHECK(link, CORE_FILE_MODULE), ST_UNSAFE_FILE);
 }
 
-static void a_relative_path_is_checked_from_here(void)
+static void relative_path_checked_from_current_directory(void)
 {
     char before[4096];
     const char *dir = testing_path("here");
@@ -207,7 +208,7 @@ static void a_relative_path_is_checked_from_here(void)
     CU_ASSERT_EQUAL(chdir(before), 0);
 }
 
-static void directories_are_made_where_it_is_safe(void)
+static void directories_made_in_safe_place_only(void)
 {
     const char *dir = testing_path("made"), *open = testing_path("unsafe");
     const char *in_open = testing_path("unsafe/made");
@@ -218,7 +219,7 @@ static void directories_are_made_where_it_is_safe(void)
     (void)umask(mask);
     CU_ASSERT_EQUAL_FATAL(stat(dir, &s), 0);
     CU_ASSERT_EQUAL(s.st_mode & 07777, 0755);
-    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_IO); /* it is there */
+    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_IO); /* it exists */
     CU_ASSERT_EQUAL(core_directory_create(testing_path("no/parent"), &err), ST_IO);
     CU_ASSERT_STRING_EQUAL(core_err_next(&err, ST_IO), "make that first");
     CU_ASSERT_EQUAL(mkdir(open, 0700), 0);
@@ -278,8 +279,8 @@ static bool holds(const char *path, const char *wanted)
     return same;
 }
 
-/* Whatever has the name already: it stays as it is, and nothing is left next to it. */
-static void create_where_the_name_is_taken_changes_nothing(void)
+/* An existing file of that name stays unchanged, and no other file is left in the directory. */
+static void create_over_existing_name_changes_nothing(void)
 {
     const char *directory = testing_path("taken"), *target = testing_path("taken/target");
     const char *link = testing_path("taken/link"), *loose = testing_path("taken/loose");
@@ -306,7 +307,7 @@ static void create_where_the_name_is_taken_changes_nothing(void)
     CU_ASSERT_EQUAL(rmdir(directory), 0); /* empty */
 }
 
-static void replace_puts_a_whole_file_in_place_of_a_name(void)
+static void replace_puts_whole_file_under_name(void)
 {
     const char *target = testing_file("kept", "kept", 4, 0600), *link = testing_path("replaced");
     struct stat s;
@@ -324,7 +325,7 @@ static void appends_and_notices_rotation(void)
     FILE *file = core_file_append(path, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     CU_ASSERT_EQUAL(fwrite("one\n", 4, 1, file), 1);
-    CU_ASSERT_EQUAL(stat(path, &s), 0); /* unbuffered: it is there */
+    CU_ASSERT_EQUAL(stat(path, &s), 0); /* unbuffered: already written */
     CU_ASSERT_EQUAL(s.st_size, 4);
     CU_ASSERT_EQUAL(s.st_mode & 07777, 0600);
     CU_ASSERT_FALSE(core_file_moved(file, path));
@@ -363,8 +364,8 @@ static bool sigpipe_pending(void)
     return sigpending(&now) == 0 && sigismember(&now, SIGPIPE) == 1;
 }
 
-/* Were SIGPIPE not kept away, this process would be dead after it. */
-static void sigpipe_is_swallowed(void)
+/* Without the handling of SIGPIPE this process would be killed. */
+static void sigpipe_suppressed(void)
 {
     core_sigpipe state;
     CU_ASSERT_FALSE(sigpipe_blocked());
@@ -376,7 +377,7 @@ static void sigpipe_is_swallowed(void)
         CU_ASSERT_FALSE(sigpipe_blocked());
         CU_ASSERT_FALSE(sigpipe_pending());
     }
-    core_sigpipe_restore(&state); /* not active: nothing */
+    core_sigpipe_restore(&state); /* not active: no effect */
 }
 
 static void sigpipe_disposition(void)
@@ -388,8 +389,8 @@ static void sigpipe_disposition(void)
     (void)signal(SIGPIPE, old);
 }
 
-/* One that was the host's own before stays, and so does the host's mask. */
-static void sigpipe_of_the_host_stays(void)
+/* A SIGPIPE that was pending for the host stays pending, and the host's mask is unchanged. */
+static void sigpipe_of_host_stays(void)
 {
     static const struct timespec now = {0, 0};
     core_sigpipe state;
@@ -428,7 +429,7 @@ static void lock_survives_a_fork(void)
     (void)pthread_barrier_wait(&gate);
     const pid_t child = fork();
     if (child == 0) {
-        (void)alarm(5); /* an old lock would hold us for ever */
+        (void)alarm(5); /* a lock from before the fork would block for ever */
         for (int i = 0; i < 3; i++) {
             core_lock_acquire(&shared_lock);
             core_lock_release(&shared_lock);
@@ -450,21 +451,20 @@ static const test_case cases[] = {
     {"modes_of_files", modes_of_files},
     {"errors_name_the_remedy", errors_name_the_remedy},
     {"owners_of_files", owners_of_files},
-    {"what_is_no_file", what_is_no_file},
+    {"special_files_refused", special_files_refused},
     {"links", links},
     {"directories_above_a_file", directories_above_a_file},
     {"links_of_others", links_of_others},
-    {"a_relative_path_is_checked_from_here", a_relative_path_is_checked_from_here},
-    {"directories_are_made_where_it_is_safe", directories_are_made_where_it_is_safe},
+    {"relative_path_checked_from_current_directory", relative_path_checked_from_current_directory},
+    {"directories_made_in_safe_place_only", directories_made_in_safe_place_only},
     {"reads_whole_files", reads_whole_files},
     {"creates_once", creates_once},
-    {"create_where_the_name_is_taken_changes_nothing",
-     create_where_the_name_is_taken_changes_nothing},
-    {"replace_puts_a_whole_file_in_place_of_a_name", replace_puts_a_whole_file_in_place_of_a_name},
+    {"create_over_existing_name_changes_nothing", create_over_existing_name_changes_nothing},
+    {"replace_puts_whole_file_under_name", replace_puts_whole_file_under_name},
     {"appends_and_notices_rotation", appends_and_notices_rotation},
-    {"sigpipe_is_swallowed", sigpipe_is_swallowed},
+    {"sigpipe_suppressed", sigpipe_suppressed},
     {"sigpipe_disposition", sigpipe_disposition},
-    {"sigpipe_of_the_host_stays", sigpipe_of_the_host_stays},
+    {"sigpipe_of_host_stays", sigpipe_of_host_stays},
     {"lock_survives_a_fork", lock_survives_a_fork},
     {NULL, NULL}};
 const test_suite core_platform_suite = {.name = "platform", .cases = cases};

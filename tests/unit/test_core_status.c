@@ -21,7 +21,7 @@ static void rows_are_whole(void)
     }
 }
 
-/* The codes are in users' documentation and monitoring: these may never change. */
+/* The codes are in users' documentation and monitoring: they must never change. */
 static void codes_are_fixed(void)
 {
     CU_ASSERT_EQUAL(core_status_code(ST_OK), 0);

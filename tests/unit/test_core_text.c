@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "test_core.h"
 
-/* Every character there is goes to UTF-8 and back to itself; surrogates do not. */
+/* Every character is converted to UTF-8 and back; surrogates are refused. */
 static void all_characters_round_trip(void)
 {
     unsigned wrong = 0;
@@ -98,7 +98,7 @@ static void utf8_tells_the_size(void)
     CU_ASSERT_EQUAL(memcmp(out, "a\0\x3d\xd8\x00\xde", 6), 0);
 }
 
-static void cleans_what_is_printed(void)
+static void printed_text_sanitized(void)
 {
     static const struct {
         const char *text, *keep, *clean;
@@ -156,7 +156,7 @@ static void lower_known(void)
         CU_ASSERT_EQUAL(lower(pairs[i][0]), pairs[i][1]);
 }
 
-/* The C library's table is the judge: where ours changes a letter, it changes it alike. */
+/* Compared with the C library's table: if ours changes a letter, it changes it alike. */
 static void lower_agrees_with_the_system(void)
 {
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
@@ -228,7 +228,7 @@ static void str_without_memory(void)
     CU_ASSERT_TRUE(testing_fail_allocations(build_string, NULL, 20, 0) > 2);
 }
 
-/* Another's parser reads what we write: the same text, U+FFFD for what was no text. */
+/* Another parser reads our output: the same text, U+FFFD for invalid text. */
 static void json_reads_back(void)
 {
     char all[256];
@@ -251,8 +251,8 @@ static void json_reads_back(void)
     core_str_free(&s);
 }
 
-/* Names: what would break out of T-SQL, hide what it is, or not fit. */
-static void text_with_a_fault_is_told_apart(void)
+/* Names that would break out of T-SQL, hide characters, or are too long. */
+static void text_faults_distinguished(void)
 {
     char most[CORE_NAME_UNITS + 2];
     static const struct {
@@ -293,19 +293,18 @@ static void text_with_a_fault_is_told_apart(void)
     CU_ASSERT_TRUE(core_text_is_ascii("plain") && !core_text_is_ascii("gr\xc3\xbc"));
 }
 
-static const test_case cases[] = {
-    {"all_characters_round_trip", all_characters_round_trip},
-    {"utf16_refuses", utf16_refuses},
-    {"utf8_refuses", utf8_refuses},
-    {"utf8_tells_the_size", utf8_tells_the_size},
-    {"cleans_what_is_printed", cleans_what_is_printed},
-    {"text_with_a_fault_is_told_apart", text_with_a_fault_is_told_apart},
-    {"compares_without_locale", compares_without_locale},
-    {"lower_known", lower_known},
-    {"lower_agrees_with_the_system", lower_agrees_with_the_system},
-    {"hex_both_ways", hex_both_ways},
-    {"str_grows_and_stops", str_grows_and_stops},
-    {"str_without_memory", str_without_memory},
-    {"json_reads_back", json_reads_back},
-    {NULL, NULL}};
+static const test_case cases[] = {{"all_characters_round_trip", all_characters_round_trip},
+                                  {"utf16_refuses", utf16_refuses},
+                                  {"utf8_refuses", utf8_refuses},
+                                  {"utf8_tells_the_size", utf8_tells_the_size},
+                                  {"printed_text_sanitized", printed_text_sanitized},
+                                  {"text_faults_distinguished", text_faults_distinguished},
+                                  {"compares_without_locale", compares_without_locale},
+                                  {"lower_known", lower_known},
+                                  {"lower_agrees_with_the_system", lower_agrees_with_the_system},
+                                  {"hex_both_ways", hex_both_ways},
+                                  {"str_grows_and_stops", str_grows_and_stops},
+                                  {"str_without_memory", str_without_memory},
+                                  {"json_reads_back", json_reads_back},
+                                  {NULL, NULL}};
 const test_suite core_text_suite = {.name = "text", .cases = cases};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The suites of the EKM door over the fake back door.
+ * The suites of the EKM provider over the fake token layer.
  */
 #include <CUnit/Basic.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Broken calls: NULL, short, odd, huge and stale arguments of every function. Each must be an
- * error, change nothing on the token, and leave the provider working.
+ * Invalid calls: NULL, short, odd, huge and stale arguments of every function. Each must be an
+ * error, change nothing on the token, and leave the provider usable.
  */
 #include <string.h>
 #include "tests/unit/ekm_fixture.h"
@@ -58,7 +58,7 @@ static void test_before_initialise(void)
     CU_ASSERT_EQUAL(SqlCryptFreeProvider(), scp_err_Success);
 }
 
-/* The ten functions in a session, with everything else right. */
+/* The ten functions in a session, with all other arguments right. */
 static void call_all(const SqlCpSession *s, SqlCpError out[10])
 {
     SqlCpStr name = {2, wide};
@@ -160,7 +160,7 @@ static void test_null(void)
     fx_end();
 }
 
-/* Strings: NULL with a length, odd, too long, no text. */
+/* Strings: NULL with a length, odd, too long, not text. */
 static void test_strings(void)
 {
     begin();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is recorded, and what is undone when it cannot be. The disk is made "full" by a limit on the
- * size of files, so that a record fails after the audit trail said it was ready.
+ * What is recorded, and what is undone if it cannot be recorded. A limit on the size of files
+ * stands for a full disk, so that a record fails after the audit trail was reported ready.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static void limit_files(rlim_t size)
     CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* How many lines of the trail hold both texts. */
+/* How many lines of the trail contain both texts. */
 static unsigned records(const char *a, const char *b)
 {
     char line[2000];
@@ -147,7 +147,7 @@ static void test_nothing_happens_unrecorded(void)
     CU_ASSERT(memcmp(out, zero, 4) == 0);
     limit_files(RLIM_INFINITY);
 
-    CU_ASSERT_EQUAL(fake_calls(FAKE_tok_key_create), made); /* the token was not touched */
+    CU_ASSERT_EQUAL(fake_calls(FAKE_tok_key_create), made); /* the token was not called */
     CU_ASSERT_EQUAL(fake_state(), before);
     CU_ASSERT_EQUAL(fake_live(), live);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "new", &key), scp_err_NotFound);
@@ -167,7 +167,7 @@ static long trail_length(void)
     return length;
 }
 
-/* The disk fills up between the intent and the result: the key that was made does not stay. */
+/* The disk fills up between the intent and the result: the new key is destroyed. */
 static void test_result_unrecorded_is_undone(void)
 {
     SqlCpSession s = begin("");

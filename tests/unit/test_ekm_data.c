@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encrypt and Decrypt: forms of the ciphertext, IVs, sizes, and buffers that lie badly.
+ * Encrypt and Decrypt: forms of the ciphertext, IVs, sizes, and overlapping buffers.
  */
 #include <string.h>
 #include "tests/unit/ekm_fixture.h"
@@ -48,7 +48,7 @@ static void test_rsa_round_trip(void)
     fx_end();
 }
 
-/* The lengths of all forms, and that each undoes itself and only itself. */
+/* The lengths of all forms; decryption accepts its own ciphertext only. */
 static void check_symmetric(SqlCpSession s, const uint8_t *thumb, size_t block)
 {
     uint8_t plain[100];
@@ -229,7 +229,7 @@ static void test_overlap(void)
         CU_ASSERT_EQUAL(out.cb, 22);
         CU_ASSERT(memcmp(out.pb, "the text that overlaps", 22) == 0);
     }
-    /* The IV where the ciphertext goes. */
+    /* The IV is in the ciphertext's buffer. */
     uint8_t iv[64] = {1, 2, 3};
     SqlCpEncryptionParam param = {scp_ep_IV, 16, iv};
     uint8_t text[4] = "abcd";

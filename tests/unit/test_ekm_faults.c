@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The fault matrix: every status that every function of the back door can answer, met in every
- * export that calls it. The engine must get the documented code, the token must not change, nothing
- * may leak, and the next call must work. And the same for each allocation that fails.
+ * The fault matrix: every status that every function of the token layer can return, in every export
+ * that calls it. The engine must get the documented code, the token must not change, nothing may
+ * leak, and the next call must work. And the same for each allocation that fails.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static SqlCpError run_open(void)
     return e;
 }
 
-/* Leaves the token as it was when it succeeds, too. */
+/* Leaves the token as it was, also on success. */
 static SqlCpError create_and_drop(SqlCpKeyFlags flags)
 {
     uint8_t thumb[FX_THUMB];
@@ -137,8 +137,8 @@ static void begin(void)
     CU_ASSERT_EQUAL_FATAL(SqlCryptGetNextKeyId(&session, &id), scp_err_Success);
 }
 
-/* The code of the documented table, but for the look-up of a free name, where absence is success
- * and two of a name are one taken. */
+/* The code of the documented table, except for the lookup of a free name, where absence is success
+ * and two keys with the name count as one that is taken. */
 static SqlCpError expected(const fault_case *c, fake_function f, core_status st)
 {
     bool free_name = c->run == run_create_volatile && f == FAKE_tok_key_by_name;
@@ -154,7 +154,7 @@ static void test_fault_matrix(void)
         CU_ASSERT_EQUAL(cases[c].run(), scp_err_Success);
         for (unsigned f = 0; f < cases[c].count; f++) {
             for (int st = ST_OK + 1; st < ST_COUNT_; st++) {
-                /* The fixture would take it for the answer to a size query. */
+                /* The fixture would take it for the result of a size query. */
                 if (st == ST_BUFFER_TOO_SMALL)
                     continue;
                 uint64_t state = fake_state();
@@ -175,7 +175,7 @@ static void test_fault_matrix(void)
     fx_end();
 }
 
-/* Fails the n-th allocation from now on, once. */
+/* Fails the nth allocation from now on, once. */
 static long countdown;
 
 static bool fail_one(size_t size)
@@ -200,7 +200,7 @@ static void test_allocation_failures(void)
             failed = countdown < 0;
             if (e != scp_err_Success && e != 2060)
                 printf("%s, allocation %ld: %u\n", cases[c].name, n, e);
-            /* Some allocations are helpful only. */
+            /* Some allocations are optional. */
             CU_ASSERT(e == scp_err_Success || (failed && e == 2060));
             CU_ASSERT_EQUAL(fake_state(), state);
             CU_ASSERT_EQUAL(fake_live(), live);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keys: create, drop, find, enumerate, volatile ones, and their public parts.
+ * Keys: create, drop, find, enumerate, session keys, and public keys.
  */
 #include <stdio.h>
 #include <string.h>
@@ -109,17 +109,17 @@ static void test_volatile_keys(void)
     CU_ASSERT_EQUAL(SqlCryptGetNextKeyId(&s, &id), scp_err_Success);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_ID, &id, &key), scp_err_Success);
     CU_ASSERT_STRING_EQUAL(key.name, "#temp");
-    /* Nobody else sees it. */
+    /* No other session finds it. */
     CU_ASSERT_EQUAL(fx_info(other, FX_BY_NAME, "#temp", &key), scp_err_NotFound);
     CU_ASSERT_EQUAL(fx_info(other, FX_BY_THUMB, thumb, &key), scp_err_NotFound);
     id = 0;
     CU_ASSERT_EQUAL(SqlCryptGetNextKeyId(&other, &id), scp_err_NotFound);
-    /* Names clash within what a session sees, both ways. */
+    /* Names are unique among the keys that a session can use, in both directions. */
     CU_ASSERT_EQUAL(fx_create(s, "#temp", CORE_ALG_AES_256, scp_kf_Volatile, thumb), 2067);
     CU_ASSERT_EQUAL(fx_create(s, "#temp", CORE_ALG_AES_256, 0, thumb), 2067);
     CU_ASSERT_EQUAL(fx_create(other, "#temp", CORE_ALG_AES_256, 0, persistent), scp_err_Success);
     CU_ASSERT_EQUAL(fx_create(other, "#temp", CORE_ALG_AES_256, scp_kf_Volatile, thumb), 2067);
-    /* It can be dropped whatever the policy, and goes with the session. */
+    /* It can be dropped whatever the policy, and ends with the session. */
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "#temp", &key), scp_err_Success);
     CU_ASSERT_EQUAL(key.flags, scp_kf_Supported | scp_kf_Volatile);
     CU_ASSERT_EQUAL(fx_drop(s, key.thumb), scp_err_Success);
@@ -195,7 +195,7 @@ static void test_enumeration_is_stable(void)
     CU_ASSERT_EQUAL(id, 3);
     CU_ASSERT_EQUAL(fake_calls(FAKE_tok_key_list), 1);
 
-    /* One goes, two come, the ids stay. */
+    /* One is dropped, two are made, the ids stay. */
     CU_ASSERT_EQUAL(fx_drop(s, thumb[0]), scp_err_Success);
     CU_ASSERT_EQUAL(fx_create(s, "0", CORE_ALG_AES_128, 0, thumb[3]), scp_err_Success);
     CU_ASSERT_EQUAL(fx_create(s, "z", CORE_ALG_AES_128, 0, thumb[4]), scp_err_Success);

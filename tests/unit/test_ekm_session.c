@@ -69,7 +69,7 @@ static void test_provider_info(void)
     CU_ASSERT_EQUAL(core_utf16_to_utf8(name, info.name.cb, text, sizeof text), ST_OK);
     CU_ASSERT_STRING_EQUAL(text, "p11ekm PKCS#11 EKM provider");
 
-    /* Every byte but the name is known, padding included. */
+    /* Every byte except the name is known, including padding. */
     SqlCpProviderInfo want;
     memset(&want, 0, sizeof want);
     want.name = info.name;
@@ -85,7 +85,7 @@ static void test_provider_info(void)
     want.asymmKeySupport = want.symmKeySupport;
     want.cbKeyThumbLen = 16;
     want.fAcceptsKeyName = 1;
-    /* By bytes, from behind the string's own padding. */
+    /* Byte by byte, from the end of the string's own padding. */
     size_t from = offsetof(SqlCpProviderInfo, guid);
     CU_ASSERT(memcmp((uint8_t *)&info + from, (uint8_t *)&want + from, sizeof info - from) == 0);
     CU_ASSERT_EQUAL(fake_calls_all() - fake_calls(FAKE_tok_context_open) -
@@ -158,7 +158,7 @@ static void test_algorithms_by_policy(void)
     uint8_t thumb[FX_THUMB];
     fx_key key;
     CU_ASSERT_EQUAL(fx_create(s, "k", CORE_ALG_RSA_2048, 0, thumb), scp_err_NotSupported);
-    /* One that is there is as good as absent. */
+    /* An existing key of an unknown algorithm counts as absent. */
     fake_put_key("foreign", CORE_ALG_RSA_2048, thumb);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_NAME, "foreign", &key), scp_err_NotFound);
     CU_ASSERT_EQUAL(fx_info(s, FX_BY_THUMB, thumb, &key), scp_err_NotFound);
@@ -179,7 +179,7 @@ static void test_credentials(void)
     CU_ASSERT_EQUAL(fx_open("alpha", "", &other), 2065);
     CU_ASSERT_EQUAL(fx_open("beta", "1234", &other), 2054);
     CU_ASSERT_EQUAL(fx_open("", "1234", &other), scp_err_InvalidArgument);
-    /* A lone surrogate is no text, so no token's PIN. */
+    /* A lone surrogate is not valid text and cannot be a PIN. */
     fx_text name;
     SqlCpWchar lone[] = {0xD800, '1'};
     SqlCpCredential credential = {*fx_str(&name, "alpha"), {sizeof lone, lone}};
@@ -207,7 +207,7 @@ static void test_handles(void)
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&s, 0), scp_err_AuthFailure);
     CU_ASSERT_EQUAL(SqlCryptCloseSession(&copy, 0), scp_err_AuthFailure);
     CU_ASSERT_EQUAL(SqlCryptGetNextKeyId(&copy, &id), scp_err_AuthFailure);
-    /* The next session takes the place, not the handle. */
+    /* The next session reuses the table entry, not the handle. */
     for (unsigned n = 0; n < 200; n++) {
         CU_ASSERT_EQUAL(fx_open("alpha", "1234", &s), scp_err_Success);
         CU_ASSERT_PTR_NOT_EQUAL(s, copy);
@@ -241,11 +241,11 @@ static void test_waits_for_a_late_token(void)
     fake_fail(FAKE_tok_token_find, ST_TOKEN_NOT_FOUND, 2);
     CU_ASSERT_EQUAL(fx_open("alpha", "1234", &s), scp_err_Success);
     CU_ASSERT_EQUAL(fake_calls(FAKE_tok_token_find), 3);
-    /* Start-up is over: from now on an absence is told at once. */
+    /* The start-up wait is over: an absence is now reported at once. */
     fake_fail(FAKE_tok_token_find, ST_DEVICE, 1);
     CU_ASSERT_EQUAL(fx_open("alpha", "1234", &s), 2056);
     CU_ASSERT_EQUAL(fake_calls(FAKE_tok_token_find), 4);
-    /* Nobody waits for a typing error, nor with a wrong PIN. */
+    /* A misspelled name or a wrong PIN causes no wait. */
     CU_ASSERT_EQUAL(fx_open("aplha", "1234", &s), 2054);
     CU_ASSERT_EQUAL(fake_calls(FAKE_tok_token_find), 5);
     CU_ASSERT_EQUAL(fx_open("fake token", "4321", &s), scp_err_AuthFailure);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Many threads at once: mixed work over several sessions, sessions closed and the provider freed
- * under work, and Free during the wait for a late token. The point is as much what the sanitizers
- * say as what is asserted. CUnit is not thread-safe: threads count, the test asserts.
+ * Many threads at once: mixed work in several sessions, sessions closed and the provider freed
+ * during the work, and Free during the wait for a late token. The sanitizers' findings matter as
+ * much as the assertions. CUnit is not thread-safe: threads count, the test asserts.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -114,7 +114,7 @@ static void test_mixed_work(void)
     fx_end();
 }
 
-/* Each result must be one that the moment can explain. */
+/* Each result must be possible at that moment. */
 static void allow(SqlCpError e)
 {
     if (e != scp_err_Success && e != scp_err_ProviderError && e != scp_err_AuthFailure)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of modules and tokens that are gone: pauses, and when the module may be initialised
- * anew beside others at work.
+ * The health state of unavailable modules and tokens: back-off, and when a module that others use
+ * may be re-initialised.
  */
 #include <string.h>
 #include "core/platform.h"
@@ -39,13 +39,13 @@ static void pauses_double(void)
         CU_ASSERT_EQUAL(token.health.backoff_ms, pauses[i]);
     }
     CU_ASSERT(tok_health_resting(&ctx, &token));
-    CU_ASSERT_FALSE(tok_health_resting(&ctx, NULL)); /* the module is well */
+    CU_ASSERT_FALSE(tok_health_resting(&ctx, NULL)); /* the module is available */
     tok_health_back(&ctx, &token);
     CU_ASSERT_FALSE(tok_health_resting(&ctx, &token));
     CU_ASSERT_FALSE(atomic_load(&token.health.down));
 }
 
-static void the_module_is_gone_for_all(void)
+static void module_loss_affects_all_tokens(void)
 {
     afresh();
     gate.initialised = false;
@@ -57,8 +57,8 @@ static void the_module_is_gone_for_all(void)
     CU_ASSERT_FALSE(atomic_load(&gate.health.down));
 }
 
-/* The first reset beside others waits; each next one twice as long. */
-static void resets_become_rarer(void)
+/* The first reset of a module in use waits; each later one waits twice as long. */
+static void reset_interval_doubles(void)
 {
     afresh();
     tok_health_lost(&ctx, &token, ST_DEVICE, &gone);
@@ -71,7 +71,7 @@ static void resets_become_rarer(void)
         CU_ASSERT_EQUAL(token.health.reset_s, s < 320 ? s : 320);
     }
     CU_ASSERT_FALSE(tok_reset_due(&ctx, &token.health));
-    /* What a reset took counts twenty-fold, whoever is next. */
+    /* The duration of a reset counts twenty-fold, for the next token, too. */
     token.health.reset_at_us = 0;
     gate.reset_after_us = 0;
     CU_ASSERT(tok_reset_due(&ctx, &token.health));
@@ -83,8 +83,8 @@ static void resets_become_rarer(void)
     config.shared_reset_seconds = 5;
 }
 
-/* A token that is missed while the loss of the module was what the log has told waits, too. */
-static void a_loss_told_before_waits_too(void)
+/* A token that was lost while the log had reported the loss of the module waits, too. */
+static void token_lost_after_module_waits(void)
 {
     afresh();
     atomic_store(&gate.health.down, true);
@@ -98,9 +98,9 @@ int main(int argc, char **argv)
 {
     static const test_case cases[] = {
         {"pauses_double", pauses_double},
-        {"the_module_is_gone_for_all", the_module_is_gone_for_all},
-        {"resets_become_rarer", resets_become_rarer},
-        {"a_loss_told_before_waits_too", a_loss_told_before_waits_too},
+        {"module_loss_affects_all_tokens", module_loss_affects_all_tokens},
+        {"reset_interval_doubles", reset_interval_doubles},
+        {"token_lost_after_module_waits", token_lost_after_module_waits},
         {NULL, NULL},
     };
     static const test_suite suite = {.name = "health", .cases = cases};

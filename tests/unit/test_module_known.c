@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of modules by the names of their files.
+ * Known modules, recognised by their file names.
  */
 #include "pkcs11/module/loader_private.h"
 #include "testing.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PKCS#7 padding: every length of padding, every way to spoil it.
+ * PKCS#7 padding: every length, every way to make it invalid.
  */
 #include <string.h>
 #include "pkcs11/base/pad_private.h"
@@ -35,7 +35,7 @@ static void finds_each_changed_byte(void)
             CU_ASSERT_EQUAL(tok_pkcs7_unpad(data, padded, 16), SIZE_MAX);
             data[at] = was;
         }
-        data[length - 1] ^= 0xff; /* the plaintext is nobody's business */
+        data[length - 1] ^= 0xff; /* the plaintext does not matter */
         CU_ASSERT_EQUAL(tok_pkcs7_unpad(data, padded, 16), length);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The PIN in a file's bytes: what editors and shells leave around it is not of it, and what cannot
- * be a PIN is refused before a token sees it.
+ * The PIN in a file's bytes: the bytes that editors and shells add are not part of it, and a text
+ * that cannot be a PIN is refused before it reaches a token.
  */
 #include <string.h>
 #include "core/memory.h"
@@ -11,7 +11,7 @@
 typedef struct row {
     const char *bytes;
     size_t length;
-    const char *pin; /* or what the refusal says */
+    const char *pin; /* or the text of the refusal */
     core_status st;
 } row;
 #define BYTES(text) text, sizeof(text) - 1
@@ -35,7 +35,7 @@ static void check(const row *r)
     core_secret_close(&secret);
 }
 
-static void takes_the_first_line(void)
+static void first_line_is_the_pin(void)
 {
     static const row rows[] = {
         {BYTES("1234"), "1234", ST_OK},
@@ -55,7 +55,7 @@ static void takes_the_first_line(void)
         check(&rows[i]);
 }
 
-static void refuses_what_is_no_pin(void)
+static void text_that_is_no_pin_refused(void)
 {
     static const row rows[] = {
         {BYTES("\n"), "empty", ST_PIN_SOURCE},
@@ -77,8 +77,8 @@ static void refuses_what_is_no_pin(void)
 int main(int argc, char **argv)
 {
     static const test_case cases[] = {
-        {"takes the first line", takes_the_first_line},
-        {"refuses what is no PIN", refuses_what_is_no_pin},
+        {"first_line_is_the_pin", first_line_is_the_pin},
+        {"text_that_is_no_pin_refused", text_that_is_no_pin_refused},
         {NULL, NULL},
     };
     static const test_suite suite = {.name = "pin", .cases = cases};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PKCS#11 URIs: what is taken, what is refused and where the error points, the canonical text, lack
- * of memory, and p11-kit's parser as the judge of all of it.
+ * PKCS#11 URIs: what is accepted, what is refused and the position in the error, the canonical
+ * text, lack of memory, and a comparison with p11-kit's parser.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static const char *const good[] = {
     "pkcs11:?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=|/usr/lib/pinomatic",
 };
 
-/* Refused, with the attribute and the position (from 1) that the error names. */
+/* Refused, with the attribute and the position (from 1) in the error. */
 static const struct {
     const char *text;
     const char *says;
@@ -158,7 +158,7 @@ static void test_values(void)
     CU_ASSERT_PTR_NULL(uri.serial);
     tok_uri_free(&uri);
     CU_ASSERT_PTR_NULL(uri.object);
-    tok_uri_free(&uri); /* twice does no harm */
+    tok_uri_free(&uri); /* the second call is harmless */
     tok_uri_free(NULL);
 }
 
@@ -203,7 +203,7 @@ static bool parse_one(void *context)
     return st == ST_OK;
 }
 
-/* Each allocation fails once; what was taken before is released (the leak checker watches). */
+/* Each allocation fails once; all memory is released (checked by the leak sanitizer). */
 static void test_no_memory(void)
 {
     char text[512];
@@ -213,7 +213,7 @@ static void test_no_memory(void)
     CU_ASSERT_EQUAL(testing_fail_allocations(parse_one, text, 100, 0), 8);
 }
 
-/* Every good URI with every byte replaced by every other: the judge is asked about each. */
+/* Every valid URI with every byte replaced by every other: each is compared. */
 static void test_mutations(void)
 {
     unsigned taken = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The helper of the unit tests; see testing.h.
+ * Common functions of the unit tests; see testing.h.
  */
 #include "testing.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every unit test program shares: a runner over tables of suites, skipped tests that are seen
+ * Shared by all unit test programs: a runner for tables of suites, skipped tests that are reported
  * and counted, a temporary directory, and allocation failures.
  *
  *   static const test_case cases[] = {{"does_it", does_it}, {NULL, NULL}};
  *   const test_suite suite = {.name = "thing", .cases = cases};
  *   int main(int argc, char **argv) { return testing_main(argc, argv, suites, count); }
  *
- * Arguments: none runs all; --list names all; SUITE or SUITE/CASE runs those only.
+ * Arguments: none runs all; --list lists all; SUITE or SUITE/CASE runs those only.
  */
 #ifndef TESTING_H
 #define TESTING_H
@@ -30,11 +30,11 @@ typedef struct test_suite {
     int (*stop)(void);      /* may be NULL; 0: success */
 } test_suite;
 
-/* Runs the suites with CUnit's Basic output. The exit status: 1 when something failed, or nothing
- * was run; else 0. Skipped tests are counted in the last line. */
+/* Runs the suites with CUnit's Basic output. Returns the exit status: 1 if a test failed or none
+ * was run; else 0. The last line has the number of skipped tests. */
 int testing_main(int argc, char **argv, const test_suite *const *suites, size_t count);
 
-/* Leaves a test that cannot run here; prints "SKIPPED test: reason" and counts it. */
+/* Ends a test that cannot run here; prints "SKIPPED test: reason" and counts it. */
 #define TEST_SKIP(reason)               \
     do {                                \
         testing_skip(__func__, reason); \
@@ -42,7 +42,7 @@ int testing_main(int argc, char **argv, const test_suite *const *suites, size_t 
     } while (0)
 void testing_skip(const char *test, const char *reason);
 
-/* The sanitizers make mlock do nothing, and see leaks in children that end early. */
+/* The sanitizers make mlock a no-op and report leaks in children that end early. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define TESTING_SANITIZED true
 #elif defined(__has_feature)
@@ -54,22 +54,23 @@ void testing_skip(const char *test, const char *reason);
 #define TESTING_SANITIZED false
 #endif
 
-/* A directory of this process, mode 0700, removed with all in it when testing_main returns. NULL
- * when it cannot be made. And the path of `name` in it, in one of eight buffers in turn. */
+/* A directory of this process, mode 0700, removed with its content when testing_main returns; NULL
+ * if it cannot be made. testing_path: the path of `name` in it, in one of eight static buffers used
+ * in rotation. */
 const char *testing_dir(void);
 const char *testing_path(const char *name);
-/* Writes a file there with these permissions; false (and a CUnit failure) when it cannot. Returns
- * its path as testing_path does. */
+/* Writes a file there with these permissions; false (and a CUnit failure) if it cannot. Returns its
+ * path as testing_path does. */
 const char *testing_file(const char *name, const char *text, size_t length, unsigned mode);
-/* Reads a whole file as a string, to be released with free(); NULL when it cannot. */
+/* Reads a whole file as a string, released with free(); NULL if it cannot. */
 char *testing_read(const char *path, size_t *length);
 
 /* Raises *most to `value` if that is more; for many threads. */
 void testing_most(_Atomic uint64_t *most, uint64_t value);
 
-/* Calls `attempt` with the 1st, 2nd, 3rd ... allocation failing until it returns true with none
- * failing, at most `limit` times. `attempt` returns whether it succeeded; on failure it must have
- * released everything (leaks are for the sanitizer to see). Fails the test when an attempt succeeds
+/* Calls `attempt` with the 1st, 2nd, 3rd ... allocation failing until it returns true without a
+ * failure, at most `limit` times. `attempt` returns true if it succeeded; on failure it must have
+ * released everything (the leak sanitizer checks that). Fails the test if an attempt succeeds
  * although an allocation failed more than `tolerated` times. Returns the number of attempts. */
 unsigned testing_fail_allocations(bool (*attempt)(void *context), void *context, unsigned limit,
                                   unsigned tolerated);

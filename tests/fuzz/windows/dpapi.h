@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * DPAPI, see windows.h beside it.
+ * DPAPI, see windows.h in this folder.
  */
 #ifndef TESTS_FUZZ_DPAPI_H
 #define TESTS_FUZZ_DPAPI_H

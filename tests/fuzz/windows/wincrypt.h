@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See dpapi.h beside it.
+ * See dpapi.h in this folder.
  */
 #include <dpapi.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * As much of Windows as core/platform_windows_seal.c needs to be built and fuzzed elsewhere.
- * fuzz_dpapi.c plays the system's part.
+ * The part of Windows that core/platform_windows_seal.c needs to be built and fuzzed on another
+ * system. fuzz_dpapi.c implements it.
  */
 #ifndef TESTS_FUZZ_WINDOWS_H
 #define TESTS_FUZZ_WINDOWS_H
