@@ -7,8 +7,8 @@
 #include <string.h>
 #include <windows.h>
 
-/* The pattern's directory is POSIX's; only its name is of use. Wine gives process numbers out
- * again, so the clock has a part in the name. */
+/* The pattern's directory is POSIX's; only its name is used. Wine reuses process ids, so the name
+ * contains the time, too. */
 char *mkdtemp(char *pattern)
 {
     char temp[MAX_PATH], path[MAX_PATH + 64];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the unit tests use of POSIX and mingw-w64 lacks; included before everything else. Tests
- * only.
+ * POSIX functions that the unit tests use and mingw-w64 lacks; included before everything else.
+ * Tests only.
  */
 #ifndef TESTS_WINDOWS_COMPAT_H
 #define TESTS_WINDOWS_COMPAT_H
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <wctype.h>
 
-/* No /tmp and no rights by mode: the folder is this user's own by inheritance. */
+/* No /tmp and no rights by mode: the folder inherits this user's rights. */
 char *mkdtemp(char *pattern);
 
 static inline int setenv(const char *name, const char *value, int overwrite)
@@ -27,7 +27,7 @@ static inline int unsetenv(const char *name)
     return _putenv_s(name, "");
 }
 
-/* POSIX's remove takes empty folders, too. */
+/* POSIX's remove deletes empty folders, too. */
 static inline int remove_any(const char *path)
 {
     return remove(path) == 0 || _rmdir(path) == 0 ? 0 : -1;
@@ -39,7 +39,7 @@ static inline int pipe(int ends[2])
     return _pipe(ends, 4096, _O_BINARY);
 }
 
-/* There are no locales by value: the tests that ask for one skip themselves. */
+/* There is no locale_t: the tests that need one skip themselves. */
 typedef void *locale_t;
 #define LC_CTYPE_MASK 0
 static inline locale_t newlocale(int mask, const char *name, locale_t base)
@@ -61,7 +61,7 @@ static inline void freelocale(locale_t locale)
     (void)locale;
 }
 
-/* A test that forks skips itself there; it must return void. */
+/* A test that forks skips itself; it must return void. */
 void testing_skip(const char *test, const char *reason);
 #define fork()                                         \
     ({                                                 \

@@ -26,7 +26,7 @@ static struct {
 
 static host_lib *library;
 
-/* Says what failed and ends the program: a test of ours, nothing to save. */
+/* Prints what failed and ends the program. */
 static void need(SqlCpError got, const char *what)
 {
     if (got != scp_err_Success) {
@@ -59,7 +59,7 @@ static void unload(void)
     host_lib_close(library);
 }
 
-/* ASCII only, which is all that the tests use. */
+/* ASCII only, which is sufficient for the tests. */
 static SqlCpStr wide(const char *text, SqlCpWchar *room)
 {
     SqlCpUlong n = 0;
@@ -78,7 +78,8 @@ static SqlCpSession open_session(void)
     return session;
 }
 
-/* The thumbprint of a key, which is made with this algorithm when there is none (0: it must be). */
+/* The thumbprint of a key, which is made with this algorithm if it does not exist (0: it must
+ * exist). */
 static void find_key(SqlCpSession session, const char *name, SqlCpAlgId algorithm, SqlCpByte *thumb)
 {
     SqlCpWchar given[300], found[300];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Prints the version that a file's resource states, as Windows' own file properties show it.
+ * Prints the version in a file's resource, as Windows shows it in the file properties.
  */
 #include <stdio.h>
 #include <windows.h>

@@ -104,7 +104,7 @@ static unsigned free_slots(void)
     return count;
 }
 
-/* Exit status 1 with the provider's code, which a script reads. */
+/* Exit status 1 prints the provider's code, which a script reads. */
 static int make_key(const char *name)
 {
     enum { AES_256 = 6 };
@@ -147,7 +147,7 @@ static int measure(void (*step)(const char *), const char *path, unsigned long t
 {
     for (unsigned i = 0; i < WARM_UP; i++)
         step(path);
-    (void)free_slots(); /* Windows makes room for the higher slots once */
+    (void)free_slots(); /* Windows allocates the higher slots once */
     const size_t blocks = busy_blocks();
     const unsigned slots = free_slots();
     for (unsigned long i = 0; i < times; i++)

@@ -43,7 +43,7 @@ static size_t token_sids(PSID sids[SIDS])
     return count;
 }
 
-/* Where the descriptor of a path is kept. */
+/* The file that stores the descriptor of a path. */
 static void sidecar(const wchar_t *path, wchar_t out[TEXT])
 {
     wchar_t name[TEXT];
@@ -183,7 +183,7 @@ HANDLE WINAPI shim_CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURI
     return file;
 }
 
-/* A file keeps its descriptor when it gets another name. */
+/* A renamed file keeps its descriptor. */
 BOOL WINAPI shim_MoveFileExW(LPCWSTR from, LPCWSTR to, DWORD flags)
 {
     wchar_t full[TEXT], there[TEXT], old[TEXT], new[TEXT];

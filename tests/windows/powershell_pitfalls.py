@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pitfalls of Windows PowerShell 5.1 that can be seen in the syntax tree (tree-sitter-pwsh, as in
-check-powershell), since no PowerShell runs here. RULES is the written list; each rule has lines that
-it must find and lines that it must pass, and these are tried first, so no rule can be asleep.
+"""Pitfalls of Windows PowerShell 5.1 that are visible in the syntax tree (tree-sitter-pwsh, as in
+check-powershell), since no PowerShell runs here. RULES is the written list; each rule has
+lines that it must find and lines that it must accept, which are tested first, so every rule is
+known to work.
 
-What no tree shows, and a reader must look at: strict mode throws at a member of an empty array;
-functions return everything that they output; an event handler sees another scope; exit codes of
-native programs under redirection; the rights and policies of the machine.
+Not visible in a tree, and to be checked by a reader: strict mode throws at a member of an empty
+array; functions return everything that they output; an event handler has another scope; exit codes
+of native programs under redirection; the rights and policies of the machine.
 
 Usage: powershell_pitfalls.py FILE...   exit status 77, skipped, without the grammar"""
 import os
@@ -52,9 +53,9 @@ PARAMETERS_NOT_IN_51 = {
     "get-date": {"-unixtimeseconds", "-asutc"}, "test-connection": {"-targetname", "-ping"},
     "remove-item": set(), "group-object": set(), "measure-object": {"-allstats"},
 }
-# Output of these is UTF-16 or the code page, as the version likes it: [IO.File] says what it writes.
+# The encoding of their output depends on the version (UTF-16 or the code page): use [IO.File].
 ENCODED = set("out-file set-content add-content export-csv tee-object start-transcript".split())
-# Between functions and aliases of cmdlets one letter decides; and what is unsafe or needs a person.
+# A function and a cmdlet's alias may differ in one letter only; others are unsafe or interactive.
 FORBIDDEN = set("""invoke-expression iex write-host read-host pause cp copy mv move rm del dir ls cat type echo
     gci gi gc sc sp saps spps kill ps where select foreach sort % ? get-wmiobject sqlcmd sqlcmd.exe
     invoke-sqlcmd icacls icacls.exe""".split())
@@ -101,7 +102,7 @@ def commands(root):
 
 
 def is_constant(node, root):
-    """A literal, or a variable that is given a single-quoted literal and nothing else."""
+    """A literal, or a variable that is assigned only a single-quoted literal."""
     if node is None or not re.search(r"[$(]", text(node)):
         return True
     variable = re.fullmatch(r"\$(\w+)", text(node).strip())
@@ -178,7 +179,7 @@ def native_status(root):
     lines = text(root).splitlines()
     for node, name, _ in commands(root):
         invoked = any(child.type == "command_invocation_operator" and text(child) == "&" for child in node.children)
-        # A function or a block by its name in a string or a variable is none.
+        # Calling a function or a block through a string or a variable is not a native program.
         native = name.lower().endswith(".exe") or (invoked and re.fullmatch(r"\$(judge|tool)(\.\w+)?", name))
         first = node.end_point[0] + 1
         if native and not any("$LASTEXITCODE" in line for line in lines[node.start_point[0]:first + 3]):
@@ -227,7 +228,7 @@ def automatic_names(root):
             yield node, "the name of an automatic variable"
 
 
-# Rule -> (function, lines that it must find, lines that it must pass).
+# Rule -> (function, lines that it must find, lines that it must accept).
 RULES = {
     "operators of PowerShell 7": (old_syntax, ["$a ?? 3", "a && b", "$x ? 1 : 2", "$a ??= 1", "${a}?.b"],
                                   ["$x = if ($a) { 1 } else { 2 }", "Where-Object { $_ }"]),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model of NTFS rights: security descriptors, what a new file inherits, and what icacls does to
-them, since Wine keeps Unix rights only and its icacls does nothing. p11ekm's own judgement of a
-descriptor comes from acl_tool.exe."""
+"""A model of NTFS rights: security descriptors, what a new file inherits, and what icacls
+changes, since Wine implements Unix rights only and its icacls does nothing. p11ekm's own
+evaluation of a descriptor comes from acl_tool.exe."""
 import re
 import shlex
 import subprocess
@@ -48,7 +48,8 @@ class Descriptor:
         return f"O:{self.owner}D:{'P' if self.protected else ''}" + "".join(map(str, self.entries))
 
     def inherited(self, owner, folder=False):
-        """What a file or folder made in this one gets where it brings no list of its own."""
+        """The descriptor of a new file or folder in this one if it is created without a list of
+        its own."""
         flag = "CI" if folder else "OI"
         made = Descriptor(f"O:{owner}D:")
         for entry in self.entries:
@@ -59,14 +60,14 @@ class Descriptor:
 
 
 def words_of(line):
-    """The words of a command line, as PowerShell takes quotes; a backslash is itself."""
+    """The words of a command line with PowerShell's quotes; a backslash is literal."""
     split = shlex.shlex(line, posix=True)
     split.whitespace_split, split.escape, split.commenters = True, "", ""
     return list(split)
 
 
 def principal(text, accounts):
-    """The SID that icacls takes a name for."""
+    """The SID to which icacls resolves a name."""
     if text.startswith("*"):
         return text[1:]
     return accounts[text.upper()]
@@ -79,8 +80,8 @@ def grant(text, accounts):
 
 
 def icacls(line, files, accounts):
-    """Applies one icacls command to files, {path: Descriptor}. What the model does not know is an
-    error: a documented line must not be passed over."""
+    """Applies one icacls command to files, {path: Descriptor}. A command unknown to the model is
+    an error: a documented line must not be skipped."""
     words = words_of(line)
     assert words[0] in ("icacls", "icacls.exe"), line
     target = files[words[1]]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The .def file of P11SHIM1.dll: all that the given files import from KERNEL32 and ADVAPI32, of the
-shim's own where ntfs_shim.c has shim_NAME, else forwarded.
+"""Writes the .def file of P11SHIM1.dll: all functions that the given files import from KERNEL32
+and ADVAPI32, the shim's own if ntfs_shim.c has shim_NAME, otherwise forwarded.
 Usage: shim_def.py OBJDUMP NTFS_SHIM.C OUT.DEF FILE..."""
 import pathlib
 import re

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log and the audit trail on Windows, and a configuration with Windows' paths. Stands in for
- * tests/unit/test_core_log.c, which needs limits of files and forks.
+ * The log and the audit trail on Windows, and a configuration with Windows paths. Replaces
+ * tests/unit/test_core_log.c, which needs file size limits and forks.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "test_core.h"
 
-/* A path as it is best written in the configuration, where a backslash is an escape. */
+/* A path with forward slashes: in the configuration a backslash is an escape. */
 static void forward(char *path)
 {
     for (; *path != '\0'; path++) {
@@ -74,7 +74,7 @@ static void both_files(void)
     CU_ASSERT_EQUAL(core_file_check(audit, CORE_FILE_SECRET, NULL), ST_OK); /* for this user only */
 }
 
-/* What `p11ekm init` writes must read back as the same path, backslashes and blanks included. */
+/* A path written by `p11ekm init` must be read back unchanged, including backslashes and blanks. */
 static void windows_paths(void)
 {
     static const char module[] = "C:\\Program Files\\HSM #1\\new\\token.dll";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * core's platform suites as Windows has them: they stand in for those of
- * tests/unit/test_core_platform.c and test_core_memory.c, which fork.
+ * core's platform suites for Windows: they replace those of tests/unit/test_core_platform.c and
+ * test_core_memory.c, which fork.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static void environment(void)
     CU_ASSERT_STRING_EQUAL(first, "C:\\Schl\xc3\xbcssel.conf");
     CU_ASSERT_FATAL(SetEnvironmentVariableW(L"P11EKM_TEST", L"D:\\other"));
     CU_ASSERT_STRING_EQUAL(core_env("P11EKM_TEST"), "D:\\other");
-    CU_ASSERT_STRING_EQUAL(first, "C:\\Schl\xc3\xbcssel.conf"); /* stays as it was */
+    CU_ASSERT_STRING_EQUAL(first, "C:\\Schl\xc3\xbcssel.conf"); /* unchanged */
 }
 
 static void paths(void)
@@ -188,7 +188,7 @@ static void path_with_account_names_the_account(void)
     CU_ASSERT_EQUAL_FATAL(core_account_path("C:\\log\\a.log", NULL, &path, NULL), ST_OK);
     CU_ASSERT_STRING_EQUAL(path, "C:\\log\\a.log");
     core_free(path);
-    /* Another account has another file. */
+    /* Another account owns the other file. */
     CU_ASSERT_EQUAL_FATAL(
         core_account_path("C:\\log\\a-%u.log", "NT SERVICE\\MSSQL$PROD", &path, NULL), ST_OK);
     CU_ASSERT_STRING_NOT_EQUAL(path, expected);
@@ -226,13 +226,13 @@ static void appended(void)
     free(text);
     CU_ASSERT_FALSE(core_file_moved(one, path));
     (void)fclose(two);
-    /* What a rotation does while the file is open. */
+    /* A rotation while the file is open. */
     CU_ASSERT_EQUAL(rename(path, testing_path("log.1")), 0);
     CU_ASSERT_TRUE(core_file_moved(one, path));
     (void)fclose(one);
 }
 
-/* Two handles are two holders, as two processes are. */
+/* Two handles count as two holders, like two processes. */
 static void lock_files(void)
 {
     const char *path = testing_path("a.lock");
@@ -249,7 +249,7 @@ static void lock_files(void)
     core_lock_file_close(CORE_NO_LOCK_FILE);
 }
 
-/* Gives a file a list of its own, written in Windows' notation for it. */
+/* Gives a file its own access list, in Windows' notation. */
 static void set_list(const char *path, const wchar_t *sddl)
 {
     PSECURITY_DESCRIPTOR descriptor = NULL;
@@ -280,13 +280,13 @@ static void access_lists(void)
     CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_MODULE, &err), ST_UNSAFE_FILE);
 }
 
-/* Who may replace a folder can replace what is in it, whatever the list of the file. */
+/* A user who may replace a folder can replace the files in it, whatever their lists. */
 static void folders_above(void)
 {
     core_err err = {0};
     const char *dir = testing_path("folder"), *path = testing_path("folder/file");
     CU_ASSERT_EQUAL_FATAL(core_directory_create(dir, &err), ST_OK);
-    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_IO); /* it is there */
+    CU_ASSERT_EQUAL(core_directory_create(dir, &err), ST_IO); /* it exists */
     CU_ASSERT_EQUAL_FATAL(core_file_create(path, "x", 1, NULL), ST_OK);
     CU_ASSERT_EQUAL(core_file_check(path, CORE_FILE_SECRET, &err), ST_OK);
     set_list(dir, L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;WD)");
@@ -311,7 +311,7 @@ static void one_descriptor(const wchar_t *sddl, ACCESS_MASK forbidden, bool safe
     (void)LocalFree(descriptor);
 }
 
-/* The judgement itself, on lists that a file system under test may not be able to keep. */
+/* The evaluation itself, on lists that the file system under test may not store. */
 static void judgement(void)
 {
     const ACCESS_MASK write = FILE_WRITE_DATA | WRITE_DAC | GENERIC_WRITE;
@@ -341,7 +341,7 @@ static void judgement(void)
                    both, true); /* TrustedInstaller */
 }
 
-/* No list at all, which is not an empty one, allows everything to everybody. */
+/* No list, unlike an empty one, allows everything to everybody. */
 static void no_list(void)
 {
     PSECURITY_DESCRIPTOR owned = NULL;
@@ -368,7 +368,7 @@ static void system_log(void)
     char *endless = core_calloc(5000, 1);
     CU_ASSERT_PTR_NOT_NULL_FATAL(endless);
     memset(endless, 'x', 4999);
-    core_system_log(0, endless); /* is cut, and nothing is overrun */
+    core_system_log(0, endless); /* truncated without an overrun */
     core_free(endless);
 }
 
@@ -415,8 +415,8 @@ static void guarded_pages(void)
     memset(pages, 1, 100);
     uint8_t *start = (uint8_t *)((uintptr_t)pages / page * page);
     CU_ASSERT_EQUAL(protection(pages), PAGE_READWRITE);
-    CU_ASSERT_EQUAL(protection(start - 1), 0);    /* reserved: traps */
-    CU_ASSERT_EQUAL(protection(start + page), 0); /* 12 bytes behind the 100 */
+    CU_ASSERT_EQUAL(protection(start - 1), 0);    /* reserved: access traps */
+    CU_ASSERT_EQUAL(protection(start + page), 0); /* 12 bytes after the 100 */
     CU_ASSERT_TRUE(start + page - (pages + 100) < 16);
     core_pages_unmap(pages, 100);
     CU_ASSERT_EQUAL(protection(start), 0);

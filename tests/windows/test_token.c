@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the Windows build stands on, without any code of ours: the Cryptoki structures have the
- * sizes Windows modules use, a module loads, and what OpenSSL encrypts the token decrypts.
- * Argument: the path of softhsm2.dll.
+ * The basis of the Windows build, without any code of ours: the Cryptoki structures have the sizes
+ * that Windows modules use, a module loads, and the token decrypts what OpenSSL encrypts. Argument:
+ * the path of softhsm2.dll.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include <p11-kit/pkcs11.h>
 #include "testing.h"
 
-/* On Windows Cryptoki has 32-bit numbers and no padding. */
+/* On Windows, Cryptoki has 32-bit integers and no padding. */
 _Static_assert(sizeof(CK_ULONG) == 4, "CK_ULONG");
 _Static_assert(sizeof(CK_MECHANISM) == 16, "CK_MECHANISM");
 _Static_assert(sizeof(CK_ATTRIBUTE) == 16, "CK_ATTRIBUTE");

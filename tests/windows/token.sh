@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 #
-# For the test scripts here, to be sourced with $dll set to softhsm2.dll: a token in a folder of
-# Wine's drive C: (all folders above a module must be safe, and /tmp is not), with configurations of
-# SoftHSM and p11ekm for both systems over the same token. Sets dir (this system's path), win
-# (Windows' path), and for Wine SOFTHSM2_CONF and P11EKM_CONF. The folder goes away at exit.
+# Sourced by the test scripts here with $dll set to softhsm2.dll: makes a token in a folder of
+# Wine's drive C: (all folders above a module must be safe, and /tmp is not), with configurations
+# of SoftHSM and p11ekm for both systems over the same token. Sets dir (this system's path), win
+# (the Windows path), and for Wine SOFTHSM2_CONF and P11EKM_CONF. The folder is removed at exit.
 for tool in wine softhsm2-util; do
     command -v "$tool" >/dev/null || {
         echo "SKIPPED: no $tool"

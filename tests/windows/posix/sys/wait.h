@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * So that unit tests which also fork compile; compat.h's fork skips them before they wait.
+ * Lets unit tests that fork compile; compat.h's fork skips them before they wait.
  */
 #ifndef TESTS_WINDOWS_WAIT_H
 #define TESTS_WINDOWS_WAIT_H
