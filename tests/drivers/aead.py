@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AEAD_AES_256_CBC_HMAC_SHA256, the cells of Always Encrypted, written from its specification.
 
-Shares no code with the project or a driver: what these two agree on is right.
-"""
+Shares no code with the project or a driver, so agreement with them is evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ _OVERHEAD = 1 + 32 + 16
 
 
 class CellError(Exception):
-    """The cell was not made with this key, or it was changed."""
+    """The cell was made with another key, or it was changed."""
 
 
 def _mac(key: bytes, data: bytes) -> bytes:
@@ -59,7 +58,7 @@ def decrypt(cek: bytes, cell: bytes) -> bytes:
 
 
 def plain_bytes(value: int | str | bytes) -> bytes:
-    """A value in the form in which cells hold it (normalisation version 1)."""
+    """A value in the form stored in cells (normalization version 1)."""
     if isinstance(value, int):
         return value.to_bytes(8, "little", signed=True)
     return value.encode("utf-16-le") if isinstance(value, str) else value

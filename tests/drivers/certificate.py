@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A self-signed certificate for the stand-in server's TLS."""
+"""A self-signed certificate for the simulated server's TLS."""
 
 from __future__ import annotations
 

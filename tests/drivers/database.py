@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the stand-in server stores: keys, tables and cells of a scenario, and its three statements.
+"""The data of the simulated server: keys, tables and cells of a scenario, and its three
+statements.
 
-It never sees a key or a plaintext of an encrypted column, as SQL Server does not. A scenario is
-JSON; README.md describes it.
-"""
+Like SQL Server, it never has a key or a plaintext of an encrypted column. A scenario is JSON;
+README.md describes it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SqlError(Exception):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter as the client sent it; `cek_id` is 0 for one in clear."""
+    """A parameter as the client sent it; `cek_id` is 0 for one that is not encrypted."""
 
     name: str
     type: TypeInfo
@@ -151,7 +151,7 @@ class Database:
 
 
 def _check(parameter: Parameter, column: Column) -> None:
-    """Refuses, as SQL Server does, a parameter that is not encrypted as its column is."""
+    """Refuses, as SQL Server does, a parameter that is not encrypted like its column."""
     expected = (column.encryption, column.cek.cek_id if column.cek else 0)
     same_type = parameter.type.code == column.type.code
     if (parameter.encryption, parameter.cek_id) == expected and (same_type or not column.cek):
@@ -177,7 +177,7 @@ def declared_parameters(declaration: str) -> list[str]:
 
 
 def as_text(parameter: Parameter) -> str:
-    """A parameter that is text in clear, as a procedure's statement; NULL is the empty text."""
+    """An unencrypted text parameter, such as a procedure's statement; NULL is the empty text."""
     if parameter.type.code not in (NVARCHAR, NTEXT):
         raise SqlError(214, f"Procedure expects parameter '{parameter.name}' of type 'nvarchar'.")
     return (parameter.value or b"").decode("utf-16-le")

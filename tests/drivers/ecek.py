@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-_OAEP = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # the format's own choice
+_OAEP = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # fixed by the format
 
 
 def make_key(file: Path) -> rsa.RSAPrivateKey:
@@ -26,7 +26,7 @@ def sign(key: rsa.RSAPrivateKey, message: bytes) -> bytes:
 
 
 def prefix(key: rsa.RSAPublicKey, path: str, cek: bytes) -> bytes:
-    """All of an encrypted CEK but its signature, which is made over this."""
+    """An encrypted CEK without its signature, which is made over this."""
     name = path.lower().encode("utf-16-le")
     encrypted = key.encrypt(cek, _OAEP)
     return b"\x01" + struct.pack("<HH", len(name), len(encrypted)) + name + encrypted
@@ -39,5 +39,5 @@ def ciphertext(encrypted: bytes) -> bytes:
 
 
 def metadata(provider: str, path: str) -> bytes:
-    """What the signature of a master key that allows enclave computations covers."""
+    """The data signed for a master key that allows enclave computations."""
     return (provider.lower() + path.lower() + "true").encode("utf-16-le")

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What SQL Server says of its enclave when the client asks for no attestation (VBS-NONE).
+"""SQL Server's information about its enclave when the client requests no attestation (VBS-NONE).
 
-There is no enclave here, and nothing that the client sends to it is ever read. The client needs a
-point of the curve P-384 as the enclave's key: it gets the curve's generator.
-"""
+There is no enclave here, and the client's data for it is not read. The client needs a point of the
+curve P-384 as the enclave's key: it gets the curve's generator."""
 
 from __future__ import annotations
 
 import struct
 
-_NO_ENCLAVE_TYPE = 0  # without attestation; others are refused as of a wrong size
+_NO_ENCLAVE_TYPE = 0  # without attestation; clients refuse other types because of their size
 _KEY_HEAD = b"ECK3" + struct.pack("<I", 48)
 _GENERATOR = bytes.fromhex(
     "aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a38"
@@ -21,7 +20,8 @@ _SESSION = struct.pack("<Q", 1)
 
 
 def attestation() -> bytes:
-    """The third result set's one cell: no identity, no token, a session and the enclave's key."""
+    """The one cell of the third result set: no identity, no token, a session and the enclave's
+    key."""
     key = _KEY_HEAD + _GENERATOR
     session = _SESSION + struct.pack("<II", len(key), 0) + key
     session = struct.pack("<I", len(session)) + session

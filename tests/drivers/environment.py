@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests run with: the driver's library, and what run.sh names in the environment."""
+"""The environment of the tests: the driver's library, and the paths from run.sh."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def module() -> Path:
 
 
 def client() -> Path:
-    """The program made of odbc_client.c."""
+    """The program built from odbc_client.c."""
     return Path(os.environ["P11EKM_TEST_CLIENT"])
 
 
 def make_keystore(directory: Path) -> KeyStore:
-    """Keys in files for the harness's own provider, on a token for the product."""
+    """Keys in files for the harness's provider, on a token for the product."""
     if os.environ["P11EKM_TEST_KEYS"] == "files":
         return FileKeys(directory)
     return TokenKeys(directory, _MAKE_TOKEN)
 
 
 def make_tool_keystore(directory: Path) -> ToolKeys:
-    """A token whose keys the product's command line makes."""
+    """A token with keys made by the product's command line."""
     return ToolKeys(directory, _MAKE_TOKEN, Path(os.environ["P11EKM_TEST_TOOL"]))
 
 

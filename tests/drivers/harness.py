@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the test modules share: a client program run against a server with a scenario."""
+"""Shared by the test modules: a client program run against a server with a scenario."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class DriverCase(unittest.TestCase):
 
     def run_client(self, key: Key, *arguments: str, status: int = 0, load: bool = True,
                    configure: bool = True, data: str = "", enclave: bool = False) -> list[str]:
-        """The lines that the client prints; `self.inserted` is what the server then has got,
-        `self.status` what the provider said of itself."""
+        """The lines that the client prints; afterwards `self.inserted` is what the server
+        received, `self.status` the provider's status."""
         with TdsServer(key.scenario(), self.certificate) as server:
             mode = "VBS-NONE" if enclave else "Enabled"
             command = [*self.client, "-c", environment.connection_string(server.port, mode)]

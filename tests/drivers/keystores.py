@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests' master keys: in files for the harness's provider, on a token for the product.
 
-Either way the encrypted CEKs and signatures are made here by the formats' rules, with none of the
-product's code: what the product then opens, it opens for the right reason.
-"""
+The encrypted CEKs and signatures are made here by the rules of the formats, without the product's
+code, so decryption by the product proves that it follows the formats."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ def key_path(name: str) -> str:
 
 
 class KeyStore(Protocol):
-    """Master keys by name, and what the provider must be told to find them."""
+    """Master keys by name, and the provider's configuration to find them."""
 
     data: str
     environment: dict[str, str]
@@ -116,7 +115,7 @@ class TokenKeys:
         return self._sign(name, ecek.metadata(PROVIDER, key_path(name)))
 
     def decrypt(self, name: str, encrypted: bytes) -> bytes:
-        """The CEK of an encrypted value that was made elsewhere."""
+        """The CEK of an encrypted value that was made by other code."""
         given, cek = self._directory / "ciphertext", self._directory / "cek"
         given.write_bytes(ecek.ciphertext(encrypted))
         self._pkcs11_tool("--decrypt", "--mechanism", "RSA-PKCS-OAEP", "--hash-algorithm", "SHA-1",
@@ -126,7 +125,8 @@ class TokenKeys:
 
 
 class ToolKeys(TokenKeys):
-    """The same token, but keys, encrypted CEKs and signatures by the product's command line."""
+    """The same token, with keys, encrypted CEKs and signatures made by the product's command
+    line."""
 
     def __init__(self, directory: Path, make_token: Path, tool: Path) -> None:
         super().__init__(directory, make_token)
@@ -136,7 +136,7 @@ class ToolKeys(TokenKeys):
         self._pin_file.chmod(0o600)
 
     def run(self, *arguments: str) -> str:
-        """What a verb prints. The only place that knows how the command line is called."""
+        """The output of a verb. Only this function knows how the command line is called."""
         command: list[str | Path] = [self._tool, "--conf", self.configuration, *arguments,
                                      "--token", TOKEN, "--pin-file", self._pin_file]
         variables = {**os.environ, **self.environment}
@@ -151,7 +151,7 @@ class ToolKeys(TokenKeys):
             raise RuntimeError(f"the key's path is {made['path']}, not {key_path(name)}")
 
     def create_cek(self, name: str) -> dict[str, str]:
-        """A CEK made inside the token: a line of the files that the verbs exchange."""
+        """A CEK generated inside the token: a line of the verbs' exchange files."""
         return json.loads(self.run("--json", "cek", "create", "cek1", "--key", name, "--cmk", name))
 
     def rotate(self, value: dict[str, str], name: str) -> dict[str, str]:

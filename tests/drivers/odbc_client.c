@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A small ODBC application in C, as an application with Always Encrypted is written: it connects,
- * loads a key store provider, configures it, runs one statement and prints what it got. Tests run
- * it and compare its output, one line a fact:
+ * A small ODBC application in C, like an application that uses Always Encrypted: it connects, loads
+ * a key store provider, configures it, runs one statement and prints the result. Tests run it and
+ * compare its output, one fact on each line:
  *
- *   status TEXT            a line of what the provider answered to a Read
+ *   status TEXT            a line of the provider's answer to a Read
  *   row VALUE|VALUE...     integers in decimal, text in UTF-8, binaries as 0x..., NULL
  *   rows N                 how many rows an INSERT made
  *   diag STATE TEXT        a diagnostic record
  *
- * It ends with 0, with 1 after a failed ODBC call (the diag lines say why), with 2 for its usage.
+ * Exit status: 0, 1 after a failed ODBC call (the diag lines say why), 2 for wrong usage.
  */
 #include <iconv.h>
 #include <locale.h>
@@ -28,7 +28,7 @@
 #define TEXT_SIZE      4096
 #define MAX_PARAMETERS 16
 
-/* The driver's interface: the provider's name, and its data behind it. */
+/* The driver's interface: the provider's name, followed by its data. */
 struct keystore_data {
     SQLWCHAR *name;
     unsigned size;
@@ -79,7 +79,7 @@ static int succeeded(SQLSMALLINT kind, SQLHANDLE handle, SQLRETURN code)
     return SQL_SUCCEEDED(code);
 }
 
-/* Converts between character sets; gives the number of bytes written. */
+/* Converts between character sets; returns the number of bytes written. */
 static size_t convert(const char *to, const char *from, const void *in, size_t in_len, void *out,
                       size_t size)
 {
@@ -251,7 +251,7 @@ static int read_cell(SQLHSTMT stmt, SQLUSMALLINT n, FILE *out)
     return 1;
 }
 
-/* Prints the current row, or nothing of it when a cell cannot be read. */
+/* Prints the current row; prints nothing if a cell cannot be read. */
 static int print_row(SQLHSTMT stmt, SQLSMALLINT columns)
 {
     char *row = NULL;

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What odbc_client.c is, in Python with pyodbc: the same options, the same output.
+"""odbc_client.c in Python with pyodbc: the same options, the same output.
 
 pyodbc prepares every statement that has parameters, and has no call that reads the provider's
-status. Its set_attr() takes numbers and text: a structure is handed over by its address.
-"""
+status. Its set_attr() accepts numbers and text: a structure is passed by its address."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ def keystore_data(provider: str, data: bytes) -> ctypes.Structure:
         ]
 
     block = KeystoreData(ctypes.addressof(name), len(data), data)
-    block.keep = name  # lives as long as the block that points to it
+    block.keep = name  # must live as long as the block that points to it
     return block
 
 
@@ -47,7 +46,7 @@ def connect(options: argparse.Namespace) -> pyodbc.Connection:
 
 
 def read_parameter(text: str) -> tuple[Value, tuple[int, int, int]]:
-    """A value, and the type to send it as: an encrypted column takes no other than its own."""
+    """A value and its type: an encrypted column accepts no other type than its own."""
     kind, given, value = text.partition("=")
     name, _, size = kind.rstrip(")").partition("(")
     if name == "int":

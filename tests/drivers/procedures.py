@@ -79,7 +79,7 @@ def _text(value: str) -> bytes:
 
 
 class Session:
-    """One login: what it asked for, and the statements it has prepared."""
+    """One login: its options, and the statements it has prepared."""
 
     def __init__(self, database: Database, encryption_version: int) -> None:
         self._database = database

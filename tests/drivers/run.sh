@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs Microsoft's ODBC driver with a key store provider against the stand-in server.
+# Runs Microsoft's ODBC driver with a key store provider against the simulated server.
 #
 #   run.sh KEYS MODULE CLIENT TEST [TOOL]
-#     KEYS    files: the harness's own provider; token: the product with SoftHSM
+#     KEYS    files: the harness's provider; token: the product with SoftHSM
 #     MODULE  the provider's library
 #     CLIENT  the program of odbc_client.c
 #     TEST    the module of tests: test_odbc, test_concurrency, test_product
 #     TOOL    the program p11ekm, for test_product
 #
-# The driver and what the tests need come from PyPI into a cache outside the tree, for development
-# and test only: the driver is Microsoft's, under its own licence, and is never redistributed.
-# Ends with 77 and says SKIPPED where something is missing.
+# The driver and the tests' other packages come from PyPI into a cache outside the tree, for
+# development and test only: the driver is Microsoft's, under its own license, and is never
+# redistributed. Exit status 77 with SKIPPED if something is missing.
 set -eu
 
 [ $# -ge 4 ] || { echo "usage: $0 KEYS MODULE CLIENT TEST [TOOL]" >&2; exit 2; }

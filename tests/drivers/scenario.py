@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table that the tests read and write, its cells encrypted here, independently."""
+"""The table that the tests read and write; its cells are encrypted here, independently of the
+product."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from keystores import PROVIDER, key_path
 SSN, SALARY, PHOTO = "123-45-6789", -70000, bytes.fromhex("00ff10")
 SELECT = "SELECT id, ssn, salary, photo FROM people"
 
-# What the clients print of the table.
+# The clients' output for the table.
 FIRST_ROW = f"row 1|{SSN}|{SALARY}|0x{PHOTO.hex()}"
 NULL_ROW = "row 5|NULL|NULL|NULL"
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for SQL Server, small: enough TDS for a driver to use Always Encrypted against it.
+"""A small simulated SQL Server: enough of TDS for a driver to use Always Encrypted with it.
 
-It listens on 127.0.0.1, takes any login, and serves the tables of a scenario (database.py).
-The login is encrypted (TLS inside PRELOGIN packets), what follows is not: the driver loads its
-cryptography only for a TLS login, and without it fails at the first encrypted cell.
-"""
+It listens on 127.0.0.1, accepts any login, and serves the tables of a scenario (database.py). The
+login is encrypted (TLS inside PRELOGIN packets), later messages are not: the driver loads its
+cryptography only for a TLS login, and without it fails at the first encrypted cell."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ class Closed(Exception):
 
 
 class Transport:
-    """Messages over a socket: TDS packets, for the login inside TLS."""
+    """Messages over a socket: TDS packets, during the login inside TLS."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -125,7 +124,7 @@ def _prelogin_reply() -> bytes:
 
 
 def requested_encryption(login: bytes) -> int:
-    """The version of Always Encrypted that a LOGIN7 message asks for, 0 for none."""
+    """The version of Always Encrypted that a LOGIN7 message requests, 0 for none."""
     has_extension = login[27] & 0x10
     if not has_extension:
         return 0
@@ -182,7 +181,7 @@ class Handler(socketserver.BaseRequestHandler):
 
 
 class TdsServer(socketserver.ThreadingTCPServer):
-    """The server on a free port of 127.0.0.1, a thread a connection."""
+    """The server on a free port of 127.0.0.1, with one thread for each connection."""
 
     daemon_threads = True
     request_queue_size = 64

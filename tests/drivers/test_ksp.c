@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A key store provider for Microsoft's ODBC driver over RSA keys in PEM files. It proves that the
- * harness works without the product: whatever fails with this provider, too, is the harness's.
+ * A key store provider for Microsoft's ODBC driver over RSA keys in PEM files. It tests the harness
+ * without the product: a failure with this provider is the harness's.
  *
- * Written from the public interface and shares no code with cmk/. Its configuration is one line,
+ * Written from the public interface; shares no code with cmk/. Its configuration is one line,
  * "config=DIRECTORY"; the key path "pkcs11:...;object=NAME" means DIRECTORY/NAME.pem.
  */
 #include <stddef.h>
@@ -44,7 +44,7 @@ struct provider {
 
 static char key_directory[512];
 
-/* Gives the driver an ASCII text. */
+/* Reports an ASCII text to the driver. */
 static int fail(void *ctx, ksp_error *on_error, const char *text)
 {
     uint16_t wide[256];
@@ -57,7 +57,7 @@ static int fail(void *ctx, ksp_error *on_error, const char *text)
     return 0;
 }
 
-/* The key's name out of "...object=NAME"; 0 where there is none. */
+/* The key's name from "...object=NAME"; 0 if there is none. */
 static int object_name(const uint16_t *path, char *name, size_t size)
 {
     char text[256];
@@ -113,7 +113,7 @@ static int verify(EVP_PKEY *key, const unsigned char *data, size_t len, const un
     return ok;
 }
 
-/* RSA-OAEP with SHA-1; gives 0 where the plaintext is not of a CEK's size. */
+/* RSA-OAEP with SHA-1; returns 0 if the plaintext does not have a CEK's size. */
 static int decrypt(EVP_PKEY *key, const unsigned char *in, size_t in_len, unsigned char *cek)
 {
     unsigned char out[1024];
@@ -224,9 +224,9 @@ static const struct provider provider = {.name = provider_name,
                                          .decrypt_cek = decrypt_cek,
                                          .verify_metadata = verify_metadata};
 
-/* What the driver looks up: a null-terminated array of pointers. The array of the interface's first
- * version, CEKeystoreProvider, must not name the provider, too: the driver would prefer that entry
- * and could not verify a master key's metadata. */
+/* The symbol that the driver looks up: a null-terminated array of pointers. The array of the
+ * interface's first version, CEKeystoreProvider, must not contain the provider, too: the driver
+ * would prefer that entry and could not verify a master key's metadata. */
 extern const struct provider *const CEKeystoreProvider2[];
 __attribute__((visibility("default")))
 const struct provider *const CEKeystoreProvider2[] = {&provider, NULL};

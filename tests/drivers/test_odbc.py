@@ -2,9 +2,8 @@
 """Microsoft's ODBC driver with a key store provider, from C and from Python.
 
 Every test serves its own scenario, runs one client program against it as a process (the driver
-caches keys for as long as a process lives), and looks at what the application was told and at
-what the server received.
-"""
+caches keys for the life of a process), and checks the application's output and the data that the
+server received."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from scenario import FIRST_ROW, NULL_ROW, SELECT, SSN
 
 
 class FromPython(DriverCase):
-    """The Python client: pyodbc, which prepares what has parameters."""
+    """The Python client: pyodbc, which prepares statements with parameters."""
 
     client = [sys.executable, str(Path(__file__).with_name("odbc_client.py"))]
 
@@ -113,7 +112,7 @@ class FromPython(DriverCase):
 
 
 class FromC(FromPython):
-    """The same from C: with SQLExecDirect, and SQLPrepare where a test asks for it."""
+    """The C client: with SQLExecDirect, and with SQLPrepare where a test requests it."""
 
     client = [str(environment.client())]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only the product has: its settings and status, and keys made by its command line."""
+"""Features of the product only: its settings and status, and keys made by its command line."""
 
 from __future__ import annotations
 

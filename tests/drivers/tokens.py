@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tokens of a TDS reply, those of Always Encrypted among them."""
+"""The tokens of a TDS reply, including those of Always Encrypted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CELL_TYPE = TypeInfo(BIGVARBINARY, 8000)
 
 @dataclass(frozen=True)
 class CekValue:
-    """One encrypted value of a column encryption key, and where its master key is."""
+    """One encrypted value of a column encryption key, and the path of its master key."""
 
     encrypted: bytes
     provider: str
@@ -40,7 +40,7 @@ class CekValue:
 
 @dataclass(frozen=True)
 class Cek:
-    """A column encryption key as the server's metadata has it."""
+    """A column encryption key in the server's metadata."""
 
     database_id: int
     cek_id: int
@@ -87,7 +87,8 @@ Row = Sequence[bytes | None]
 
 
 def result_set(columns: Sequence[Column], rows: Sequence[Row], *, aware: bool) -> bytes:
-    """COLMETADATA and ROWs. `aware`: the client asked for Always Encrypted and got it."""
+    """COLMETADATA and ROWs. `aware`: the client requested Always Encrypted and it was
+    acknowledged."""
     ceks: list[Cek] = []
     for column in columns:
         if column.cek and column.cek not in ceks:
@@ -105,7 +106,7 @@ def result_set(columns: Sequence[Column], rows: Sequence[Row], *, aware: bool) -
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows a statement gave or made. Drivers tell the two by the command."""
+    """How many rows a statement returned or made. Drivers distinguish these by the command."""
 
     command: int
     rows: int
@@ -166,7 +167,7 @@ def _envchange(kind: int, new: bytes, old: bytes) -> bytes:
 
 
 def login_reply(database: str, packet_size: int, encryption_version: int) -> bytes:
-    """What follows LOGIN7; encryption_version 0: Always Encrypted is not acknowledged."""
+    """The reply to LOGIN7; encryption_version 0: Always Encrypted is not acknowledged."""
     size = str(packet_size)
     changes = (
         _envchange(1, short_text(database), short_text("master"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of TDS: a reader, packers, and the few data types the stand-in server knows."""
+"""The bytes of TDS: a reader, packers, and the few data types the simulated server supports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SHORT_LENGTH = (INTN, BITN)
 
 
 class WireError(Exception):
-    """The client sent something that this server does not know."""
+    """The client sent something that this server does not support."""
 
 
 class Reader:
-    """Reads little-endian fields off a buffer; a field past the end is an error."""
+    """Reads little-endian fields from a buffer; a field past the end is an error."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -64,18 +64,18 @@ class Reader:
 
 
 def short_text(text: str) -> bytes:
-    """B_VARCHAR: a byte that counts characters, then UTF-16."""
+    """B_VARCHAR: a byte with the number of characters, then UTF-16."""
     return struct.pack("<B", len(text)) + text.encode("utf-16-le")
 
 
 def long_text(text: str) -> bytes:
-    """US_VARCHAR: two bytes that count characters, then UTF-16."""
+    """US_VARCHAR: two bytes with the number of characters, then UTF-16."""
     return struct.pack("<H", len(text)) + text.encode("utf-16-le")
 
 
 @dataclass(frozen=True)
 class TypeInfo:
-    """TYPE_INFO of a column or a parameter: the type's code and its greatest length in bytes."""
+    """TYPE_INFO of a column or a parameter: the type's code and its maximum length in bytes."""
 
     code: int
     length: int

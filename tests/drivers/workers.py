@@ -4,8 +4,7 @@
     workers.py threads|fork COUNT ROUNDS CONNECTION MODULE DATA
 
 Each worker has its own connection and reads the table ROUNDS times. The driver's cache of keys is
-off, so that every round goes to the provider. Prints the number of good rows.
-"""
+off, so every round calls the provider. Prints the number of correct rows."""
 
 from __future__ import annotations
 
@@ -39,15 +38,15 @@ def work(options: argparse.Namespace) -> int:
 
 
 def threads(options: argparse.Namespace) -> int:
-    """The connections are made one after the other: the driver's list of key stores is not safe with
-    threads, and loading into two connections at once crashes it (in SQLSetConnectAttr)."""
+    """The connections are made one after the other: the driver's list of key stores is not
+    thread-safe, and loading into two connections at once crashes it (in SQLSetConnectAttr)."""
     connections = [connect(options) for _ in range(options.count)]
     with ThreadPoolExecutor(options.count) as pool:
         return sum(pool.map(read, connections, [options.rounds] * options.count))
 
 
 def child(options: argparse.Namespace) -> int:
-    """Forks a child that works; gives its process number."""
+    """Forks a child that works; returns its process id."""
     process = os.fork()
     if process == 0:
         status = 1
