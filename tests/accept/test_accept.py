@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""p11accept itself: `drive` finds the fault of every stub provider at the step where it belongs;
-`guard` refuses whatever is not of the kit; `judge` tells good observations of the checks that only
-a server can play from bad ones.
+"""Tests of p11accept: `drive` finds the fault of every stub provider at the right step; `guard`
+refuses an instance with data that is not the kit's; `judge` distinguishes good and bad
+observations for the checks that only a server can run.
 
 Usage: test_accept.py EKMSQL P11ACCEPT STUBS [--wine RUN_WINE]"""
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from test_checks import CHECKS, observations  # noqa: E402
 
-# Stub -> the step that fails; None: none does. A crash ends the driver within the step.
+# Stub -> the step that fails; None: none. A crash ends the driver within the step.
 STEPS = {
     "ok": None, "version": None, "guid": None, "unknown-tag": None, "thumb-20": None, "thumb-32": None,
     "init-fails": "I2", "init-own-code": "I2", "info-fails": "I3", "size-zero": "I3", "own-pointer": "I3",
@@ -29,7 +29,7 @@ STEPS = {
     "crash-open": "crash I7", "crash-data": "crash I12",
     **{f"no-export-{state}": "I1" for state in range(1, 18)},
 }
-# Check -> observations: what passes, and what does not with its verdict.
+# Check -> observations: one that passes, and one that does not, with its verdict.
 STATIC = {
     "S01a": ("row\tversion=x", "NOTE", None, None),
     "S01b": ("row\tname=lightweight pooling\tvalue_in_use=0", "PASS",
@@ -81,10 +81,10 @@ def test_drive(program):
              if file.suffix == program.extension}
     expect(built - {"unsigned", "tampered", "untrusted", "expired"} == set(STEPS),
            f"stubs without a line here, or the other way round: {built ^ set(STEPS)}")
-    # A call that sleeps takes 300 ms, any other a few microseconds.
+    # A call that sleeps takes 300 ms, any other call some microseconds.
     tried = set()
     for stub, step in STEPS.items():
-        # Under Wine a program takes seconds to start: one stub a step, and the slow ones.
+        # Under Wine a program takes seconds to start: one stub for each step, and the slow ones.
         if program.wine and step in tried and not stub.startswith("slow-"):
             continue
         tried.add(step)
@@ -121,7 +121,7 @@ def test_guard(program, work):
         expect(answer.returncode == status, f"guard, {name}: {answer.returncode} {answer.stdout}")
     expect(program.run(program.options.accept, "guard", program.path(work / "none")).returncode == 3,
            "guard without a file")
-    # What guard.sql lists of an instance, by the double.
+    # The output of guard.sql about an instance, simulated.
     script = CHECKS.parent / "guard.sql"
     for name, statement, status in (("clean", "", 0), ("used", "CREATE DATABASE Payroll;\nGO\n", 1)):
         (work / "more.sql").write_text(statement, encoding="utf-8")
@@ -167,7 +167,7 @@ def test_judge(program, work):
 
 
 def test_script():
-    """accept.ps1 does not run here. What must come before what in it can be read from its text."""
+    """accept.ps1 does not run here. The order of its steps can be checked in its text."""
     text = (CHECKS.parent / "accept.ps1").read_text(encoding="utf-8")
     order = ["if ($Level -eq 'register' -and -not $Destructive) {", "    throw 'level register changes",
              "    Invoke-Register @("]

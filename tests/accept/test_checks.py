@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the check files of scripts/windows/accept with ekmsql and judges what was seen by p11accept, as
-accept.ps1 does on a server. Without a planted fault every check passes. With one, the library of a
-stub is replaced by that of another stub, as the file's "plant" lines say, and the check must not pass.
-After each run the instance must hold nothing of the kit any more.
+"""Runs the check files of scripts/windows/accept with ekmsql and evaluates the observations with
+p11accept, as accept.ps1 does on a server. Without a planted fault every check passes. With
+one, the library of a stub is replaced by that of another stub, as the file's "plant" lines
+say, and the check must not pass. After each run the instance must have no object of the kit.
 
 Usage: test_checks.py EKMSQL P11ACCEPT STUBS [--wine RUN_WINE]
-With --wine the programs are Windows' and the stubs DLLs; exit status 77 where there is no Wine."""
+With --wine the programs and stubs are for Windows; exit status 77 if there is no Wine."""
 import argparse
 import concurrent.futures
 import json
@@ -86,7 +86,7 @@ class Runner:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, **more)
 
     def stubs(self, plant):
-        """A folder with all stubs, the planted one in the other's place."""
+        """A folder with all stubs, the planted one under the other's name."""
         folder = pathlib.Path(tempfile.mkdtemp(prefix="stubs", dir=self.work))
         for file in pathlib.Path(self.options.stubs).iterdir():
             if file.suffix == self.extension:
@@ -99,8 +99,8 @@ class Runner:
         return folder
 
     def execute(self, check, plant, seen):
-        """Runs a check in an instance of its own and writes what was seen; what is left over is a
-        failure."""
+        """Runs a check in a new instance and writes the observations; an object that is left over
+        is a failure."""
         here = pathlib.Path(tempfile.mkdtemp(prefix="run", dir=self.work))
         script = here / "script.sql"
         script.write_text(PRELUDE + check.body + "\nGO\nPRINT '=== cleanup';\nGO\n" + check.cleanup +
@@ -138,7 +138,7 @@ class Runner:
 
 
 def parts_of(output):
-    """What ekmsql printed before the check, in it, in its cleanup, and of what is left over."""
+    """What ekmsql printed before the check, in it, in its cleanup, and about objects left over."""
     return re.split(r"^=== (?:begin|cleanup|left over)\r?$", output, flags=re.M)
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The security descriptors that install.ps1 sets, read from its text and judged by who may do what: the
-service reads the folder and writes the log folder, a second instance the same, nobody else anything.
-PowerShell does not run here. Descriptors with a planted mistake must be refused.
+"""The security descriptors that install.ps1 sets, read from its text, and the rights they give:
+the service reads the folder and writes the log folder, a second instance too, and no other
+account has any. PowerShell does not run here. Descriptors with a planted mistake must be
+refused.
 Usage: test_install_rights.py INSTALL.PS1"""
 import re
 import sys
@@ -17,7 +18,7 @@ USERS = "BU"
 
 
 def parse(sddl):
-    """Owner, whether nothing is inherited, and {SID: (mask, flags)} of the entries that allow."""
+    """Owner, whether inheritance is off, and {SID: (mask, flags)} of the entries that allow."""
     owner = re.search(r"O:(BA|SY|S-[-0-9]+|[A-Z]{2})", sddl)
     flags = re.search(r"D:([A-Z]*)\(", sddl)
     entries = {}
@@ -58,7 +59,7 @@ def main():
             for problem in problems(sddl, services, mask):
                 print(f"FAIL  {entry}, {len(services)} instances: {problem}")
                 failed = True
-            # What a mistake would look like, and that it is found.
+            # Planted mistakes, which must be found.
             for wrong in (sddl.replace("O:BA", "O:" + DEFAULT), sddl.replace("D:PAI", "D:AI"),
                           sddl + f"(A;OICI;FR;;;{USERS})", sddl.replace("(A;OICI;FA;;;SY)", ""),
                           sddl.replace(";;;" + services[-1], ";;;S-1-5-80-9"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * p11trace on a token: every export is called, then the recorded lines are read back. Each call has
- * its line with sizes, flags, thread and time; no line tells IDENTITY, SECRET or their sizes.
+ * its line with sizes, flags, thread and time; no line contains IDENTITY, SECRET or their sizes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ enum { WRONG_SECRET_CB = 2 * (sizeof WRONG_SECRET - 1), PLAIN = 48, IV = 16, DAT
 static json_t *lines; /* array of the objects recorded */
 static char *recorded;
 
-/* Calls all 17 exports, some of them with success and some without. */
+/* Calls all 17 exports, some successfully and some not. */
 static void call_everything(void)
 {
     SqlCpSession session = NULL;
@@ -102,7 +102,7 @@ static int stop(void)
     return 0;
 }
 
-/* The last line of a function whose result was `result`; NULL when there is none. */
+/* The last line of a function with this result; NULL if there is none. */
 static json_t *line_of(const char *function, SqlCpError result)
 {
     json_t *found = NULL;
@@ -157,7 +157,7 @@ static void data_call_has_sizes_flags_and_iv_length(void)
 {
     json_t *line = line_of("SqlCryptEncrypt", scp_err_InsufficientBuffer);
     check_buffer(line, "ciphertext", 0, true);
-    line = line_of("SqlCryptEncrypt", scp_err_Success); /* the AES one is the last */
+    line = line_of("SqlCryptEncrypt", scp_err_Success); /* the AES key's is the last */
     CU_ASSERT_EQUAL(number(line, "final"), 1);
     check_buffer(line, "plaintext", DATA, false);
     check_buffer(line, "thumb", FX_THUMB, false);
@@ -194,8 +194,8 @@ static void open_session_has_no_size_of_credential(void)
             for (size_t j = 0; j < sizeof allowed / sizeof allowed[0]; j++)
                 known = known || strcmp(key, allowed[j]) == 0;
             CU_ASSERT(known);
-            /* Time, thread and stack may have any value; a size of the secret would be elsewhere.
-             */
+            /* Time, thread and stack may have any value; the secret's size would be in another
+             * field. */
             if (strcmp(key, "session") == 0)
                 CU_ASSERT_EQUAL(json_integer_value(value), 0);
         }
@@ -224,7 +224,7 @@ static void trace_holds_no_identity_secret_or_handle(void)
     char *end = strchr(line, '\n');
     for (char *at = line; (at = strstr(at, size)) && at < end; at++)
         CU_ASSERT(at[length] != ',' && at[length] != '}');
-    /* A handle has 64 bits; what is recorded of it fits into 16. */
+    /* A handle has 64 bits; the recorded form has 16. */
     json_t *opened = line_of("SqlCryptOpenSession", scp_err_Success);
     CU_ASSERT(number(opened, "session_after") <= 0xffff);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Calls p11trace.dll in three states of a thread: plain, impersonating its own user, and as a
- * fiber. The recorded lines must tell them apart (test-trace-wine reads them). Each state calls
- * another function that needs no configuration: GetProviderInfo, OpenSession, FreeProvider. Usage:
- * thread_host P11TRACE.DLL
+ * fiber. The recorded lines must distinguish them (test-trace-wine checks them). Each state calls
+ * another function that needs no configuration: GetProviderInfo, OpenSession, FreeProvider.
+ * Usage: thread_host P11TRACE.DLL
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of p11ekm share: a SoftHSM token in a directory of its own, and one run of the
+"""Shared by the tests of p11ekm: a SoftHSM token in a temporary directory, and one run of the
 program. A test file ends with `common.main()`."""
 
 import json
@@ -23,7 +23,7 @@ PIN = "1234"
 
 
 class Run:
-    """One run of p11ekm: its exit status and what it printed."""
+    """One run of p11ekm: its exit status and its output."""
 
     def __init__(self, arguments, environment, **options):
         self.arguments = arguments
@@ -41,7 +41,7 @@ class Run:
 
 
 class DirectoryCase(unittest.TestCase):
-    """A test with a directory of its own and a clean environment."""
+    """A test with a temporary directory and a clean environment."""
 
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="p11ekm-cli-"))
@@ -68,7 +68,7 @@ class DirectoryCase(unittest.TestCase):
         return run
 
     def skip(self, reason):
-        """Said in the form that the sum of a test run counts."""
+        """Printed in the form that the summary of a test run counts."""
         print(f"SKIPPED: {self.id().split('.')[-1]}: {reason}", flush=True)
         self.skipTest(reason)
 
@@ -99,7 +99,7 @@ class TokenCase(DirectoryCase):
         )
 
     def set_keys(self, **keys):
-        """Puts keys at the head of the configuration, in place of what is there."""
+        """Puts keys at the beginning of the configuration, replacing those that are there."""
         lines = pathlib.Path(self.conf).read_text().splitlines()
         names = tuple(keys)
         kept = [line for line in lines if line.split("=")[0].strip() not in names]

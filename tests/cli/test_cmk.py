@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm cmk and cek: keys of Always Encrypted, T-SQL, files across the gap, rotation that was cut
-short. Signatures are checked by openssl, not by ourselves."""
+"""p11ekm cmk and cek: keys of Always Encrypted, T-SQL, files for the exchange between DBA and
+security administrator, interrupted rotation. Signatures are checked by openssl, not by our
+code."""
 
 import hashlib
 import json
@@ -23,7 +24,7 @@ class Master(common.TokenCase):
         return self.ok("cek", "create", cek, "--key", key, "--cmk", cmk, "--json", *more).json()
 
     def public_key(self, name):
-        """The public key as a PEM file, made by openssl from the numbers."""
+        """The public key as a PEM file, made by openssl from modulus and exponent."""
         key = self.ok("key", "show", name, "--json").json()
         text = (f"asn1=SEQUENCE:spki\n[spki]\nalgorithm=SEQUENCE:algorithm\nkey=BITWRAP,SEQUENCE:key\n"
                 f"[algorithm]\noid=OID:rsaEncryption\nparameter=NULL\n[key]\n"
@@ -182,7 +183,7 @@ class Rotate(Master):
     def test_inside_the_token(self):
         out = self.ok(*self.rotate()).out
         self.check_result([f"CEK_{i}" for i in range(4)])
-        for name in ("cmk-a", "cmk-b"):  # both keys are shown, with what tells them from others
+        for name in ("cmk-a", "cmk-b"):  # both keys are shown, with what distinguishes them
             thumbprint = self.ok("key", "show", name, "--json").json()["thumbprint"]
             self.assertIn(f'"{name}", thumbprint {thumbprint}\n     pkcs11:token=soft;object={name}\n', out)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documents keep up with the code: each provider code is in TROUBLESHOOTING.md with its name, and
-the links between documents lead somewhere."""
+"""The documents match the code: each provider code is in TROUBLESHOOTING.md with its name, and
+the links between documents resolve."""
 
 import json
 import pathlib
@@ -31,7 +31,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(broken, [])
 
     def test_vendors_configurations(self):
-        """Each sample in vendors.md is one that p11ekm reads: doctor gets beyond the configuration."""
+        """p11ekm can read each sample in vendors.md: doctor accepts the configuration."""
         text = (common.ROOT / "docs/vendors.md").read_text()
         samples = re.findall(r"^( +)(module = .*\n(?:\1.*\n)+)", text, re.M)
         self.assertEqual(len(samples), text.count("**Module**"))

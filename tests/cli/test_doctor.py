@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm doctor: each fault is made, and must be found by name with a fix."""
+"""p11ekm doctor: each fault is produced, and must be reported by name with a fix."""
 
 import datetime
 import os
@@ -18,7 +18,7 @@ class Doctor(common.TokenCase):
         return run.json()["checks"]
 
     def found(self, check, state, text, *arguments, **options):
-        """The fault is the one expected, says what is wrong, and has a fix."""
+        """The fault is the expected one, names the cause, and has a fix."""
         status = 1 if state == "FAIL" else 0
         lines = [line for line in self.doctor(status, *arguments, **options)
                  if line["check"] == check and line["state"] == state]
@@ -36,7 +36,7 @@ class Doctor(common.TokenCase):
         self.assertEqual(self.ok("key", "list", "--json").json()["keys"], [])
 
     def test_which_way_oaep_is_done(self):
-        # SoftHSM 2.6 takes no OAEP with SHA-256.
+        # SoftHSM 2.6 does not support OAEP with SHA-256.
         self.assertIn("encrypted with oaep-sha1, decrypted", self.ok("doctor").out)
         self.set_keys(rsa_raw="yes")
         self.assertIn("encrypted with oaep-sha256 over raw RSA, decrypted", self.ok("doctor").out)
@@ -203,7 +203,7 @@ class Doctor(common.TokenCase):
         if os.environ.get("P11EKM_SANITIZE"):
             self.skip("the sanitizers replace mlock")
         if os.geteuid() == 0:
-            # Root locks what it wants; without the capability the limit counts.
+            # Root may lock any amount; without the capability the limit applies.
             options = {"preexec_fn": drop_ipc_lock}
         else:
             options = {"preexec_fn": no_locked_memory}
@@ -247,7 +247,7 @@ def no_locked_memory():
 
 
 def drop_ipc_lock():
-    """Takes CAP_IPC_LOCK (14) from what exec will have, then sets the limit to nothing."""
+    """Removes CAP_IPC_LOCK (14) from the capabilities after exec, then sets the limit to 0."""
     import ctypes
     pr_capbset_drop, cap_ipc_lock = 24, 14
     if ctypes.CDLL(None).prctl(pr_capbset_drop, cap_ipc_lock, 0, 0, 0) != 0:

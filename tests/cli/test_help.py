@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line itself: help, version, wrong use, and that the manual names all of it."""
+"""The command line itself: help, version, wrong use, and that the manual describes all of it."""
 
 import re
 import unittest
@@ -8,7 +8,8 @@ import common
 
 
 def verbs(case):
-    """All verbs, from the help: words at the head of the lines between `verbs:` and the next head."""
+    """All verbs in the help: words at the beginning of lines between `verbs:` and the next
+    heading."""
     text = case.ok("--help").out
     block = text.split("verbs:\n")[1].split("\n\n")[0]
     lines = [re.split(r"\s{2,}", line.strip())[0] for line in block.splitlines()]

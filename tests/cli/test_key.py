@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm key: list, show, create, retire, restore, purge, and the PIN's ways in."""
+"""p11ekm key: list, show, create, retire, restore, purge, and the sources of the PIN."""
 
 import json
 import os
@@ -156,14 +156,15 @@ class Pin(common.TokenCase):
         seen = b""
         while b"PIN of the token: " not in seen:
             seen += os.read(terminal, 1024)
-        # The prompt comes first, then the echo goes: typed in between it would be seen.
+        # The prompt is printed before the echo is switched off: a PIN typed in between would be
+        # visible.
         while termios.tcgetattr(terminal)[3] & termios.ECHO:
             time.sleep(0.01)
         os.write(terminal, common.PIN.encode() + b"\n")
         try:
             while piece := os.read(terminal, 1024):
                 seen += piece
-        except OSError:  # the terminal is gone with the child
+        except OSError:  # the terminal closed with the child
             pass
         os.close(terminal)
         status = os.waitpid(child, 0)[1]

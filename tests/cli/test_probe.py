@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm probe: two runs agree, and it says of SoftHSM what is known of SoftHSM."""
+"""p11ekm probe: two runs agree, and the result matches the known properties of SoftHSM."""
 
 import common
 
@@ -14,7 +14,8 @@ class Probe(common.TokenCase):
         names = [mechanism["name"] for mechanism in document["mechanisms"]]
         self.assertIn("CKM_RSA_PKCS_OAEP", names)
         self.assertEqual(names, sorted(names))
-        # SoftHSM 2.6 takes no OAEP with SHA-256: a probe that says yes has believed the list.
+        # SoftHSM 2.6 does not support OAEP with SHA-256: a probe that says yes has trusted the
+        # list.
         sha256 = [result for name, result in results.items() if "oaep-sha256" in name]
         self.assertTrue(sha256)
         self.assertNotIn("yes", sha256)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""p11ekm token list, and how a token is named."""
+"""p11ekm token list, and the ways to name a token."""
 
 import common
 

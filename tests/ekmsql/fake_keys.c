@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The fake provider's token: a text file of keys, with RSA and AES by OpenSSL. For tests only: the
- * keys lie there in the clear.
+ * keys in it are not encrypted.
  */
 #include "tests/ekmsql/fake_provider.h"
 
@@ -191,7 +191,7 @@ static int rsa(const fake_key *key, bool encrypt, const SqlCpByte *in, int len, 
     return ok ? (int)n : -1;
 }
 
-/* CBC with a random IV in front. */
+/* CBC with a random IV before the ciphertext. */
 static int aes(const fake_key *key, bool encrypt, const SqlCpByte *in, int len, SqlCpByte *out)
 {
     int n = 0;

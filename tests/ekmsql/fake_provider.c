@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A provider that does right, or wrong in the way FAKE_TROUBLE says, so that every check and every
- * error of ekmsql can be seen to work. See fake_provider.h.
+ * A provider that behaves correctly, or wrongly in the way that FAKE_TROUBLE says, to test every
+ * check and every error of ekmsql. See fake_provider.h.
  */
 #include "tests/ekmsql/fake_provider.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static SqlCpByte own_bytes[64]; /* for the troubles with pointers of the provider's own */
+static SqlCpByte own_bytes[64]; /* for faults with pointers to the provider's own memory */
 
-/* Writes an ASCII text as UTF-16LE, or says how much it needs. */
+/* Writes an ASCII text as UTF-16LE, or returns the needed size. */
 static bool put_text(SqlCpStr *out, const char *text)
 {
     SqlCpUlong need = (SqlCpUlong)(2 * strlen(text));

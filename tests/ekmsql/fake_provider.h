@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by the two halves of the fake provider: its keys, and what the environment asks it to do
- * wrong. FAKE_KEYS names the file that stands for the token; FAKE_PIN is the right PIN (default
- * 1234); FAKE_TROUBLE is a list of troubles, "guid,decrypt=2056".
+ * Shared by the two parts of the fake provider: its keys, and the faults requested by the
+ * environment. FAKE_KEYS names the file of keys; FAKE_PIN is the right PIN (default 1234);
+ * FAKE_TROUBLE is a list of faults, "guid,decrypt=2056".
  */
 #ifndef FAKE_PROVIDER_H
 #define FAKE_PROVIDER_H
@@ -38,13 +38,13 @@ bool fake_trouble(const char *name);
 /* The code of "name=code", or 0. */
 SqlCpError fake_code(const char *name);
 
-/* Fills keys from the file and returns how many there are. */
+/* Fills keys from the file and returns their number. */
 int fake_load(fake_key keys[FAKE_MAX_KEYS]);
 bool fake_save(const fake_key *keys, int count);
 bool fake_generate(const fake_algorithm *algorithm, fake_key *key);
-/* The CNG blob; returns its length. */
+/* The public key as a CNG blob; returns its length. */
 int fake_public(const fake_key *key, SqlCpByte *out);
-/* out has FAKE_DATA bytes and more for the input; returns the length or -1. */
+/* `out` has FAKE_DATA bytes more than the input; returns the length or -1. */
 int fake_encrypt(const fake_key *key, const SqlCpByte *in, int len, SqlCpByte *out);
 int fake_decrypt(const fake_key *key, const SqlCpByte *in, int len, SqlCpByte *out);
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# Shared by the scripts here: an instance in a folder of its own, ekmsql run on statements from
-# standard input, and its output compared with expected/NAME.out. Set UPDATE=1 to write that file
-# anew (and then read the difference).
+# Shared by the scripts here: a new instance in a temporary folder, ekmsql run on statements from
+# standard input, and its output compared with expected/NAME.out. UPDATE=1 overwrites that file
+# (read the difference then).
 set -u
 ekmsql=$1
 fakes=$2
@@ -26,7 +26,7 @@ normalise()
         -e 's/ [0-9]+ us$//'
 }
 
-# sql TITLE [option]... <<SQL: the first $TROUBLE, if any, is the provider's.
+# sql TITLE [option]... <<SQL: runs ekmsql; $TROUBLE, if set, is the provider's fault.
 sql()
 {
     title=$1

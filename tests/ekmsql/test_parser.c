@@ -73,7 +73,7 @@ static void test_lex_errors(void)
     }
 }
 
-/* The lexer takes a length, not a terminated string. */
+/* The lexer gets a length, not a terminated string. */
 static void test_length_is_kept(void)
 {
     sql_problem p;

@@ -51,13 +51,14 @@ check "the old file is gone" [ ! -e "$instance/Vault.1.mdf" ]
 
 sql "trace of a restart" -t -d Vault -Q "SELECT * FROM t"
 
-# What a crash between the new data file and the header leaves behind changes nothing.
+# Files that a crash between the new data file and the header leaves are ignored.
 echo garbage >"$instance/Vault.3.mdf"
 echo garbage >"$instance/Vault.header.new"
 sql "after a crash" -d Vault -Q "SELECT * FROM t"
 check "the stray file was removed" [ ! -e "$instance/Vault.3.mdf" ]
 
-# Killed at any moment of rewriting the data, the instance opens with the old file or the new one.
+# If it is killed at any moment of rewriting the data, the instance opens with the old file or the
+# new one.
 survived=0
 for moment in 02 03 04 05 06 07 08 09 10 11 12 13 14 15; do
     timeout --foreground -s KILL "0.$moment" "$ekmsql" -S "$instance" -d Vault \

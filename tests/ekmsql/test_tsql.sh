@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The T-SQL set of scripts/tsql with the module on SoftHSM tokens: everything a DBA does, a restart,
-# a wrong PIN, a token that is gone, and a restore in a second instance. Usage: EKMSQL MODULE
+# The T-SQL set of scripts/tsql with the module on SoftHSM tokens: all tasks of a DBA, a restart, a
+# wrong PIN, a lost token, and a restore in a second instance. Usage: EKMSQL MODULE
 # shellcheck disable=SC1091,SC2034,SC2154 # lib.sh sets and uses these
 . "$(dirname "$0")/lib.sh"
 module=$fakes
@@ -29,7 +29,7 @@ export SOFTHSM2_CONF P11EKM_CONF
 cat >"$P11EKM_CONF" <<END
 module = $softhsm
 log = $work/module.log
-# A token that is gone stays gone here: do not wait for it.
+# A lost token does not return here: do not wait for it.
 startup_tries = 1
 
 [token demo]

@@ -35,7 +35,7 @@ commits = script("lint_commits", SCRIPTS / "lint_commits.py")
 
 
 class Tree(unittest.TestCase):
-    """A test with a source tree of its own."""
+    """A test with a temporary source tree."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -165,7 +165,8 @@ class Cycles(Tree):
         return status, output.getvalue()
 
     def compile(self, name, defines, uses=()):
-        """Puts a file with one function that calls others, and its object file as CMake names it."""
+        """Writes a file with one function that calls others, and its object file as CMake names
+        it."""
         calls = " ".join(f"{used}();" for used in uses)
         self.put(name, "".join(f"void {used}(void);\n" for used in uses) + f"void {defines}(void) {{ {calls} }}\n")
         component = cycles.component_of(name)
