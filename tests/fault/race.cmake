@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Races that are made: calls stopped in the memory token, with the judge before it.
+# Forced races: calls stopped in the memory token, with the fault proxy in front of it.
 p11ekm_executable(test_race
     race.c
     race_context.c

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Keys and tokens as others make them: odd attributes, immutable objects, selectors.
+# Keys and tokens of other programs: unusual attributes, immutable objects, selectors.
 p11ekm_executable(field_test_attributes
     test_attributes.c
     test_selector.c

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# The front ends of Always Encrypted while others change the token, or something is missing.
-if(TARGET p11ekm_cmk AND TARGET p11ekm_test_fault_counter)
+# The front ends of Always Encrypted while other programs change the token, or something is
+# missing.
+if(TARGET p11ekm_cmk AND TARGET p11ekm_test_fault_proxy)
     p11ekm_executable(cmk_logins ${CMAKE_CURRENT_LIST_DIR}/cmk_logins.c)
-    target_link_libraries(p11ekm_cmk_logins PRIVATE p11ekm_test_fault_counter p11ekm_cmk)
+    target_link_libraries(p11ekm_cmk_logins PRIVATE p11ekm_test_fault_proxy p11ekm_cmk)
     p11ekm_on_token(field_front_logins softhsm COUNTED COMMAND $<TARGET_FILE:p11ekm_cmk_logins>)
     set_property(TEST field_front_logins APPEND PROPERTY LABELS threads)
 endif()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The call gate of a library that several configurations, and other components, share.
+# The call gate of a library that is shared by several configurations and other components.
 p11ekm_module(p11gate gate_module.c)
 target_link_libraries(p11ekm_p11gate PRIVATE p11ekm_flags PkgConfig::P11KIT ${CMAKE_DL_LIBS})
 
@@ -10,12 +10,12 @@ function(p11ekm_on_gate name)
 endfunction()
 
 p11ekm_executable(field_gate
-    gate_world.c
+    gate_fixture.c
     gate_shared.c
     gate_outage.c
     gate_lock.c
 )
-target_link_libraries(p11ekm_field_gate PRIVATE p11ekm_test_fault_counter p11ekm_tok ${CMAKE_DL_LIBS})
+target_link_libraries(p11ekm_field_gate PRIVATE p11ekm_test_fault_proxy p11ekm_tok ${CMAKE_DL_LIBS})
 foreach(suite shared outage lock)
     p11ekm_on_gate(field_gate_${suite} $<TARGET_FILE:p11ekm_field_gate> ${suite})
     set_tests_properties(field_gate_${suite} PROPERTIES LABELS threads)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Keys: searches beside planted, unreadable and foreign objects.
-add_library(p11ekm_test_field_keys STATIC key_world.c)
+# Keys: searches among planted, unreadable and foreign objects.
+add_library(p11ekm_test_field_keys STATIC key_fixture.c)
 target_link_libraries(p11ekm_test_field_keys PUBLIC p11ekm_test_support p11ekm_tok ${CMAKE_DL_LIBS})
 p11ekm_executable(field_test_keys test_keys.c)
 target_link_libraries(p11ekm_field_test_keys PRIVATE p11ekm_test_field_keys)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# PIN tries: what reaches the token, whoever sends it.
-add_library(p11ekm_test_field_login STATIC login_world.c)
+# PIN tries: all C_Login calls that reach the token.
+add_library(p11ekm_test_field_login STATIC login_fixture.c)
 target_link_libraries(p11ekm_test_field_login PUBLIC p11ekm_test_support p11ekm_tok ${CMAKE_DL_LIBS})
 p11ekm_executable(field_pin field_pin.c)
 target_link_libraries(p11ekm_field_pin PRIVATE p11ekm_test_field_login)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Public keys that were planted, and exponents that are not told.
-add_library(p11ekm_test_field_rsa STATIC rsa_world.c)
-target_link_libraries(p11ekm_test_field_rsa PUBLIC p11ekm_test_fault_counter p11ekm_test_raw p11ekm_tok OpenSSL::Crypto)
+# Planted public keys, and exponents that the token does not return.
+add_library(p11ekm_test_field_rsa STATIC rsa_fixture.c)
+target_link_libraries(p11ekm_test_field_rsa PUBLIC p11ekm_test_fault_proxy p11ekm_test_raw p11ekm_tok OpenSSL::Crypto)
 p11ekm_executable(field_pubkey test_pubkey.c)
 target_link_libraries(p11ekm_field_pubkey PRIVATE p11ekm_test_field_rsa)
 p11ekm_on_token(field_pubkey_memory memory COUNTED COMMAND $<TARGET_FILE:p11ekm_field_pubkey>)

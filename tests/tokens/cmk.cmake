@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# The key store of cmk/ on tokens, behind the counting module.
+# The key store of cmk/ on tokens, with the fault proxy in between.
 if(TARGET p11ekm_cmk)
     p11ekm_executable(test_cmk_token
         cmk_suite.c
         cmk_suite_open.c
         cmk_suite_make.c
-        cmk_suite_door.c
+        cmk_suite_interface.c
         cmk_suite_host.c
         ../unit/test_cmk_vectors.c
     )
