@@ -42,23 +42,30 @@ void core_lock_destroy(core_lock *lock)
     core_mutex_destroy(&lock->mutex);
 }
 
-/* Holds the lock through its mutex. */
-CORE_NO_ANALYSIS
-void core_lock_acquire(core_lock *lock)
+/* Makes the mutex new for the process `self`, or waits while another thread does. */
+static CORE_COLD void renew(core_lock *lock, uint32_t self)
 {
-    const uint32_t self = core_process_id();
+    static const core_mutex fresh = CORE_MUTEX_INIT;
     uint32_t seen = atomic_load_explicit(&lock->process, memory_order_acquire);
     while (seen != self) {
         if (seen == CORE_LOCK_BUSY) {
             core_thread_yield();
             seen = atomic_load_explicit(&lock->process, memory_order_acquire);
         } else if (atomic_compare_exchange_strong(&lock->process, &seen, CORE_LOCK_BUSY)) {
-            const core_mutex fresh = CORE_MUTEX_INIT;
             memcpy(&lock->mutex, &fresh, sizeof fresh);
             atomic_store_explicit(&lock->process, self, memory_order_release);
             seen = self;
         }
     }
+}
+
+/* Holds the lock through its mutex. */
+CORE_NO_ANALYSIS
+void core_lock_acquire(core_lock *lock)
+{
+    const uint32_t self = core_process_id();
+    if (atomic_load_explicit(&lock->process, memory_order_acquire) != self)
+        renew(lock, self);
     core_mutex_lock(&lock->mutex);
     core_mutex_count(-1); /* a core_lock is not counted */
 }

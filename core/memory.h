@@ -11,6 +11,14 @@
 #include <stdint.h>
 #include "core/status.h"
 
+/* For a function that is seldom called: kept out of its callers, which then have less to save and
+ * restore. */
+#if defined(__GNUC__)
+#define CORE_COLD __attribute__((cold, noinline))
+#else
+#define CORE_COLD
+#endif
+
 /* `count` * `size` zeroed bytes, or NULL (also if the product overflows or is 0). */
 void *core_calloc(size_t count, size_t size);
 /* Changes the size of a block. New bytes are not zeroed. On NULL the old block is unchanged. */

@@ -137,7 +137,7 @@ void core_host_free(void *block);
  * thread; `restore` discards one that arrived and restores the mask. Does nothing on Windows. Call
  * both on the same thread. */
 typedef struct core_sigpipe {
-    uint8_t saved[128];
+    bool blocked_before;
     bool pending_before;
     bool active;
 } core_sigpipe;

@@ -66,37 +66,40 @@ void core_sleep_ms(unsigned milliseconds)
  * (MADV_WIPEONFORK), so that reading it needs no system call: each operation asks several times.
  * Without such a page the kernel is asked each time. The page is kept until the process ends. */
 typedef struct process_page {
-    _Atomic uint32_t id;
+    _Atomic uint32_t id; /* 0: not asked yet in this process */
 } process_page;
 
-static process_page *fork_page(void)
+static _Atomic(process_page *) fork_page;
+static process_page no_page; /* stands for "there is no such page"; its id stays 0 */
+
+static process_page *make_fork_page(void)
 {
-    static _Atomic(process_page *) known;
-    static process_page none; /* stands for "no such page" */
-    process_page *page = atomic_load_explicit(&known, memory_order_acquire);
-    if (page != NULL)
-        return page == &none ? NULL : page;
+    process_page *page = NULL;
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);
     void *fresh = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const bool good = fresh != MAP_FAILED && madvise(fresh, size, MADV_WIPEONFORK) == 0;
-    process_page *made = good ? (process_page *)fresh : &none;
-    const bool first = atomic_compare_exchange_strong(&known, &page, made);
+    process_page *made = good ? (process_page *)fresh : &no_page;
+    const bool first = atomic_compare_exchange_strong(&fork_page, &page, made);
     if (fresh != MAP_FAILED && (!good || !first))
         munmap(fresh, size);
-    page = first ? made : page;
-    return page == &none ? NULL : page;
+    return first ? made : page;
+}
+
+static CORE_COLD uint32_t ask_process_id(process_page *page)
+{
+    const uint32_t id = (uint32_t)getpid();
+    if (page == NULL)
+        page = make_fork_page();
+    if (page != &no_page)
+        atomic_store_explicit(&page->id, id, memory_order_relaxed);
+    return id;
 }
 
 uint32_t core_process_id(void)
 {
-    process_page *page = fork_page();
-    uint32_t id = page != NULL ? atomic_load_explicit(&page->id, memory_order_relaxed) : 0;
-    if (id == 0) {
-        id = (uint32_t)getpid();
-        if (page != NULL)
-            atomic_store_explicit(&page->id, id, memory_order_relaxed);
-    }
-    return id;
+    process_page *page = atomic_load_explicit(&fork_page, memory_order_acquire);
+    const uint32_t id = page != NULL ? atomic_load_explicit(&page->id, memory_order_relaxed) : 0;
+    return id != 0 ? id : ask_process_id(page);
 }
 
 bool core_process_privileged(void)
@@ -189,9 +192,6 @@ void core_host_free(void *block)
     free(block);
 }
 
-_Static_assert(sizeof(sigset_t) <= sizeof((core_sigpipe *)NULL)->saved,
-               "core_sigpipe holds a signal set");
-
 static void only_sigpipe(sigset_t *set)
 {
     (void)sigemptyset(set);
@@ -213,10 +213,9 @@ void core_sigpipe_block(core_sigpipe *state)
     if (pthread_sigmask(SIG_BLOCK, &pipe_only, &old) != 0)
         return;
     state->active = true;
-    memcpy(state->saved, &old, sizeof old);
-    /* A pending SIGPIPE of the host is possible only if the thread had blocked the signal before.
-     */
-    if (sigismember(&old, SIGPIPE) == 1 && sigpending(&pending) == 0)
+    state->blocked_before = sigismember(&old, SIGPIPE) == 1;
+    /* Only a thread that had it blocked before can have one waiting that is not ours. */
+    if (state->blocked_before && sigpending(&pending) == 0)
         state->pending_before = sigismember(&pending, SIGPIPE) == 1;
 }
 
@@ -224,7 +223,7 @@ void core_sigpipe_block(core_sigpipe *state)
 void core_sigpipe_restore(core_sigpipe *state)
 {
     static const struct timespec now = {0, 0};
-    sigset_t pipe_only, old, pending;
+    sigset_t pipe_only, pending;
     if (!state->active)
         return;
     const int saved_errno = errno;
@@ -234,8 +233,7 @@ void core_sigpipe_restore(core_sigpipe *state)
         while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
             ;
     }
-    memcpy(&old, state->saved, sizeof old);
-    if (sigismember(&old, SIGPIPE) == 0)
+    if (!state->blocked_before)
         (void)pthread_sigmask(SIG_UNBLOCK, &pipe_only, NULL);
     state->active = false;
     errno = saved_errno;
