@@ -101,6 +101,7 @@ static core_status make_locked(void) CORE_REQUIRES(crypto.lock)
 
 static void keep_locked(void) CORE_REQUIRES(crypto.lock)
 {
+    core_crypto_iv_close();
     core_secret_close(&crypto.seal_key);
     move_locked(&kept, &crypto);
 }
@@ -206,6 +207,18 @@ core_status core_random(void *out, size_t length)
     (void)ERR_set_mark();
     const int ok = RAND_priv_bytes_ex(crypto.ctx, out, length, 0);
     return core_crypto_leave(ok == 1 ? ST_OK : ST_FAILURE);
+}
+
+core_status core_random_iv(uint8_t *out, size_t length)
+{
+    if (length > CORE_IV_MAX)
+        return ST_INVALID_ARGUMENT;
+    if (crypto.ctx == NULL)
+        return ST_FAILURE;
+    (void)ERR_set_mark();
+    const bool taken = core_crypto_iv_take(crypto.ctx, out, length);
+    (void)core_crypto_leave(ST_OK);
+    return taken ? ST_OK : core_random(out, length);
 }
 
 /* Format: nonce, ciphertext, tag. The nonce is random and not a counter, because the child of a

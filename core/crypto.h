@@ -30,6 +30,10 @@ CORE_MUST_USE core_status core_sha256(const void *a, size_t a_len, const void *b
 CORE_MUST_USE core_status core_hmac_sha256(const void *key, size_t key_len, const void *data,
                                            size_t data_len, uint8_t out[32]);
 CORE_MUST_USE core_status core_random(void *out, size_t length);
+/* An initialization vector of at most CORE_IV_MAX bytes, which is used once and then public; for
+ * all else use core_random. Thread-safe; parent and child of a fork never get the same one. */
+enum { CORE_IV_MAX = 16 };
+CORE_MUST_USE core_status core_random_iv(uint8_t *out, size_t length);
 
 /* Encrypts a secret with a random key of this process (AES-256-GCM), so that a copy of the heap is
  * useless without the locked page of the key. `sealed` holds length + CORE_SEAL_OVERHEAD bytes.

@@ -125,6 +125,9 @@ void core_system_log(int severity, const char *line);
  * core_pages_unmap wipes the pages. */
 void *core_pages_map(size_t size, bool *locked);
 void core_pages_unmap(void *pages, size_t size);
+/* Makes such pages read as zeros in a child of a fork; false where the system cannot. Where there
+ * is no fork, they need nothing: true. */
+CORE_MUST_USE bool core_pages_wipe_on_fork(void *pages, size_t size);
 /* What an administrator can do so that more pages can be locked. Static. */
 const char *core_pages_advice(void);
 

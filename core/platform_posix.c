@@ -175,6 +175,13 @@ void core_pages_unmap(void *pages, size_t size)
     (void)munmap(start - page, inner + 2 * page); /* this also unlocks the pages */
 }
 
+bool core_pages_wipe_on_fork(void *pages, size_t size)
+{
+    const size_t inner = round_up(size, page_size());
+    uint8_t *start = (uint8_t *)pages - (inner - round_up(size, PAGE_ALIGN));
+    return madvise(start, inner, MADV_WIPEONFORK) == 0;
+}
+
 const char *core_pages_advice(void)
 {
     return "raise the limit for locked memory: LimitMEMLOCK=infinity in the unit of the service, "

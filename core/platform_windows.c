@@ -175,6 +175,13 @@ void core_pages_unmap(void *pages, size_t size)
     (void)VirtualFree(start - page, 0, MEM_RELEASE); /* this also unlocks the pages */
 }
 
+bool core_pages_wipe_on_fork(void *pages, size_t size)
+{
+    (void)pages;
+    (void)size;
+    return true;
+}
+
 /* The minimum working set of the process, which the host sets, limits VirtualLock. */
 const char *core_pages_advice(void)
 {

@@ -103,7 +103,7 @@ core_status ekm_encrypt(ekm_call *call, const ekm_data *data)
     if (st == ST_OK)
         st = ekm_key_check(call);
     if (st == ST_OK && op.iv_prefixed)
-        st = core_random(op.iv, op.block);
+        st = core_random_iv(op.iv, op.block);
     if (st == ST_OK)
         st = tok_encrypt(call->key, op.block ? op.iv : NULL, op.block, op.in, op.in_len,
                          out->pb + prefix, &length, &call->err);

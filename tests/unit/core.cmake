@@ -10,6 +10,7 @@ p11ekm_unit(core SOURCES
     test_core_memory.c
     test_core_oaep.c
     test_core_platform.c
+    test_core_random.c
     test_core_status.c
     test_core_text.c
     oaep_draft.c

@@ -18,5 +18,6 @@ extern const test_suite core_log_suite;
 extern const test_suite core_lock_suite;
 /* wall_clock.c */
 void wall_clock_set_waits_are_as_long(void);
+extern const test_suite core_random_suite;
 
 #endif
