@@ -35,16 +35,17 @@ typedef struct ekm_key_id {
     bool listed; /* the key was on the token at the last listing */
 } ekm_key_id;
 
-/* One open session of SQL Server. The lock of the handle table (handle.c) guards `refs`; `lock`
- * guards the members that follow it; the others are constant. */
+/* One open session of SQL Server. A reference is taken with the lock of the handle table (handle.c)
+ * held. `lock` guards the members that follow it; session_key_count may be read without it. The
+ * others are constant. */
 typedef struct ekm_session {
     uint64_t handle;
-    unsigned refs;
+    _Atomic unsigned refs;
     tok_token *token; /* a reference; logged in once for this session */
     char *identity;
     core_lock lock;
     tok_key **session_keys; /* session keys (scp_kf_Volatile); a reference to each */
-    size_t session_key_count;
+    _Atomic size_t session_key_count;
     ekm_key_id *ids; /* ids[n].id == n + 1 */
     ekm_key_id *by_thumb;
     size_t id_count;

@@ -11,7 +11,7 @@
 #include "ekm/ekm_private.h"
 
 struct handle_table {
-    core_lock lock; /* guards the members below and the `refs` of all sessions */
+    core_lock lock; /* guards the members below */
     ekm_session **slots;
     size_t capacity;
     size_t next; /* where the search for a free slot begins */
@@ -106,12 +106,11 @@ ekm_session *ekm_handle_take(const SqlCpSession *handle)
     return session;
 }
 
+/* Needs no lock: while a session is in the table, the table's reference keeps the count above 0,
+ * and only a session in the table gets another one. */
 void ekm_handle_unref(ekm_session *session)
 {
-    core_lock_acquire(&table.lock);
-    bool last = --session->refs == 0;
-    core_lock_release(&table.lock);
-    if (last)
+    if (atomic_fetch_sub(&session->refs, 1) == 1)
         ekm_session_free(session);
 }
 

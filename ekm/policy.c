@@ -14,12 +14,11 @@
 bool ekm_key_withheld(const ekm_call *call, const tok_key *key)
 {
     const tok_key_info *info = tok_key_info_of(key);
-    const unsigned can = info->can | tok_key_now(key).ever;
-    const char *patterns = tok_token_config(call->session->token)->ekm_keys;
     const unsigned uses = TOK_CAN_SIGN | TOK_CAN_UNWRAP;
 
-    if (!info->rsa || (can & uses) != uses)
+    if (!info->rsa || ((info->can | tok_key_now(key).ever) & uses) != uses)
         return false;
+    const char *patterns = tok_token_config(call->session->token)->ekm_keys;
     return patterns == NULL || !core_patterns_fit(patterns, info->name);
 }
 

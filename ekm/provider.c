@@ -10,11 +10,15 @@
 #include "ekm/ekm_private.h"
 
 struct provider_state {
-    core_lock lock;       /* guards the members below */
-    core_cond changed;    /* a call ended, or Initialize or Free did */
-    tok_context *context; /* NULL: not initialized */
-    unsigned calls;       /* calls between enter and leave */
-    bool busy;            /* Initialize or Free is running */
+    core_lock lock;    /* guards the members below; calls enter and leave without it */
+    core_cond changed; /* a call left, or Initialize or Free ended */
+    /* A call counts itself in `calls`, then reads `context`. Free sets `context` to NULL, then
+     * reads `calls`. All of this is sequentially consistent: Free waits for the call, or the call
+     * finds no context. In the same way Free sets `busy` before it reads `calls`, and a call that
+     * leaves reads it after: the last one sees that Free may be waiting. */
+    _Atomic(tok_context *) context; /* NULL: not initialized */
+    _Atomic unsigned calls;         /* between enter and leave */
+    _Atomic bool busy;              /* Initialize or Free is running */
     bool closing;
 };
 static struct provider_state provider; /* for the next line to name its lock */
@@ -86,24 +90,31 @@ void ekm_provider_close(void)
     core_lock_release(&provider.lock);
 }
 
+/* The atomics are read without the lock; see provider_state. */
+CORE_NO_ANALYSIS
 core_status ekm_provider_enter(tok_context **context, core_err *err)
 {
-    core_lock_acquire(&provider.lock);
-    *context = provider.context;
-    if (*context)
+    *context = NULL;
+    /* Not counted where there is no context yet: Free does not wait for such calls. */
+    if (provider.context) {
         provider.calls++;
-    core_lock_release(&provider.lock);
+        *context = provider.context;
+        if (!*context)
+            ekm_provider_leave();
+    }
     if (!*context)
         return core_fail(err, ST_PROVIDER_ERROR, "called before SqlCryptInitializeProvider");
     return ST_OK;
 }
 
+/* With the lock, Free is not between its look at `calls` and its wait. */
+CORE_NO_ANALYSIS
 void ekm_provider_leave(void)
 {
+    if (atomic_fetch_sub(&provider.calls, 1) != 1 || !provider.busy)
+        return;
     core_lock_acquire(&provider.lock);
-    provider.calls--;
-    if (provider.calls == 0 && provider.busy)
-        core_cond_broadcast(&provider.changed);
+    core_cond_broadcast(&provider.changed);
     core_lock_release(&provider.lock);
 }
 

@@ -43,6 +43,8 @@ void ekm_session_free(ekm_session *session)
 tok_key *ekm_session_key_by_thumb(ekm_session *session, const uint8_t thumb[TOK_THUMB_LEN])
 {
     tok_key *found = NULL;
+    if (session->own_count == 0) /* as nearly always: every call looks here first */
+        return NULL;
     core_lock_acquire(&session->lock);
     for (size_t n = 0; n < session->session_key_count && !found; n++) {
         if (memcmp(tok_key_info_of(session->session_keys[n])->thumb, thumb, TOK_THUMB_LEN) == 0)
