@@ -43,7 +43,7 @@ void ekm_session_free(ekm_session *session)
 tok_key *ekm_session_key_by_thumb(ekm_session *session, const uint8_t thumb[TOK_THUMB_LEN])
 {
     tok_key *found = NULL;
-    if (session->own_count == 0) /* as nearly always: every call looks here first */
+    if (session->session_key_count == 0) /* the usual case: every call reads this first */
         return NULL;
     core_lock_acquire(&session->lock);
     for (size_t n = 0; n < session->session_key_count && !found; n++) {

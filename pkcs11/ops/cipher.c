@@ -32,10 +32,10 @@ static core_status select_mechanism(tok_session *session, const cbc_job *job, CK
     tok_mech_info padded, raw = {0};
 
     core_status st = tok_mech(session, padded_type, &padded, err);
-    if (st == ST_OK)
-        st = tok_mech(session, raw_type, &raw, err);
     const bool in_software =
         job->unpad || !padded.listed || (tok_facts(session, job->key) & TOK_FACT_CBC_BARE) != 0;
+    if (st == ST_OK && in_software)
+        st = tok_mech(session, raw_type, &raw, err);
     /* If the token lists neither mechanism, it refuses the padded one itself. */
     *pads = !in_software || !raw.listed;
     *out = (CK_MECHANISM){*pads ? padded_type : raw_type, (void *)(uintptr_t)job->iv,

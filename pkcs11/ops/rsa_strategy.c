@@ -63,9 +63,8 @@ static void note_refusals(tok_key *key, const tok_rsa_outcome hows[CORE_PAD_COUN
     bool certain = false;
 
     for (core_padding p = 0; p < CORE_PAD_COUNT; p++) {
-        for (core_padding other = 0; other < CORE_PAD_COUNT; other++) {
-            if (hows[p].refused != CKR_OK && hows[other].accepted &&
-                tok_init_refuses(hows[p].refused, &certain) && certain &&
+        for (core_padding other = 0; hows[p].refused != CKR_OK && other < CORE_PAD_COUNT; other++) {
+            if (hows[other].accepted && tok_init_refuses(hows[p].refused, &certain) && certain &&
                 hows[other].served == hows[p].served &&
                 hows[other].handle_generation == hows[p].handle_generation)
                 tok_facts_add(key, hows[p].member_index, hows[p].handle_generation,

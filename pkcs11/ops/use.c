@@ -123,8 +123,9 @@ core_status tok_key_allows(tok_key *key, unsigned can, core_err *err)
     };
     const tok_key_state state = tok_key_now(key);
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if ((can & names[i].can) != 0 && (state.can & names[i].can) == 0) {
+    const unsigned missing = can & ~state.can;
+    for (size_t i = 0; missing != 0 && i < sizeof names / sizeof names[0]; i++) {
+        if ((missing & names[i].can) != 0) {
             return core_fail(err, ST_KEY_USAGE,
                              "key \"%s\" on token \"%s\" is not made for this, or was disabled "
                              "(%s is FALSE); p11ekm key show tells its uses",

@@ -68,7 +68,8 @@ void tok_module_exit(tok_context *ctx, tok_call_scope *scope,
     if (scope->serial)
         tok_timed_lock_release(&ctx->gate->serial);
     gate_release_shared(ctx->gate);
-    tok_notes_flush(ctx->gate);
+    if (atomic_load_explicit(&ctx->gate->notes.count, memory_order_relaxed) != 0)
+        tok_notes_flush(ctx->gate);
     if (slow_ms > 0 && took_ms > slow_ms) {
         core_log(CORE_LOG_WARNING, "token \"%s\" took %lu ms for one operation", what,
                  (unsigned long)took_ms);
