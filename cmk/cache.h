@@ -16,22 +16,28 @@
 
 typedef struct cmk_cache cmk_cache;
 
-/* SHA-256 over the key path with its NUL and the ECEK, so only the value that was verified can
- * match. */
+/* Identifies an entry: the key path and all bytes of the ECEK, so only the value that was verified
+ * can match. Path and ECEK are the caller's memory, which must stay valid while this is in use. The
+ * cache sets `hash`. */
 typedef struct cmk_cache_key {
-    uint8_t digest[32];
+    const char *path;
+    const uint8_t *ecek;
+    size_t length;
+    uint64_t hash;
 } cmk_cache_key;
 
 CORE_MUST_USE core_status cmk_cache_open(unsigned entries, unsigned seconds, cmk_cache **out);
 void cmk_cache_close(cmk_cache *cache);
 
-CORE_MUST_USE core_status cmk_cache_key_make(const char *path, const uint8_t *ecek, size_t length,
-                                             cmk_cache_key *out);
+/* The identity of an entry, valid for this cache only. */
+cmk_cache_key cmk_cache_key_of(const cmk_cache *cache, const char *path, const uint8_t *ecek,
+                               size_t length);
 /* Copies the CEK to `cek` and, for the audit record, returns a reference to the key that decrypted
  * it in *opened_by; false if there is no entry. `now_us`: core_now_us(). */
 bool cmk_cache_get(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
                    uint8_t cek[CMK_CEK_LEN], tok_key **opened_by);
-/* The cache takes a reference to `opened_by`, which may be NULL. */
+/* Adds an entry; without memory for it, the CEK is not cached. The cache takes a reference to
+ * `opened_by`, which may be NULL. */
 void cmk_cache_put(cmk_cache *cache, const cmk_cache_key *key, uint64_t now_us,
                    const uint8_t cek[CMK_CEK_LEN], tok_key *opened_by);
 /* The number of entries that have not expired. */

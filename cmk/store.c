@@ -210,13 +210,10 @@ static core_status decrypt_cached(cmk_call *call, const uint8_t *ecek, size_t le
                                   uint8_t cek[CMK_CEK_LEN])
 {
     cmk_cache *cache = call->store->cache;
-    cmk_cache_key key;
-    core_status st = cmk_cache_key_make(call->path, ecek, length, &key);
-    if (st != ST_OK)
-        return core_fail(call->err, st, "%s", core_status_text(st));
+    const cmk_cache_key key = cmk_cache_key_of(cache, call->path, ecek, length);
     if (cmk_cache_get(cache, &key, core_now_us(), cek, &call->key))
         return ST_OK;
-    st = decrypt(call, ecek, length, cek);
+    const core_status st = decrypt(call, ecek, length, cek);
     if (st == ST_OK)
         cmk_cache_put(cache, &key, core_now_us(), cek, call->key);
     return st;

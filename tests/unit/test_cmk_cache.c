@@ -35,17 +35,18 @@ static cmk_cache *open_cache(unsigned entries, unsigned seconds)
     return cache;
 }
 
-static cmk_cache_key key_of(unsigned n)
+/* Good until this thread makes the next one. */
+static cmk_cache_key key_of(const cmk_cache *cache, unsigned n)
 {
-    cmk_cache_key key = {{0}};
-    uint8_t ecek[4] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), 0};
-    CU_ASSERT_EQUAL(cmk_cache_key_make("pkcs11:object=x", ecek, sizeof ecek, &key), ST_OK);
-    return key;
+    static _Thread_local uint8_t ecek[4];
+    const uint8_t bytes[] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), 0};
+    memcpy(ecek, bytes, sizeof ecek);
+    return cmk_cache_key_of(cache, "pkcs11:object=x", ecek, sizeof ecek);
 }
 
 static void put(cmk_cache *cache, unsigned n, uint64_t now)
 {
-    const cmk_cache_key key = key_of(n);
+    const cmk_cache_key key = key_of(cache, n);
     uint8_t cek[CMK_CEK_LEN];
     memset(cek, (int)(n & 0xff), sizeof cek);
     cmk_cache_put(cache, &key, now, cek, NULL);
@@ -54,7 +55,7 @@ static void put(cmk_cache *cache, unsigned n, uint64_t now)
 /* True if `n` is in the cache; its value must be its own CEK. */
 static bool has(cmk_cache *cache, unsigned n, uint64_t now)
 {
-    const cmk_cache_key key = key_of(n);
+    const cmk_cache_key key = key_of(cache, n);
     uint8_t cek[CMK_CEK_LEN], wanted[CMK_CEK_LEN];
     memset(wanted, (int)(n & 0xff), sizeof wanted);
     if (!cmk_cache_get(cache, &key, now, cek, &opened_by))
@@ -79,16 +80,45 @@ static void finds_what_was_put(void)
 
 static void keys_differ_by_path_and_blob(void)
 {
-    cmk_cache_key a, b, c;
-    const uint8_t blob[] = {1, 2, 3};
-    CU_ASSERT_EQUAL(cmk_cache_key_make("p", blob, 3, &a), ST_OK);
-    CU_ASSERT_EQUAL(cmk_cache_key_make("P", blob, 3, &b), ST_OK);
-    CU_ASSERT_EQUAL(cmk_cache_key_make("p", blob, 2, &c), ST_OK);
-    CU_ASSERT_NOT_EQUAL(memcmp(&a, &b, sizeof a), 0);
-    CU_ASSERT_NOT_EQUAL(memcmp(&a, &c, sizeof a), 0);
-    /* The end of the path is part of the cache key. */
-    CU_ASSERT_EQUAL(cmk_cache_key_make("p\x01", blob + 1, 2, &b), ST_OK);
-    CU_ASSERT_NOT_EQUAL(memcmp(&a, &b, sizeof a), 0);
+    static const uint8_t blob[] = {1, 2, 3}, other[] = {1, 2, 4};
+    cmk_cache *cache = open_cache(100, 10);
+    const cmk_cache_key key = cmk_cache_key_of(cache, "p", blob, 3),
+                        others[] = {
+                            cmk_cache_key_of(cache, "P", blob, 3),
+                            cmk_cache_key_of(cache, "", blob, 3),
+                            cmk_cache_key_of(cache, "pp", blob, 3),
+                            cmk_cache_key_of(cache, "p", other, 3),
+                            cmk_cache_key_of(cache, "p", blob, 2),
+                            /* Where the path ends is part of it. */
+                            cmk_cache_key_of(cache, "p\x01", blob + 1, 2),
+                        };
+    uint8_t cek[CMK_CEK_LEN] = {1};
+    cmk_cache_put(cache, &key, 1, cek, NULL);
+    CU_ASSERT_TRUE(cmk_cache_get(cache, &key, 1, cek, &opened_by));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        cmk_cache_key same_hash = others[i];
+        CU_ASSERT_FALSE(cmk_cache_get(cache, &others[i], 1, cek, &opened_by));
+        same_hash.hash = key.hash; /* as if two values had one hash */
+        CU_ASSERT_FALSE(cmk_cache_get(cache, &same_hash, 1, cek, &opened_by));
+    }
+    cmk_cache_close(cache);
+}
+
+/* The entry has a copy of what it is found by. */
+static void keeps_what_was_put(void)
+{
+    cmk_cache *cache = open_cache(2, 10);
+    char path[] = "pkcs11:object=x";
+    uint8_t ecek[600] = {5}, cek[CMK_CEK_LEN] = {1};
+    cmk_cache_key key = cmk_cache_key_of(cache, path, ecek, sizeof ecek);
+    cmk_cache_put(cache, &key, 1, cek, NULL);
+    path[0] = 'q';
+    ecek[599] = 1;
+    CU_ASSERT_FALSE(cmk_cache_get(cache, &key, 1, cek, &opened_by));
+    path[0] = 'p';
+    ecek[599] = 0;
+    CU_ASSERT_TRUE(cmk_cache_get(cache, &key, 1, cek, &opened_by));
+    cmk_cache_close(cache);
 }
 
 static void drops_least_recently_used(void)
@@ -130,7 +160,7 @@ static void expires(void)
 static void wipes(void)
 {
     cmk_cache *cache = open_cache(1, 10);
-    const cmk_cache_key key = key_of(7);
+    const cmk_cache_key key = key_of(cache, 7);
     uint8_t cek[CMK_CEK_LEN];
     memset(cek, 7, sizeof cek);
     cmk_cache_put(cache, &key, 1, cek, NULL);
@@ -176,7 +206,7 @@ static void *worker(void *argument)
     size_t wrong = 0;
     for (unsigned i = 0; i < 2000; i++) {
         const unsigned n = i * 7 % 50;
-        const cmk_cache_key key = key_of(n);
+        const cmk_cache_key key = key_of(cache, n);
         uint8_t cek[CMK_CEK_LEN];
         memset(cek, (int)n, sizeof cek);
         if (i % 3 == 0)
@@ -210,14 +240,14 @@ static void measures_a_hit(void)
     static uint8_t ecek[627];
     uint8_t cek[CMK_CEK_LEN] = {1};
     unsigned hits = 0;
-    cmk_cache_key key;
-    CU_ASSERT_EQUAL(cmk_cache_key_make("pkcs11:token=t;object=k", ecek, sizeof ecek, &key), ST_OK);
+    cmk_cache_key key = cmk_cache_key_of(cache, "pkcs11:token=t;object=k", ecek, sizeof ecek);
     cmk_cache_put(cache, &key, core_now_us(), cek, NULL);
     const uint64_t begin = core_now_us();
-    for (unsigned i = 0; i < ROUNDS; i++)
-        if (cmk_cache_key_make("pkcs11:token=t;object=k", ecek, sizeof ecek, &key) == ST_OK &&
-            cmk_cache_get(cache, &key, core_now_us(), cek, &opened_by))
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        key = cmk_cache_key_of(cache, "pkcs11:token=t;object=k", ecek, sizeof ecek);
+        if (cmk_cache_get(cache, &key, core_now_us(), cek, &opened_by))
             hits++;
+    }
     const uint64_t took = core_now_us() - begin;
     CU_ASSERT_EQUAL(hits, ROUNDS);
     printf("a hit takes %.2f us ", (double)took / ROUNDS);
@@ -240,6 +270,7 @@ static void survives_no_memory(void)
 
 static const test_case cases[] = {{"finds_what_was_put", finds_what_was_put},
                                   {"keys_differ_by_path_and_blob", keys_differ_by_path_and_blob},
+                                  {"keeps_what_was_put", keeps_what_was_put},
                                   {"drops_least_recently_used", drops_least_recently_used},
                                   {"expires", expires},
                                   {"wipes", wipes},
