@@ -42,8 +42,10 @@ const char *p11ekm_cmk_code_text(int code)
 /* Returns the code of a status and writes its text to `message` (`message_size` bytes). */
 static int to_api_code(core_status st, const core_err *err, char *message, size_t message_size)
 {
-    if (message != NULL && message_size != 0) {
-        (void)snprintf(message, message_size, "%s", st == ST_OK ? "" : core_err_text(err, st));
+    if (message != NULL && message_size != 0 && st == ST_OK) {
+        message[0] = '\0';
+    } else if (message != NULL && message_size != 0) {
+        (void)snprintf(message, message_size, "%s", core_err_text(err, st));
         size_t length = strlen(message);
         while (!core_utf8_valid(message, length)) /* cut within a character */
             message[--length] = '\0';
