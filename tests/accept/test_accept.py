@@ -5,17 +5,14 @@ refuses an instance with data that is not the kit's; `judge` distinguishes good 
 observations for the checks that only a server can run.
 
 Usage: test_accept.py EKMSQL P11ACCEPT STUBS [--wine RUN_WINE]"""
-import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from test_checks import CHECKS, observations  # noqa: E402
+from test_checks import CHECKS, observations, with_options  # noqa: E402
 
 # Stub -> the step that fails; None: none. A crash ends the driver within the step.
 STEPS = {
@@ -185,25 +182,16 @@ def test_script():
         expect(not collect or f"function get-{collect[0]}fact " in collected, f"{check.name}: nothing collects {collect}")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("ekmsql")
-    parser.add_argument("accept")
-    parser.add_argument("stubs")
-    parser.add_argument("--wine")
-    options = parser.parse_args()
-    if options.wine and not shutil.which("wine"):
-        print("SKIPPED: no wine (scripts/windows-deps installs it)")
-        sys.exit(77)
-    work = pathlib.Path(tempfile.mkdtemp(prefix="p11accept-"))
+def run_all(options, work):
     program = Program(options)
-    try:
-        test_script()
-        test_drive(program)
-        test_guard(program, work)
-        test_judge(program, work)
-    finally:
-        shutil.rmtree(work)
+    test_script()
+    test_drive(program)
+    test_guard(program, work)
+    test_judge(program, work)
+
+
+def main():
+    with_options(run_all)
     print(f"{len(STEPS)} stubs, {len(STATIC)} checks with observations made by hand, {failures} failures")
     sys.exit(1 if failures else 0)
 

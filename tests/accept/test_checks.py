@@ -180,7 +180,9 @@ def playable(check, wine):
     return runs == "ekmsql" or (wine and runs.startswith("windows"))
 
 
-def main():
+def with_options(run):
+    """Parses the command line and calls run(options, work) with a temporary directory; exits with 77
+    if it needs Wine and there is none."""
     parser = argparse.ArgumentParser()
     parser.add_argument("ekmsql")
     parser.add_argument("accept")
@@ -192,9 +194,13 @@ def main():
         sys.exit(77)
     work = pathlib.Path(tempfile.mkdtemp(prefix="p11accept-"))
     try:
-        run_all(options, work)
+        run(options, work)
     finally:
         shutil.rmtree(work)
+
+
+def main():
+    with_options(run_all)
     sys.exit(1 if failures else 0)
 
 

@@ -99,7 +99,7 @@ static void failing_call_covered_or_reported(void)
     unsigned covered = 0;
 
     if (!fault_proxy_load(&proxy))
-        TEST_SKIP("the counting module is not in front: with-token --count");
+        TEST_SKIP("no fault proxy: run it by with-token --count");
     CU_ASSERT_FATAL(grp_open_with(&w, "module_loader = direct\n", ""));
     for (size_t op = 0; op < sizeof operations / sizeof operations[0]; op++) {
         proxy.reset();

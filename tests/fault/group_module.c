@@ -22,7 +22,7 @@ static void open_counted(const char *globals)
     char lines[200];
 
     if (!fault_proxy_load(&proxy))
-        TEST_SKIP("the counting module is not in front: with-token --count");
+        TEST_SKIP("no fault proxy: run it by with-token --count");
     snprintf(lines, sizeof lines, "module_loader = direct\n%s", globals);
     CU_ASSERT_FATAL(grp_open_with(&w, lines, ""));
 }
@@ -86,7 +86,7 @@ static void last_logout_during_member_login_leaves_nothing(void)
     unsigned long before;
 
     if (!fault_proxy_load(&proxy))
-        TEST_SKIP("the counting module is not in front: with-token --count");
+        TEST_SKIP("no fault proxy: run it by with-token --count");
     CU_ASSERT_EQUAL_FATAL(proxy.plan("call=C_Login nth=2 rv=0x30 times=1000000"), 0);
     /* Each failed login counts as a wrong PIN; the limit must not apply here. */
     CU_ASSERT_FATAL(grp_open_with(&w, "module_loader = direct\npin_tries = 100\n",
