@@ -116,8 +116,7 @@ CORE_MUST_USE core_status core_file_create_sealed(const char *path, const void *
 /* The path with links resolved; NULL: it does not exist. Release with core_free. */
 char *core_path_real(const char *path);
 
-/* Writes to the system's log: syslog with the ident "p11ekm", or the Windows event log. `severity`:
- * 0 error, 1 warning, 2 information. */
+/* Writes to syslog (ident "p11ekm") or the Windows event log. 0 error, 1 warning, 2 information. */
 void core_system_log(int severity, const char *line);
 
 /* Pages for secrets: mapped between guard pages, locked if possible, excluded from dumps. *locked:
@@ -125,10 +124,9 @@ void core_system_log(int severity, const char *line);
  * core_pages_unmap wipes the pages. */
 void *core_pages_map(size_t size, bool *locked);
 void core_pages_unmap(void *pages, size_t size);
-/* Makes such pages read as zeros in a child of a fork; false where the system cannot. Where there
- * is no fork, they need nothing: true. */
+/* Such pages read as zeros in the child of a fork. False: not possible. Windows (no fork): true. */
 CORE_MUST_USE bool core_pages_wipe_on_fork(void *pages, size_t size);
-/* What an administrator can do so that more pages can be locked. Static. */
+/* How an administrator can let more pages be locked. Static. */
 const char *core_pages_advice(void);
 
 /* Zeroed memory that the host frees with free() or, on Windows, LocalFree(): ODBC drivers free the
@@ -144,7 +142,7 @@ typedef struct core_sigpipe {
     bool pending_before;
     bool active;
 } core_sigpipe;
-/* True if SIGPIPE has its default disposition and would kill this process. */
+/* True if SIGPIPE would kill this process. */
 bool core_sigpipe_default(void);
 void core_sigpipe_block(core_sigpipe *state);
 void core_sigpipe_restore(core_sigpipe *state);
