@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes, condition variables and threads on POSIX systems. Timed waits use the monotonic clock of
+ * Mutexes and condition variables on POSIX systems. Timed waits use the monotonic clock of
  * core_now_us().
  */
 #include <sched.h>
@@ -71,23 +71,4 @@ void core_cond_broadcast(core_cond *cond)
 void core_thread_yield(void)
 {
     (void)sched_yield();
-}
-
-static void *run_thread(void *argument)
-{
-    const core_thread *thread = argument;
-    thread->run(thread->argument);
-    return NULL;
-}
-
-bool core_thread_start(core_thread *thread, void (*run)(void *argument), void *argument)
-{
-    thread->run = run;
-    thread->argument = argument;
-    return pthread_create(&thread->id, NULL, run_thread, thread) == 0;
-}
-
-void core_thread_join(core_thread *thread)
-{
-    (void)pthread_join(thread->id, NULL);
 }

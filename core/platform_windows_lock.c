@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutexes, condition variables and threads on Windows: SRWLOCK (exclusive mode only) and
+ * Mutexes and condition variables on Windows: SRWLOCK (exclusive mode only) and
  * CONDITION_VARIABLE. Neither holds a system resource, so there is nothing to destroy.
  */
 #include <windows.h>
@@ -89,25 +89,4 @@ void core_cond_broadcast(core_cond *cond)
 void core_thread_yield(void)
 {
     (void)SwitchToThread();
-}
-
-static DWORD WINAPI run_thread(LPVOID argument)
-{
-    const core_thread *thread = argument;
-    thread->run(thread->argument);
-    return 0;
-}
-
-bool core_thread_start(core_thread *thread, void (*run)(void *argument), void *argument)
-{
-    thread->run = run;
-    thread->argument = argument;
-    thread->handle = CreateThread(NULL, 0, run_thread, thread, 0, NULL);
-    return thread->handle != NULL;
-}
-
-void core_thread_join(core_thread *thread)
-{
-    (void)WaitForSingleObject(thread->handle, INFINITE);
-    (void)CloseHandle(thread->handle);
 }

@@ -15,15 +15,16 @@
 #include "pkcs11/module/loader.h"
 #include "pkcs11/token.h"
 
-/* What is known of something that may be gone: the module, or one token. Guarded by the gate; the
- * atomics may be read without it. */
+/* The health of a module or of one token. The lock of the gate guards it; the atomics may be read
+ * without the lock. */
 typedef struct tok_health {
-    _Atomic bool down;            /* said in the log */
-    _Atomic uint64_t retry_at_us; /* nothing is tried before then */
+    _Atomic bool down;            /* unavailable; the log has reported it */
+    _Atomic uint64_t retry_at_us; /* the back-off ends then */
     unsigned backoff_ms;
-    /* The module is not initialised anew for its sake before then while others are at work. */
+    /* Earliest time of a re-initialization of the module for this token while other tokens of the
+     * module are in use. */
     uint64_t reset_at_us;
-    unsigned reset_s; /* seconds from one of these to the next */
+    unsigned reset_s; /* seconds between two of these */
 } tok_health;
 
 /* Log lines of code that holds the gate. A slow log must not stop the module's callers, so these
