@@ -19,7 +19,7 @@
 #include "pkcs11/token.h"
 
 /* TOK_NAME_MAX: the longest name of a key, in bytes of UTF-8; 256 UTF-16 code units take no more.
- * TOK_LABEL_MAX: the longest CKA_LABEL in bytes; it leaves room for the mark of a retired key. */
+ * TOK_LABEL_MAX: the longest CKA_LABEL in bytes; it leaves space for the mark of a retired key. */
 enum { TOK_THUMB_LEN = 16, TOK_NAME_UNITS = 256, TOK_NAME_MAX = 768, TOK_LABEL_MAX = 832 };
 enum { TOK_EXPONENT_MAX = 512 }; /* bytes; OpenSSL encrypts with no longer exponent */
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* Appends PKCS#7 padding to `length` bytes of data, up to the next multiple of `block` bytes (8 or
- * 16). `data` has room for length + block bytes. Returns the padded length. */
+ * 16). `data` has a capacity of length + block bytes. Returns the padded length. */
 size_t tok_pkcs7_pad(uint8_t *data, size_t length, size_t block);
 /* Returns the length of the data without its padding, or SIZE_MAX if the padding is invalid or
  * `length` is not a multiple of `block`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Contexts: one for each configuration file in use, shared by all doors of the process. Contexts on
- * one library share its gate (module.c).
+ * Contexts. A context exists for each configuration file in use; all front ends of the process
+ * share it. Contexts that use the same PKCS#11 library share its call gate (gate.c).
  */
 #include <string.h>
 #include "core/lock.h"
@@ -18,8 +18,8 @@ static void context_free(tok_context *ctx)
     core_free(ctx);
 }
 
-/* Loads the module, and initialises it if it will: a token that comes up late is no reason to fail.
- */
+/* Loads the module and tries to initialize it. If C_Initialize fails, logs a warning and succeeds:
+ * the token may become available later. */
 static core_status context_load(tok_context *ctx, core_err *err)
 {
     core_err late = {0};
@@ -68,7 +68,7 @@ done:
     if (st == ST_OK) {
         *out = ctx;
     } else {
-        if (logging) { /* here, as the caller's line finds this log closed */
+        if (logging) { /* log the error now: this log is closed when the caller gets the error */
             core_log_status(CORE_LOG_ERROR, path, st, err);
             core_log_close(ctx->config);
         }
@@ -107,7 +107,7 @@ core_status tok_context_open(const char *config_path, tok_context **out, core_er
     return st;
 }
 
-/* Inside the gate. */
+/* Closes all sessions of a token. Inside the gate. */
 static void end_sessions(tok_token *token)
 {
     tok_pool_drain(token, false);
@@ -118,7 +118,9 @@ static void end_sessions(tok_token *token)
     tok_stale_close(token);
 }
 
-/* False: a recovery of another context hangs in the module, and may still read this one. */
+/* Ends the sessions, frees the tokens, and finalizes the module if no other context uses it. False:
+ * a recovery that another context started did not end in time and may still read this context, so
+ * the caller must not free it. */
 static bool context_close_module(tok_context *ctx)
 {
     tok_call_scope scope;
@@ -156,8 +158,8 @@ void tok_context_close(tok_context *ctx)
         while (*at != ctx)
             at = &(*at)->next;
         *at = ctx->next;
-        /* Still under the lock, so that one who opens it again at once finds the module finalised.
-         */
+        /* Hold contexts_lock: a thread that opens the configuration again waits until the module is
+         * finalized. */
         const bool ended = context_close_module(ctx);
         core_log_close(ctx->config);
         if (ended)

@@ -113,8 +113,9 @@ core_status tok_attribute_missing(const char *attribute, CK_RV rv, core_err *err
 
 /* Reads the attribute back and compares it. It allocates nothing, because the token has already
  * changed and a lack of memory must not fail the operation. The buffer is longer than any value
- * set, so that a longer value on the token is noticed. If the module cannot tell the attribute, the
- * change is believed. If the session, the login or the device fails, this fails. */
+ * set, so that a longer value on the token is noticed. If the module does not return the
+ * attribute, the change counts as made. If the session, the login or the device fails, this fails.
+ */
 static core_status check_value_set(tok_session *session, CK_OBJECT_HANDLE object,
                                    const CK_ATTRIBUTE *wanted, const char *function, core_err *err)
 {

@@ -14,7 +14,7 @@ typedef struct key_list {
     bool want_ignored, failed; /* failed: out of memory */
 } key_list;
 
-/* Makes room for one more entry of `size` bytes; false: out of memory. */
+/* Grows the array if it is full, for one more entry of `size` bytes; false: out of memory. */
 static bool grow_array(void **array, size_t count, size_t *room, size_t size)
 {
     if (count < *room)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Loading a module: by default through p11-kit, which counts C_Initialize and C_Finalize among all
- * who use the module in this process, so that neither of us pulls it from under the other. Directly
- * where there is no p11-kit, where the configuration says so, or where the module wants
- * initialisation arguments (NSS), which p11-kit takes from files of its own only. The module is
- * opened directly in any case, so that its function list is seen before p11-kit relies on it.
+ * Loads a module: by default through p11-kit, which counts C_Initialize and C_Finalize of all
+ * components of the process, so that no component finalises a module that another one uses. The
+ * module is loaded directly if there is no p11-kit, if the configuration says so, or if the module
+ * needs initialisation arguments (NSS), which p11-kit takes only from its own files. In every case
+ * the module is also opened directly, so that its function list is checked before p11-kit uses it.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -25,9 +25,9 @@ typedef struct loaded {
 static core_lock loaded_lock = CORE_LOCK_INIT; /* guards the list */
 static loaded *loaded_list CORE_GUARDED_BY(loaded_lock);
 
-/* The manager holds locks of its own, over the module's C_Initialize and C_Finalize, too. A child
- * that was forked meanwhile would wait for them for ever, so it must not ask the manager for
- * anything. Upper half: the process; lower half: how many of its threads are in the manager. */
+/* The manager (p11-kit) holds its own locks, also during the module's C_Initialize and C_Finalize.
+ * A child that is forked then would wait for these locks forever, so it must not call the manager.
+ * Upper half: the process id; lower half: the number of its threads that are in the manager. */
 static _Atomic uint64_t manager_users;
 
 static bool manager_enter(const char *path)

@@ -14,12 +14,12 @@
 
 typedef struct tok_library {
     CK_FUNCTION_LIST *f;      /* NULL: not loaded */
-    CK_FUNCTION_LIST *direct; /* the module's own, when `f` is a manager's */
-    struct tok_gate *gate;    /* of all who use this library in the process */
+    CK_FUNCTION_LIST *direct; /* the module's own list, if `f` is that of p11-kit */
+    struct tok_gate *gate;    /* shared by all contexts that use this library */
     bool managed;    /* by p11-kit: initialisation is counted among all its users in the process */
-    bool local;      /* known to use no connection, hence to raise no SIGPIPE */
+    bool local;      /* known to use no connection, so it raises no SIGPIPE */
     bool alone;      /* known not to be safe with threads, although it says so */
-    bool counting;   /* known to keep its count of wrong PINs past a good login */
+    bool counting;   /* known not to reset its count of wrong PINs at a login */
     char sha256[65]; /* of the file, for the log */
 } tok_library;
 

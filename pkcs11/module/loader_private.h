@@ -8,7 +8,8 @@
 
 #include "pkcs11/module/loader.h"
 
-/* Something that loads a module and counts its initialisations among all who use it. */
+/* A library that loads modules for all components of the process, and counts the initialisations of
+ * each (p11-kit). */
 typedef struct tok_manager {
     const char *name;
     core_status (*load)(const char *path, CK_FUNCTION_LIST **out, core_err *err);
@@ -22,17 +23,18 @@ typedef struct tok_module {
     CK_C_GetFunctionList get; /* NULL: it has none */
 } tok_module;
 
-/* The file that `given` leads to, found fit to be loaded. ST_UNSAFE_FILE, ST_MODULE_LOAD. */
+/* Resolves the path `given` and checks that its file may be loaded. ST_UNSAFE_FILE, ST_MODULE_LOAD.
+ */
 CORE_MUST_USE core_status tok_module_path(const char *given, char **path, core_err *err);
 CORE_MUST_USE core_status tok_module_open(const char *path, tok_module *out, core_err *err);
-/* Logs a warning when the function is none of the module's own: legal for a vendor's shim, but else
- * the sign of a symbol taken from another library, or of a module that was tampered with. */
+/* Logs a warning if the function is in another file than the module. That is legal for a vendor's
+ * shim; otherwise the symbol was taken from another library, or the module was manipulated. */
 void tok_module_home(const char *path, const tok_module *module, CK_C_Initialize function);
 /* The SHA-256 of a file as text, empty where it cannot be read. */
 void tok_module_digest(const char *path, char hex[65]);
-/* Whether another copy of this library is loaded in the process, which may use the module that we
- * have initialised. Only Windows is asked: elsewhere p11-kit counts, and finalize = never is for
- * the rest. */
+/* True if another copy of this library is loaded in the process, which may use the module that this
+ * one has initialised. Always false on other systems than Windows: there p11-kit counts the users,
+ * and finalize = never serves for modules that are loaded without p11-kit. */
 bool tok_module_shared(void);
 
 /* --- loader_known.c --- */
@@ -41,11 +43,11 @@ bool tok_module_shared(void);
 void tok_module_known(const char *path, tok_library *out);
 
 /* --- loader_table.c --- */
-/* Whether the module's function list has what cannot be done without. ST_MODULE_LOAD. */
+/* Checks that the module's function list has all required functions. ST_MODULE_LOAD. */
 CORE_MUST_USE core_status tok_table_check(const char *path, const CK_FUNCTION_LIST *list,
                                           core_err *err);
-/* Puts a copy in place of *list where the module's `own` list lacks other functions that may be
- * called. It lives as long as the process. */
+/* If the module's `own` list lacks an optional function, replaces *list by a copy that has a stub
+ * for it. The copy is never freed. */
 CORE_MUST_USE core_status tok_table_complete(const char *path, const CK_FUNCTION_LIST *own,
                                              CK_FUNCTION_LIST **list, core_err *err);
 

@@ -123,7 +123,7 @@ void tok_module_digest(const char *path, char hex[65])
     core_free(wide);
 }
 
-/* Whether it is a copy of p11ekm: no other library exports this. */
+/* True if the library is a copy of p11ekm: no other library exports this function. */
 static bool is_ours(HMODULE library)
 {
     return GetProcAddress(library, "p11ekm_cmk_version") != NULL;

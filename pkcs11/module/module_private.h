@@ -37,53 +37,53 @@ typedef struct tok_note_line {
 typedef struct tok_notes {
     core_mutex lock; /* guards `lines` and `lost` */
     _Atomic unsigned count;
-    unsigned lost CORE_GUARDED; /* did not fit */
+    unsigned lost CORE_GUARDED; /* number of lines that did not fit */
     tok_note_line lines[TOK_NOTES_MAX] CORE_GUARDED;
 } tok_notes;
 
 typedef struct tok_gate {
     _Atomic uint32_t pid;      /* of the process the state below belongs to */
-    _Atomic uint32_t fork_pid; /* of the child that is putting it right */
+    _Atomic uint32_t fork_pid; /* of the child that is resetting that state */
 
     core_mutex lock; /* guards all up to `contexts` */
     core_cond moved;
     unsigned inside CORE_GUARDED; /* operations in the module */
     bool closed CORE_GUARDED;     /* a recovery is under way */
     bool initialised;             /* the module is */
-    bool own;                     /* and it was us, so that we may finalise it */
+    bool own;                     /* this library initialised it, so it may finalise it */
     bool never;                   /* one of the configurations says finalize = never */
-    bool cannot_lock;             /* the module is not safe with threads: it said CKR_CANT_LOCK */
+    bool cannot_lock;             /* C_Initialize returned CKR_CANT_LOCK: no concurrent calls */
     bool serialize;               /* one operation in the module at a time; see `serial` */
     tok_health health;            /* of the module */
     core_err cause;               /* why the module is not initialised; empty text: not known */
-    tok_health absent;            /* of members of groups that were never seen */
-    uint64_t next_probe_us; /* the module is not initialised to look for late tokens before then */
+    tok_health absent;            /* of members of groups that were never found */
+    uint64_t next_probe_us;       /* earliest time of the next re-initialisation to find tokens */
     unsigned probe_pause_ms;
-    uint64_t reset_after_us; /* no reset beside others at work before then */
-    uint64_t alone_at_us;    /* the gate is not closed for a question before then */
-    unsigned alone_wait_ms;  /* and for how long the next time */
+    uint64_t reset_after_us; /* earliest time of a reset while other tokens are in use */
+    uint64_t alone_at_us;    /* earliest time of the next attempt of tok_run_exclusive */
+    unsigned alone_wait_ms;  /* how long that attempt waits for running calls */
     /* Contexts are added at the front at any time; one is taken out only while the gate is open and
      * no thread visits it. So a recovery may walk the list without the lock. */
     _Atomic(tok_context *) contexts;
 
-    /* A call was told CKR_CRYPTOKI_NOT_INITIALIZED: another component finalised the module. */
+    /* A call returned CKR_CRYPTOKI_NOT_INITIALIZED: another component finalised the module. */
     _Atomic bool uninitialised;
-    tok_timed_lock serial; /* where `serialize` */
+    tok_timed_lock serial; /* used if `serialize` is set */
     tok_notes notes;
 } tok_gate;
 
 /* A gate, open, of a module that is not initialised. NULL: no memory. Never freed. */
 tok_gate *tok_gate_make(void);
-/* Joins the contexts of the library; `ctx->gate` is set. The caller holds the lock of all
- * contexts, here and below. */
+/* Adds a context, whose `gate` is set, to the contexts of the gate. The caller holds
+ * contexts_lock (context.c), also for tok_gate_detach and tok_gate_finalize_unused. */
 void tok_gate_attach(tok_context *ctx);
-/* Leaves them. False while a recovery that another context started does not come back: then the
- * context must stay, for that thread may still read it. */
+/* Removes the context. Waits at most session_wait_ms for a running recovery. False: a recovery that
+ * another context started is still running and may read this context, which must not be freed. */
 CORE_MUST_USE bool tok_gate_detach(tok_context *ctx);
-/* C_Finalize, if no context is left and the module is ours to finalise. */
+/* Calls C_Finalize if no context is left and this library may finalise the module. */
 void tok_gate_finalize_unused(tok_gate *gate, const tok_context *last);
-/* Whether the module may be finalised by us, to recover or to look for a token. With the lock or
- * the gate closed. */
+/* True if this library may finalise the module, to recover it or to search for a token. The caller
+ * holds the gate's lock or has closed the gate. */
 bool tok_gate_may_finalize(const tok_gate *gate);
 /* Logs after the gate is left. tok_notes_flush is called without any lock. */
 void tok_note(tok_gate *gate, core_level level, const char *format, ...) CORE_PRINTF(3, 4);

@@ -5,8 +5,8 @@
  * most. A session is not checked before use; the operation that finds it lost discards it.
  *
  * The login session is not in the pool, so that at least one session of this process stays open
- * while a user is logged in: the token logs out when the last one is closed. Only if the token has
- * no room for another session does the pool borrow the login session.
+ * while a user is logged in: the token logs out when the last one is closed. The pool borrows
+ * the login session only if the token cannot open another session.
  */
 #include "pkcs11/session/key_private.h"
 
@@ -240,8 +240,8 @@ static void note_growth(tok_token *token)
                  token->info.label, most);
 }
 
-/* For a token that has no room for a session besides the login session: borrows that one for the
- * operation. *out is NULL if another operation has borrowed it. */
+/* Borrows the login session for an operation, if the token cannot open another session. *out is
+ * NULL if another operation has borrowed it. */
 static core_status borrow_login_session(tok_token *token, tok_session **out, core_err *err)
 {
     const CK_SESSION_HANDLE login_session = token->login_session;

@@ -27,8 +27,8 @@ struct tok_session {
     bool dirty;    /* an operation may still be active: close the session, do not reuse it */
     bool borrowed; /* this is the login session */
     bool gone;     /* the token no longer knows the session, and may have reassigned its handle */
-    core_secret scratch; /* for decrypted data, wiped after each use: room for a padded block and
-                          * its plaintext */
+    core_secret scratch; /* for decrypted data, wiped after each use; holds a padded block and its
+                          * plaintext */
     tok_public publics[TOK_SESSION_PUBLICS];
     unsigned public_next; /* the entry of `publics` to replace next */
     struct tok_session *next;
