@@ -34,12 +34,13 @@ void audit_compose(core_str *line, const core_audit_record *record, unsigned for
 /* Returns the trail of a file and counts one more user of it. ST_NO_MEMORY. */
 CORE_MUST_USE core_status audit_trail_get(const char *path, audit_trail **out, core_err *err);
 void audit_trail_put(audit_trail *trail);
-/* The trail of a file that has a user; NULL: it has none. */
+/* Returns the trail of a file without counting a user; NULL if the trail has no user. */
 audit_trail *audit_trail_find(const char *path);
-/* Opens the file if it is not open or was rotated. ST_AUDIT. *changed: the trail was usable before
- * this call. */
+/* Opens the file if it is not open or was rotated. ST_AUDIT. *changed: this call failed and the
+ * trail was not lost before. */
 CORE_MUST_USE core_status audit_trail_ready(audit_trail *trail, bool *changed, core_err *err);
-/* Writes one line. If the trail was lost, writes an AuditBack record before it. */
+/* Writes one line. The trail is lost if that fails. If it was lost before, an AuditBack record is
+ * written first. *changed: this call lost the trail, or ended the loss. */
 CORE_MUST_USE core_status audit_trail_write(audit_trail *trail, const core_audit_record *record,
                                             unsigned form, bool *changed, core_err *err);
 

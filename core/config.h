@@ -13,7 +13,7 @@
 #include "core/status.h"
 #include "core/text.h"
 
-/* What may differ between tokens. In core_config.defaults: what the global keys say. */
+/* The settings that may differ between tokens. core_config.defaults has the global values. */
 typedef struct core_token_config {
     char *alias;   /* NULL in the defaults */
     char *token;   /* PKCS#11 URI or label; NULL in the defaults and in a group */
@@ -26,7 +26,7 @@ typedef struct core_token_config {
     unsigned max_sessions;      /* 0: what the token allows less one, at most 32 */
     unsigned session_wait_ms;   /* for a free session */
     unsigned pin_tries;         /* wrong PINs sent to the token before rationing */
-    unsigned pin_retry_seconds; /* one more is sent each so many seconds */
+    unsigned pin_retry_seconds; /* while rationed: one new PIN is sent per this time */
     bool relogin;               /* keep the sealed PIN for recovery while sessions are open */
     core_change pin_change;     /* of a PIN that is not the one logged in */
     core_foreign foreign_login;
@@ -36,7 +36,7 @@ typedef struct core_token_config {
     core_where public_ops;
     core_drop drop;
     core_expiry expiry;
-    unsigned key_recheck_seconds; /* how long a key's handle and state are believed; 0: always */
+    unsigned key_recheck_seconds; /* a key's handle and state are used so long; 0: always */
     unsigned algorithms;          /* set: what may be created and used */
     bool create;                  /* whether keys may be created at all */
     core_unprotected unprotected_keys;
@@ -51,7 +51,7 @@ typedef struct core_config {
     core_finalize finalize; /* whether C_Finalize may be called */
     core_auto serialize;    /* one call into the module at a time */
     core_auto mask_sigpipe;
-    unsigned startup_tries; /* for a token that comes up late */
+    unsigned startup_tries; /* for a token that becomes available late */
     unsigned startup_interval_seconds;
     unsigned shared_reset_seconds; /* see p11ekm.conf(5); 0: never */
     unsigned slow_call_ms;         /* a call into the module longer than this is logged; 0: none */

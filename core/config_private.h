@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configuration's insides: the table of keys (config_keys.c), the text as a list of entries
- * with line numbers (config_text.c), the values (config_value.c) and groups
- * (config_group.c). NCONF gives the values but
- * knows no lines, keeps the last of two equal keys and follows `.include` and `$ENV::`; so the text
- * is scanned by its rules first, and what is surprising is refused before NCONF sees it.
+ * Internals of the configuration: the table of keys (config_keys.c), the text as a list of entries
+ * with line numbers (config_text.c), the values (config_value.c) and groups (config_group.c).
+ *
+ * OpenSSL's NCONF parses the values. It reports no line numbers, keeps the last of two equal keys,
+ * and follows `.include` and `$ENV::`. config_text.c therefore scans the text first, by the rules
+ * of NCONF, and refuses equal keys, directives and variables.
  */
 #ifndef CORE_CONFIG_PRIVATE_H
 #define CORE_CONFIG_PRIVATE_H
@@ -31,7 +32,7 @@ typedef enum config_type {
     CONFIG_NUMBER,
     CONFIG_BOOL,
     CONFIG_WORD, /* an enumeration: the index of the word */
-    CONFIG_SET,  /* comma-separated words, or'ed 1 << index; none empty */
+    CONFIG_SET,  /* one or more words with commas; the bits 1 << index, or'ed */
     CONFIG_TYPE_COUNT
 } config_type;
 
