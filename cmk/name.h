@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The provider's name: the value of KEY_STORE_PROVIDER_NAME in CREATE COLUMN MASTER KEY. Drivers
- * compare it with case, and the signature of a column master key covers its lower-case form.
- * Therefore it has no letter whose lower case depends on the locale (I), more than six characters,
- * and does not begin with MSSQL_, which drivers reserve. It never changes.
+ * compare it case-sensitively, and the signature of a column master key covers its lower-case form.
+ * Therefore it does not contain I, whose lower case depends on the locale. It has more than six
+ * characters and does not begin with MSSQL_, which drivers reserve. It never changes.
  */
 #ifndef CMK_NAME_H
 #define CMK_NAME_H

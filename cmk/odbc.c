@@ -15,8 +15,8 @@
 #include "core/platform.h"
 #include "core/text.h"
 
-/* Limits in UTF-16 units, of a string of the driver (a key path in a database has at most 4,000),
- * and in bytes, of the status text. */
+/* WIDE_MAX: the longest string accepted from the driver, in UTF-16 units (a key path in a database
+ * has at most 4,000). STATUS_MAX: the size of the status text, in bytes. */
 enum { WIDE_MAX = 32767, STATUS_MAX = 4096 };
 
 #define WIDE_(text) u"" text
@@ -37,7 +37,7 @@ struct odbc_state {
     bool has_settings;    /* opened by a write of settings */
     uint64_t freed_at_us; /* core_now_us() of the last `Free`; 0 after `Init` */
 };
-static struct odbc_state odbc; /* for the next line to name its lock */
+static struct odbc_state odbc; /* declared first: the attribute below names its lock */
 static struct odbc_state odbc CORE_GUARDED_BY(odbc.lock) = {.lock = CORE_LOCK_INIT};
 
 /* Makes a store that was opened by settings the current one, and closes the previous one. Takes

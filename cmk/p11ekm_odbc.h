@@ -76,9 +76,9 @@ typedef int p11ekm_odbc_encrypt(p11ekm_odbc_context *, p11ekm_odbc_error *,
                                 unsigned short *ecek_length);
 typedef int p11ekm_odbc_verify(p11ekm_odbc_context *, p11ekm_odbc_error *, const uint16_t *key_path,
                                unsigned char *signature, unsigned short signature_length);
-/* The driver calls this, and `init` at once, when another connection loads the library. Settings
- * and logins therefore remain in effect. A store without settings is closed by an `init` that comes
- * more than a second later. */
+/* When another connection loads the library, the driver calls `free` and directly afterwards
+ * `init`. `free` therefore keeps settings and logins. If `init` follows more than a second after
+ * `free`, it closes the store, unless the store was opened by written settings. */
 typedef void p11ekm_odbc_free(void);
 
 /* Version 1: drivers from 13.1; version 2: drivers from 17.4, which also verifies the metadata of

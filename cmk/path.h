@@ -2,8 +2,8 @@
  *
  * Key paths. A column master key is named by the PKCS#11 URI (RFC 7512) of its private key,
  * `pkcs11:token=hsm;object=cmk-2026` or with an `id`, or both. The path comes from the database and
- * is compared with case. The database server is not trusted, so a path may name keys of configured
- * tokens only, and no file, PIN or slot.
+ * is compared case-sensitively. The database server is not trusted, so a path may name keys of
+ * configured tokens only, and no file, PIN or slot.
  */
 #ifndef CMK_PATH_H
 #define CMK_PATH_H
@@ -12,13 +12,14 @@
 #include "pkcs11/key.h"
 #include "pkcs11/uri.h"
 
-/* Parses a key path. ST_FORMAT with the part that is not allowed. Release *out with tok_uri_free.
- */
+/* Parses a key path. ST_FORMAT: `err` names the part that is not allowed. Release *out with
+ * tok_uri_free. */
 CORE_MUST_USE core_status cmk_path_parse(const char *path, tok_uri *out, core_err *err);
 
 /* True if a path matches one of the comma-separated patterns (NULL: any path matches). `*` matches
- * any number of characters; all others match themselves, with case. A comma or asterisk in a path
- * is written %2C or %2A, in the path and in the pattern. Blanks around a pattern are ignored. */
+ * any number of characters; all others match themselves, case-sensitively. A comma or asterisk in a
+ * path is written %2C or %2A, in the path and in the pattern. Blanks around a pattern are ignored.
+ */
 bool cmk_path_trusted(const char *patterns, const char *path);
 
 /* Finds the token of a path: the one configured token that matches its token, manufacturer, model

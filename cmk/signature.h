@@ -26,7 +26,7 @@ typedef enum cmk_hash { CMK_HASH_SINGLE, CMK_HASH_DOUBLE } cmk_hash;
 CORE_MUST_USE core_status cmk_signature_digest(cmk_hash hash, const uint8_t *message, size_t length,
                                                uint8_t digest[32]);
 /* Verifies a signature with the public key in software: single hash first, then double hash if it
- * is accepted. ST_SIGNATURE_INVALID without a text in `err`, which the caller adds. */
+ * is accepted. For ST_SIGNATURE_INVALID the caller writes the error text. */
 CORE_MUST_USE core_status cmk_signature_verify(tok_key *key, const uint8_t *message, size_t length,
                                                const uint8_t *signature, size_t signature_len,
                                                bool accept_double);

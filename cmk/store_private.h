@@ -43,7 +43,7 @@ struct cmk_store {
     atomic_uint refs;
     tok_context *ctx;
     const core_config *config;
-    char *token_name; /* alias, URI or label of the default token; NULL */
+    char *token_name; /* alias, URI or label of the default token; NULL: there is none */
     cmk_cache *cache; /* NULL: no cache */
 
     core_secret pin; /* PIN of token_name, empty after the login; guarded by cmk_login.lock */
