@@ -203,7 +203,8 @@ static bool make_key(job *j)
     return true;
 }
 
-/* Creates an encrypted CEK: version, sizes of path and ciphertext, path, ciphertext, signature. */
+/* Creates the encrypted CEKs. Each consists of the version (1 byte), the sizes of path and
+ * ciphertext (2 bytes each), path, ciphertext and signature. */
 static bool make_values(job *j)
 {
     for (unsigned i = 0; i < VALUES; i++) {

@@ -25,7 +25,7 @@ import tempfile
 
 # Operation -> the exported function whose instructions count, and N.
 OPERATIONS = {
-    "aes-encrypt": ("SqlCryptEncrypt", 510),  # the buffer of IVs is filled every 255
+    "aes-encrypt": ("SqlCryptEncrypt", 510),  # the buffer of IVs is refilled every 255 calls
     "rsa-decrypt": ("SqlCryptDecrypt", 8),
     "cek-cached": ("p11ekm_cmk_decrypt", 32),
     "cek-first": ("p11ekm_cmk_decrypt", 8),
@@ -49,8 +49,8 @@ class Count:
 
     def __init__(self):
         self.total = 0
-        self.self_cost = collections.Counter()  # of a function: (object, name)
-        self.calls = collections.Counter()  # inclusive, of (caller, callee)
+        self.self_cost = collections.Counter()  # by function: (object file, name)
+        self.calls = collections.Counter()  # inclusive cost, by (caller, callee)
 
     def read(self, path):
         names = {"ob": {}, "fn": {}}
@@ -113,7 +113,7 @@ def run(arguments, operation, count, without_module=False):
         output = os.path.join(directory, "out")
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}",
                    f"--toggle-collect={function}"]
-        if without_module:  # this toggles it on during the set-up, whose count is set to zero
+        if without_module:  # module calls in the set-up switch collection on: discard those
             command += [f"--toggle-collect={MODULE_ENTRIES}", f"--zero-before={BEGIN}"]
         done = subprocess.run(command + [arguments.program, arguments.library, operation, str(count),
                                          arguments.key], capture_output=True, text=True)
@@ -140,7 +140,8 @@ def measure(arguments, operation):
         to = part_of(callee, arguments.library)
         if part_of(caller, arguments.library) == "libp11ekm" and to != "libp11ekm":
             row[to] += cost
-    # A callback from a library into this one would be counted twice, and no library may be missed.
+    # The parts differ from the total if a library called back into ours, whose instructions then
+    # count twice, or if `row` has no part for a library. Allow 1 %, and add it to `other`.
     ours = sum(row[part] for part in PARTS)
     missed = row["total"] - row["module"] - ours
     if abs(missed) > ours / 100:
@@ -164,7 +165,7 @@ def read_budget(path):
 
 
 def callers_of(counted, name):
-    """The functions that lead to the function of this name, without it."""
+    """The direct and indirect callers of the function of this name, without the function itself."""
     above = {caller for caller, callee in counted.calls if callee[1] == name}
     while more := {caller for caller, callee in counted.calls if callee in above} - above:
         above |= more

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An experiment: does the time of a failed RSA decryption reveal how it failed (ttest.h)? With the
- * constant-time token (timing_module.c) it measures the code of p11ekm, with a real token the
- * token.
+ * An experiment: does the time of a failed RSA decryption reveal how it failed (ttest.h)? Run with
+ * the constant-time token (timing_module.c), it measures the code of p11ekm; run with a real token,
+ * it measures that token.
  *
  *   with-token [--count libp11timing.so] KIND timing [CALLS]
  *

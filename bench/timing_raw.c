@@ -46,7 +46,7 @@ static void zeros(oaep_draft *d)
     d->db[HASH + 3] = 7;
 }
 
-static void no_one(oaep_draft *d)
+static void no_separator(oaep_draft *d)
 {
     memset(d->db + HASH, 0, d->db_len - HASH);
 }
@@ -58,7 +58,7 @@ static void everything(oaep_draft *d)
     d->first = 0x31;
 }
 
-/* Each call gets another block of its class, at the same address. */
+/* Fills the pool of a class with different blocks of one kind. */
 static void fill(int class, const kind *k)
 {
     uint8_t message[OAEP_SIZE];
@@ -80,6 +80,7 @@ static void fill(int class, const kind *k)
     }
 }
 
+/* Copies the next block of the class to `block`, so that all calls read the same address. */
 static void take(int class)
 {
     memcpy(block, pool[class][next++ % POOL], sizeof block);
@@ -131,7 +132,7 @@ static const pair alone[] = {
     {"good, first byte not 0", {{MESSAGE, 0, NULL}, {MESSAGE, 0, first_byte}}, true},
     {"good, label", {{MESSAGE, 0, NULL}, {MESSAGE, 0, label}}, true},
     {"good, zeros", {{MESSAGE, 0, NULL}, {MESSAGE, 0, zeros}}, true},
-    {"good, no 1", {{MESSAGE, 0, NULL}, {MESSAGE, 0, no_one}}, true},
+    {"good, no 1", {{MESSAGE, 0, NULL}, {MESSAGE, 0, no_separator}}, true},
     {"good, everything wrong", {{MESSAGE, 0, NULL}, {MESSAGE, 0, everything}}, true},
     {"first byte not 0, label", {{MESSAGE, 0, first_byte}, {MESSAGE, 0, label}}, true},
     {"empty, longest message", {{0, 0, NULL}, {LONGEST, 0, NULL}}, true},
@@ -144,7 +145,7 @@ static const pair decrypted[] = {
      true},
     {"first byte not 0, label", {{MESSAGE, 0, first_byte}, {MESSAGE, 0, label}}, true},
     {"first byte not 0, zeros", {{MESSAGE, 0, first_byte}, {MESSAGE, 0, zeros}}, true},
-    {"first byte not 0, no 1", {{MESSAGE, 0, first_byte}, {MESSAGE, 0, no_one}}, true},
+    {"first byte not 0, no 1", {{MESSAGE, 0, first_byte}, {MESSAGE, 0, no_separator}}, true},
     {"first byte not 0, everything wrong",
      {{MESSAGE, 0, first_byte}, {MESSAGE, 0, everything}},
      true},

@@ -46,7 +46,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Below `limit`: mean, variance, number. */
+/* Computes the mean, the variance and the number of the samples of a class up to `limit`. */
 static void moments(int class, double limit, double *mean, double *variance, double *number)
 {
     double sum = 0;
