@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by the files of the parser: parse.c (statements by pattern) uses parse_parts.c (the parts
- * with a grammar of their own), that parse_expr.c (types and expressions), and all parse_cursor.c.
+ * Shared by the files of the parser. parse.c (statements by pattern) uses parse_parts.c (parts that
+ * have their own grammar). parse_parts.c uses parse_expr.c (types and expressions). All of them use
+ * parse_cursor.c.
  */
 #ifndef EKMSQL_SQL_PARSE_PRIVATE_H
 #define EKMSQL_SQL_PARSE_PRIVATE_H
@@ -21,14 +22,14 @@ static inline const sql_token *sql_here(const parser *p)
     return &p->tokens[p->pos];
 }
 
-/* The token is this keyword or punctuation. */
+/* True if the token is this keyword or punctuation. */
 bool sql_is_keyword(const sql_token *t, const char *word, size_t len);
-/* The same of the current token, and taking it. */
+/* True if the current token is this word; sql_take then also moves to the next token. */
 bool sql_at(const parser *p, const char *word);
 bool sql_take(parser *p, const char *word);
-/* An identifier: a word or a bracketed name. NULL where there is none. */
+/* Takes an identifier: a word or a bracketed name. NULL if the current token is none. */
 const char *sql_take_name(parser *p);
-/* name or schema.name, where the schema dbo is left out. */
+/* Takes `name` or `schema.name`. The schema dbo is omitted from the result. */
 const char *sql_take_table(parser *p);
 
 /* Each parses at p->pos into the statement, and leaves p->pos at what it could not take. */

@@ -15,7 +15,9 @@ struct view {
     size_t args;
     const char *columns;
     bool (*fill)(sql_engine *e, const view *v, const sql_value *args, sql_rowset *r);
-    const char *query; /* for fill_from_query: i, t, b, g or d (a time) a column, then SQL */
+    /* For fill_from_catalogue and fill_from_database: one letter for the type of each column (int,
+     * text, binary, GUID, date and time), directly followed by the SQL text. */
+    const char *query;
 };
 
 static sql_value from_column(sql_engine *e, sqlite3_stmt *row, int c, char type)
@@ -258,7 +260,7 @@ static bool fill_keys(sql_engine *e, const view *v, const sql_value *args, sql_r
     return rc == scp_err_NotFound || SQL_RAISE(e, 33022, 3, sql_code_text(e, rc));
 }
 
-/* 0: the sessions of the current login; 1: all. */
+/* If args[0] is 0, lists the sessions of the current login; if it is 1, all sessions. */
 static bool fill_sessions(sql_engine *e, const view *v, const sql_value *args, sql_rowset *r)
 {
     (void)v;
