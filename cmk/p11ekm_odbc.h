@@ -76,8 +76,8 @@ typedef int p11ekm_odbc_encrypt(p11ekm_odbc_context *, p11ekm_odbc_error *,
                                 unsigned short *ecek_length);
 typedef int p11ekm_odbc_verify(p11ekm_odbc_context *, p11ekm_odbc_error *, const uint16_t *key_path,
                                unsigned char *signature, unsigned short signature_length);
-/* When another connection loads the library, the driver calls `free` and directly afterwards
- * `init`. `free` therefore keeps settings and logins. If `init` follows more than a second after
+/* When another connection loads the library, the driver calls `free` and within a second `init`.
+ * `free` therefore keeps settings and logins. If `init` follows more than a second after
  * `free`, it closes the store, unless the store was opened by written settings. */
 typedef void p11ekm_odbc_free(void);
 

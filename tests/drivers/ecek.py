@@ -26,7 +26,7 @@ def sign(key: rsa.RSAPrivateKey, message: bytes) -> bytes:
 
 
 def prefix(key: rsa.RSAPublicKey, path: str, cek: bytes) -> bytes:
-    """An encrypted CEK without its signature, which is made over this."""
+    """The part of an encrypted CEK that its signature covers: all bytes before the signature."""
     name = path.lower().encode("utf-16-le")
     encrypted = key.encrypt(cek, _OAEP)
     return b"\x01" + struct.pack("<HH", len(name), len(encrypted)) + name + encrypted

@@ -42,8 +42,8 @@ bool grp_served_by(grp_fixture *w, const char *member);
 bool grp_setup(const char *verb);
 unsigned grp_logged(const char *text);
 
-/* Prints the throughput of two tokens against one, and the cost of outages for so many seconds;
- * returns the exit status. */
+/* Prints the throughput of two tokens against one, and the cost of outages during `seconds`
+ * seconds; returns the exit status. */
 int grp_load(unsigned seconds);
 
 extern const test_suite suite_policy, suite_failover, suite_front_ends, suite_faults, suite_module;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The PIN is changed on the token by another process, and then in the credential: the next session
- * presents the new PIN while the sessions of the old one are at work. Counted: the operations that
- * fail during the change (none may), and the C_Login calls it costs.
+ * presents the new PIN while the sessions of the old one are at work. The test counts
+ * the operations that fail during the change (none may), and the C_Login calls that it costs.
  *
  *   with-token --count COUNTER KIND pin_change
  */

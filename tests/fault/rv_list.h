@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The return values that torture injects: all of the standard's in p11-kit's header and two
- * vendor-defined ones. The `telling` ones stand for one class of handling each; the short form uses
- * only these.
+ * The return values that the torture tests inject: all values of the standard in p11-kit's header
+ * and two vendor-defined ones. A `telling` value represents all values that the library handles in
+ * the same way; the short forms of the tests use only these.
  */
 #ifndef FAULT_RV_LIST_H
 #define FAULT_RV_LIST_H

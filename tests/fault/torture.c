@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Torture: for every operation of the token layer, every Cryptoki call it makes fails once with
- * every return value of a list. Required each time: a result (no crash, no hang), no breach of
- * Cryptoki's rules, no key lost, none left over, and the same operation succeeds afterwards. Run by
- * with-token --count; `torture short` uses the telling values only, `torture` all.
+ * Torture test: for every operation of the token layer, makes each PKCS#11 call of it fail once
+ * with each return value of rv_list.h. Each time, the operation must return (no crash, no hang),
+ * obey the rules of PKCS#11, lose no key, leave no new key behind, and succeed when it is repeated.
+ * Run it under with-token --count. `torture short` uses only the `telling` values of that list.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ enum { CMK = TOK_CAN_ENCRYPT | TOK_CAN_DECRYPT | TOK_CAN_SIGN | TOK_CAN_WRAP | T
 
 /* --- the operations: each leaves the fixture as it was --- */
 
-/* From the start: module, token, login, key, decryption. */
+/* Opens a context (loads and initializes the module), finds the token, logs in and out. */
 static core_status do_start(fixture *w)
 {
     tok_context *ctx = NULL;
@@ -135,7 +135,8 @@ static core_status do_create(fixture *w)
     core_status st = tok_key_create(w->token, &spec, &key, NULL);
     if (st == ST_OK)
         st = tok_key_destroy(key, NULL);
-    /* The second half failed: the test removes the key, which is not left over from a creation. */
+    /* The key was created, but tok_key_destroy failed: destroy it without faults, so that
+     * keys_complete does not report it as left over. */
     if (st != ST_OK && key != NULL) {
         proxy.plan("");
         if (tok_key_destroy(key, NULL) != ST_OK)
@@ -194,18 +195,11 @@ static const struct operation {
     const char *name;
     core_status (*run)(fixture *w);
 } operations[] = {
-    {"start", do_start},
-    /* first: the others need an open context */ {"list", do_list},
-    {"by name", do_name},
-    {"encrypt", do_encrypt},
-    {"decrypt", do_decrypt},
-    {"AES", do_aes},
-    {"sign", do_sign},
-    {"wrap", do_wrap},
-    {"rewrap", do_rewrap},
-    {"create", do_create},
-    {"volatile", do_volatile},
-    {"retire", do_retire},
+    /* main() runs "start" first, before it opens the fixture, which all others need. */
+    {"start", do_start},     {"list", do_list},         {"by name", do_name},
+    {"encrypt", do_encrypt}, {"decrypt", do_decrypt},   {"AES", do_aes},
+    {"sign", do_sign},       {"wrap", do_wrap},         {"rewrap", do_rewrap},
+    {"create", do_create},   {"volatile", do_volatile}, {"retire", do_retire},
 };
 
 /* --- the loop --- */
@@ -286,8 +280,8 @@ static void torture(const struct operation *op, fixture *w, bool brief, tally *t
     }
     for (unsigned long nth = 1; nth <= calls; nth++) {
         for (size_t i = 0; i < rv_count; i++) {
-            /* A false "already initialised" from C_Initialize is believed: there is no way to
-             * notice. */
+            /* The library cannot detect that C_Initialize returned
+             * CKR_CRYPTOKI_ALREADY_INITIALIZED without reason. */
             bool lie = nth == 1 && op->run == do_start && rv_list[i].value == CKR_ALREADY;
             if ((!brief || rv_list[i].telling) && !lie)
                 fault_once(op, w, nth, &rv_list[i], t);

@@ -129,8 +129,8 @@ static void torture_kind(const verb *v, fault_kind kind, const outcome *clean, c
         (void)variant(&f, take < all ? i % variants : at % variants);
         name_fault(&f);
         env_run(v->line, &f, &o);
-        /* A false "already initialised" from C_Initialize is believed: there is no way to
-         * notice. */
+        /* The library cannot detect that C_Initialize returned CKR_CRYPTOKI_ALREADY_INITIALIZED
+         * without reason. */
         if (kind == FAULT_CALL && strcmp(f.rv->name, "CKR_CRYPTOKI_ALREADY_INITIALIZED") == 0 &&
             strcmp(o.hit, "C_Initialize") == 0)
             continue;

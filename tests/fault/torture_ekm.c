@@ -179,7 +179,7 @@ static SqlCpError do_volatile(void)
 static const struct action {
     const char *name;
     SqlCpError (*run)(void);
-    bool slow; /* in the long form only, with the telling values */
+    bool slow; /* only in the long form, and only with the `telling` values */
 } actions[] = {
     {"provider", do_provider, false}, /* first: the others need an open provider */
     {"session", do_session, false},   {"wrong PIN", do_wrong_pin, false},
@@ -265,8 +265,8 @@ static void fail_calls(const struct action *a, bool brief)
     for (unsigned long nth = 1; nth <= calls; nth++) {
         for (size_t i = 0; i < rv_count; i++) {
             char plan[128];
-            /* A false "already initialised" from C_Initialize is believed: there is no way to
-             * notice. */
+            /* The library cannot detect that C_Initialize returned
+             * CKR_CRYPTOKI_ALREADY_INITIALIZED without reason. */
             bool lie = nth == 1 && a->run == do_provider && rv_list[i].value == CKR_ALREADY;
             if (((brief || a->slow) && !rv_list[i].telling) || lie)
                 continue;

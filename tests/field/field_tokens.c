@@ -10,7 +10,8 @@
 
 static login_fixture w;
 
-/* Opens the fixture with such a token from the start. */
+/* Opens the fixture with a token that has these quirks and this limit of sessions (0: no limit)
+ * from C_Initialize on. */
 static void open_with(const p11memory_quirks *quirks, unsigned limit)
 {
     fixture_open(&w, "");
@@ -65,7 +66,8 @@ static void keypad_pin_is_typed_at_the_token(void)
     fixture_close(&w);
 }
 
-/* A lost login cannot be renewed at the keypad: the next user who comes logs in. */
+/* The library cannot repeat a lost login whose PIN was typed at the keypad; the next call of
+ * tok_token_login logs in again. */
 static void keypad_login_lost_next_user_types(void)
 {
     const tok_key_spec spec = {.name = "keypad", .algorithm = CORE_ALG_AES_256, .persistent = true};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Code that must not block the gate, or be blocked by it: a log that hangs, locks left by a fork,
- * and a key that is released inside the gate.
+ * Tests that the call gate does not block forever: on a log that hangs, on locks that another
+ * thread held during a fork, and when a thread that is inside the gate releases a key.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -135,8 +135,8 @@ static void forked_child_closes_whatever_lock_was_held(void)
 
 /* --- entered once --- */
 
-/* Keys whose CKA_TOKEN the token does not return were taken for session keys, whose release enters
- * the gate while this thread is in it. */
+/* The release of a session key enters the gate. A search is inside the gate, so it must not take a
+ * key for a session key when the token does not return its CKA_TOKEN. */
 static void serialized_search_enters_the_gate_once(void)
 {
     tok_key **keys = NULL;
@@ -158,7 +158,7 @@ static void serialized_search_enters_the_gate_once(void)
     gate_close(&one);
 }
 
-/* One configuration sets serialize: that holds for the library. */
+/* If one configuration sets serialize, the calls of all contexts on the library are serialized. */
 static void serialize_of_one_configuration_holds_for_all(void)
 {
     gate_reset();

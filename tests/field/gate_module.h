@@ -2,8 +2,8 @@
  *
  * A PKCS#11 module for tests of the call gate and of the loader: it passes every call to the module
  * that P11GATE_MODULE names, counts the calls that matter to the gate, and fails or stops calls as
- * its controls ("knobs") say. Tests find them by dlsym("p11gate") of a handle of the module's path;
- * each copy of the file has its own.
+ * its controls ("knobs") say. Tests find the controls with dlsym(handle, "p11gate"). A copy of the
+ * module's file is another module with its own controls.
  *
  * P11GATE_NULL is read when the function list is requested: "list" returns no list; otherwise it
  * names functions, separated by commas, whose entries are NULL. P11GATE_PRINTS sets `prints`.
@@ -20,14 +20,15 @@ typedef struct gate_knobs {
     atomic_bool hold;         /* calls of C_DecryptInit stop until this is false */
     atomic_bool no_locks;     /* C_Initialize with CKF_OS_LOCKING_OK: CKR_CANT_LOCK */
     atomic_bool prints;       /* C_Initialize writes to standard output */
-    _Atomic CK_RV initialize; /* its result; CKR_OK: the module's */
+    _Atomic CK_RV initialize; /* the result of C_Initialize; CKR_OK: call the real module */
+    /* The next `mechanism_times` calls of C_GetMechanismInfo for `mechanism` return
+     * `mechanism_info`. */
     _Atomic CK_MECHANISM_TYPE mechanism;
-    _Atomic CK_RV
-        mechanism_info; /* the result of C_GetMechanismInfo for that; CKR_OK: the module's */
-    atomic_int mechanism_times; /* for so many calls */
-    atomic_bool no_list;        /* the list of mechanisms is empty */
-    atomic_bool hides_token;    /* CKA_TOKEN is not returned */
-    atomic_int destroys;        /* the nth C_DestroyObject fails; 0: none */
+    _Atomic CK_RV mechanism_info;
+    atomic_int mechanism_times;
+    atomic_bool no_list;     /* the list of mechanisms is empty */
+    atomic_bool hides_token; /* CKA_TOKEN is not returned */
+    atomic_int destroys;     /* the nth C_DestroyObject fails; 0: none */
     /* counts, set by the module */
     atomic_int held, inside, initialised, finalised, finalised_under_call, opened, closed, logins;
 } gate_knobs;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Changes that another process makes to keys of the memory token while the code under test runs: a
- * session of the module itself, without the fault proxy, so that none of it is counted.
+ * Changes keys of the memory token while the code under test runs, as another process could. Uses a
+ * session of its own and calls the module directly, so that the fault proxy does not count its
+ * calls.
  */
 #ifndef FIELD_OTHER_H
 #define FIELD_OTHER_H
@@ -23,8 +24,8 @@ typedef struct other {
  * written. */
 const char *field_config(const char *more, const char **log);
 
-/* Opens the session. The token must be initialised and logged in: a login belongs to the
- * process. */
+/* Opens the session. The code under test must have initialized the module and logged in: this
+ * session shares the login, which belongs to the process. */
 bool other_open(other *o);
 void other_close(other *o);
 /* The object of a class and name; 0: none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SQL Server cannot use a column master key: with DecryptByAsymKey a database administrator could
- * read column encryption keys.
+ * SQL Server must not be able to use a column master key: otherwise a database administrator could
+ * decrypt column encryption keys with DecryptByAsymKey.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static void column_master_key_through_ekm_refused(void)
     end();
 }
 
-/* A new name does not make it another key. */
+/* A column master key that was renamed is still refused. */
 static void column_master_key_by_another_name_refused(void)
 {
     uint8_t out[SIZE];
@@ -129,7 +129,8 @@ static void column_master_key_by_another_name_refused(void)
         other_text(&outside, other_find(&outside, CKO_PRIVATE_KEY, "ae-2026"), CKA_LABEL, "TDE_2"));
     CU_ASSERT_EQUAL(fx_info(session, FX_BY_NAME, "TDE_2", &key), POLICY);
     CU_ASSERT_EQUAL(decrypt(cmk, out), POLICY);
-    /* The public object can be changed without the PIN: it does not count. */
+    /* The attributes of the public object must have no effect: they can be changed without the PIN.
+     */
     CU_ASSERT_TRUE(
         other_flag(&outside, other_find(&outside, CKO_PUBLIC_KEY, "ae-2026"), CKA_WRAP, false));
     CU_ASSERT_EQUAL(decrypt(cmk, out), POLICY);
@@ -170,7 +171,8 @@ static void ekm_keys_allow_named_keys(void)
     end();
 }
 
-/* A TPM's keys have all uses: a new key that could not be used is destroyed. */
+/* Some tokens, such as TPMs, set all uses on every RSA key. The provider destroys such a new key,
+ * which it would refuse to use, unless ekm_keys names it. */
 static void key_of_dual_use_token_made_only_with_ekm_keys(void)
 {
     uint8_t thumb[FX_THUMB];

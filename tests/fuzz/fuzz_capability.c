@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * p11ekm on a hostile module (hostile.h): what it prints about the token. With --json that must be
- * one document, strict JSON in valid UTF-8 without control characters, in which each name equals
- * the module's field as this target decodes it; without --json, no line may come from the token.
- * Every session and every memory block is released, whatever the module returned.
+ * Runs p11ekm with a hostile module (hostile.h) and checks what it prints about the token. With
+ * --json the output must be one document of strict JSON, in valid UTF-8 and without control
+ * characters, and each name in it must equal the module's field as this target decodes it. Without
+ * --json, text of the token must not add a line to the output. p11ekm must release every session
+ * and every memory block, whatever the module returned.
  *
  * The first byte of the input chooses the verb and --json; the module reads the rest.
  */
@@ -97,7 +98,8 @@ static void remove_files(void)
 
 /* --- what was printed --- */
 
-/* Of ASCII's control characters only those in `allowed`; of Unicode's none. */
+/* Checks that the text is UTF-8 and that the only control characters in it are the ASCII ones of
+ * `allowed`. */
 static void printable(const char *text, const char *allowed)
 {
     check(core_utf8_valid(text, strlen(text)));
@@ -243,7 +245,8 @@ static const verb verbs[] = {
     {{"cmk", "list"}, check_keys},     {{"key", "show", "k"}, NULL},
 };
 
-/* A line that does not begin as this verb's lines do would come from the token. */
+/* Checks the number of lines, which is larger if the text of a token contained a line break, and
+ * that the last line is complete. */
 static void check_lines(const verb *v, const char *out)
 {
     size_t lines = 0;

@@ -135,7 +135,7 @@ static const char *compare_all(P11KitUri *theirs, const tok_uri *ours)
     return complaint ? complaint : compare_rest(theirs, ours);
 }
 
-/* The canonical text of the canonical text is the same text. */
+/* Checks that the canonical text, parsed and formatted again, does not change. */
 static const char *compare_format(const tok_uri *ours)
 {
     const char *complaint = "the canonical text is not stable";

@@ -39,8 +39,8 @@ P11COUNT_EXPORT const char *p11count_log(void);
  *   rv=0x30          what is returned instead of calling the module
  *   after            the module is called first, then rv replaces its result
  *   delay=200        milliseconds, before the call
- *   hang             the call comes to nothing until the next plan is set
- *   within=1500      hits only in the first so many milliseconds of the plan
+ *   hang             the call blocks until the next plan is set
+ *   within=1500      hits only in the first 1500 milliseconds of the plan
  *   without=0x161    hits only calls whose template lacks this attribute
  *   object=5         hits only calls with this object or key
  *   hash=0x250       hits only calls with CKM_RSA_PKCS_OAEP and this hash

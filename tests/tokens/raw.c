@@ -30,12 +30,13 @@ static bool load(raw_token *token, const char *path)
     return true;
 }
 
-/* NSS's structure has one more member than the standard's, hence the reserved words. */
+/* NSS's CK_C_INITIALIZE_ARGS has LibraryParameters where the standard's has pReserved, and one more
+ * member after it, which NSS reads from `extra`. */
 static CK_RV initialize(const raw_token *token, char *reserved)
 {
     struct {
         CK_C_INITIALIZE_ARGS args;
-        void *spare[4];
+        void *extra[4];
     } space;
     CK_RV rv;
 

@@ -13,8 +13,8 @@
 #include "core/text.h"
 #include "test_core.h"
 
-/* A path with forward slashes: in the configuration a backslash is an escape. */
-static void forward(char *path)
+/* Replaces the backslashes of a path, which are escapes in the configuration. */
+static void use_forward_slashes(char *path)
 {
     for (; *path != '\0'; path++) {
         if (*path == '\\')
@@ -41,8 +41,8 @@ static void both_files(void)
     size_t length = 0;
     (void)snprintf(log, sizeof log, "%s", testing_path("w.log"));
     (void)snprintf(audit, sizeof audit, "%s", testing_path("w.json"));
-    forward(log);
-    forward(audit);
+    use_forward_slashes(log);
+    use_forward_slashes(audit);
     core_config *config = parse("module = C:/x.dll", log, audit);
     CU_ASSERT_PTR_NOT_NULL_FATAL(config);
     CU_ASSERT_EQUAL_FATAL(core_log_open(config, NULL), ST_OK);

@@ -11,8 +11,8 @@
 /* All zero: no deviation. */
 typedef struct p11memory_quirks {
     CK_RV wrong_pin_rv;   /* result for a wrong PIN instead of CKR_PIN_INCORRECT */
-    CK_RV login_rv;       /* result of C_Login, without a check of the PIN, */
-    unsigned login_times; /* for so many calls; 0: always */
+    CK_RV login_rv;       /* result of C_Login, without a check of the PIN */
+    unsigned login_times; /* number of calls that return `login_rv`; 0: all */
     int blind;            /* wrong PINs change no flag and never lock the token */
     CK_FLAGS set, clear;  /* flags of the token */
     CK_ULONG min_pin, max_pin, max_sessions,
