@@ -207,7 +207,7 @@ static CK_RV initialize_direct(const CK_FUNCTION_LIST *f, char *reserved, bool *
     /* NSS reads one pointer more than the standard's structure has. */
     struct {
         CK_C_INITIALIZE_ARGS args;
-        void *can_failover[2];
+        void *reserved[2];
     } init;
     memset(&init, 0, sizeof init);
     init.args.flags = CKF_OS_LOCKING_OK;
