@@ -5,7 +5,8 @@
 #include "pkcs11/module/loader_private.h"
 #include "pkcs11/module/module_private.h"
 
-/* Nobody is in the module: there is no context, and none is opened meanwhile. */
+/* Call it after the last context is detached, with the lock of all contexts held: then no operation
+ * is in the module, and no context can be opened until this returns. */
 void tok_gate_finalize_unused(tok_gate *gate, const tok_context *last)
 {
     core_mutex_lock(&gate->lock);
