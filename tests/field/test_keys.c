@@ -382,7 +382,7 @@ static void key_with_other_attributes_refused_and_destroyed(void)
         fixture_open("");
         fixture.make_with(rows[i / 2].flag, rows[i / 2].value);
         CU_ASSERT_EQUAL(tok_key_create(fixture.token, &spec, &key, &err), ST_POLICY);
-        CU_ASSERT_PTR_NULL(key);
+        CU_ASSERT_PTR_NULL_FATAL(key);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, rows[i / 2].name));
         fixture.make_with(MEM_ANY, CK_FALSE);
         const surveyed after = survey("asked");
